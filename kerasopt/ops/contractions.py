@@ -1,0 +1,184 @@
+"""Integer matrix multiplication and convolutions with fused bias and requantization.
+
+All compute `clamp(round_half_even(float32(acc + bias) * multiplier) + output_zero_point)` with
+`acc = sum((x - input_zero_point) * kernel)` in int32 and
+`multiplier = float32(float32(input_scale * kernel_scale) / output_scale)` per output channel.
+Sums that do not fit into int32 wrap around as two's complement, equally on every path; below
+2^31 / (255 * 128) = 65,793 products no sum can.
+"""
+
+from typing import Any
+
+from kerasopt.ops import native, reference
+from kerasopt.ops.validation import as_pair, check_int8, check_output_range, standardize_padding
+
+
+def quantized_matmul(
+    x: Any,
+    kernel: Any,
+    bias: Any,
+    multiplier: Any,
+    *,
+    input_zero_point: int,
+    output_zero_point: int,
+    output_min: int = -128,
+    output_max: int = 127,
+) -> Any:
+    """Multiply int8 tensors into an int8 tensor.
+
+    The arithmetic is the one of LiteRT's FULLY_CONNECTED with per-channel weights; a fused ReLU
+    or ReLU6 is an output range.
+
+    ```python
+    y = kerasopt.ops.quantized_matmul(
+        x, kernel, bias, multiplier, input_zero_point=-3, output_zero_point=5, output_min=5
+    )
+    ```
+
+    Args:
+        x: int8 tensor of shape `(..., inputs)`.
+        kernel: int8 tensor of shape `(inputs, units)`, symmetric (zero point 0).
+        bias: int32 tensor of shape `(units,)` at scale `input_scale * kernel_scale`.
+        multiplier: float32 tensor of shape `(units,)`, positive and finite.
+        input_zero_point: Zero point of `x`, an integer from -128 to 127.
+        output_zero_point: Zero point of the result, an integer from -128 to 127.
+        output_min: Smallest value of the result.
+        output_max: Largest value of the result.
+
+    Returns:
+        int8 tensor of shape `(..., units)`.
+
+    Raises:
+        ValueError: If a Python number is outside its range.
+        tf.errors.InvalidArgumentError: From the native op, if dtypes or shapes do not agree or a
+            multiplier is not positive and finite.
+    """
+    arguments = _standardize(input_zero_point, output_zero_point, output_min, output_max)
+    library = native.library_for(x)
+    op = reference.quantized_matmul if library is None else library.kerasopt_quantized_mat_mul
+    return op(x, kernel, bias, multiplier, **arguments)
+
+
+def quantized_conv2d(
+    x: Any,
+    kernel: Any,
+    bias: Any,
+    multiplier: Any,
+    *,
+    strides: int | tuple[int, int] = 1,
+    padding: str = "valid",
+    dilation_rate: int | tuple[int, int] = 1,
+    input_zero_point: int,
+    output_zero_point: int,
+    output_min: int = -128,
+    output_max: int = 127,
+) -> Any:
+    """Convolve an int8 image with an int8 kernel into an int8 image.
+
+    ```python
+    y = kerasopt.ops.quantized_conv2d(
+        x, kernel, bias, multiplier, padding="same", input_zero_point=-3, output_zero_point=5
+    )
+    ```
+
+    Args:
+        x: int8 tensor of shape `(batch, height, width, channels)`.
+        kernel: int8 tensor of shape `(kernel_height, kernel_width, channels, filters)`.
+        bias: int32 tensor of shape `(filters,)` at scale `input_scale * kernel_scale`.
+        multiplier: float32 tensor of shape `(filters,)`, positive and finite.
+        strides: Integer or pair.
+        padding: `"same"` or `"valid"`; pads with the input zero point, which stands for 0.0.
+        dilation_rate: Integer or pair.
+        input_zero_point: Zero point of `x`, an integer from -128 to 127.
+        output_zero_point: Zero point of the result, an integer from -128 to 127.
+        output_min: Smallest value of the result.
+        output_max: Largest value of the result.
+
+    Returns:
+        int8 tensor of shape `(batch, new_height, new_width, filters)`.
+
+    Raises:
+        ValueError: If a Python argument is outside its range, or the kernel does not fit.
+        tf.errors.InvalidArgumentError: From the native op, if dtypes or shapes do not agree or a
+            multiplier is not positive and finite.
+    """
+    arguments = _standardize(input_zero_point, output_zero_point, output_min, output_max)
+    arguments |= _standardize_window(strides, padding, dilation_rate)
+    library = native.library_for(x)
+    op = reference.quantized_conv2d if library is None else library.kerasopt_quantized_conv2d
+    return op(x, kernel, bias, multiplier, **arguments)
+
+
+def quantized_depthwise_conv2d(
+    x: Any,
+    kernel: Any,
+    bias: Any,
+    multiplier: Any,
+    *,
+    strides: int | tuple[int, int] = 1,
+    padding: str = "valid",
+    dilation_rate: int | tuple[int, int] = 1,
+    input_zero_point: int,
+    output_zero_point: int,
+    output_min: int = -128,
+    output_max: int = 127,
+) -> Any:
+    """Convolve each channel of an int8 image with its own int8 kernels.
+
+    ```python
+    y = kerasopt.ops.quantized_depthwise_conv2d(
+        x, kernel, bias, multiplier, strides=2, input_zero_point=-3, output_zero_point=5
+    )
+    ```
+
+    Args:
+        x: int8 tensor of shape `(batch, height, width, channels)`.
+        kernel: int8 tensor of shape `(kernel_height, kernel_width, channels, depth_multiplier)`.
+        bias: int32 tensor of shape `(channels * depth_multiplier,)`.
+        multiplier: float32 tensor of shape `(channels * depth_multiplier,)`, positive, finite.
+        strides: Integer or pair.
+        padding: `"same"` or `"valid"`; pads with the input zero point, which stands for 0.0.
+        dilation_rate: Integer or pair.
+        input_zero_point: Zero point of `x`, an integer from -128 to 127.
+        output_zero_point: Zero point of the result, an integer from -128 to 127.
+        output_min: Smallest value of the result.
+        output_max: Largest value of the result.
+
+    Returns:
+        int8 tensor of shape `(batch, new_height, new_width, channels * depth_multiplier)`;
+        channel `c` of the input gives the channels from `c * depth_multiplier` on.
+
+    Raises:
+        ValueError: If a Python argument is outside its range, or the kernel does not fit.
+        tf.errors.InvalidArgumentError: From the native op, if dtypes or shapes do not agree or a
+            multiplier is not positive and finite.
+    """
+    arguments = _standardize(input_zero_point, output_zero_point, output_min, output_max)
+    arguments |= _standardize_window(strides, padding, dilation_rate)
+    library = native.library_for(x)
+    if library is None:
+        return reference.quantized_depthwise_conv2d(x, kernel, bias, multiplier, **arguments)
+    return library.kerasopt_quantized_depthwise_conv2d(x, kernel, bias, multiplier, **arguments)
+
+
+def _standardize(
+    input_zero_point: int, output_zero_point: int, output_min: int, output_max: int
+) -> dict[str, Any]:
+    check_int8(input_zero_point=input_zero_point, output_zero_point=output_zero_point)
+    check_output_range(output_min, output_max)
+    return {
+        "input_zero_point": int(input_zero_point),
+        "output_zero_point": int(output_zero_point),
+        "output_min": int(output_min),
+        "output_max": int(output_max),
+    }
+
+
+def _standardize_window(
+    strides: int | tuple[int, int], padding: str, dilation_rate: int | tuple[int, int]
+) -> dict[str, Any]:
+    return {
+        "strides": as_pair("strides", strides),
+        "padding": standardize_padding(padding),
+        "dilation_rate": as_pair("dilation_rate", dilation_rate),
+    }

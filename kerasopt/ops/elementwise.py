@@ -1,0 +1,142 @@
+"""Integer Add and global mean."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from kerasopt.ops import native, reference
+from kerasopt.ops.validation import check_int8, check_output_range, check_scales
+
+
+def quantized_add(
+    x0: Any,
+    x1: Any,
+    *,
+    scale0: float,
+    scale1: float,
+    zero_point0: int,
+    zero_point1: int,
+    output_scale: float,
+    output_zero_point: int,
+    output_min: int = -128,
+    output_max: int = 127,
+) -> Any:
+    """Add two int8 tensors of different scales in integer arithmetic.
+
+    With `ratio_i = float32(scale_i / output_scale)`, `k = 20 - floor(log2(max(ratio_i)))` and
+    `m_i = round(ratio_i * 2^k)`, computes `clamp(((x0 * m0 + x1 * m1 + 2^(k-1)) >> k) + zp)` on
+    inputs less their zero points, the arithmetic of XNNPACK's int8 addition.
+
+    ```python
+    y = kerasopt.ops.quantized_add(
+        x0, x1, scale0=0.1, scale1=0.2, zero_point0=3, zero_point1=-7,
+        output_scale=0.25, output_zero_point=0,
+    )
+    ```
+
+    Args:
+        x0: int8 tensor of any shape.
+        x1: int8 tensor of the shape of `x0`.
+        scale0: Scale of `x0`, a Python number.
+        scale1: Scale of `x1`, a Python number.
+        zero_point0: Zero point of `x0`, an integer from -128 to 127.
+        zero_point1: Zero point of `x1`, an integer from -128 to 127.
+        output_scale: Scale of the result.
+        output_zero_point: Zero point of the result, an integer from -128 to 127.
+        output_min: Smallest value of the result.
+        output_max: Largest value of the result.
+
+    Returns:
+        int8 tensor of the shape of `x0`.
+
+    Raises:
+        ValueError: If a scale is not positive and finite, the larger scale over the output scale
+            is outside `[2^-10, 2^8)`, where the sum does not fit into int32, or a zero point is
+            outside int8.
+        tf.errors.InvalidArgumentError: From the native op, if dtypes or shapes do not agree.
+    """
+    check_scales(scale0=scale0, scale1=scale1, output_scale=output_scale)
+    check_int8(
+        zero_point0=zero_point0, zero_point1=zero_point1, output_zero_point=output_zero_point
+    )
+    check_output_range(output_min, output_max)
+    multiplier0, multiplier1, shift = _add_multipliers(scale0, scale1, output_scale)
+    library = native.library_for(x0, x1)
+    op = reference.quantized_add if library is None else library.kerasopt_quantized_add
+    return op(
+        x0,
+        x1,
+        multiplier0=multiplier0,
+        multiplier1=multiplier1,
+        shift=shift,
+        zero_point0=int(zero_point0),
+        zero_point1=int(zero_point1),
+        output_zero_point=int(output_zero_point),
+        output_min=int(output_min),
+        output_max=int(output_max),
+    )
+
+
+def _add_multipliers(scale0: float, scale1: float, output_scale: float) -> tuple[int, int, int]:
+    ratios = [float(np.float32(scale) / np.float32(output_scale)) for scale in (scale0, scale1)]
+    if not 2**-10 <= max(ratios) < 2**8:
+        raise ValueError(
+            "The larger of `scale0` and `scale1` over `output_scale` must be in [2^-10, 2^8). "
+            f"Received: scale0={scale0}, scale1={scale1}, output_scale={output_scale}"
+        )
+    _, exponent = math.frexp(max(ratios))
+    shift = 20 - (exponent - 1)
+    multiplier0, multiplier1 = (round(ratio * 2.0**shift) for ratio in ratios)
+    return multiplier0, multiplier1, shift
+
+
+def quantized_mean(
+    x: Any,
+    *,
+    input_scale: float,
+    input_zero_point: int,
+    output_scale: float,
+    output_zero_point: int,
+    keepdims: bool = False,
+) -> Any:
+    """Average an int8 image over its height and width.
+
+    Computes `clamp(round_half_even(float32(sum(x - input_zero_point)) * M) + zp)` with
+    `M = float32(float32(input_scale / output_scale) / (height * width))`.
+
+    ```python
+    y = kerasopt.ops.quantized_mean(
+        x, input_scale=0.1, input_zero_point=3, output_scale=0.05, output_zero_point=0
+    )
+    ```
+
+    Args:
+        x: int8 tensor of shape `(batch, height, width, channels)`.
+        input_scale: Scale of `x`, a Python number.
+        input_zero_point: Zero point of `x`, an integer from -128 to 127.
+        output_scale: Scale of the result.
+        output_zero_point: Zero point of the result, an integer from -128 to 127.
+        keepdims: Keep height and width as axes of size 1.
+
+    Returns:
+        int8 tensor of shape `(batch, channels)`, or `(batch, 1, 1, channels)` with `keepdims`.
+
+    Raises:
+        ValueError: If a scale is not positive and finite or a zero point is outside int8.
+        tf.errors.InvalidArgumentError: From the native op, if dtype or rank is wrong or the
+            image is empty.
+    """
+    check_scales(input_scale=input_scale, output_scale=output_scale)
+    check_int8(input_zero_point=input_zero_point, output_zero_point=output_zero_point)
+    ratio = float(np.float32(input_scale) / np.float32(output_scale))
+    check_scales(**{"input_scale / output_scale": ratio})
+    library = native.library_for(x)
+    op = reference.quantized_mean if library is None else library.kerasopt_quantized_mean
+    return op(
+        x,
+        scale_ratio=ratio,
+        input_zero_point=int(input_zero_point),
+        output_zero_point=int(output_zero_point),
+        keepdims=keepdims,
+    )

@@ -1,0 +1,88 @@
+"""Loading of the native TensorFlow library behind `kerasopt.ops`.
+
+The library is loaded at first use, under the TensorFlow backend only, and only into the
+TensorFlow that it was built against: C++ symbols of TensorFlow change between releases. Without
+it `kerasopt.ops` computes the same results in `keras.ops`, and one warning says so. Environment
+variable `KERASOPT_NATIVE=0` leaves the library unloaded without a warning.
+"""
+
+import ctypes
+import functools
+import os
+import pathlib
+import warnings
+from typing import Any
+
+import keras
+
+LIBRARY_PATH = pathlib.Path(__file__).with_name("libkerasopt_ops.so")
+# Written by the build beside the library, so that it is read without loading the library.
+VERSION_PATH = pathlib.Path(__file__).with_name("libkerasopt_ops.tensorflow_version")
+
+INSTRUCTION_SETS = ("scalar", "avx2", "avx512vnni")
+
+
+def library_for(*tensors: Any) -> Any | None:
+    """Return the native ops for these tensors, or None where the `keras.ops` form has to run."""
+    if keras.backend.backend() != "tensorflow":
+        return None
+    if any(isinstance(tensor, keras.KerasTensor) for tensor in tensors):
+        return None
+    return load()
+
+
+@functools.cache
+def load() -> Any | None:
+    """Load the library once; return its generated op functions, or None if it cannot be used."""
+    if os.environ.get("KERASOPT_NATIVE") == "0":
+        return None
+    import tensorflow as tf
+
+    if tf.config.list_physical_devices("GPU"):
+        # The kernels run on the CPU; the keras.ops form spares copies from and to the GPU.
+        return None
+    if not LIBRARY_PATH.exists():
+        return _warn("was not built, since no C++ compiler was found at installation")
+    built_for = VERSION_PATH.read_text().strip()
+    if built_for != tf.__version__:
+        return _warn(f"was built for TensorFlow {built_for}, but {tf.__version__} is running")
+    try:
+        library = tf.load_op_library(str(LIBRARY_PATH))
+    except (tf.errors.OpError, OSError) as error:
+        return _warn(f"could not be loaded ({error})")
+    _register_gradients(tf, library)
+    return library
+
+
+def _warn(reason: str) -> None:
+    warnings.warn(
+        f"kerasopt's native library {reason}. Results are the same without it, but "
+        "quantization-aware training and integer inference are much slower. To get it, reinstall "
+        "kerasopt with a C++ compiler and this TensorFlow at hand: "
+        "`pip install --force-reinstall --no-deps --no-cache-dir kerasopt`.",
+        stacklevel=4,
+    )
+
+
+def _register_gradients(tf: Any, library: Any) -> None:
+    @tf.RegisterGradient("KerasoptFakeQuantize")
+    def _fake_quantize_gradient(op: Any, upstream: Any) -> tuple[Any, None, None]:
+        dx = library.kerasopt_fake_quantize_grad(
+            upstream, *op.inputs, qmin=op.get_attr("qmin"), qmax=op.get_attr("qmax")
+        )
+        return dx, None, None
+
+    tf.no_gradient("KerasoptMinMax")
+    tf.no_gradient("KerasoptQuantize")
+
+
+def select_instruction_set(name: str) -> bool:
+    """Make the kernels use one of `INSTRUCTION_SETS`; return False if this CPU lacks it.
+
+    The environment variable `KERASOPT_ISA` does the same for a process from its start.
+    """
+    if load() is None:
+        raise RuntimeError("The native library is not loaded, so it has no instruction set.")
+    select = ctypes.CDLL(str(LIBRARY_PATH)).KerasoptSelectInstructionSet
+    select.argtypes, select.restype = [ctypes.c_char_p], ctypes.c_bool
+    return bool(select(name.encode()))

@@ -1,0 +1,66 @@
+"""Integer matrix multiplication and the requantization shared by all contractions."""
+
+from typing import Any
+
+from keras import backend, ops
+
+# A sum of 512 products of |x - zero_point| <= 255 and |kernel| <= 128 stays below 2^24, so
+# float32 holds every partial sum exactly, in any order; the operands themselves have at most
+# 8 significant bits, so bfloat16 and TF32 multipliers are exact too.
+EXACT_DEPTH = 512
+
+
+def integer_matmul(x: Any, kernel: Any) -> Any:
+    """int32 product of an integer-valued (..., K) and (K, N), wrapping as two's complement."""
+    x, kernel = ops.cast(x, "float32"), ops.cast(kernel, "float32")
+    depth = kernel.shape[0]
+    total = None
+    for begin in range(0, depth, EXACT_DEPTH):
+        end = min(begin + EXACT_DEPTH, depth)
+        part = ops.cast(ops.matmul(x[..., begin:end], kernel[begin:end]), "int32")
+        total = part if total is None else total + part
+    return total
+
+
+def requantize(
+    accumulator: Any,
+    bias: Any,
+    multiplier: Any,
+    output_zero_point: int,
+    output_min: int,
+    output_max: int,
+) -> Any:
+    """`clamp(round_half_even(float32(accumulator + bias) * multiplier) + zero_point)` as int8."""
+    q = ops.round(ops.cast(accumulator + bias, "float32") * multiplier)
+    # Clamped before the zero point is added: a float add after a float multiply would be
+    # contracted to a fused multiply-add by XLA.
+    q = ops.clip(q, output_min - output_zero_point, output_max - output_zero_point)
+    return ops.cast(ops.cast(q, "int32") + output_zero_point, "int8")
+
+
+def check(name: str, tensor: Any, dtype: str, rank: int) -> None:
+    """Raise if `tensor` has another dtype or rank."""
+    found = backend.standardize_dtype(tensor.dtype)
+    if found != dtype or len(tensor.shape) != rank:
+        raise ValueError(
+            f"`{name}` must be a tensor of dtype {dtype} and rank {rank}. "
+            f"Received: {name}.dtype={found}, {name}.shape={tuple(tensor.shape)}"
+        )
+
+
+def quantized_matmul(
+    x: Any,
+    kernel: Any,
+    bias: Any,
+    multiplier: Any,
+    *,
+    input_zero_point: int,
+    output_zero_point: int,
+    output_min: int,
+    output_max: int,
+) -> Any:
+    """Reference of `kerasopt.ops.quantized_matmul`."""
+    check("x", x, "int8", max(len(x.shape), 2))
+    check("kernel", kernel, "int8", 2)
+    accumulator = integer_matmul(ops.cast(x, "int32") - input_zero_point, kernel)
+    return requantize(accumulator, bias, multiplier, output_zero_point, output_min, output_max)

@@ -1,0 +1,45 @@
+"""Checks of the Python arguments of the integer ops."""
+
+
+def check_int8(**values: int) -> None:
+    """Raise unless every value is an integer that int8 can hold."""
+    for name, value in values.items():
+        if not -128 <= value <= 127 or int(value) != value:
+            raise ValueError(
+                f"`{name}` must be an integer from -128 to 127. Received: {name}={value}"
+            )
+
+
+def check_output_range(output_min: int, output_max: int) -> None:
+    """Raise unless `[output_min, output_max]` is a range of int8 values."""
+    check_int8(output_min=output_min, output_max=output_max)
+    if output_min > output_max:
+        raise ValueError(
+            "`output_min` must not exceed `output_max`. "
+            f"Received: output_min={output_min}, output_max={output_max}"
+        )
+
+
+def check_scales(**scales: float) -> None:
+    """Raise unless every scale is a positive finite number."""
+    for name, scale in scales.items():
+        if not 0.0 < scale < float("inf"):
+            raise ValueError(f"`{name}` must be positive and finite. Received: {name}={scale}")
+
+
+def as_pair(name: str, value: int | tuple[int, int]) -> tuple[int, int]:
+    """Return `value` as (height, width), both at least 1."""
+    pair = (value, value) if isinstance(value, int) else tuple(value)
+    if len(pair) != 2 or any(int(v) != v or v < 1 for v in pair):
+        raise ValueError(
+            f"`{name}` must be a positive integer or a pair of them. Received: {name}={value}"
+        )
+    return int(pair[0]), int(pair[1])
+
+
+def standardize_padding(padding: str) -> str:
+    """Return `padding` in lower case; raise unless it is "same" or "valid"."""
+    lowered = str(padding).lower()
+    if lowered not in ("same", "valid"):
+        raise ValueError(f"`padding` must be 'same' or 'valid'. Received: padding={padding!r}")
+    return lowered
