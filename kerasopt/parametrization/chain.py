@@ -1,0 +1,66 @@
+"""The chain: the links of one slot of a layer, in their canonical order."""
+
+import keras
+from keras.src.backend import AutocastScope
+
+from kerasopt.parametrization.link import Parametrization
+
+
+class Chain(keras.layers.Layer):
+    """The parametrizations of one slot (a weight, the input or the output).
+
+    The chain is a sublayer of the layer it belongs to, so that its state is
+    tracked, carried by every trainer and saved beside the layer's own weights:
+    a plain layer that loads such a file ignores it.
+
+    Args:
+        slot: String, the attribute name of a weight, `"input"` or `"output"`.
+    """
+
+    def __init__(self, slot: str):
+        super().__init__(name=f"{slot}_chain", dtype="float32")
+        self.slot = slot
+        self.links: list[Parametrization] = []
+        self.built = True
+
+    def add(self, link: Parametrization, shape) -> None:
+        """Builds `link` for tensors of `shape` and puts it in its place.
+
+        Raises:
+            ValueError: If the chain already has a link of this class.
+        """
+        if any(type(present) is type(link) for present in self.links):
+            raise ValueError(
+                f"`{self.slot}` is already parametrized by a {type(link).__name__}. Detach it "
+                f"first (`kerasopt.unparametrize`). Received: parametrization={link}"
+            )
+        if not link.built:
+            link.build(shape)
+        self.links = sorted([*self.links, link], key=lambda member: member.order)
+
+    def remove(self, link: Parametrization) -> None:
+        """Takes `link`, and its state with it, out of the chain."""
+        self._tracker.untrack(link)
+        self.links = [member for member in self.links if member is not link]
+
+    def find(self, kind: type) -> Parametrization | None:
+        """Returns the link of class `kind`, or `None`."""
+        return next((link for link in self.links if isinstance(link, kind)), None)
+
+    def call(self, inputs):
+        return self.apply(inputs, self.links)
+
+    def apply(self, inputs, links):
+        """Returns `inputs` read through `links`, in the dtype it came in."""
+        dtype = keras.backend.standardize_dtype(inputs.dtype)
+        # Under a mixed policy the surrounding layer casts every variable that
+        # is read; links compute in float32, and the result is cast once.
+        with AutocastScope(None):
+            outputs = keras.ops.cast(inputs, "float32")
+            for link in links:
+                outputs = link(outputs)
+        return keras.ops.cast(outputs, dtype)
+
+    def stored(self, value):
+        """Returns a weight as files hold it."""
+        return self.apply(value, [link for link in self.links if link.stored_through])

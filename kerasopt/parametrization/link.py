@@ -1,0 +1,61 @@
+"""The link of a chain: one function that a tensor of a layer is read through."""
+
+import keras
+
+
+class Parametrization(keras.layers.Layer):
+    """A function that a weight, an input or an output of a layer is read through.
+
+    A parametrization is a Keras layer that maps a float32 tensor to a float32
+    tensor of the same shape: `build(shape)` creates its state with
+    `add_weight`, `call(inputs, training=None)` computes, `get_config` makes it
+    serializable (register the class). It always computes in float32, whatever
+    the policy of the layer it is attached to.
+
+    Example:
+
+    ```python
+    @keras.saving.register_keras_serializable(package="my_package")
+    class Symmetric(ko.parametrization.Parametrization):
+        def call(self, inputs):
+            return (inputs + keras.ops.transpose(inputs)) / 2
+
+    layer = keras.layers.Dense(4)
+    layer.build((None, 4))
+    ko.parametrize(layer, "kernel", Symmetric())
+    ```
+
+    Attributes:
+        order: Integer, the place in a chain. Links run in ascending order:
+            low-rank or shared (0), cluster (10), mask (20), quantize (30).
+        stored_through: Boolean, whether files hold the weight as this link
+            returns it (a mask: what lies on disk is as sparse as what runs)
+            instead of the latent value that it is given.
+    """
+
+    order = 0
+    stored_through = False
+
+    def __init__(self, name=None, **kwargs):
+        kwargs.pop("dtype", None)
+        super().__init__(name=name, dtype="float32", **kwargs)
+
+    def build(self, input_shape):
+        self.built = True
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def load_own_variables(self, store):
+        # Weights that were saved from a layer without this link hold no state
+        # for it: the link keeps what it has.
+        if store.keys():
+            super().load_own_variables(store)
+
+    def quantize(self, mode=None, config=None, **kwargs):
+        # Keras' `model.quantize` visits every leaf; it would silently skip the
+        # parametrized layer above this link and quantize the layers beside it.
+        raise ValueError(
+            "`quantize` of Keras does not know parametrized layers. Call `kerasopt.finalize(model)` "
+            f"first, then `model.quantize`. Received: mode={mode}"
+        )

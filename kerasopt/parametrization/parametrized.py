@@ -1,0 +1,218 @@
+"""A layer that reads its tensors through chains: a subclass made on the fly.
+
+Keras has no hook between a layer and its weights, so a parametrized layer is
+the user's own object whose class became a subclass of what it was: the object,
+its name, its variables and its place in the graph stay.
+"""
+
+import contextlib
+import functools
+import types
+
+import keras
+
+from kerasopt.parametrization.chain import Chain
+from kerasopt.parametrization.tree import descend
+from kerasopt.parametrization.view import ParametrizedVariable
+
+ACTIVATION_SLOTS = ("input", "output")
+
+
+class Parametrized:
+    """What every parametrized layer has beside its own class.
+
+    Attributes:
+        base: The layer's own class.
+        slots: Tuple of strings, the parametrized weights of this layer, and
+            `"input"` and `"output"`.
+    """
+
+    base: type
+    slots: tuple[str, ...] = ()
+    # Dotted paths to parametrized weights of inner layers that this layer's own
+    # code creates anew, plain, whenever it is loaded.
+    _inner: tuple[str, ...] = ()
+    _pending: dict | None = None
+
+    @property
+    def parametrizations(self) -> dict:
+        """Dict of slot to the list of its parametrizations, in running order."""
+        return {slot: list(chain_of(self, slot).links) for slot in self.slots}
+
+    def get_config(self):
+        with as_base(self):
+            layer = keras.saving.serialize_keras_object(self)
+        # The loader builds the layer, and Keras compiles it, after this config.
+        layer.pop("build_config", None)
+        layer.pop("compile_config", None)
+        recipe = self._pending
+        if recipe is None:
+            recipe = self.parametrizations | {path: links_at(self, path) for path in self._inner}
+        return {
+            "layer": layer,
+            "parametrizations": {
+                path: [keras.saving.serialize_keras_object(link) for link in links]
+                for path, links in recipe.items()
+            },
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        load = keras.saving.deserialize_keras_object
+        layer = load(config["layer"])
+        recipe = {
+            path: [load(link) for link in links]
+            for path, links in config["parametrizations"].items()
+        }
+        become(layer, getattr(layer, "slots", ()))
+        return attach_when_built(layer, recipe)
+
+    def build_from_config(self, config):
+        super().build_from_config(config)
+        attach_pending(self)
+
+    def save_own_variables(self, store):
+        stored = {
+            id(variable): chain_of(self, slot).stored(variable)
+            for slot in self.slots
+            if (variable := stored_variable(self, slot)) is not None
+        }
+        with as_base(self):
+            self.save_own_variables(_Substituting(store, stored))
+
+    def quantize(self, mode=None, config=None, **kwargs):
+        raise ValueError(
+            f"Layer '{self.name}' is parametrized, which Keras' `quantize` does not know. Call "
+            f"`kerasopt.finalize` first. Received: mode={mode}"
+        )
+
+
+class _Substituting:
+    """A variable store that writes other values in place of some variables."""
+
+    def __init__(self, store, values):
+        self._store = store
+        self._values = values
+
+    def __setitem__(self, key, value):
+        self._store[key] = self._values.get(id(value), value)
+
+
+def chain_of(layer, slot: str) -> Chain:
+    return vars(layer)[f"{slot}_chain"]
+
+
+def links_at(layer, path: str) -> list:
+    """Returns the links of the weight at the dotted `path` below `layer`."""
+    inner, slot = descend(layer, path)
+    return inner.parametrizations[slot]
+
+
+@functools.lru_cache(maxsize=None)
+def parametrized_class(base: type, slots: tuple[str, ...]) -> type:
+    """Returns the subclass of `base` that reads `slots` through their chains."""
+
+    def define(namespace):
+        # Files name the entries of a list of layers by class name: keep it, so
+        # that weights load from plain to parametrized models and back.
+        namespace.update(__module__=__name__, __qualname__=base.__qualname__)
+        namespace.update(base=base, slots=slots)
+        for slot in slots:
+            if slot not in ACTIVATION_SLOTS:
+                namespace[slot] = _weight_property(base, slot)
+        if set(slots) & set(ACTIVATION_SLOTS):
+            namespace["call"] = _call_through_chains(base, slots)
+
+    cls = types.new_class(base.__name__, (Parametrized, base), exec_body=define)
+    return keras.saving.register_keras_serializable("kerasopt", "Parametrized")(cls)
+
+
+def _weight_property(base, slot):
+    def read(layer):
+        return ParametrizedVariable(stored_variable(layer, slot), chain_of(layer, slot))
+
+    def write(layer, value):
+        own = getattr(base, slot, None)
+        if isinstance(own, property):
+            own.__set__(layer, value)
+        else:
+            vars(layer)[slot] = value
+
+    return property(read, write)
+
+
+def _call_through_chains(base, slots):
+    # `wraps` keeps the signature, which Keras inspects.
+    @functools.wraps(base.call)
+    def call(self, *args, **kwargs):
+        if "input" in slots:
+            first = chain_of(self, "input")
+            if args:
+                args = (keras.tree.map_structure(first, args[0]), *args[1:])
+            else:
+                name = self.call_signature_parameters[0]
+                kwargs[name] = keras.tree.map_structure(first, kwargs[name])
+        outputs = base.call(self, *args, **kwargs)
+        if "output" in slots:
+            outputs = keras.tree.map_structure(chain_of(self, "output"), outputs)
+        return outputs
+
+    return call
+
+
+def stored_variable(layer, slot: str) -> keras.Variable | None:
+    """Returns what `layer.<slot>` is without its chain: the optimizer's variable."""
+    if slot in ACTIVATION_SLOTS:
+        return None
+    base = layer.base if isinstance(layer, Parametrized) else type(layer)
+    own = getattr(base, slot, None)
+    return own.__get__(layer) if isinstance(own, property) else vars(layer).get(slot)
+
+
+def become(layer, slots) -> None:
+    """Makes `layer` a parametrized layer with `slots`."""
+    base = layer.base if isinstance(layer, Parametrized) else type(layer)
+    layer.__class__ = parametrized_class(base, tuple(sorted(set(slots))))
+
+
+@contextlib.contextmanager
+def as_base(layer):
+    """Lets `layer` be its own class for a moment."""
+    parametrized = type(layer)
+    layer.__class__ = parametrized.base
+    try:
+        yield
+    finally:
+        layer.__class__ = parametrized
+
+
+def attach_when_built(layer, recipe: dict):
+    """Attaches `recipe` (path to links) to `layer` as soon as it has its weights."""
+    vars(layer)["_pending"] = recipe  # past the tracker: the links have no place yet
+    if layer.built:
+        attach_pending(layer)
+        return layer
+    build = layer.build
+
+    @functools.wraps(build)
+    def build_and_attach(*args, **kwargs):
+        build(*args, **kwargs)
+        attach_pending(layer)
+
+    layer.build = build_and_attach
+    return layer
+
+
+def attach_pending(layer) -> None:
+    from kerasopt.parametrization.attachment import parametrize
+
+    recipe = vars(layer).pop("_pending", None) or {}
+    for path, links in recipe.items():
+        inner, slot = descend(layer, path)
+        if slot in getattr(inner, "slots", ()):
+            continue  # the inner layer's own config has brought its chain back
+        for link in links:
+            parametrize(layer, path, link)
+
+
+keras.saving.register_keras_serializable("kerasopt", "Parametrized")(Parametrized)

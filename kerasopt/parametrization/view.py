@@ -1,0 +1,48 @@
+"""What `layer.kernel` is on a parametrized layer."""
+
+import keras
+from keras.src.backend import AutocastScope
+
+from kerasopt.parametrization.chain import Chain
+
+
+class ParametrizedVariable(keras.Variable):
+    """A variable whose value is another variable's, read through a chain.
+
+    It is no state of its own: `assign` and every attribute go to the stored
+    variable, and only the value passes through the chain. The chain is computed
+    at each use, so a compiled step always sees the present masks and scales.
+
+    Args:
+        stored: The `keras.Variable` that the optimizer updates.
+        chain: The `Chain` it is read through.
+    """
+
+    def __init__(self, stored: keras.Variable, chain: Chain):
+        # `keras.Variable.__init__` would create a variable: this is a view.
+        vars(self).update(stored=stored, chain=chain)
+
+    def __getattr__(self, name):
+        return getattr(vars(self)["stored"], name)
+
+    def __setattr__(self, name, value):
+        setattr(self.stored, name, value)
+
+    @property
+    def value(self):
+        with AutocastScope(None):
+            stored = self.stored.value
+        return self.stored._maybe_autocast(self.chain.apply(stored, self.chain.links))
+
+    def numpy(self):
+        return keras.ops.convert_to_numpy(self.value)
+
+    def __array__(self, dtype=None, copy=None):
+        return self.numpy() if dtype is None else self.numpy().astype(dtype)
+
+    def assign(self, value):
+        return self.stored.assign(value)
+
+    def __repr__(self):
+        links = " -> ".join(type(link).__name__ for link in self.chain.links)
+        return f"<ParametrizedVariable path={self.path}, shape={self.shape}, chain={links}>"
