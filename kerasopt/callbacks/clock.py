@@ -1,0 +1,188 @@
+"""The one clock: optimizer updates since this training began."""
+
+import contextlib
+
+import keras
+from keras.src.saving.keras_saveable import KerasSaveable
+
+from kerasopt.schedules import Horizon
+
+_ATTRIBUTE = "_kerasopt_clock"
+_UNSET = -1
+
+
+class Clock:
+    """Counts the optimizer updates of a training, from an origin kept in the model.
+
+    Updates, not batches: with gradient accumulation of 4, 16 batches are 4 updates, and a
+    `LossScaleOptimizer` does not advance on a step whose gradients are not finite. The origin is
+    what `optimizer.iterations` was when the training began. It is a variable of the model, saved
+    in its weights files, so that a restored fit goes on with it.
+
+    During `fit` on JAX reach the clock through `callback.model`, which brings the variables up to
+    date: `Clock.of(self.model).update`. That is a full synchronization, so do it seldom.
+
+    Args:
+        model: A compiled `keras.Model` that has a clock; use `Clock.of` to give it one.
+    """
+
+    def __init__(self, model: keras.Model):
+        self._model = model
+
+    @classmethod
+    def of(cls, model: keras.Model) -> "Clock":
+        """The clock of `model`, which is given one if it has none."""
+        if not cls.exists(model):
+            with _unlocked(model), _strategy_scope(model):
+                setattr(model, _ATTRIBUTE, _ClockState())
+            renew_functions(model)
+        return cls(model)
+
+    @staticmethod
+    def exists(model: keras.Model) -> bool:
+        """Whether `model` has a clock."""
+        return hasattr(model, _ATTRIBUTE)
+
+    @staticmethod
+    def remove(model: keras.Model):
+        """Takes the clock off `model`, if it has one."""
+        state = getattr(model, _ATTRIBUTE, None)
+        if state is not None:
+            with _unlocked(model):
+                model._tracker.untrack(state)
+            delattr(model, _ATTRIBUTE)
+            renew_functions(model)
+
+    @property
+    def update(self) -> int:
+        """Optimizer updates done in this training."""
+        return self._iterations - self._marks[0]
+
+    def start(self, epoch: int, horizon: Horizon):
+        """Sets the origin at the beginning of an epoch.
+
+        Epoch 0 is a new training: it starts here. A later epoch continues one and keeps its
+        origin, except when there is none or it cannot be right (a new `compile` has set the
+        iterations back; epochs were trained in between without a clock): then it follows from the
+        number of epochs done, or starts here if the length of an epoch is unknown.
+
+        Args:
+            epoch: The epoch that begins, as `on_epoch_begin` receives it.
+            horizon: The extent of this training.
+        """
+        iterations, (origin, seen) = self._iterations, self._marks
+        length = horizon.updates_per_epoch
+        known = epoch > 0 and _UNSET < seen <= iterations
+        if known and length is not None:
+            # `steps_per_execution` may run past the end of an epoch by less than one execution.
+            known = iterations - origin <= epoch * (length + self._model.steps_per_execution)
+        if not known:
+            origin = iterations - round(epoch * (length or 0))
+        self._marks = (origin, iterations)
+
+    def mark(self):
+        """Notes the iterations of this moment, by which a later reset of them is found out."""
+        self._marks = (self._marks[0], self._iterations)
+
+    @property
+    def _iterations(self) -> int:
+        return int(keras.ops.convert_to_tensor(_updating_optimizer(self._model).iterations))
+
+    @property
+    def _marks(self) -> tuple[int, int]:
+        origin, seen = getattr(self._model, _ATTRIBUTE).state.numpy()
+        return int(origin), int(seen)
+
+    @_marks.setter
+    def _marks(self, marks: tuple[int, int]):
+        if marks != self._marks:
+            getattr(self._model, _ATTRIBUTE).state.assign(marks)
+
+
+def horizon(params: dict | None, model: keras.Model) -> Horizon:
+    """The extent of a training, from what `fit` tells its callbacks.
+
+    Args:
+        params: `callback.params`: `epochs` and `steps` (batches in an epoch, `None` if unknown).
+        model: The compiled model.
+
+    Returns:
+        The `Horizon`, in optimizer updates, counted from epoch 0 also when `fit` begins later.
+    """
+    params = params or {}
+    epochs, steps = params.get("epochs"), params.get("steps")
+    if epochs is None or steps is None:
+        return Horizon()
+    batches_per_update = accumulation_steps(model)
+    return Horizon(epochs * steps // batches_per_update, steps / batches_per_update)
+
+
+def accumulation_steps(model: keras.Model) -> int:
+    """The number of batches in one optimizer update."""
+    return _updating_optimizer(model).gradient_accumulation_steps or 1
+
+
+def renew_functions(model: keras.Model):
+    """Makes `fit`, `evaluate` and `predict` trace the model anew.
+
+    Keras keeps its compiled functions; after a change of a layer's class or of the model's
+    variables they would go on computing the old graph. Functions not made yet are left alone.
+    """
+    for name in ("train", "test", "predict"):
+        if getattr(model, f"{name}_function", None) is not None:
+            getattr(model, f"make_{name}_function")(force=True)
+
+
+class _ClockState(keras.random.SeedGenerator, KerasSaveable):
+    """Origin and last seen iterations, as one integer variable of shape `(2,)`.
+
+    Keras has exactly one kind of state that belongs to a model's `variables`, so that every
+    trainer carries it, but not to `weights`, `layers`, `count_params` and `summary`: that of a
+    seed generator. Unlike a seed generator's it is saved with the weights; a model without a
+    clock ignores it there, and a clock that finds nothing in a file is left unset.
+    """
+
+    def __init__(self):
+        self.name = "kerasopt_clock"
+        self.state = keras.Variable(
+            [0, _UNSET],
+            dtype="int32",
+            trainable=False,
+            aggregation="only_first_replica",
+            name="kerasopt_clock",
+        )
+
+    def _obj_type(self) -> str:
+        return "Operation"
+
+    def save_own_variables(self, store):
+        store["0"] = self.state.numpy()
+
+    def load_own_variables(self, store):
+        self.state.assign(store["0"] if "0" in store.keys() else [0, _UNSET])
+
+
+def _updating_optimizer(model: keras.Model) -> keras.optimizers.Optimizer:
+    optimizer = model.optimizer
+    if optimizer is None:
+        raise ValueError(
+            "kerasopt counts time in optimizer updates: compile the model with an optimizer. "
+            f"Received: model={model.name}"
+        )
+    return getattr(optimizer, "inner_optimizer", optimizer)
+
+
+def _strategy_scope(model: keras.Model):
+    strategy = getattr(model, "distribute_strategy", None)
+    return strategy.scope() if strategy is not None else contextlib.nullcontext()
+
+
+@contextlib.contextmanager
+def _unlocked(model: keras.Model):
+    locked = model._tracker.locked
+    model._tracker.unlock()
+    try:
+        yield
+    finally:
+        if locked:
+            model._tracker.lock()

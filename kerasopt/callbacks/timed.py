@@ -1,0 +1,145 @@
+"""The base of the callbacks that move a technique's state by the clock."""
+
+import contextlib
+import math
+import weakref
+from collections.abc import Callable, Iterator
+
+import keras
+
+from kerasopt.callbacks.clock import Clock, accumulation_steps, horizon
+from kerasopt.schedules import Horizon
+
+# Bound methods to call, per model, if a callback fails before training begins.
+_UNDO: weakref.WeakKeyDictionary[keras.Model, list[weakref.WeakMethod]] = (
+    weakref.WeakKeyDictionary()
+)
+
+
+class TimedCallback(keras.callbacks.Callback):
+    """Attaches a technique to a model and moves its state when its schedule says so.
+
+    A subclass implements five methods:
+
+    - `attach(model)` puts the technique on the model; does nothing to what is already attached.
+    - `detach()` undoes what `attach` has done in this `fit`, also if it failed half-way.
+    - `check(horizon)` raises or warns before training, if the arguments make no sense in it.
+    - `next_due(update, horizon)` is the next update at which the state changes, or `None`.
+    - `on_update(update, horizon)` brings the state to what it has to be at `update`. It is called
+      when the state is due, maybe some updates late (`steps_per_execution`), and once at the
+      beginning and the end of every `fit`; called twice it must change nothing the second time.
+
+    Attaching happens in `set_model`, so before anything is restored and before the train function
+    is traced. If any callback of the `fit` fails before the first epoch, all of them are detached
+    again, and the model is as it was.
+
+    The clock is read only when enough batches have run for the next due update to be reached.
+    """
+
+    def attach(self, model: keras.Model):
+        """Puts the technique on `model`."""
+
+    def detach(self):
+        """Undoes what `attach` has done in this `fit`."""
+
+    def check(self, horizon: Horizon):
+        """Raises or warns if the arguments make no sense in this training."""
+
+    def next_due(self, update: int, horizon: Horizon) -> int | None:
+        """The first update after `update` at which the state changes; `None` if it does not."""
+
+    def on_update(self, update: int, horizon: Horizon):
+        """Brings the state to what it has to be at `update`."""
+
+    def set_model(self, model: keras.Model):
+        super().set_model(model)
+        self.horizon = Horizon()
+        self._started = False
+        self._due: int | None = None
+        self._next_reading = math.inf
+        with undo_on_failure(model):
+            require_backend()
+            if not Clock.exists(model):
+                undo_later(model, self._remove_clock)
+                Clock.of(model)
+            undo_later(model, self.detach)
+            self.attach(model)
+
+    def set_params(self, params: dict):
+        super().set_params(params)
+        model = self.model
+        with undo_on_failure(model):
+            self.horizon = horizon(params, model)
+            self.check(self.horizon)
+
+    def on_epoch_begin(self, epoch: int, logs=None):
+        model = self.model
+        clock = Clock.of(model)
+        if not self._started:
+            self._started = True
+            keep_attached(model)
+            clock.start(epoch, self.horizon)
+            self.on_update(clock.update, self.horizon)
+            self._due = self.next_due(clock.update, self.horizon)
+        clock.mark()
+        self._read_clock(batch=-1)
+
+    def on_train_batch_end(self, batch: int, logs=None):
+        if batch >= self._next_reading:
+            self._read_clock(batch)
+
+    def on_train_end(self, logs=None):
+        clock = Clock.of(self.model)
+        clock.mark()
+        self.on_update(clock.update, self.horizon)
+
+    def _read_clock(self, batch: int):
+        """Acts if the state is due, and says before which batch the clock need not be read."""
+        self._next_reading = math.inf
+        if self._due is None:
+            return
+        model = self.model
+        update = Clock.of(model).update
+        if update >= self._due:
+            self.on_update(update, self.horizon)
+            self._due = self.next_due(update, self.horizon)
+        if self._due is not None:
+            # Some batches of the coming update may have been accumulated already.
+            batches = (self._due - update - 1) * accumulation_steps(model) + 1
+            self._next_reading = batch + batches
+
+    def _remove_clock(self):
+        Clock.remove(self.model)
+
+
+def undo_later(model: keras.Model, undo: Callable[[], None]):
+    """Registers a bound method that puts `model` back if this `fit` fails before it begins."""
+    _UNDO.setdefault(model, []).append(weakref.WeakMethod(undo))
+
+
+def keep_attached(model: keras.Model):
+    """Forgets what would be undone: training has begun."""
+    _UNDO.pop(model, None)
+
+
+@contextlib.contextmanager
+def undo_on_failure(model: keras.Model) -> Iterator[None]:
+    """If its body raises, undoes all that callbacks have attached to `model` in this `fit`."""
+    try:
+        yield
+    except BaseException:
+        for reference in reversed(_UNDO.pop(model, [])):
+            undo = reference()
+            if undo is not None:
+                undo()
+        raise
+
+
+def require_backend():
+    """Raises `RuntimeError` on a backend that kerasopt cannot train on."""
+    if keras.config.backend() not in ("tensorflow", "jax"):
+        raise RuntimeError(
+            "kerasopt trains on the TensorFlow and JAX backends. Set the environment variable "
+            "`KERAS_BACKEND` to one of them before Keras is imported. "
+            f"Received: backend={keras.config.backend()}"
+        )
