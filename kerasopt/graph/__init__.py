@@ -1,0 +1,44 @@
+"""The model as layers, operations and edges, seen through nested models."""
+
+from kerasopt.graph.graph import Graph, functional_of
+from kerasopt.graph.groups import Group, Groups
+from kerasopt.graph.node import Edge, Node
+from kerasopt.graph.operation_layer import (
+    OperationLayer,
+    unwrap,
+    unwrap_operations,
+    wrap_operation,
+)
+from kerasopt.graph.operations import (
+    activation_bounds,
+    clamp_bounds,
+    has_kernel,
+    is_linear,
+    is_residual,
+    is_transparent,
+)
+from kerasopt.graph.rules import Rule, Selection, select
+from kerasopt.graph.traversal import layers
+
+__all__ = [
+    "Edge",
+    "Graph",
+    "Group",
+    "Groups",
+    "Node",
+    "OperationLayer",
+    "Rule",
+    "Selection",
+    "activation_bounds",
+    "clamp_bounds",
+    "functional_of",
+    "has_kernel",
+    "is_linear",
+    "is_residual",
+    "is_transparent",
+    "layers",
+    "select",
+    "unwrap",
+    "unwrap_operations",
+    "wrap_operation",
+]

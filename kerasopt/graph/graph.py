@@ -1,0 +1,146 @@
+"""A functional model as calls and edges, seen through nested models."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+from keras import tree
+from keras.src.models.functional import Functional
+
+from kerasopt.graph.node import Edge, Node
+
+
+def functional_of(operation: Any) -> Functional | None:
+    """Returns the functional model whose graph `operation` runs, or `None`.
+
+    `Functional` models and built `Sequential` models run a recorded graph. Subclassed models,
+    functional subclasses with a `call` of their own and composite layers do not.
+    """
+    if isinstance(operation, keras.Sequential) and type(operation).call is keras.Sequential.call:
+        return operation._functional
+    if isinstance(operation, Functional) and type(operation).call is Functional.call:
+        return operation
+    return None
+
+
+class Graph:
+    """The calls of a model in topological order, with nested models taken apart.
+
+    Functional and Sequential models that are called inside the model are replaced by their
+    own calls. Anything else that has layers inside (a subclassed model, a custom layer,
+    `MultiHeadAttention`, `RNN`) is one node: its inner edges are unknown. For its inner layers,
+    see `kerasopt.graph.layers`. A subclassed model has no recorded graph, so no nodes.
+
+    ```python
+    inputs = keras.Input((8,))
+    outputs = keras.layers.Dense(4, name="dense")(inputs)
+    graph = Graph.of(keras.Model(inputs, outputs))
+    [node.path for node in graph]  # ["keras_tensor", "dense"]: the input and the layer
+    ```
+
+    Attributes:
+        nodes: List of `Node`, each after the nodes it receives tensors from.
+        outputs: Tuple of `Edge`, one per output of the model, in flat order.
+    """
+
+    def __init__(self, nodes: list[Node], outputs: tuple[Edge, ...]):
+        self.nodes = nodes
+        self.outputs = outputs
+        for node in nodes:
+            for edge in node.inputs:
+                edge.source.consumers.append(node)
+        for edge in outputs:
+            edge.source.is_output = True
+
+    @classmethod
+    def of(cls, model: keras.Model) -> Graph:
+        """Reads the graph of a built model.
+
+        Args:
+            model: A `keras.Model`.
+
+        Returns:
+            The `Graph`; without nodes where the model has no recorded graph.
+
+        Raises:
+            TypeError: If `model` is no Keras model.
+            ValueError: If `model` is a `Sequential` model that has not been built.
+        """
+        if not isinstance(model, keras.Model):
+            raise TypeError(
+                "Argument `model` must be a `keras.Model`. "
+                f"Received: model={model} (of type {type(model).__name__})"
+            )
+        if isinstance(model, keras.Sequential) and not model.built:
+            raise ValueError(
+                "The layers of `model` are not connected before it is built. Add a "
+                "`keras.Input` as its first layer, or call `model.build(input_shape)`. "
+                f"Received: model={model.name}"
+            )
+        functional = functional_of(model)
+        if functional is None:
+            return cls([], ())
+        nodes: list[Node] = []
+        outputs = _expand(functional, None, "", nodes)
+        return cls(nodes, tuple(outputs))
+
+    def calls(self, operation: keras.Operation) -> list[Node]:
+        """Returns the nodes that call `operation`, in topological order."""
+        return [node for node in self.nodes if node.operation is operation]
+
+    def __iter__(self) -> Iterator[Node]:
+        return iter(self.nodes)
+
+    def __len__(self) -> int:
+        return len(self.nodes)
+
+
+def _expand(
+    functional: Functional, inputs: list[Edge] | None, prefix: str, nodes: list[Node]
+) -> list[Edge]:
+    """Appends the calls of `functional` to `nodes` and returns the edges of its outputs.
+
+    `inputs` are the edges that a call of a nested model receives; `None` for the model itself.
+    """
+    edges: dict[int, Edge] = {}
+    if inputs is not None:
+        edges.update({id(x): edge for x, edge in zip(functional.inputs, inputs, strict=True)})
+    for keras_node in _in_call_order(functional):
+        operation = keras_node.operation
+        if all(id(x) in edges for x in keras_node.outputs):
+            continue  # an input of a nested model: its edge comes from outside
+        received = [edges[id(x)] for x in keras_node.input_tensors]
+        path = prefix + operation.name
+        nested = functional_of(operation)
+        if nested is not None:
+            order = _argument_order(nested, keras_node)
+            results = _expand(nested, [received[i] for i in order], path + "/", nodes)
+        else:
+            node = Node(operation, path, keras_node, functional, tuple(received))
+            nodes.append(node)
+            results = [Edge(node, index) for index in range(len(keras_node.outputs))]
+        edges.update({id(x): edge for x, edge in zip(keras_node.outputs, results, strict=True)})
+    return [edges[id(x)] for x in functional.outputs]
+
+
+def _in_call_order(functional: Functional) -> Iterator[Any]:
+    """Yields the Keras nodes of a functional model in the order in which it runs them."""
+    for depth in sorted(functional._nodes_by_depth, reverse=True):
+        yield from functional._nodes_by_depth[depth]
+
+
+def _argument_order(nested: Functional, keras_node: Any) -> list[int]:
+    """Returns, for each input of `nested`, the place of its tensor among the call's tensors.
+
+    Keras accepts a dictionary for a model whose inputs are a list, and matches by name.
+    """
+    position = {id(x): i for i, x in enumerate(keras_node.input_tensors)}
+    arguments = keras_node.arguments
+    argument = arguments.args[0] if arguments.args else arguments.kwargs["inputs"]
+    if isinstance(argument, dict) and not isinstance(nested.input, dict):
+        flat = [argument[x.name] for x in nested.inputs]
+    else:
+        flat = tree.flatten(argument)
+    return [position[id(x)] for x in flat]

@@ -1,0 +1,165 @@
+"""Groups of calls that one integer kernel computes, the units of quantization."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import keras
+
+from kerasopt.graph.graph import Graph
+from kerasopt.graph.node import Edge, Node
+from kerasopt.graph.operations import (
+    clamp_bounds,
+    has_kernel,
+    is_linear,
+    is_residual,
+    is_transparent,
+    normalizes_channels,
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """A chain of calls between which nothing else reads, computed as one.
+
+    A layer with a kernel, a batch normalization directly after it and a ReLU after that are a
+    group; so are an addition and the ReLU after it. Every other call is a group of its own.
+
+    Attributes:
+        nodes: Tuple of `Node`, in the order in which they run.
+        transparent: Whether the group's output keeps the scale of its input (reshaping,
+            pooling by maximum, padding, dropout), so that it needs no quantizer.
+    """
+
+    nodes: tuple[Node, ...]
+    transparent: bool = False
+
+    @property
+    def anchor(self) -> Node:
+        """The first node: the one with the kernel, or the addition."""
+        return self.nodes[0]
+
+    @property
+    def output(self) -> Node:
+        """The last node, after which the group's output is quantized."""
+        return self.nodes[-1]
+
+    @property
+    def inputs(self) -> tuple[Edge, ...]:
+        """The edges into the group."""
+        return self.anchor.inputs
+
+    @property
+    def batch_normalization(self) -> Node | None:
+        """The batch normalization to fold into the kernel, if there is one."""
+        for node in self.nodes[1:]:
+            if isinstance(node.operation, keras.layers.BatchNormalization):
+                return node
+        return None
+
+    @property
+    def activation(self) -> Node | None:
+        """The node of the ReLU at the end of the group, if it has a node of its own."""
+        last = self.output
+        return last if last is not self.anchor and clamp_bounds(last.operation) else None
+
+    def __repr__(self) -> str:
+        return f"<Group {' -> '.join(node.path for node in self.nodes)}>"
+
+
+class Groups:
+    """A graph divided into groups.
+
+    ```python
+    groups = Groups(Graph.of(model))
+    for group in groups:
+        if not group.transparent:
+            print(group.output.path, [groups.origin(edge) for edge in group.inputs])
+    ```
+
+    A layer that is called several times is grouped with its neighbour only if the same
+    neighbour follows at every call, since a quantizer belongs to the layer.
+
+    Args:
+        graph: The `Graph` to divide.
+    """
+
+    def __init__(self, graph: Graph):
+        self.graph = graph
+        self._groups: list[Group] = []
+        self._of: dict[int, Group] = {}
+        chains = _Chains(graph)
+        for node in graph:
+            if id(node) in self._of:
+                continue
+            transparent = len(node.inputs) == 1 and is_transparent(node.operation)
+            group = Group(chains.starting_at(node), transparent)
+            self._groups.append(group)
+            self._of.update({id(member): group for member in group.nodes})
+
+    def of(self, node: Node) -> Group:
+        """Returns the group of which `node` is part."""
+        return self._of[id(node)]
+
+    def origin(self, edge: Edge) -> Group:
+        """Returns the group that determines the scale of an edge.
+
+        That is the group which produces the tensor, or where this is transparent, the group
+        before it, and so on. If `origin(edge).anchor.is_input`, the tensor comes straight from
+        an input of the model, and whoever reads it as integers must quantize it first.
+        """
+        group = self.of(edge.source)
+        while group.transparent:
+            group = self.of(group.inputs[0].source)
+        return group
+
+    def __iter__(self) -> Iterator[Group]:
+        return iter(self._groups)
+
+    def __len__(self) -> int:
+        return len(self._groups)
+
+
+class _Chains:
+    """Finds the chain of calls that starts at a node."""
+
+    def __init__(self, graph: Graph):
+        self.calls: dict[int, list[Node]] = {}
+        for node in graph:
+            self.calls.setdefault(id(node.operation), []).append(node)
+
+    def starting_at(self, node: Node) -> tuple[Node, ...]:
+        if has_kernel(node.operation) and is_linear(node.operation):
+            chain = [node]
+            follower = self._follower(node)
+            if follower and normalizes_channels(follower.operation, node.operation):
+                chain.append(follower)
+                follower = self._follower(follower)
+        elif is_residual(node.operation, len(node.inputs)):
+            chain = [node]
+            follower = self._follower(node)
+        else:
+            return (node,)
+        if follower and clamp_bounds(follower.operation):
+            chain.append(follower)
+        return tuple(chain)
+
+    def _follower(self, node: Node) -> Node | None:
+        """Returns the only reader of `node`, if the same one follows at all calls of both."""
+        follower = _only_reader(node)
+        if follower is None:
+            return None
+        producers, readers = self.calls[id(node.operation)], self.calls[id(follower.operation)]
+        paired = [_only_reader(call) for call in producers]
+        if len(producers) == len(readers) and all(
+            any(pair is call for pair in paired) for call in readers
+        ):
+            return follower
+        return None
+
+
+def _only_reader(node: Node) -> Node | None:
+    if node.is_output or len(node.consumers) != 1 or len(node.consumers[0].inputs) != 1:
+        return None
+    return node.consumers[0]

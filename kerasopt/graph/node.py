@@ -1,0 +1,57 @@
+"""One call of a layer or an operation, and the edges between calls."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import keras
+
+
+@dataclass(frozen=True)
+class Edge:
+    """Output number `index` of the call `source`, as another call receives it."""
+
+    source: Node
+    index: int = 0
+
+
+@dataclass(eq=False)
+class Node:
+    """One call of a layer or operation in a functional model.
+
+    A layer called twice has two nodes, and a nested model called twice repeats its inner
+    nodes: nodes are calls, `operation` says what is called.
+
+    Attributes:
+        operation: The `keras.Layer` or `keras.Operation` that is called.
+        path: Names from the model down to the operation, joined by `/`
+            (`"backbone/conv1"`). The model's own name is not part of it.
+        keras_node: The `Node` with which Keras recorded the call.
+        owner: The functional model whose graph records the call.
+        inputs: One `Edge` per tensor argument, in the order of the arguments. Edges pass
+            through the borders of nested models.
+        consumers: The nodes that receive an output of this one, once per edge.
+        is_output: Whether an output of this node is an output of the whole model.
+    """
+
+    operation: keras.Operation
+    path: str
+    keras_node: Any
+    owner: keras.Model
+    inputs: tuple[Edge, ...] = ()
+    consumers: list[Node] = field(default_factory=list)
+    is_output: bool = False
+
+    @property
+    def is_layer(self) -> bool:
+        """Whether the operation is a `keras.Layer`, which can hold variables."""
+        return isinstance(self.operation, keras.Layer)
+
+    @property
+    def is_input(self) -> bool:
+        """Whether the node is an input of the model."""
+        return isinstance(self.operation, keras.layers.InputLayer)
+
+    def __repr__(self) -> str:
+        return f"<Node {self.path} ({type(self.operation).__name__})>"

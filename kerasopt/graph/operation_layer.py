@@ -1,0 +1,137 @@
+"""Operations that carry state: an operation of a functional model turned into a layer."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from typing import Any
+
+import keras
+
+from kerasopt.graph.graph import Graph
+from kerasopt.graph.node import Node
+
+
+@keras.saving.register_keras_serializable(package="kerasopt")
+class OperationLayer(keras.layers.Layer):
+    """A layer that computes a Keras operation.
+
+    `x + y` and `keras.ops.multiply(x, y)` are operations in a functional model: they have a
+    place in the graph, but cannot hold variables. This layer computes the same and can.
+
+    Args:
+        operation: The `keras.Operation` to compute. It must not be a layer.
+        **kwargs: The arguments of `keras.layers.Layer`.
+
+    Raises:
+        TypeError: If `operation` is no operation, or a layer.
+    """
+
+    def __init__(self, operation: keras.Operation, **kwargs: Any):
+        if not isinstance(operation, keras.Operation) or isinstance(operation, keras.Layer):
+            raise TypeError(
+                "Argument `operation` must be a `keras.Operation` that is no layer. "
+                f"Received: operation={operation} (of type {type(operation).__name__})"
+            )
+        super().__init__(autocast=kwargs.pop("autocast", False), **kwargs)
+        self.operation = operation
+        # The arguments are the operation's own: constants among them, tensors in any place.
+        self._call_signature = inspect.signature(operation.call)
+        self._convert_input_args = False
+        self._allow_non_tensor_positional_args = True
+        self._build_at_init()
+
+    def call(self, *args: Any, **kwargs: Any) -> Any:
+        return self.operation.call(*args, **kwargs)
+
+    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
+        return self.operation.compute_output_spec(*args, **kwargs)
+
+    @property
+    def supports_masking(self) -> bool:
+        return True  # as an operation does: it accepts masked inputs and drops the mask
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> None:
+        return None
+
+    def get_config(self) -> dict[str, Any]:
+        config = super().get_config()
+        config["operation"] = keras.saving.serialize_keras_object(self.operation)
+        config["autocast"] = self.autocast
+        return config
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> OperationLayer:
+        config = dict(config)
+        config["operation"] = keras.saving.deserialize_keras_object(config["operation"])
+        return cls(**config)
+
+
+def unwrap(operation: keras.Operation) -> keras.Operation:
+    """Returns the operation inside an `OperationLayer`, or `operation` itself."""
+    return operation.operation if isinstance(operation, OperationLayer) else operation
+
+
+def wrap_operation(node: Node) -> OperationLayer:
+    """Turns the operation of a node into an `OperationLayer`, in place.
+
+    The operation object itself becomes the layer, under the same name, so every graph, node
+    and tensor that refers to it (other models cut from the same graph included) stays valid
+    and finds the layer there. Compiled functions of the model are stale afterwards.
+
+    ```python
+    node = next(node for node in Graph.of(model) if not node.is_layer)
+    layer = wrap_operation(node)
+    assert layer is node.operation and layer in node.owner.layers
+    ```
+
+    Args:
+        node: A `Node` of the model's `Graph`.
+
+    Returns:
+        The layer. A node whose operation is a layer already is left as it is.
+    """
+    operation = node.operation
+    if isinstance(operation, keras.Layer):
+        return operation
+    inner = copy.copy(operation)
+    inner._inbound_nodes, inner._outbound_nodes = [], []
+    _become(operation, OperationLayer(inner, name=inner.name))
+    _track(node.owner, operation)
+    return operation
+
+
+def unwrap_operations(model: keras.Model) -> None:
+    """Gives every `OperationLayer` of a model its operation back: the way back of `wrap_operation`.
+
+    State that the layers carry is lost. Compiled functions of the model are stale afterwards.
+
+    Args:
+        model: A `keras.Model`.
+    """
+    for node in Graph.of(model):
+        layer = node.operation
+        if isinstance(layer, OperationLayer):
+            inner = layer.operation
+            node.owner._layers[:] = [x for x in node.owner._layers if x is not layer]
+            _become(layer, inner)
+
+
+def _become(operation: keras.Operation, other: keras.Operation) -> None:
+    """Makes `operation` what `other` is, except for its place in the graph."""
+    inbound, outbound = operation._inbound_nodes, operation._outbound_nodes
+    operation.__class__ = type(other)
+    # One state for both: what `Layer.__new__` wraps around `build` refers to `other`.
+    object.__setattr__(operation, "__dict__", vars(other))
+    operation._inbound_nodes, operation._outbound_nodes = inbound, outbound
+
+
+def _track(functional: Any, layer: keras.Layer) -> None:
+    """Tracks `layer` at the place where a loaded copy of the model will have it.
+
+    Optimizers save their slots by the order of the variables, so the order must not depend on
+    when the layer came in.
+    """
+    functional._tracker.track(layer)
+    position = {id(x): i for i, x in enumerate(functional.layers)}
+    functional._layers.sort(key=lambda x: position.get(id(x), len(position)))

@@ -1,0 +1,129 @@
+"""What the operations of a graph do, as far as grouping and lowering need to know."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import keras
+
+from kerasopt.graph.operation_layer import unwrap
+
+_KERNELS = ("kernel", "depthwise_kernel")
+
+# Layers and operations whose output holds values of their input only (or zeros beside them),
+# so that the scale and zero point of the input hold for the output as well.
+_TRANSPARENT_LAYERS = (
+    keras.layers.Cropping1D,
+    keras.layers.Cropping2D,
+    keras.layers.Cropping3D,
+    keras.layers.Dropout,
+    keras.layers.Flatten,
+    keras.layers.GlobalMaxPooling1D,
+    keras.layers.GlobalMaxPooling2D,
+    keras.layers.GlobalMaxPooling3D,
+    keras.layers.Identity,
+    keras.layers.MaxPooling1D,
+    keras.layers.MaxPooling2D,
+    keras.layers.MaxPooling3D,
+    keras.layers.Permute,
+    keras.layers.RepeatVector,
+    keras.layers.Reshape,
+    keras.layers.SpatialDropout1D,
+    keras.layers.SpatialDropout2D,
+    keras.layers.SpatialDropout3D,
+    keras.layers.UpSampling1D,
+    keras.layers.UpSampling3D,
+    keras.layers.ZeroPadding1D,
+    keras.layers.ZeroPadding2D,
+    keras.layers.ZeroPadding3D,
+)
+_TRANSPARENT_OPERATIONS = frozenset(
+    "ExpandDims Flip GetItem Identity MaxPool Moveaxis Ravel Repeat Reshape Slice Split "
+    "Squeeze StopGradient Swapaxes Tile Transpose Unstack".split()
+)
+
+
+def has_kernel(operation: keras.Operation) -> bool:
+    """Whether `operation` is a layer with a kernel: dense, convolution, depthwise, your own."""
+    if not isinstance(operation, keras.Layer):
+        return False
+    # `kernel` may be a property that computes the weight: look, do not read.
+    return any(name in vars(operation) or hasattr(type(operation), name) for name in _KERNELS)
+
+
+def clamp_bounds(operation: keras.Operation) -> tuple[float, float] | None:
+    """Returns the bounds to which an activation clamps its input, or `None`.
+
+    ReLU in all the forms Keras has gives `(0.0, inf)`, ReLU6 gives `(0.0, 6.0)`: layers,
+    `Activation("relu")`, and operations. Leaky or shifted forms are no clamps.
+    """
+    operation = unwrap(operation)
+    name = type(operation).__name__
+    if isinstance(operation, keras.layers.Activation):
+        return _function_bounds(operation.activation)
+    if isinstance(operation, keras.layers.ReLU) or name == "ReLU":
+        if operation.negative_slope or operation.threshold:
+            return None
+        return 0.0, math.inf if operation.max_value is None else float(operation.max_value)
+    if not isinstance(operation, keras.Layer):
+        return {"Relu": (0.0, math.inf), "Relu6": (0.0, 6.0)}.get(name)
+    return None
+
+
+def activation_bounds(layer: keras.Layer) -> tuple[float, float] | None:
+    """Returns the bounds to which a layer's own `activation` argument clamps, or `None`.
+
+    No activation, or a linear one, gives `(-inf, inf)`.
+    """
+    activation = getattr(layer, "activation", None)
+    if activation is None or activation is keras.activations.linear:
+        return -math.inf, math.inf
+    return _function_bounds(activation)
+
+
+def is_linear(layer: keras.Layer) -> bool:
+    """Whether the layer applies no activation after its kernel and bias."""
+    return activation_bounds(layer) == (-math.inf, math.inf)
+
+
+def is_residual(operation: keras.Operation, inputs: int) -> bool:
+    """Whether `operation` is an elementwise addition of `inputs` ≥ 2 tensors."""
+    operation = unwrap(operation)
+    is_add = isinstance(operation, keras.layers.Add) or (
+        not isinstance(operation, keras.Layer) and type(operation).__name__ == "Add"
+    )
+    return is_add and inputs >= 2
+
+
+def is_transparent(operation: keras.Operation) -> bool:
+    """Whether the output keeps the scale and zero point of the (only) input.
+
+    Inputs of the model are not transparent: their range is not known.
+    """
+    operation = unwrap(operation)
+    if isinstance(operation, keras.layers.Activation):
+        return operation.activation is keras.activations.linear
+    if isinstance(operation, keras.layers.UpSampling2D):
+        return operation.interpolation == "nearest"
+    if isinstance(operation, keras.Layer):
+        return isinstance(operation, _TRANSPARENT_LAYERS)
+    return type(operation).__name__ in _TRANSPARENT_OPERATIONS
+
+
+def normalizes_channels(operation: keras.Operation, producer: keras.Layer) -> bool:
+    """Whether `operation` is a batch normalization over the output channels of `producer`."""
+    if not isinstance(operation, keras.layers.BatchNormalization):
+        return False
+    axis: Any = operation.axis
+    if getattr(producer, "data_format", None) == "channels_first":
+        return axis == 1
+    return axis in (-1, len(producer.output.shape) - 1)
+
+
+def _function_bounds(function: Any) -> tuple[float, float] | None:
+    if isinstance(function, keras.Operation):
+        return clamp_bounds(function)
+    return {keras.activations.relu: (0.0, math.inf), keras.activations.relu6: (0.0, 6.0)}.get(
+        function
+    )

@@ -1,0 +1,78 @@
+"""The layers of any model, subclassed and composite ones included, with their paths."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+from keras.src.models.functional import Functional
+
+from kerasopt.graph.graph import functional_of
+
+# Attributes in which Keras keeps the same layers, or nodes of the graph, once more.
+_BOOKKEEPING = ("_layers", "_functional", "_operations", "_inbound_nodes", "_outbound_nodes")
+
+
+def layers(model: keras.Layer) -> list[tuple[str, keras.Layer]]:
+    """Lists every layer of a model once, with its path.
+
+    Functional and Sequential models, nested ones too, are seen through: their layers follow in
+    the order in which they run, under the names of the models and the layer. Inside subclassed
+    models and composite layers (custom layers, `MultiHeadAttention`, `Bidirectional`), layers
+    follow in the order of the attributes that hold them, under the attributes' names, which
+    unlike automatic layer names stay the same when the model is loaded again.
+
+    ```python
+    inputs = keras.Input((5, 8))
+    x = keras.layers.Bidirectional(keras.layers.LSTM(4), name="encoder")(inputs)
+    [path for path, _ in layers(keras.Model(inputs, x, name="model"))]
+    # ["keras_tensor", "encoder", "encoder/forward_layer", "encoder/forward_layer/cell",
+    #  "encoder/backward_layer", "encoder/backward_layer/cell"]
+    ```
+
+    Args:
+        model: A `keras.Model`, or a layer that holds others.
+
+    Returns:
+        List of `(path, layer)`. Composite layers are in the list, before their inner layers;
+        models that are seen through are not. A layer met twice has the path of the first time.
+    """
+    seen: set[int] = {id(model)}
+    return list(_walk(model, "", seen))
+
+
+def _walk(parent: keras.Layer, prefix: str, seen: set[int]) -> Iterator[tuple[str, keras.Layer]]:
+    for name, layer in _children(parent):
+        if id(layer) in seen:
+            continue
+        seen.add(id(layer))
+        path = prefix + name
+        if functional_of(layer) is None:
+            yield path, layer
+        yield from _walk(layer, path + "/", seen)
+
+
+def _children(parent: keras.Layer) -> Iterator[tuple[str, keras.Layer]]:
+    if isinstance(parent, (Functional, keras.Sequential)):
+        for layer in parent.layers:
+            yield layer.name, layer
+    if functional_of(parent) is not None:
+        return
+    # What a parametrized layer reads its weights through is no part of the model.
+    chains = {f"{slot}_chain" for slot in getattr(parent, "slots", ())}
+    for name, value in vars(parent).items():
+        # TensorFlow's own tracking keeps lists of the same layers under `_self_...`.
+        if name not in _BOOKKEEPING and name not in chains and not name.startswith("_self_"):
+            yield from _layers_in(name, value)
+
+
+def _layers_in(name: str, value: Any) -> Iterator[tuple[str, keras.Layer]]:
+    if isinstance(value, keras.Layer):
+        yield name, value
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _layers_in(f"{name}/{key}", item)
+    elif isinstance(value, (list, tuple)):
+        for index, item in enumerate(value):
+            yield from _layers_in(f"{name}/{index}", item)
