@@ -117,6 +117,12 @@ def undo_later(model: keras.Model, undo: Callable[[], None]):
     _UNDO.setdefault(model, []).append(weakref.WeakMethod(undo))
 
 
+def attached(model: keras.Model) -> list[TimedCallback]:
+    """The callbacks that this `fit` has attached to `model` so far, until training begins."""
+    owners = [method.__self__ for reference in _UNDO.get(model, []) if (method := reference())]
+    return list({id(owner): owner for owner in owners}.values())
+
+
 def keep_attached(model: keras.Model):
     """Forgets what would be undone: training has begun."""
     _UNDO.pop(model, None)

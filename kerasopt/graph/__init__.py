@@ -19,6 +19,7 @@ from kerasopt.graph.operations import (
 )
 from kerasopt.graph.rules import Rule, Selection, select
 from kerasopt.graph.traversal import layers
+from kerasopt.graph.weights import kernel_names
 
 __all__ = [
     "Edge",
@@ -36,6 +37,7 @@ __all__ = [
     "is_linear",
     "is_residual",
     "is_transparent",
+    "kernel_names",
     "layers",
     "select",
     "unwrap",

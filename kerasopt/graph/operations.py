@@ -62,13 +62,12 @@ def clamp_bounds(operation: keras.Operation) -> tuple[float, float] | None:
     name = type(operation).__name__
     if isinstance(operation, keras.layers.Activation):
         return _function_bounds(operation.activation)
-    if isinstance(operation, keras.layers.ReLU) or name == "ReLU":
+    is_layer = isinstance(operation, keras.Layer)
+    if isinstance(operation, keras.layers.ReLU) or (not is_layer and name == "ReLU"):
         if operation.negative_slope or operation.threshold:
             return None
         return 0.0, math.inf if operation.max_value is None else float(operation.max_value)
-    if not isinstance(operation, keras.Layer):
-        return {"Relu": (0.0, math.inf), "Relu6": (0.0, 6.0)}.get(name)
-    return None
+    return None if is_layer else {"Relu": (0.0, math.inf), "Relu6": (0.0, 6.0)}.get(name)
 
 
 def activation_bounds(layer: keras.Layer) -> tuple[float, float] | None:

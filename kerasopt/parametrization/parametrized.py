@@ -51,7 +51,7 @@ class Parametrized:
         return {
             "layer": layer,
             "parametrizations": {
-                path: [keras.saving.serialize_keras_object(link) for link in links]
+                path: [_serialize(link) for link in links]
                 for path, links in recipe.items()
             },
         }
@@ -85,6 +85,12 @@ class Parametrized:
             f"Layer '{self.name}' is parametrized, which Keras' `quantize` does not know. Call "
             f"`kerasopt.finalize` first. Received: mode={mode}"
         )
+
+
+def _serialize(link):
+    config = keras.saving.serialize_keras_object(link)
+    config.pop("build_config", None)  # it is built where it is attached
+    return config
 
 
 class _Substituting:

@@ -1,0 +1,145 @@
+"""Quantization-aware training inside `fit`."""
+
+import functools
+
+import keras
+
+from kerasopt import graph, schedules
+from kerasopt.callbacks.attachments import Attachments, forbid_overlap
+from kerasopt.callbacks.timed import TimedCallback
+from kerasopt.parametrization import renew_functions
+from kerasopt.quantization import (
+    ActivationQuantizer,
+    formats,
+    is_quantizable,
+    placement,
+    wrap_residuals,
+)
+
+
+class QuantizationAware(TimedCallback):
+    """Trains with weights and activations rounded to integers.
+
+    Kernels are rounded with one scale for each output channel, activations with
+    one range for the tensor, which follows the batches of training as a moving
+    average. A convolution, the batch normalization after it and the activation
+    after that are one group, rounded at its end; residual additions have their
+    own range. Until `begin` the ranges only watch. From `freeze` on, ranges and
+    the statistics of batch normalizations stay as they are, so that the weights
+    settle into the very function that `kerasopt.convert` will compute with
+    integers. Zeros of a pruned layer stay zero.
+
+    Example:
+
+    ```python
+    model.fit(x, y, epochs=10, callbacks=[ko.callbacks.QuantizationAware("int8", begin="50%")])
+    int8 = ko.convert(model, "int8")
+    ```
+
+    Args:
+        spec: `"int8"` or a `kerasopt.quantization.Spec`.
+        begin: Time from which values are rounded: optimizer updates, a
+            percentage of this training such as `"60%"`, or `kerasopt.epochs(n)`.
+        freeze: Time from which ranges and batch normalization stay as they are.
+        rules: List of (selector, spec), first match wins; `None` leaves a layer
+            float. Selectors are globs on a layer's name or path, layer classes
+            or predicates. Layers without a match get the callback's spec if
+            they have a kernel, add or average; embeddings are quantized only
+            where a rule names them.
+
+    Raises:
+        ValueError: Before training starts, if nothing is to be quantized, if
+            another `QuantizationAware` of the same `fit` has a layer too, or if
+            a time has no meaning in this training.
+
+    Reference:
+        Jacob et al., "Quantization and Training of Neural Networks for
+        Efficient Integer-Arithmetic-Only Inference" (2018,
+        https://arxiv.org/abs/1712.05877).
+    """
+
+    def __init__(self, spec="int8", begin="0%", freeze="90%", rules=()):
+        super().__init__()
+        self.spec = formats.get(spec)
+        self.begin = schedules.validate_time(begin, "begin")
+        self.freeze = schedules.validate_time(freeze, "freeze")
+        self.rules = [
+            (selector, None if argument is None else formats.get(argument))
+            for selector, argument in rules
+        ]
+        self._frozen = False
+
+    def attach(self, model):
+        wrap_residuals(model)
+        self._attachments = Attachments(model)
+        selected = graph.select(graph.layers(model), self.rules, self.spec, is_quantizable)
+        for site in placement(model, {id(layer): spec for _, layer, spec in selected}):
+            site.quantizer.initially_enabled = False
+            self._attachments.put(site.layer, site.slot, site.quantizer)
+        if not self._attachments.links:
+            raise ValueError(
+                f"Model '{model.name}' has nothing to quantize: no layer that the rules leave has "
+                f"a kernel. Received: rules={self.rules}"
+            )
+        forbid_overlap(self)
+        self._freeze(False)
+        self._attachments.finish()
+
+    def detach(self):
+        self._attachments.undo()
+        graph.unwrap_operations(self.model)
+
+    def check(self, horizon):
+        schedules.OneShot(1.0, self.begin).check(horizon)
+        begin, freeze = self._times(horizon)
+        if begin > freeze:
+            raise ValueError(
+                "`begin` must not come after `freeze`. "
+                f"Received: begin={self.begin!r}, freeze={self.freeze!r}"
+            )
+
+    def _times(self, horizon):
+        return (
+            schedules.resolve(self.begin, horizon, "begin"),
+            schedules.resolve(self.freeze, horizon, "freeze"),
+        )
+
+    def next_due(self, update, horizon):
+        return min((time for time in self._times(horizon) if time > update), default=None)
+
+    def on_update(self, update, horizon):
+        begin, freeze = self._times(horizon)
+        if update >= begin:
+            for quantizer in self._attachments.links:
+                quantizer.enabled.assign(True)
+        if self._frozen != (update >= freeze):
+            self._freeze(update >= freeze)
+            renew_functions(self.model)
+
+    def on_train_end(self, logs=None):
+        super().on_train_end(logs)
+        _freeze_statistics(self.model, False)
+
+    def _freeze(self, frozen):
+        self._frozen = frozen
+        for quantizer in self._attachments.links:
+            if isinstance(quantizer, ActivationQuantizer):
+                quantizer.frozen = frozen
+        _freeze_statistics(self.model, frozen)
+
+
+def _freeze_statistics(model, frozen):
+    """Makes batch normalizations use, and keep, their moving statistics in training.
+
+    Not `layer.trainable = False`: scale and shift go on training, and files are
+    to say nothing of it.
+    """
+    for _, layer in graph.layers(model):
+        if isinstance(layer, keras.layers.BatchNormalization):
+            vars(layer).pop("call", None)
+            if frozen:
+                layer.call = functools.partial(_call_in_inference_mode, layer.call)
+
+
+def _call_in_inference_mode(call, inputs, training=None, mask=None):
+    return call(inputs, training=False, mask=mask)

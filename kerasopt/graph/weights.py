@@ -1,0 +1,32 @@
+"""Which weights of a layer are its kernels."""
+
+import keras
+
+_KERNELS = ("kernel", "recurrent_kernel", "depthwise_kernel", "pointwise_kernel")
+
+
+def kernel_names(layer: keras.layers.Layer) -> tuple[str, ...]:
+    """Returns the attribute names of the kernels of `layer`, in a fixed order.
+
+    Kernels are what a layer multiplies its input with: not biases, not the
+    scales of normalizations, not the rows of an embedding. A layer that only
+    passes on the kernel of an inner layer has none.
+
+    ```python
+    layer = keras.layers.SeparableConv1D(8, 3)
+    layer.build((None, 10, 4))
+    kernel_names(layer)  # ("depthwise_kernel", "pointwise_kernel")
+    ```
+
+    Args:
+        layer: A built layer.
+    """
+    own = {id(variable) for variable in layer._trainable_variables}
+    own |= {id(variable) for variable in layer._non_trainable_variables}
+    return tuple(name for name in _KERNELS if id(_stored(layer, name)) in own)
+
+
+def _stored(layer, name):
+    value = getattr(layer, name, None)
+    # On a parametrized layer `kernel` is a view of the stored variable.
+    return getattr(value, "stored", value)

@@ -1,0 +1,26 @@
+"""Quantization: formats, quantizers, observers and where they go."""
+
+from kerasopt.quantization.formats import Format, Spec
+from kerasopt.quantization.observers import MovingAverage
+from kerasopt.quantization.placement import (
+    Site,
+    channel_axes,
+    is_quantizable,
+    placement,
+    wrap_residuals,
+)
+from kerasopt.quantization.quantizers import ActivationQuantizer, Quantizer, WeightQuantizer
+
+__all__ = [
+    "ActivationQuantizer",
+    "Format",
+    "MovingAverage",
+    "Quantizer",
+    "Site",
+    "Spec",
+    "WeightQuantizer",
+    "channel_axes",
+    "is_quantizable",
+    "placement",
+    "wrap_residuals",
+]

@@ -1,0 +1,62 @@
+"""The link that keeps pruned weights at zero."""
+
+import keras
+
+from kerasopt.parametrization import Parametrization, Parametrized, places
+
+
+@keras.saving.register_keras_serializable(package="kerasopt")
+class Mask(Parametrization):
+    """Reads a weight as zero wherever its mask is false.
+
+    The stored value under the mask is hidden: nothing reads it, it gets no
+    gradient, and files hold zeros there, so a checkpoint written at any moment
+    is as sparse as the model.
+
+    Example:
+
+    ```python
+    layer = keras.layers.Dense(10)
+    layer.build((None, 784))
+    mask = ko.sparsity.Mask()
+    ko.parametrize(layer, "kernel", mask)
+    mask.mask.assign(abs(layer.kernel.numpy()) > 0.01)
+    ```
+
+    Attributes:
+        mask: Boolean variable of the shape of the weight; one byte a weight.
+    """
+
+    order = 20
+    stored_through = True
+
+    def build(self, input_shape):
+        # The callback writes the same mask to every replica.
+        self.mask = self.add_weight(
+            shape=input_shape,
+            dtype="bool",
+            initializer="ones",
+            trainable=False,
+            aggregation="only_first_replica",
+            name="mask",
+        )
+        self.built = True
+
+    def call(self, inputs):
+        # Not a product: a hidden value may be infinite.
+        mask = keras.ops.convert_to_tensor(self.mask)
+        return keras.ops.where(mask, inputs, keras.ops.zeros_like(inputs))
+
+
+def masked_variables(model: keras.layers.Layer) -> list[tuple[keras.Variable, keras.Variable]]:
+    """Returns (stored weight, boolean mask) for every masked weight of `model`."""
+    pairs = []
+    for place in places(model):
+        if isinstance(place.layer, Parametrized):
+            for slot, links in place.layer.parametrizations.items():
+                pairs += [
+                    (getattr(place.layer, slot).stored, link.mask)
+                    for link in links
+                    if isinstance(link, Mask)
+                ]
+    return pairs

@@ -1,0 +1,70 @@
+"""Scopes: over which weights a sparsity holds."""
+
+import keras
+import numpy as np
+
+
+class Scope:
+    """Decides which weights of a list are pruned to reach a sparsity."""
+
+    def masks(self, scores: list[np.ndarray], sparsity: float) -> list[np.ndarray]:
+        """Returns a boolean mask for each array of scores, `False` where it is pruned.
+
+        Args:
+            scores: One float array per weight.
+            sparsity: Float in [0, 1), the fraction of zeros.
+        """
+        raise TypeError(f"{type(self).__name__} must define `masks`.")
+
+    def get_config(self) -> dict:
+        return {}
+
+    @classmethod
+    def from_config(cls, config: dict) -> "Scope":
+        return cls(**config)
+
+
+@keras.saving.register_keras_serializable(package="kerasopt")
+class LayerScope(Scope):
+    """The same sparsity in every weight."""
+
+    def masks(self, scores, sparsity):
+        return [_keep_highest(array, sparsity) for array in scores]
+
+
+@keras.saving.register_keras_serializable(package="kerasopt")
+class GlobalScope(Scope):
+    """One threshold for all weights: those that matter less become sparser."""
+
+    def masks(self, scores, sparsity):
+        kept = _keep_highest(np.concatenate([array.ravel() for array in scores]), sparsity)
+        ends = np.cumsum([array.size for array in scores])
+        parts = np.split(kept, ends[:-1])
+        return [part.reshape(array.shape) for part, array in zip(parts, scores, strict=True)]
+
+
+def _keep_highest(scores: np.ndarray, sparsity: float) -> np.ndarray:
+    # Counting, not comparing with a threshold: ties would prune too much or too
+    # little (tensorflow/model-optimization#215).
+    pruned = round(sparsity * scores.size)
+    mask = np.ones(scores.size, bool)
+    if pruned:
+        mask[np.argpartition(scores.ravel(), pruned - 1)[:pruned]] = False
+    return mask.reshape(scores.shape)
+
+
+ALIASES = {"layer": LayerScope, "global": GlobalScope}
+
+
+def get(identifier) -> Scope:
+    """Returns a scope from its alias (`"layer"`, `"global"`), its config or itself."""
+    if isinstance(identifier, Scope):
+        return identifier
+    if isinstance(identifier, str) and identifier in ALIASES:
+        return ALIASES[identifier]()
+    if isinstance(identifier, dict):
+        return keras.saving.deserialize_keras_object(identifier)
+    raise ValueError(
+        f"`scope` must be a `kerasopt.sparsity.Scope` or one of {sorted(ALIASES)}. "
+        f"Received: scope={identifier!r}"
+    )
