@@ -1,0 +1,63 @@
+#include "kernels/dispatch.h"
+
+#include <atomic>
+#include <cstdlib>
+#include <cstring>
+
+namespace kerasopt {
+namespace {
+
+struct Candidate {
+  KernelTable table;
+  bool (*supported)();
+};
+
+// Best first.
+const Candidate* Candidates(int* count) {
+  static const Candidate candidates[] = {
+#ifdef KERASOPT_X86
+      {{"avx512vnni", kGemmAvx512Vnni, kLoopsAvx512},
+       [] {
+         return __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512bw") &&
+                __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+       }},
+      {{"avx2", kGemmAvx2, kLoopsAvx2}, [] { return __builtin_cpu_supports("avx2") != 0; }},
+#endif
+      {{"scalar", kGemmScalar, kLoopsScalar}, [] { return true; }},
+  };
+  *count = sizeof(candidates) / sizeof(candidates[0]);
+  return candidates;
+}
+
+// The best supported table, or the one called `name`; nullptr if there is none.
+const KernelTable* Find(const char* name) {
+  int count;
+  const Candidate* candidates = Candidates(&count);
+  for (int i = 0; i < count; ++i) {
+    const bool wanted = name == nullptr || std::strcmp(name, candidates[i].table.name) == 0;
+    if (wanted && candidates[i].supported()) return &candidates[i].table;
+  }
+  return nullptr;
+}
+
+std::atomic<const KernelTable*>& Selected() {
+  static std::atomic<const KernelTable*> selected([] {
+    const char* name = std::getenv("KERASOPT_ISA");
+    const KernelTable* forced = name == nullptr ? nullptr : Find(name);
+    return forced != nullptr ? forced : Find(nullptr);
+  }());
+  return selected;
+}
+
+}  // namespace
+
+const KernelTable& Kernels() { return *Selected().load(std::memory_order_acquire); }
+
+}  // namespace kerasopt
+
+bool KerasoptSelectInstructionSet(const char* name) {
+  const kerasopt::KernelTable* table = kerasopt::Find(name);
+  if (table == nullptr) return false;
+  kerasopt::Selected().store(table, std::memory_order_release);
+  return true;
+}

@@ -1,0 +1,122 @@
+#include "kernels/elementwise.h"
+
+#include <algorithm>
+#include <limits>
+#include <mutex>
+
+#include "kernels/dispatch.h"
+
+namespace kerasopt {
+namespace {
+
+// Values of one task: enough to hide its start, few enough to stay in the first-level cache.
+constexpr int64_t kChunk = 4096;
+
+// Calls body(offset, count) on chunks of a tensor of `count` values.
+template <typename Body>
+void ForChunks(int64_t count, const ParallelFor& parallel_for, const Body& body) {
+  parallel_for.run((count + kChunk - 1) / kChunk, kChunk, [&](int64_t begin, int64_t end) {
+    const int64_t first = begin * kChunk;
+    body(first, std::min(end * kChunk, count) - first);
+  });
+}
+
+// The same, but with a grid per channel every call gets one row of channels.
+template <typename Body>
+void ForGrid(int64_t count, const QuantizationGrid& grid, const ParallelFor& parallel_for,
+             const Body& body) {
+  if (!grid.per_channel()) return ForChunks(count, parallel_for, body);
+  const int64_t channels = grid.channels();
+  parallel_for.run(count / channels, channels, [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row) body(row * channels, channels);
+  });
+}
+
+}  // namespace
+
+void QuantizedAdd(const int8_t* x0, const int8_t* x1, int64_t count,
+                  const AddParameters& parameters, int8_t* out, const ParallelFor& parallel_for) {
+  const LoopKernels& loops = Kernels().loops;
+  ForChunks(count, parallel_for, [&](int64_t first, int64_t size) {
+    loops.add(x0 + first, x1 + first, size, parameters, out + first);
+  });
+}
+
+void QuantizedMean(const int8_t* x, int64_t batch, int64_t pixels, int64_t channels,
+                   const MeanParameters& parameters, int8_t* out,
+                   const ParallelFor& parallel_for) {
+  const LoopKernels& loops = Kernels().loops;
+  const uint32_t correction =
+      static_cast<uint32_t>(pixels) * static_cast<uint32_t>(parameters.input_zero_point);
+  const std::vector<int32_t> bias(channels, static_cast<int32_t>(0u - correction));
+  const std::vector<float> multiplier(channels,
+                                      parameters.scale_ratio / static_cast<float>(pixels));
+  const Requantization requantization = {bias.data(), multiplier.data(),
+                                         static_cast<float>(-128 - parameters.output_zero_point),
+                                         static_cast<float>(127 - parameters.output_zero_point),
+                                         parameters.output_zero_point};
+  parallel_for.run(batch, pixels * channels / 8 + 1, [&](int64_t begin, int64_t end) {
+    std::vector<int32_t> sums(channels);
+    for (int64_t image = begin; image < end; ++image) {
+      std::fill(sums.begin(), sums.end(), 0);
+      for (int64_t pixel = 0; pixel < pixels; ++pixel) {
+        loops.accumulate(x + (image * pixels + pixel) * channels, channels, sums.data());
+      }
+      loops.requantize(sums.data(), channels, requantization, out + image * channels);
+    }
+  });
+}
+
+QuantizationGrid::QuantizationGrid(const float* scales, int64_t scale_count,
+                                   const float* zero_points, int64_t zero_point_count,
+                                   int32_t qmin, int32_t qmax)
+    : scales_(scales), min_(scale_count), max_(scale_count) {
+  for (int64_t i = 0; i < scale_count; ++i) {
+    const float zero_point = zero_points[zero_point_count == 1 ? 0 : i];
+    min_[i] = static_cast<float>(qmin) - zero_point;
+    max_[i] = static_cast<float>(qmax) - zero_point;
+  }
+}
+
+void Quantize(const float* x, int64_t count, const QuantizationGrid& grid, int32_t zero_point,
+              int8_t* out, const ParallelFor& parallel_for) {
+  const auto quantize = Kernels().loops.quantize[grid.per_channel()];
+  ForGrid(count, grid, parallel_for, [&](int64_t first, int64_t size) {
+    quantize(x + first, size, grid.grid(), zero_point, out + first);
+  });
+}
+
+void FakeQuantize(const float* x, int64_t count, const QuantizationGrid& grid, float* out,
+                  const ParallelFor& parallel_for) {
+  const auto fake_quantize = Kernels().loops.fake_quantize[grid.per_channel()];
+  ForGrid(count, grid, parallel_for, [&](int64_t first, int64_t size) {
+    fake_quantize(x + first, size, grid.grid(), out + first);
+  });
+}
+
+void FakeQuantizeGradient(const float* upstream, const float* x, int64_t count,
+                          const QuantizationGrid& grid, float* out,
+                          const ParallelFor& parallel_for) {
+  const auto gradient = Kernels().loops.fake_quantize_gradient[grid.per_channel()];
+  ForGrid(count, grid, parallel_for, [&](int64_t first, int64_t size) {
+    gradient(upstream + first, x + first, size, grid.grid(), out + first);
+  });
+}
+
+void MinMax(const float* x, int64_t count, float* min, float* max,
+            const ParallelFor& parallel_for) {
+  const LoopKernels& loops = Kernels().loops;
+  std::mutex mutex;
+  float low = std::numeric_limits<float>::infinity(), high = -low;
+  ForChunks(count, parallel_for, [&](int64_t first, int64_t size) {
+    float ends[2] = {std::numeric_limits<float>::infinity(),
+                     -std::numeric_limits<float>::infinity()};
+    loops.min_max(x + first, size, &ends[0], &ends[1]);
+    std::lock_guard<std::mutex> lock(mutex);
+    loops.min_max(ends, 2, &low, &high);
+  });
+  *min = low;
+  *max = high;
+}
+
+}  // namespace kerasopt

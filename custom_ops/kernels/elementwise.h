@@ -1,0 +1,55 @@
+// Operations without weights: Add, global mean, quantization and fake quantization.
+
+#ifndef KERASOPT_KERNELS_ELEMENTWISE_H_
+#define KERASOPT_KERNELS_ELEMENTWISE_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "kernels/kernel_table.h"
+#include "kernels/parallel_for.h"
+
+namespace kerasopt {
+
+void QuantizedAdd(const int8_t* x0, const int8_t* x1, int64_t count,
+                  const AddParameters& parameters, int8_t* out, const ParallelFor& parallel_for);
+
+struct MeanParameters {
+  float scale_ratio;
+  int32_t input_zero_point, output_zero_point;
+};
+
+// Mean over `pixels` of x (batch, pixels, channels).
+void QuantizedMean(const int8_t* x, int64_t batch, int64_t pixels, int64_t channels,
+                   const MeanParameters& parameters, int8_t* out, const ParallelFor& parallel_for);
+
+// One grid for a whole tensor, or one per channel of its last axis. The ends may differ by channel
+// because zero points may.
+class QuantizationGrid {
+ public:
+  // `zero_points` has one value, or as many as there are scales.
+  QuantizationGrid(const float* scales, int64_t scale_count, const float* zero_points,
+                   int64_t zero_point_count, int32_t qmin, int32_t qmax);
+
+  bool per_channel() const { return min_.size() > 1; }
+  int64_t channels() const { return static_cast<int64_t>(min_.size()); }
+  Grid grid() const { return {scales_, min_.data(), max_.data()}; }
+
+ private:
+  const float* scales_;
+  std::vector<float> min_, max_;
+};
+
+void Quantize(const float* x, int64_t count, const QuantizationGrid& grid, int32_t zero_point,
+              int8_t* out, const ParallelFor& parallel_for);
+void FakeQuantize(const float* x, int64_t count, const QuantizationGrid& grid, float* out,
+                  const ParallelFor& parallel_for);
+void FakeQuantizeGradient(const float* upstream, const float* x, int64_t count,
+                          const QuantizationGrid& grid, float* out,
+                          const ParallelFor& parallel_for);
+void MinMax(const float* x, int64_t count, float* min, float* max,
+            const ParallelFor& parallel_for);
+
+}  // namespace kerasopt
+
+#endif  // KERASOPT_KERNELS_ELEMENTWISE_H_

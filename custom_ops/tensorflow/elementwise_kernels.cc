@@ -1,0 +1,204 @@
+// CPU kernels of the operations without weights.
+
+#include "kernels/elementwise.h"
+
+#include <cmath>
+
+#include "op_support.h"
+
+namespace kerasopt {
+namespace {
+
+using tensorflow::OpKernel;
+using tensorflow::OpKernelConstruction;
+using tensorflow::OpKernelContext;
+using absl::Status;
+using tensorflow::Tensor;
+using tensorflow::TensorShape;
+
+class QuantizedAddOp : public OpKernel {
+ public:
+  explicit QuantizedAddOp(OpKernelConstruction* context) : OpKernel(context) {
+    AddParameters& p = parameters_;
+    const auto get = [context](const char* name, int64_t min, int64_t max, int32_t* value) {
+      OP_REQUIRES_OK(context, GetIntegerAttr(context, name, min, max, value));
+    };
+    // With these bounds no sum of two products leaves int32.
+    get("multiplier0", 0, 1 << 21, &p.multiplier0);
+    get("multiplier1", 0, 1 << 21, &p.multiplier1);
+    get("shift", 1, 30, &p.shift);
+    get("zero_point0", -128, 127, &p.zero_point0);
+    get("zero_point1", -128, 127, &p.zero_point1);
+    get("output_zero_point", -128, 127, &p.output_zero_point);
+    get("output_min", -128, 127, &p.output_min);
+    get("output_max", p.output_min, 127, &p.output_max);
+  }
+
+  void Compute(OpKernelContext* context) override {
+    const Tensor &x0 = context->input(0), &x1 = context->input(1);
+    OP_REQUIRES(context, x0.shape() == x1.shape(),
+                InvalidArgument("x0 and x1 must have the same shape. Received: x0.shape=",
+                                x0.shape().DebugString(), ", x1.shape=", x1.shape().DebugString()));
+    Tensor* y;
+    OP_REQUIRES_OK(context, context->allocate_output(0, x0.shape(), &y));
+    QuantizedAdd(x0.flat<int8_t>().data(), x1.flat<int8_t>().data(), x0.NumElements(), parameters_,
+                 y->flat<int8_t>().data(), ParallelForOf(context));
+  }
+
+ private:
+  AddParameters parameters_ = {};
+};
+
+class QuantizedMeanOp : public OpKernel {
+ public:
+  explicit QuantizedMeanOp(OpKernelConstruction* context) : OpKernel(context) {
+    MeanParameters& p = parameters_;
+    OP_REQUIRES_OK(context, GetIntegerAttr(context, "input_zero_point", -128, 127,
+                                           &p.input_zero_point));
+    OP_REQUIRES_OK(context, GetIntegerAttr(context, "output_zero_point", -128, 127,
+                                           &p.output_zero_point));
+    OP_REQUIRES_OK(context, context->GetAttr("scale_ratio", &p.scale_ratio));
+    OP_REQUIRES_OK(context, context->GetAttr("keepdims", &keepdims_));
+    OP_REQUIRES(context, p.scale_ratio > 0 && std::isfinite(p.scale_ratio),
+                InvalidArgument("scale_ratio must be positive and finite. Received: scale_ratio=",
+                                p.scale_ratio));
+  }
+
+  void Compute(OpKernelContext* context) override {
+    const Tensor& x = context->input(0);
+    OP_REQUIRES(context, x.dims() == 4 && x.dim_size(1) > 0 && x.dim_size(2) > 0,
+                InvalidArgument("x must have rank 4 and at least one pixel. Received: x.shape=",
+                                x.shape().DebugString()));
+    const int64_t batch = x.dim_size(0), channels = x.dim_size(3);
+    Tensor* y;
+    const TensorShape shape =
+        keepdims_ ? TensorShape({batch, 1, 1, channels}) : TensorShape({batch, channels});
+    OP_REQUIRES_OK(context, context->allocate_output(0, shape, &y));
+    QuantizedMean(x.flat<int8_t>().data(), batch, x.dim_size(1) * x.dim_size(2), channels,
+                  parameters_, y->flat<int8_t>().data(), ParallelForOf(context));
+  }
+
+ private:
+  MeanParameters parameters_ = {};
+  bool keepdims_;
+};
+
+// Error unless there is one scale, or one per entry of the last axis of x, and all are usable.
+Status CheckScale(const Tensor& x, const Tensor& scale) {
+  const int64_t last = x.dims() == 0 ? 1 : x.dim_size(x.dims() - 1);
+  if (scale.dims() > 1 || (scale.NumElements() != 1 && scale.NumElements() != last)) {
+    return InvalidArgument("scale must be a scalar or have one value per entry of the last axis "
+                           "of x. Received: scale.shape=", scale.shape().DebugString(),
+                           ", x.shape=", x.shape().DebugString());
+  }
+  return CheckPositive("scale", scale);
+}
+
+class QuantizeOp : public OpKernel {
+ public:
+  explicit QuantizeOp(OpKernelConstruction* context) : OpKernel(context) {
+    OP_REQUIRES_OK(context, GetIntegerAttr(context, "zero_point", -128, 127, &zero_point_));
+  }
+
+  void Compute(OpKernelContext* context) override {
+    const Tensor &x = context->input(0), &scale = context->input(1);
+    OP_REQUIRES_OK(context, CheckScale(x, scale));
+    Tensor* y;
+    OP_REQUIRES_OK(context, context->allocate_output(0, x.shape(), &y));
+    if (x.NumElements() == 0) return;
+    const float zero_point = static_cast<float>(zero_point_);
+    const QuantizationGrid grid(scale.flat<float>().data(), scale.NumElements(), &zero_point, 1,
+                                -128, 127);
+    Quantize(x.flat<float>().data(), x.NumElements(), grid, zero_point_, y->flat<int8_t>().data(),
+             ParallelForOf(context));
+  }
+
+ private:
+  int32_t zero_point_;
+};
+
+// Forward: inputs x, scale, zero_point. Gradient: the upstream gradient before them.
+template <bool kGradient>
+class FakeQuantizeOp : public OpKernel {
+ public:
+  explicit FakeQuantizeOp(OpKernelConstruction* context) : OpKernel(context) {
+    OP_REQUIRES_OK(context, GetIntegerAttr(context, "qmin", -32768, 65535, &qmin_));
+    OP_REQUIRES_OK(context, GetIntegerAttr(context, "qmax", qmin_ + 1, 65535, &qmax_));
+  }
+
+  void Compute(OpKernelContext* context) override {
+    const int first = kGradient ? 1 : 0;
+    const Tensor &x = context->input(first), &scale = context->input(first + 1),
+                 &zero_point = context->input(first + 2);
+    OP_REQUIRES_OK(context, CheckScale(x, scale));
+    OP_REQUIRES_OK(context, CheckZeroPoint(scale, zero_point));
+    OP_REQUIRES(context, context->input(0).shape() == x.shape(),
+                InvalidArgument("upstream and x must have the same shape. Received: ",
+                                context->input(0).shape().DebugString(), " and ",
+                                x.shape().DebugString()));
+    Tensor* y;
+    OP_REQUIRES_OK(context, context->forward_input_or_allocate_output({0}, 0, x.shape(), &y));
+    if (x.NumElements() == 0) return;
+    const QuantizationGrid grid(scale.flat<float>().data(), scale.NumElements(),
+                                zero_point.flat<float>().data(), zero_point.NumElements(), qmin_,
+                                qmax_);
+    const float* input = context->input(0).flat<float>().data();
+    float* out = y->flat<float>().data();
+    if constexpr (kGradient) {
+      FakeQuantizeGradient(input, x.flat<float>().data(), x.NumElements(), grid, out,
+                           ParallelForOf(context));
+    } else {
+      FakeQuantize(input, x.NumElements(), grid, out, ParallelForOf(context));
+    }
+  }
+
+ private:
+  Status CheckZeroPoint(const Tensor& scale, const Tensor& zero_point) const {
+    if (zero_point.dims() > 1 ||
+        (zero_point.NumElements() != 1 && zero_point.NumElements() != scale.NumElements())) {
+      return InvalidArgument("zero_point must be a scalar or have the shape of scale. Received: "
+                             "zero_point.shape=", zero_point.shape().DebugString(),
+                             ", scale.shape=", scale.shape().DebugString());
+    }
+    const auto values = zero_point.flat<float>();
+    for (int64_t i = 0; i < values.size(); ++i) {
+      if (!(values(i) >= qmin_ && values(i) <= qmax_)) {
+        return InvalidArgument("zero_point must be from qmin to qmax. Received: zero_point[", i,
+                               "]=", values(i), ", qmin=", qmin_, ", qmax=", qmax_);
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  int32_t qmin_, qmax_;
+};
+
+class MinMaxOp : public OpKernel {
+ public:
+  using OpKernel::OpKernel;
+
+  void Compute(OpKernelContext* context) override {
+    const Tensor& x = context->input(0);
+    OP_REQUIRES(context, x.NumElements() > 0,
+                InvalidArgument("x must not be empty. Received: x.shape=",
+                                x.shape().DebugString()));
+    Tensor *min, *max;
+    OP_REQUIRES_OK(context, context->allocate_output(0, {}, &min));
+    OP_REQUIRES_OK(context, context->allocate_output(1, {}, &max));
+    MinMax(x.flat<float>().data(), x.NumElements(), &min->scalar<float>()(),
+           &max->scalar<float>()(), ParallelForOf(context));
+  }
+};
+
+#define KERASOPT_REGISTER_CPU(name, ...) \
+  REGISTER_KERNEL_BUILDER(Name(name).Device(tensorflow::DEVICE_CPU), __VA_ARGS__)
+
+KERASOPT_REGISTER_CPU("KerasoptQuantizedAdd", QuantizedAddOp);
+KERASOPT_REGISTER_CPU("KerasoptQuantizedMean", QuantizedMeanOp);
+KERASOPT_REGISTER_CPU("KerasoptQuantize", QuantizeOp);
+KERASOPT_REGISTER_CPU("KerasoptFakeQuantize", FakeQuantizeOp<false>);
+KERASOPT_REGISTER_CPU("KerasoptFakeQuantizeGrad", FakeQuantizeOp<true>);
+KERASOPT_REGISTER_CPU("KerasoptMinMax", MinMaxOp);
+
+}  // namespace
+}  // namespace kerasopt

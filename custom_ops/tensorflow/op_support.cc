@@ -1,0 +1,59 @@
+#include "op_support.h"
+
+#include <cmath>
+
+#include "tensorflow/core/util/work_sharder.h"
+
+namespace kerasopt {
+
+using tensorflow::OpKernelConstruction;
+using tensorflow::OpKernelContext;
+using absl::Status;
+using tensorflow::Tensor;
+
+ParallelFor ParallelForOf(OpKernelContext* context) {
+  const auto* workers = context->device()->tensorflow_cpu_worker_threads();
+  return {workers->num_threads, [workers](int64_t total, int64_t cost, const ParallelFor::Body& body) {
+            tensorflow::Shard(workers->num_threads, workers->workers, total, cost, body);
+          }};
+}
+
+Status GetIntegerAttr(OpKernelConstruction* context, const char* name, int64_t min, int64_t max,
+                      int32_t* value) {
+  int64_t attr;
+  TF_RETURN_IF_ERROR(context->GetAttr(name, &attr));
+  if (attr < min || attr > max) {
+    return InvalidArgument(name, " must be from ", min, " to ", max, ". Received: ", name, "=", attr);
+  }
+  *value = static_cast<int32_t>(attr);
+  return absl::OkStatus();
+}
+
+Status GetOutputQuantization(OpKernelConstruction* context, OutputQuantization* quantization) {
+  TF_RETURN_IF_ERROR(GetIntegerAttr(context, "input_zero_point", -128, 127,
+                                    &quantization->input_zero_point));
+  TF_RETURN_IF_ERROR(GetIntegerAttr(context, "output_zero_point", -128, 127,
+                                    &quantization->output_zero_point));
+  TF_RETURN_IF_ERROR(GetIntegerAttr(context, "output_min", -128, 127, &quantization->output_min));
+  return GetIntegerAttr(context, "output_max", quantization->output_min, 127,
+                        &quantization->output_max);
+}
+
+Status CheckVector(const char* name, const Tensor& tensor, int64_t size) {
+  if (tensor.dims() == 1 && tensor.dim_size(0) == size) return absl::OkStatus();
+  return InvalidArgument(name, " must have one value per output channel, so the shape [", size,
+                         "]. Received: ", name, ".shape=", tensor.shape().DebugString());
+}
+
+Status CheckPositive(const char* name, const Tensor& tensor) {
+  const auto values = tensor.flat<float>();
+  for (int64_t i = 0; i < values.size(); ++i) {
+    if (!(values(i) > 0.0f) || !std::isfinite(values(i))) {
+      return InvalidArgument(name, " must be positive and finite. Received: ", name, "[", i,
+                             "]=", values(i));
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace kerasopt

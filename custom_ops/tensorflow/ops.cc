@@ -1,0 +1,198 @@
+// Registration and shape functions. Integers are attributes, since they are fixed when a layer is
+// built; biases, multipliers and scales are tensors, so that no compiler sees them as constants
+// to rewrite arithmetic with.
+
+#include "invalid_argument.h"
+#include "kernels/convolution.h"
+#include "tensorflow/core/framework/common_shape_fns.h"
+#include "tensorflow/core/framework/op.h"
+#include "tensorflow/core/framework/shape_inference.h"
+
+namespace kerasopt {
+namespace {
+
+using absl::Status;
+using tensorflow::shape_inference::DimensionHandle;
+using tensorflow::shape_inference::InferenceContext;
+using tensorflow::shape_inference::ShapeHandle;
+
+// Checks that bias (input 2) and multiplier (input 3) have one value per output channel.
+Status CheckPerChannelInputs(InferenceContext* c, DimensionHandle* channels) {
+  for (int input : {2, 3}) {
+    ShapeHandle shape;
+    TF_RETURN_IF_ERROR(c->WithRank(c->input(input), 1, &shape));
+    TF_RETURN_IF_ERROR(c->Merge(*channels, c->Dim(shape, 0), channels));
+  }
+  return absl::OkStatus();
+}
+
+Status MatMulShape(InferenceContext* c) {
+  ShapeHandle x, kernel, leading, out;
+  DimensionHandle depth;
+  TF_RETURN_IF_ERROR(c->WithRankAtLeast(c->input(0), 2, &x));
+  TF_RETURN_IF_ERROR(c->WithRank(c->input(1), 2, &kernel));
+  TF_RETURN_IF_ERROR(c->Merge(c->Dim(x, -1), c->Dim(kernel, 0), &depth));
+  DimensionHandle units = c->Dim(kernel, 1);
+  TF_RETURN_IF_ERROR(CheckPerChannelInputs(c, &units));
+  TF_RETURN_IF_ERROR(c->Subshape(x, 0, -1, &leading));
+  TF_RETURN_IF_ERROR(c->Concatenate(leading, c->Vector(units), &out));
+  c->set_output(0, out);
+  return absl::OkStatus();
+}
+
+Status OutputSize(InferenceContext* c, DimensionHandle input, DimensionHandle kernel, int stride,
+                  int dilation, bool same, DimensionHandle* output) {
+  *output = c->UnknownDim();
+  if (!c->ValueKnown(input) || !c->ValueKnown(kernel)) return absl::OkStatus();
+  const Window window = MakeWindow(c->Value(input), c->Value(kernel), stride, dilation, same);
+  if (window.output < 1) {
+    return InvalidArgument("The kernel must fit into the input. Received: input size=",
+                                               window.input, ", kernel size=", window.kernel,
+                                               ", dilation rate=", dilation);
+  }
+  *output = c->MakeDim(window.output);
+  return absl::OkStatus();
+}
+
+Status ConvolutionShapeFunction(InferenceContext* c, bool depthwise) {
+  ShapeHandle x, kernel;
+  DimensionHandle channels, out_channels, height, width;
+  TF_RETURN_IF_ERROR(c->WithRank(c->input(0), 4, &x));
+  TF_RETURN_IF_ERROR(c->WithRank(c->input(1), 4, &kernel));
+  TF_RETURN_IF_ERROR(c->Merge(c->Dim(x, 3), c->Dim(kernel, 2), &channels));
+  out_channels = c->Dim(kernel, 3);
+  if (depthwise) TF_RETURN_IF_ERROR(c->Multiply(channels, out_channels, &out_channels));
+  TF_RETURN_IF_ERROR(CheckPerChannelInputs(c, &out_channels));
+  std::vector<int> strides, dilation_rate;
+  std::string padding;
+  TF_RETURN_IF_ERROR(c->GetAttr("strides", &strides));
+  TF_RETURN_IF_ERROR(c->GetAttr("dilation_rate", &dilation_rate));
+  TF_RETURN_IF_ERROR(c->GetAttr("padding", &padding));
+  if (strides.size() != 2 || dilation_rate.size() != 2) {
+    return InvalidArgument("strides and dilation_rate must have two values");
+  }
+  for (int value : {strides[0], strides[1], dilation_rate[0], dilation_rate[1]}) {
+    if (value < 1) {
+      return InvalidArgument(
+          "strides and dilation_rate must be positive. Received: ", value);
+    }
+  }
+  const bool same = padding == "same";
+  TF_RETURN_IF_ERROR(OutputSize(c, c->Dim(x, 1), c->Dim(kernel, 0), strides[0], dilation_rate[0],
+                                same, &height));
+  TF_RETURN_IF_ERROR(OutputSize(c, c->Dim(x, 2), c->Dim(kernel, 1), strides[1], dilation_rate[1],
+                                same, &width));
+  c->set_output(0, c->MakeShape({c->Dim(x, 0), height, width, out_channels}));
+  return absl::OkStatus();
+}
+
+Status AddShape(InferenceContext* c) {
+  ShapeHandle out;
+  TF_RETURN_IF_ERROR(c->Merge(c->input(0), c->input(1), &out));
+  c->set_output(0, out);
+  return absl::OkStatus();
+}
+
+Status MeanShape(InferenceContext* c) {
+  ShapeHandle x;
+  bool keepdims;
+  TF_RETURN_IF_ERROR(c->WithRank(c->input(0), 4, &x));
+  TF_RETURN_IF_ERROR(c->GetAttr("keepdims", &keepdims));
+  c->set_output(0, keepdims ? c->MakeShape({c->Dim(x, 0), c->MakeDim(1), c->MakeDim(1), c->Dim(x, 3)})
+                            : c->MakeShape({c->Dim(x, 0), c->Dim(x, 3)}));
+  return absl::OkStatus();
+}
+
+Status MinMaxShape(InferenceContext* c) {
+  c->set_output(0, c->Scalar());
+  c->set_output(1, c->Scalar());
+  return absl::OkStatus();
+}
+
+#define KERASOPT_OUTPUT_ATTRS       \
+  Attr("input_zero_point: int")     \
+      .Attr("output_zero_point: int") \
+      .Attr("output_min: int = -128") \
+      .Attr("output_max: int = 127")
+
+#define KERASOPT_WINDOW_ATTRS                        \
+  Attr("strides: list(int) >= 2 = [1, 1]")           \
+      .Attr("padding: {'same', 'valid'} = 'valid'")  \
+      .Attr("dilation_rate: list(int) >= 2 = [1, 1]")
+
+#define KERASOPT_CONTRACTION_INPUTS \
+  Input("x: int8").Input("kernel: int8").Input("bias: int32").Input("multiplier: float32")
+
+REGISTER_OP("KerasoptQuantizedMatMul")
+    .KERASOPT_CONTRACTION_INPUTS.Output("y: int8")
+    .KERASOPT_OUTPUT_ATTRS.SetShapeFn(MatMulShape);
+
+REGISTER_OP("KerasoptQuantizedConv2D")
+    .KERASOPT_CONTRACTION_INPUTS.Output("y: int8")
+    .KERASOPT_WINDOW_ATTRS.KERASOPT_OUTPUT_ATTRS.SetShapeFn([](InferenceContext* c) {
+      return ConvolutionShapeFunction(c, /*depthwise=*/false);
+    });
+
+REGISTER_OP("KerasoptQuantizedDepthwiseConv2D")
+    .KERASOPT_CONTRACTION_INPUTS.Output("y: int8")
+    .KERASOPT_WINDOW_ATTRS.KERASOPT_OUTPUT_ATTRS.SetShapeFn([](InferenceContext* c) {
+      return ConvolutionShapeFunction(c, /*depthwise=*/true);
+    });
+
+REGISTER_OP("KerasoptQuantizedAdd")
+    .Input("x0: int8")
+    .Input("x1: int8")
+    .Output("y: int8")
+    .Attr("multiplier0: int")
+    .Attr("multiplier1: int")
+    .Attr("shift: int")
+    .Attr("zero_point0: int")
+    .Attr("zero_point1: int")
+    .Attr("output_zero_point: int")
+    .Attr("output_min: int = -128")
+    .Attr("output_max: int = 127")
+    .SetShapeFn(AddShape);
+
+REGISTER_OP("KerasoptQuantizedMean")
+    .Input("x: int8")
+    .Output("y: int8")
+    .Attr("scale_ratio: float")
+    .Attr("input_zero_point: int")
+    .Attr("output_zero_point: int")
+    .Attr("keepdims: bool = false")
+    .SetShapeFn(MeanShape);
+
+REGISTER_OP("KerasoptQuantize")
+    .Input("x: float32")
+    .Input("scale: float32")
+    .Output("y: int8")
+    .Attr("zero_point: int")
+    .SetShapeFn(tensorflow::shape_inference::UnchangedShape);
+
+REGISTER_OP("KerasoptFakeQuantize")
+    .Input("x: float32")
+    .Input("scale: float32")
+    .Input("zero_point: float32")
+    .Output("y: float32")
+    .Attr("qmin: int = -128")
+    .Attr("qmax: int = 127")
+    .SetShapeFn(tensorflow::shape_inference::UnchangedShape);
+
+REGISTER_OP("KerasoptFakeQuantizeGrad")
+    .Input("upstream: float32")
+    .Input("x: float32")
+    .Input("scale: float32")
+    .Input("zero_point: float32")
+    .Output("dx: float32")
+    .Attr("qmin: int = -128")
+    .Attr("qmax: int = 127")
+    .SetShapeFn(AddShape);
+
+REGISTER_OP("KerasoptMinMax")
+    .Input("x: float32")
+    .Output("min: float32")
+    .Output("max: float32")
+    .SetShapeFn(MinMaxShape);
+
+}  // namespace
+}  // namespace kerasopt

@@ -1,0 +1,179 @@
+// XLA kernels of the operations without weights.
+
+#include <limits>
+#include <vector>
+
+#include "invalid_argument.h"
+#include "tensorflow/compiler/tf2xla/xla_op_registry.h"
+#include "xla/hlo/builder/lib/arithmetic.h"
+#include "xla/hlo/builder/lib/constants.h"
+#include "xla_support.h"
+
+namespace kerasopt {
+namespace {
+
+using tensorflow::OpKernelConstruction;
+using tensorflow::XlaOpKernel;
+using tensorflow::XlaOpKernelContext;
+
+class XlaQuantizedAdd : public XlaOpKernel {
+ public:
+  explicit XlaQuantizedAdd(OpKernelConstruction* context) : XlaOpKernel(context) {
+    OP_REQUIRES_OK(context, context->GetAttr("multiplier0", &multipliers_[0]));
+    OP_REQUIRES_OK(context, context->GetAttr("multiplier1", &multipliers_[1]));
+    OP_REQUIRES_OK(context, context->GetAttr("zero_point0", &zero_points_[0]));
+    OP_REQUIRES_OK(context, context->GetAttr("zero_point1", &zero_points_[1]));
+    OP_REQUIRES_OK(context, context->GetAttr("shift", &shift_));
+    OP_REQUIRES_OK(context, context->GetAttr("output_zero_point", &output_.zero_point));
+    OP_REQUIRES_OK(context, context->GetAttr("output_min", &output_.min));
+    OP_REQUIRES_OK(context, context->GetAttr("output_max", &output_.max));
+  }
+
+  void Compile(XlaOpKernelContext* context) override {
+    const auto term = [&](int i) {
+      const xla::XlaOp x = xla::ConvertElementType(context->Input(i), xla::S32);
+      return (x - Scalar(x, zero_points_[i])) * Scalar(x, multipliers_[i]);
+    };
+    xla::XlaOp q = term(0) + term(1);
+    q = xla::ShiftRightArithmetic(q + Scalar(q, 1 << (shift_ - 1)), Scalar(q, shift_));
+    q = xla::Clamp(Scalar(q, output_.min), q + Scalar(q, output_.zero_point),
+                   Scalar(q, output_.max));
+    context->SetOutput(0, xla::ConvertElementType(q, xla::S8));
+  }
+
+ private:
+  int32_t multipliers_[2], zero_points_[2], shift_;
+  XlaOutputQuantization output_;
+};
+
+class XlaQuantizedMean : public XlaOpKernel {
+ public:
+  explicit XlaQuantizedMean(OpKernelConstruction* context) : XlaOpKernel(context) {
+    OP_REQUIRES_OK(context, context->GetAttr("scale_ratio", &scale_ratio_));
+    OP_REQUIRES_OK(context, context->GetAttr("input_zero_point", &input_zero_point_));
+    OP_REQUIRES_OK(context, context->GetAttr("output_zero_point", &output_zero_point_));
+    OP_REQUIRES_OK(context, context->GetAttr("keepdims", &keepdims_));
+  }
+
+  void Compile(XlaOpKernelContext* context) override {
+    const xla::Shape shape = *context->InputXlaShape(0);
+    const int64_t pixels = shape.dimensions(1) * shape.dimensions(2);
+    OP_REQUIRES(context, pixels > 0, InvalidArgument("x must have at least one pixel"));
+    const xla::XlaOp x = xla::ConvertElementType(context->Input(0), xla::S32);
+    xla::XlaBuilder* builder = x.builder();
+    const xla::XlaOp sums =
+        xla::Reduce(x - Scalar(x, input_zero_point_), xla::Zero(builder, xla::S32),
+                    xla::CreateScalarAddComputation(xla::S32, builder), {1, 2});
+    const float multiplier = scale_ratio_ / static_cast<float>(pixels);
+    xla::XlaOp y = XlaRequantize(sums, Scalar(x, multiplier), {output_zero_point_, -128, 127});
+    if (keepdims_) y = xla::Reshape(y, {shape.dimensions(0), 1, 1, shape.dimensions(3)});
+    context->SetOutput(0, y);
+  }
+
+ private:
+  float scale_ratio_;
+  int32_t input_zero_point_, output_zero_point_;
+  bool keepdims_;
+};
+
+// A scalar, or one value per entry of the last axis, in the given shape. The barrier hides
+// constants: XLA replaces a division by one with a multiplication by its reciprocal.
+xla::XlaOp BroadcastHidden(XlaOpKernelContext* context, int input,
+                           const std::vector<int64_t>& shape) {
+  const xla::XlaOp value = xla::OptimizationBarrier(context->Input(input));
+  const xla::Shape value_shape = *context->InputXlaShape(input);
+  if (xla::ShapeUtil::ElementsIn(value_shape) == 1) {
+    return xla::Broadcast(xla::Reshape(value, {}), shape);
+  }
+  return xla::BroadcastInDim(value, shape, {static_cast<int64_t>(shape.size()) - 1});
+}
+
+std::vector<int64_t> InputDimensions(XlaOpKernelContext* context, int input) {
+  const auto dimensions = context->InputXlaShape(input)->dimensions();
+  return std::vector<int64_t>(dimensions.begin(), dimensions.end());
+}
+
+class XlaQuantize : public XlaOpKernel {
+ public:
+  explicit XlaQuantize(OpKernelConstruction* context) : XlaOpKernel(context) {
+    OP_REQUIRES_OK(context, context->GetAttr("zero_point", &zero_point_));
+  }
+
+  void Compile(XlaOpKernelContext* context) override {
+    const xla::XlaOp x = context->Input(0);
+    const auto shape = InputDimensions(context, 0);
+    xla::XlaOp q = xla::RoundNearestEven(x / BroadcastHidden(context, 1, shape));
+    q = xla::Clamp(Scalar(x, static_cast<float>(-128 - zero_point_)), q,
+                   Scalar(x, static_cast<float>(127 - zero_point_)));
+    q = xla::Select(xla::Ne(x, x), xla::ZerosLike(x), q);
+    q = xla::ConvertElementType(q, xla::S32) + Scalar(x, zero_point_);
+    context->SetOutput(0, xla::ConvertElementType(q, xla::S8));
+  }
+
+ private:
+  int32_t zero_point_;
+};
+
+template <bool kGradient>
+class XlaFakeQuantize : public XlaOpKernel {
+ public:
+  explicit XlaFakeQuantize(OpKernelConstruction* context) : XlaOpKernel(context) {
+    OP_REQUIRES_OK(context, context->GetAttr("qmin", &qmin_));
+    OP_REQUIRES_OK(context, context->GetAttr("qmax", &qmax_));
+  }
+
+  void Compile(XlaOpKernelContext* context) override {
+    const int first = kGradient ? 1 : 0;
+    const xla::XlaOp x = context->Input(first);
+    const auto shape = InputDimensions(context, first);
+    const xla::XlaOp scale = BroadcastHidden(context, first + 1, shape);
+    const xla::XlaOp zero_point = BroadcastHidden(context, first + 2, shape);
+    const xla::XlaOp q = xla::RoundNearestEven(x / scale) + zero_point;
+    const xla::XlaOp clipped = xla::Clamp(Scalar(x, static_cast<float>(qmin_)), q,
+                                          Scalar(x, static_cast<float>(qmax_)));
+    if (kGradient) {
+      const xla::XlaOp upstream = context->Input(0);
+      context->SetOutput(0, xla::Select(xla::Eq(clipped, q), upstream, xla::ZerosLike(upstream)));
+    } else {
+      const xla::XlaOp y = (clipped - zero_point) * scale;
+      context->SetOutput(0, xla::Select(xla::Ne(x, x), x, y));
+    }
+  }
+
+ private:
+  int32_t qmin_, qmax_;
+};
+
+class XlaMinMax : public XlaOpKernel {
+ public:
+  using XlaOpKernel::XlaOpKernel;
+
+  void Compile(XlaOpKernelContext* context) override {
+    const xla::XlaOp x = context->Input(0);
+    xla::XlaBuilder* builder = x.builder();
+    OP_REQUIRES(context, xla::ShapeUtil::ElementsIn(*context->InputXlaShape(0)) > 0,
+                InvalidArgument("x must not be empty"));
+    // Whether a reduction with min passes NaN on is left to the platform, so it is done here.
+    const xla::XlaOp has_nan =
+        xla::ReduceAll(xla::Ne(x, x), xla::ConstantR0<bool>(builder, false),
+                       xla::CreateScalarOrComputation(xla::PRED, builder));
+    const xla::XlaOp nan = Scalar(x, std::numeric_limits<float>::quiet_NaN());
+    const float infinity = std::numeric_limits<float>::infinity();
+    const xla::XlaOp min = xla::ReduceAll(x, Scalar(x, infinity),
+                                          xla::CreateScalarMinComputation(xla::F32, builder));
+    const xla::XlaOp max = xla::ReduceAll(x, Scalar(x, -infinity),
+                                          xla::CreateScalarMaxComputation(xla::F32, builder));
+    context->SetOutput(0, xla::Select(has_nan, nan, min));
+    context->SetOutput(1, xla::Select(has_nan, nan, max));
+  }
+};
+
+REGISTER_XLA_OP(Name("KerasoptQuantizedAdd"), XlaQuantizedAdd);
+REGISTER_XLA_OP(Name("KerasoptQuantizedMean"), XlaQuantizedMean);
+REGISTER_XLA_OP(Name("KerasoptQuantize"), XlaQuantize);
+REGISTER_XLA_OP(Name("KerasoptFakeQuantize"), XlaFakeQuantize<false>);
+REGISTER_XLA_OP(Name("KerasoptFakeQuantizeGrad"), XlaFakeQuantize<true>);
+REGISTER_XLA_OP(Name("KerasoptMinMax"), XlaMinMax);
+
+}  // namespace
+}  // namespace kerasopt

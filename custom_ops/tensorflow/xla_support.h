@@ -1,0 +1,39 @@
+// What the XLA kernels share. The computations are those of kernels/, step for step; values
+// cannot be checked here, since XLA computations cannot fail.
+
+#ifndef KERASOPT_TENSORFLOW_XLA_SUPPORT_H_
+#define KERASOPT_TENSORFLOW_XLA_SUPPORT_H_
+
+#include "tensorflow/compiler/tf2xla/xla_op_kernel.h"
+#include "xla/hlo/builder/xla_builder.h"
+
+namespace kerasopt {
+
+inline xla::XlaOp Scalar(xla::XlaOp like, float value) {
+  return xla::ConstantR0<float>(like.builder(), value);
+}
+
+inline xla::XlaOp Scalar(xla::XlaOp like, int32_t value) {
+  return xla::ConstantR0<int32_t>(like.builder(), value);
+}
+
+struct XlaOutputQuantization {
+  int32_t zero_point, min, max;
+};
+
+// clamp(round_half_even(float(sums) * multiplier)) + zero point as int8; `multiplier` has the
+// shape of `sums` or is a scalar.
+inline xla::XlaOp XlaRequantize(xla::XlaOp sums, xla::XlaOp multiplier,
+                                const XlaOutputQuantization& output) {
+  xla::XlaOp q = xla::RoundNearestEven(xla::ConvertElementType(sums, xla::F32) * multiplier);
+  // Clamped before the zero point is added, in integers: XLA would contract a float addition
+  // after the multiplication to a fused multiply-add.
+  q = xla::Clamp(Scalar(q, static_cast<float>(output.min - output.zero_point)), q,
+                 Scalar(q, static_cast<float>(output.max - output.zero_point)));
+  return xla::ConvertElementType(
+      xla::ConvertElementType(q, xla::S32) + Scalar(q, output.zero_point), xla::S8);
+}
+
+}  // namespace kerasopt
+
+#endif  // KERASOPT_TENSORFLOW_XLA_SUPPORT_H_
