@@ -1,0 +1,92 @@
+"""Curriculum learning in `fit`."""
+
+import keras
+
+from kerasopt import curriculum, schedules
+from kerasopt.callbacks.clock import accumulation_steps, horizon
+from kerasopt.callbacks.fit_scope import FitMember
+from kerasopt.callbacks.timed import require_backend, undo_on_failure
+from kerasopt.callbacks.training_values import TrainingValues
+
+
+class Curriculum(FitMember):
+    """Lets the share of a `CurriculumDataset` that is in use grow during `fit`.
+
+    The dataset computes the share of each batch itself, from the epoch and the batch's index; the
+    callback tells it when the share begins to grow and when all samples are in use, and which
+    epoch it is, also after a resume or with `initial_epoch`. The share that an epoch ends with is
+    in the logs of training as `"curriculum"`.
+
+    ```python
+    data = ko.curriculum.CurriculumDataset(x, y, scores, batch_size=128)
+    model.fit(data, epochs=20, callbacks=[ko.callbacks.Curriculum(data, end="40%")])
+    ```
+
+    Compare with the control, `CurriculumDataset(..., order="random")`: see there.
+
+    Args:
+        data: The `CurriculumDataset` that is passed to `fit`.
+        pacing: `"root"`, `"linear"`, or a pacing function.
+        begin: Time at which the share begins to grow: optimizer updates, a percentage of those of
+            this training, or `kerasopt.epochs(n)`.
+        end: Time from which on all samples are in use.
+
+    Raises:
+        ValueError: If an argument is malformed; at the beginning of training, if `begin` comes
+            after `end`, or `fit` iterates over other data or with its own `steps_per_epoch`.
+    """
+
+    def __init__(
+        self,
+        data: curriculum.CurriculumDataset,
+        pacing="root",
+        begin: schedules.Time = 0,
+        end: schedules.Time = "40%",
+    ):
+        super().__init__()
+        if not isinstance(data, curriculum.CurriculumDataset):
+            raise ValueError(
+                "`data` must be the `kerasopt.curriculum.CurriculumDataset` that is passed to "
+                f"`fit`. Received: data of type {type(data).__name__}"
+            )
+        self.data = data
+        self.pacing = curriculum.get(pacing)
+        self.span = CurriculumSpan(0.0, 1.0, begin=begin, end=end)
+
+    def on_train_begin(self, logs=None):
+        model, steps = self.model, (self.params or {}).get("steps")
+        with undo_on_failure(model):
+            require_backend()
+            if steps != len(self.data):
+                raise ValueError(
+                    "`fit` must iterate over the whole `CurriculumDataset` in each epoch: pass it "
+                    f"to `fit` without `steps_per_epoch`. Received: {steps} steps in an epoch, "
+                    f"{len(self.data)} batches in `data`"
+                )
+            extent = horizon(self.params, model)
+            self.span.check(extent)
+            batches = accumulation_steps(model)
+            begin, end = self.span.span(extent)
+        self.data.set_pacing(self.pacing, begin * batches, end * batches)
+        super().on_train_begin(logs)
+
+    def make_values(self, model: keras.Model) -> TrainingValues:
+        return TrainingValues(("curriculum",))
+
+    def on_epoch_begin(self, epoch: int, logs=None):
+        self.data.set_epoch(epoch)
+        self._passes = self.data.passes
+        last_batch = (epoch + 1) * len(self.data) - 1
+        self.values.write({"curriculum": self.data.share(last_batch)})
+
+    def on_train_batch_begin(self, batch: int, logs=None):
+        super().on_train_batch_begin(batch, logs)
+        if self.data.passes == self._passes:
+            raise ValueError(
+                "`Curriculum` drives a dataset that `fit` does not iterate over. Pass the same "
+                "`CurriculumDataset` to `fit` and to the callback. Received: data unused by `fit`"
+            )
+
+
+class CurriculumSpan(schedules.Linear):
+    """When a curriculum begins and ends: the progress of its pacing function, in `[0, 1]`."""

@@ -1,0 +1,88 @@
+"""Terms that callbacks add to the training loss, around `Model.compute_loss`."""
+
+import abc
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+
+import keras
+from keras.src.losses.loss import unscale_loss_for_distribution
+
+from kerasopt.callbacks.training_values import TrainingValues
+
+
+class LossTerm(abc.ABC):
+    """What a callback adds to the loss of the training step.
+
+    A subclass implements `added_loss`. All terms of a step receive the same loss, the model's own,
+    and what they return is added up, so the order of the callbacks does not matter.
+    """
+
+    values: TrainingValues
+
+    @abc.abstractmethod
+    def added_loss(self, x, y, y_pred, sample_weight, loss) -> tuple:
+        """Computes the term, with `keras.ops`, in the compiled training step.
+
+        Args:
+            x: The batch's inputs.
+            y: Its targets.
+            y_pred: The model's outputs in training mode.
+            sample_weight: Weights of the samples, or `None`.
+            loss: The model's own loss without what regularizers and `add_loss` contribute.
+
+        Returns:
+            What is added to the loss, a scalar; and a dict of scalars, one for each of
+            `self.values.names`, to be logged.
+        """
+
+
+@contextlib.contextmanager
+def added_to_loss(
+    model: keras.Model, terms: Sequence[LossTerm], on_use: Callable[[], None]
+) -> Iterator[None]:
+    """Adds terms to what `model.compute_loss` returns while the body runs.
+
+    Args:
+        model: The model that trains.
+        terms: The terms; none leaves `compute_loss` alone.
+        on_use: Called when the loss of a training step is computed or traced.
+    """
+    if not terms:
+        yield
+        return
+    attributes = vars(model)
+    mine = {"compute_loss": attributes["compute_loss"]} if "compute_loss" in attributes else {}
+    try:
+        attributes["compute_loss"] = _with_terms(model, model.compute_loss, terms, on_use)
+        yield
+    finally:
+        attributes.pop("compute_loss", None)
+        attributes.update(mine)
+
+
+def _with_terms(model: keras.Model, original: Callable, terms: Sequence[LossTerm], on_use):
+    def compute_loss(x=None, y=None, y_pred=None, sample_weight=None, *args, **kwargs):
+        loss = original(x, y, y_pred, sample_weight, *args, **kwargs)
+        training = args[0] if args else kwargs.get("training", True)
+        if not training:
+            return loss
+        on_use()
+        data_loss = loss - _penalties(model, original)
+        batch_size = keras.ops.shape(keras.tree.flatten(y_pred)[0])[0]
+        for term in terms:
+            added, values = term.added_loss(x, y, y_pred, sample_weight, data_loss)
+            loss = loss + keras.ops.cast(added, loss.dtype)
+            values = {name: unscale_loss_for_distribution(value) for name, value in values.items()}
+            term.values.update_state(
+                keras.tree.map_structure(keras.ops.stop_gradient, values), batch_size
+            )
+        return loss
+
+    return compute_loss
+
+
+def _penalties(model: keras.Model, compute_loss: Callable):
+    """What regularizers and `add_loss` contribute; unknown, so 0, to a loss of the user's own."""
+    if getattr(compute_loss, "__func__", None) is not keras.Model.compute_loss:
+        return 0.0
+    return sum(model._aggregate_additional_loss(loss) for loss in model.losses)
