@@ -1,0 +1,14 @@
+"""Measuring models and reporting what was measured."""
+
+from kerasopt.benchmarking.comparison import BenchmarkReport, ModelBenchmark, benchmark
+from kerasopt.benchmarking.layer_statistics import LayerStatistics
+from kerasopt.benchmarking.model_summary import ModelSummary, summary
+
+__all__ = [
+    "BenchmarkReport",
+    "LayerStatistics",
+    "ModelBenchmark",
+    "ModelSummary",
+    "benchmark",
+    "summary",
+]

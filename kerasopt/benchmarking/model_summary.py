@@ -1,0 +1,130 @@
+"""`summary`: the layers of a model as a table."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import keras
+
+from kerasopt.benchmarking.layer_statistics import LayerStatistics, layer_statistics
+from kerasopt.benchmarking.table import format_table
+
+_HEADER = ("Layer (type)", "Parameters", "Zeros", "Bits", "Bytes", "MACs")
+
+
+@dataclass(frozen=True)
+class ModelSummary:
+    """What a model weighs and costs, layer by layer. `str` of it is a Markdown table.
+
+    Attributes:
+        name: String, the name of the model.
+        layers: Tuple of `LayerStatistics`, one for each layer with weights.
+    """
+
+    name: str
+    layers: tuple[LayerStatistics, ...]
+
+    @property
+    def parameters(self) -> int:
+        """Values in all weights."""
+        return sum(layer.parameters for layer in self.layers)
+
+    @property
+    def kernel_parameters(self) -> int:
+        """Values in kernels and embeddings."""
+        return sum(layer.kernel_parameters for layer in self.layers)
+
+    @property
+    def zeros(self) -> int:
+        """Zeros in kernels and embeddings."""
+        return sum(layer.zeros for layer in self.layers)
+
+    @property
+    def sparsity(self) -> float:
+        """Fraction of zeros in kernels and embeddings."""
+        return self.zeros / max(self.kernel_parameters, 1)
+
+    @property
+    def bytes(self) -> int:
+        """Bytes that all weights take at their bits, zeros included."""
+        return sum(layer.bytes for layer in self.layers)
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates for one example, of the layers for which they are known."""
+        return sum(layer.macs or 0 for layer in self.layers)
+
+    def __str__(self) -> str:
+        rows = [
+            (
+                f"{layer.path} ({layer.class_name})",
+                f"{layer.parameters:,}",
+                _zeros(layer.zeros, layer.kernel_parameters),
+                str(layer.bits),
+                f"{layer.bytes:,}",
+                "-" if layer.macs is None else f"{layer.macs:,}",
+            )
+            for layer in self.layers
+        ]
+        macs_known = any(layer.macs is not None for layer in self.layers)
+        total = (
+            "Total",
+            f"{self.parameters:,}",
+            _zeros(self.zeros, self.kernel_parameters),
+            "",
+            f"{self.bytes:,}",
+            f"{self.macs:,}" if macs_known else "-",
+        )
+        return f"Model: {self.name}\n\n{format_table(_HEADER, [*rows, total])}"
+
+
+def summary(model: keras.Model, print_fn: Callable[[str], object] | None = None) -> ModelSummary:
+    """Prints what each layer of a model weighs and costs.
+
+    One row for each layer that has weights: its parameters, the zeros in its kernels, the bits of
+    one value, the bytes of its weights at those bits, and the multiply-accumulates (MACs) for one
+    example. Works on plain Keras models, on models during compression (zeros and bits are those
+    that the layers compute with, through their masks and quantizers) and on integer models.
+
+    Example:
+
+    ```python
+    model = keras.Sequential([keras.Input((64,)), keras.layers.Dense(10, name="logits")])
+    ko.summary(model)
+    # Model: sequential
+    #
+    # | Layer (type)   | Parameters | Zeros | Bits | Bytes | MACs |
+    # | -------------- | ---------: | ----: | ---: | ----: | ---: |
+    # | logits (Dense) |        650 |  0.0% |   32 | 2,600 |  640 |
+    # | Total          |        650 |  0.0% |      | 2,600 |  640 |
+    ```
+
+    Args:
+        model: A built `keras.Model`.
+        print_fn: Function that receives the text, as in Keras' own `summary`. Defaults to `print`.
+
+    Returns:
+        A `ModelSummary`, which has the same figures as attributes. Layers that are called more
+        than once have their parameters counted once and their MACs once a call. MACs are counted
+        for layers with a kernel, except recurrent cells.
+
+    Raises:
+        TypeError: If `model` is not a Keras model.
+        ValueError: If `model` has not been built.
+    """
+    if not isinstance(model, keras.Model):
+        raise TypeError(
+            "`model` must be a Keras model. "
+            f"Received: model={model!r} (of type {type(model).__name__})"
+        )
+    if not model.built:
+        raise ValueError(
+            "`model` has no weights before it is built: call it on data, or call "
+            f"`model.build(input_shape)`. Received: model={model.name}"
+        )
+    report = ModelSummary(model.name, tuple(layer_statistics(model)))
+    (print_fn or print)(str(report))
+    return report
+
+
+def _zeros(zeros: int, of: int) -> str:
+    return f"{zeros / of:.1%}" if of else "-"

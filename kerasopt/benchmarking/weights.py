@@ -1,0 +1,61 @@
+"""The weights of a layer, as the layer reads them."""
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+
+import keras
+import numpy as np
+
+from kerasopt.graph import kernel_names
+
+
+@dataclass(frozen=True)
+class Weight:
+    """A weight of a layer.
+
+    Attributes:
+        variable: The variable as the layer reads it: through its chain, if it has one.
+        bits: Integer, bits of one value: those of its quantizer, or of its dtype.
+        is_kernel: Boolean, whether it is what the layer multiplies its input with, or the rows of
+            an embedding.
+    """
+
+    variable: keras.Variable
+    bits: int
+    is_kernel: bool
+
+    @cached_property
+    def size(self) -> int:
+        return int(np.prod(self.variable.shape))
+
+    @cached_property
+    def zeros(self) -> int:
+        return self.size - int(np.count_nonzero(self.variable.numpy()))
+
+
+def weights_of(layer: keras.Layer) -> list[Weight]:
+    """Lists the layer's own weights, without those of inner layers."""
+    chains = {
+        id(getattr(layer, slot).stored): (getattr(layer, slot), links)
+        for slot, links in getattr(layer, "parametrizations", {}).items()
+        if slot not in ("input", "output")
+    }
+    names = (*kernel_names(layer), "embeddings")
+    kernels = {id(_stored(getattr(layer, name, None))) for name in names}
+    weights = []
+    for stored in (*layer._trainable_variables, *layer._non_trainable_variables):
+        variable, links = chains.get(id(stored), (stored, []))
+        bits = next((link.bits for link in links if hasattr(link, "bits")), bits_of(stored.dtype))
+        weights.append(Weight(variable, bits, id(stored) in kernels))
+    return weights
+
+
+def bits_of(dtype: str) -> int:
+    """Returns the bits that one value of `dtype` takes in memory."""
+    digits = re.search(r"\d+", keras.backend.standardize_dtype(dtype))
+    return int(digits.group()) if digits else 8  # a boolean takes a byte
+
+
+def _stored(variable: keras.Variable | None) -> keras.Variable | None:
+    return getattr(variable, "stored", variable)

@@ -1,0 +1,5 @@
+"""Models as files."""
+
+from kerasopt.exporters.keras_archive import save
+
+__all__ = ["save"]

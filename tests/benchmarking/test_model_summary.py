@@ -1,0 +1,144 @@
+"""`summary`: parameters, zeros, bits, bytes and MACs of all kinds of layers and models."""
+
+import keras
+import numpy as np
+import pytest
+
+from kerasopt.benchmarking import summary
+from kerasopt.parametrization import Parametrization, parametrize
+from kerasopt.sparsity import Mask
+
+layers = keras.layers
+
+
+class FourBits(Parametrization):
+    """A quantizer, as far as a summary can tell."""
+
+    order = 30
+    bits = 4
+
+    def call(self, inputs):
+        return keras.ops.round(inputs)
+
+
+def rows(model):
+    """Summarizes `model`; returns the rows by path."""
+    return {row.path: row for row in summary(model, print_fn=len).layers}
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape", "macs"),
+    [
+        (layers.Dense(7), (5,), 5 * 7),
+        (layers.Dense(7), (3, 5), 3 * 5 * 7),
+        (layers.Conv1D(6, 3), (10, 4), 8 * 3 * 4 * 6),
+        (layers.Conv2D(8, 3, strides=2, padding="same"), (9, 9, 4), 25 * 9 * 4 * 8),
+        (layers.Conv2D(8, 3, groups=2), (9, 9, 4), 49 * 9 * 2 * 8),
+        (layers.DepthwiseConv2D(3, depth_multiplier=2), (9, 9, 4), 49 * 9 * 4 * 2),
+        (layers.SeparableConv2D(8, 3), (9, 9, 4), 49 * (9 * 4 + 4 * 8)),
+        (layers.Conv2DTranspose(8, 3, strides=2), (5, 5, 4), 25 * 9 * 4 * 8),
+        (layers.EinsumDense("abc,cde->abde", (3, 6, 2)), (3, 5), 3 * 5 * 6 * 2),
+        (layers.EinsumDense("...x,xy->...y", 6), (3, 4, 5), 12 * 5 * 6),
+    ],
+)
+def test_macs_follow_from_the_definition_of_the_layer(layer, shape, macs):
+    model = keras.Sequential([keras.Input(shape), layer])
+    (row,) = rows(model).values()
+    assert row.macs == macs
+    assert row.parameters == layer.count_params()
+    assert row.bits == 32 and row.bytes == 4 * row.parameters
+
+
+def test_inner_projections_of_attention_are_counted():
+    inputs = keras.Input((5, 8))
+    model = keras.Model(inputs, layers.MultiHeadAttention(2, 4, name="attention")(inputs, inputs))
+    assert summary(model, print_fn=len).macs == 4 * 5 * 8 * 8
+
+
+def test_shared_layers_count_parameters_once_and_macs_per_call():
+    block = keras.Sequential([keras.Input((8,)), layers.Dense(8, name="inner")], name="block")
+    inputs = keras.Input((8,))
+    row = rows(keras.Model(inputs, block(block(inputs))))["block/inner"]
+    assert (row.parameters, row.macs) == (72, 2 * 64)
+
+
+def test_subclassed_models_are_seen_into():
+    class Net(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.blocks = [layers.Dense(4), layers.Dense(4)]
+
+        def call(self, x):
+            return self.blocks[1](self.blocks[0](x)) + self.blocks[0](x)
+
+    model = Net()
+    model(np.zeros((2, 4), "float32"))
+    counted = rows(model)
+    assert {path: row.macs for path, row in counted.items()} == {"blocks/0": 32, "blocks/1": 16}
+
+
+def test_a_summary_leaves_no_trace_on_the_layers():
+    model = keras.Sequential([keras.Input((5,)), layers.Dense(3)])
+    before = set(vars(model.layers[0]))
+    summary(model, print_fn=len)
+    assert set(vars(model.layers[0])) == before
+
+
+def test_unknown_dimensions_leave_macs_open():
+    model = keras.Sequential([keras.Input((None, 5)), layers.Dense(3)])
+    text: list[str] = []
+    report = summary(model, print_fn=text.append)
+    assert report.layers[0].macs is None
+    assert text[0].splitlines()[-1].endswith("- |")
+
+
+def test_recurrent_cells_have_no_macs():
+    model = keras.Sequential([keras.Input((6, 5)), layers.LSTM(3, name="lstm")])
+    row = rows(model)["lstm/cell"]
+    assert row.macs is None and row.parameters == 4 * (3 * 5 + 3 * 3 + 3)
+
+
+def test_zeros_and_bits_are_those_the_layer_computes_with():
+    model = keras.Sequential([keras.Input((8,)), layers.Dense(16, name="dense")])
+    mask = Mask()
+    parametrize(model.layers[0], "kernel", mask)
+    parametrize(model.layers[0], "kernel", FourBits())
+    model.layers[0].kernel.assign(np.full((8, 16), 3.0))
+    mask.mask.assign(np.arange(128).reshape(8, 16) % 4 == 0)
+
+    row = rows(model)["dense"]
+    assert (row.parameters, row.kernel_parameters, row.zeros) == (144, 128, 96)
+    assert (row.bits, row.bytes) == (4, 128 // 2 + 16 * 4)
+    # What rounds to zero is zero, too.
+    model.layers[0].kernel.assign(np.full((8, 16), 0.1))
+    assert rows(model)["dense"].zeros == 128
+
+
+def test_integer_kernels_have_the_bits_of_their_dtype():
+    model = keras.Sequential([keras.Input((8,)), layers.Dense(16)])
+    model.quantize("int8")
+    (row,) = rows(model).values()
+    # The int8 kernel, the float32 bias and one float32 scale a channel.
+    assert (row.bits, row.bytes, row.macs) == (8, 128 + 16 * 4 + 16 * 4, 128)
+
+
+def test_prints_a_table_with_totals(capsys):
+    model = keras.Sequential([keras.Input((64,)), layers.Dense(10, name="logits")], name="net")
+    report = summary(model)
+    assert capsys.readouterr().out.splitlines() == [
+        "Model: net",
+        "",
+        "| Layer (type)   | Parameters | Zeros | Bits | Bytes | MACs |",
+        "| -------------- | ---------: | ----: | ---: | ----: | ---: |",
+        "| logits (Dense) |        650 |  0.0% |   32 | 2,600 |  640 |",
+        "| Total          |        650 |  0.0% |      | 2,600 |  640 |",
+    ]
+    totals = (report.parameters, report.sparsity, report.bytes, report.macs)
+    assert totals == (650, 0.0, 2600, 640)
+
+
+def test_wrong_models_are_named():
+    with pytest.raises(TypeError, match="`model` must be a Keras model.*Received: model="):
+        summary(layers.Dense(3))
+    with pytest.raises(ValueError, match="before it is built.*Received: model="):
+        summary(keras.Sequential([layers.Dense(3)]))
