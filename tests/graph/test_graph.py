@@ -4,7 +4,7 @@ import pytest
 from keras import layers
 
 from kerasopt.graph import Graph
-from tests.graph.models import Subclassed, nested, residual_cnn
+from graph.models import Subclassed, nested, residual_cnn
 
 
 def paths(nodes):

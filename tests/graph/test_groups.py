@@ -3,7 +3,7 @@ import pytest
 from keras import layers
 
 from kerasopt.graph import Graph, Groups, wrap_operation
-from tests.graph.models import residual_cnn
+from graph.models import residual_cnn
 
 
 def chains(model):

@@ -9,7 +9,7 @@ import pytest
 from keras import layers
 
 from kerasopt.graph import Graph, OperationLayer, unwrap_operations, wrap_operation
-from tests.graph.models import nested
+from graph.models import nested
 
 
 def wrap_all(model):

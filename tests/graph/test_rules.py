@@ -5,7 +5,7 @@ from keras import layers
 
 from kerasopt.graph import Rule, has_kernel, select
 from kerasopt.graph import layers as list_layers
-from tests.graph.models import Subclassed, nested, residual_cnn
+from graph.models import Subclassed, nested, residual_cnn
 
 
 def selected(model, rules=(), default=None, eligible=has_kernel):

@@ -3,7 +3,7 @@ import numpy as np
 from keras import layers
 
 from kerasopt.graph import layers as list_layers
-from tests.graph.models import Subclassed, nested
+from graph.models import Subclassed, nested
 
 
 def paths(model):

@@ -1,0 +1,144 @@
+"""Integer convolution layers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from kerasopt import ops
+from kerasopt.layers.integer.layer import Contraction
+from kerasopt.ops.validation import as_pair, standardize_padding
+
+
+class _Convolution(Contraction):
+    """What both convolutions share: windows over images with channels last."""
+
+    def __init__(
+        self,
+        kernel_size: int | tuple[int, int],
+        strides: int | tuple[int, int] = 1,
+        padding: str = "valid",
+        dilation_rate: int | tuple[int, int] = 1,
+        **kwargs: Any,
+    ):
+        super().__init__(**kwargs)
+        self.kernel_size = as_pair("kernel_size", kernel_size)
+        self.strides = as_pair("strides", strides)
+        self.padding = standardize_padding(padding)
+        self.dilation_rate = as_pair("dilation_rate", dilation_rate)
+
+    @property
+    def _window(self) -> dict[str, Any]:
+        return {
+            "strides": self.strides,
+            "padding": self.padding,
+            "dilation_rate": self.dilation_rate,
+        }
+
+    def _image_shape(self, input_shape: Any) -> tuple[int | None, int | None]:
+        height, width = (
+            self._output_size(size, kernel, stride, dilation)
+            for size, kernel, stride, dilation in zip(
+                input_shape[1:3], self.kernel_size, self.strides, self.dilation_rate, strict=True
+            )
+        )
+        return height, width
+
+    def _output_size(self, size: int | None, kernel: int, stride: int, dilation: int) -> int | None:
+        if size is None:
+            return None
+        if self.padding == "valid":
+            size -= (kernel - 1) * dilation
+        return -(-size // stride)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "kernel_size": self.kernel_size, **self._window}
+
+
+@keras.saving.register_keras_serializable(package="kerasopt")
+class QuantizedConv2D(_Convolution):
+    """A `Conv2D` layer on int8 images, with a fused clamp for ReLU.
+
+    Input: int8 of shape `(batch, height, width, channels)`. Output: int8 of shape
+    `(batch, new_height, new_width, filters)`. Padding is with the input's zero point.
+
+    Args:
+        filters: Positive integer, the number of output channels.
+        kernel_size: Integer or pair, as in `keras.layers.Conv2D`.
+        strides: Integer or pair.
+        padding: `"valid"` or `"same"`.
+        dilation_rate: Integer or pair.
+        **kwargs: `input_affine`, `output_affine`, `output_min` and `output_max` (the scales and
+            zero points, and the range of the output), and the arguments of `keras.layers.Layer`.
+    """
+
+    def __init__(self, filters: int, kernel_size: int | tuple[int, int], **kwargs: Any):
+        super().__init__(kernel_size, **kwargs)
+        self.filters = filters
+
+    def build(self, input_shape: Any) -> None:
+        shape = (*self.kernel_size, input_shape[-1], self.filters)
+        self.add_integer_weights(shape, self.filters)
+
+    def call(self, inputs: Any) -> Any:
+        return ops.quantized_conv2d(
+            inputs,
+            self.kernel,
+            self.bias,
+            self.multiplier,
+            **self._window,
+            **self._requantization,
+        )
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
+        return (input_shape[0], *self._image_shape(input_shape), self.filters)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "filters": self.filters}
+
+
+@keras.saving.register_keras_serializable(package="kerasopt")
+class QuantizedDepthwiseConv2D(_Convolution):
+    """A `DepthwiseConv2D` layer on int8 images, with a fused clamp for ReLU.
+
+    Input: int8 of shape `(batch, height, width, channels)`. Output: int8 of shape
+    `(batch, new_height, new_width, channels * depth_multiplier)`.
+
+    Args:
+        kernel_size: Integer or pair, as in `keras.layers.DepthwiseConv2D`.
+        depth_multiplier: Positive integer, the number of output channels per input channel.
+        strides: Integer or pair.
+        padding: `"valid"` or `"same"`.
+        dilation_rate: Integer or pair.
+        **kwargs: `input_affine`, `output_affine`, `output_min` and `output_max` (the scales and
+            zero points, and the range of the output), and the arguments of `keras.layers.Layer`.
+    """
+
+    def __init__(
+        self, kernel_size: int | tuple[int, int], depth_multiplier: int = 1, **kwargs: Any
+    ):
+        super().__init__(kernel_size, **kwargs)
+        self.depth_multiplier = depth_multiplier
+
+    def build(self, input_shape: Any) -> None:
+        channels = input_shape[-1]
+        shape = (*self.kernel_size, channels, self.depth_multiplier)
+        self.add_integer_weights(shape, channels * self.depth_multiplier)
+
+    def call(self, inputs: Any) -> Any:
+        return ops.quantized_depthwise_conv2d(
+            inputs,
+            self.kernel,
+            self.bias,
+            self.multiplier,
+            **self._window,
+            **self._requantization,
+        )
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
+        channels = input_shape[-1] * self.depth_multiplier
+        return (input_shape[0], *self._image_shape(input_shape), channels)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "depth_multiplier": self.depth_multiplier}

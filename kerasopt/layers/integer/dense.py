@@ -1,0 +1,57 @@
+"""Integer fully connected layer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from kerasopt import ops
+from kerasopt.layers.integer.layer import Contraction
+from kerasopt.ops.reference.matmul import integer_matmul
+
+
+@keras.saving.register_keras_serializable(package="kerasopt")
+class QuantizedDense(Contraction):
+    """A `Dense` layer on int8 tensors, with a fused clamp for ReLU.
+
+    Input: int8 of shape `(..., inputs)`. Output: int8 of shape `(..., units)`; without an
+    `output_affine` float32, for logits that go into a softmax.
+
+    ```python
+    layer = QuantizedDense(10, input_affine=Affine(0.1, 3), output_affine=Affine(0.2, -5))
+    layer.build((None, 64))
+    layer.set_integers(kernel, bias, kernel_scale)
+    ```
+
+    Args:
+        units: Positive integer, the size of the output's last axis.
+        **kwargs: `input_affine`, `output_affine`, `output_min` and `output_max` (the scales and
+            zero points, and the range of the output), and the arguments of `keras.layers.Layer`.
+    """
+
+    def __init__(self, units: int, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.units = units
+
+    def build(self, input_shape: Any) -> None:
+        self.add_integer_weights((input_shape[-1], self.units), self.units)
+
+    def call(self, inputs: Any) -> Any:
+        if self.output_affine is not None:
+            return ops.quantized_matmul(
+                inputs, self.kernel, self.bias, self.multiplier, **self._requantization
+            )
+        centred = keras.ops.cast(inputs, "int32") - self.input_affine.zero_point
+        total = integer_matmul(centred, self.kernel) + self.bias
+        return keras.ops.cast(total, "float32") * self.multiplier
+
+    def compute_output_spec(self, inputs: Any) -> keras.KerasTensor:
+        dtype = "float32" if self.output_affine is None else "int8"
+        return keras.KerasTensor(self.compute_output_shape(inputs.shape), dtype)
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
+        return (*input_shape[:-1], self.units)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "units": self.units}

@@ -1,0 +1,139 @@
+"""The model that is being built while its source is lowered."""
+
+from __future__ import annotations
+
+import copy
+import functools
+from typing import Any
+
+import keras
+
+from kerasopt.graph import Edge, Graph, Node, unwrap
+from kerasopt.layers.integer import Affine, Dequantize, Quantize
+from kerasopt.lowering.quantizers import affine_of
+from kerasopt.lowering.values import Value
+from kerasopt.parametrization import finalize
+
+
+class Builder:
+    """Keeps the values of the new model and makes its layers.
+
+    Args:
+        model: The functional model that is lowered; it is not changed.
+        graph: Its `Graph`.
+    """
+
+    def __init__(self, model: keras.Model, graph: Graph):
+        self._model = model
+        self._graph = graph
+        self._values: dict[tuple[int, int], Value] = {}
+        self._converted: dict[tuple[int, Affine | None], Value] = {}
+        self._layers: dict[Any, keras.Layer] = {}
+        self._names: dict[str, int] = {}
+
+    def value(self, edge: Edge) -> Value:
+        """Returns the value that stands for an edge of the source."""
+        return self._values[id(edge.source), edge.index]
+
+    def put(self, node: Node, *values: Value) -> None:
+        """Sets the values of the outputs of a node of the source."""
+        self._values.update({(id(node), i): value for i, value in enumerate(values)})
+
+    def inputs(self, node: Node) -> list[Value]:
+        """Returns the values that a node reads, after its layer's own input quantizer."""
+        values = [self.value(edge) for edge in node.inputs]
+        affine = affine_of(node.operation, "input")
+        if affine is not None:
+            # As in training, the quantizer applies to the first argument of the call.
+            first = node.keras_node.arguments.args[:1]
+            count = len([x for x in keras.tree.flatten(first) if isinstance(x, keras.KerasTensor)])
+            values[:count] = [self.as_integers(value, affine) for value in values[:count]]
+        return values
+
+    def as_integers(self, value: Value, affine: Affine) -> Value:
+        """Returns `value` as int8 at the given scale and zero point."""
+        if value.affine == affine:
+            return value
+        source = self.as_float(value)
+        return self._convert(source, affine, Quantize, affine)
+
+    def as_float(self, value: Value) -> Value:
+        """Returns `value` in float32."""
+        if value.affine is None:
+            return value
+        return self._convert(value, None, Dequantize, value.affine)
+
+    def run_as_float(self, node: Node) -> None:
+        """Runs a node of the source as it is, in float32, with its weights baked."""
+        values = [self.as_float(value) for value in self.inputs(node)]
+        outputs = self.call(node, self._plain_operation(node), values)
+        affine = affine_of(node.operation, "output")
+        if affine is not None:
+            outputs = [self.as_integers(value, affine) for value in outputs]
+        self.put(node, *outputs)
+
+    def call(
+        self,
+        node: Node,
+        operation: keras.Operation,
+        values: list[Value],
+        affine: Affine | None = None,
+    ) -> list[Value]:
+        """Calls `operation` with the arguments of a node, its tensors replaced by `values`."""
+        tensors = {
+            id(old): value.tensor
+            for old, value in zip(node.keras_node.input_tensors, values, strict=True)
+        }
+        args, kwargs = node.keras_node.arguments.fill_in(tensors)
+        return [Value(x, affine) for x in keras.tree.flatten(operation(*args, **kwargs))]
+
+    def layer(self, node: Node, affines: Any, make: Any) -> keras.Layer:
+        """Returns `make(name)`, once for all calls of one layer with the same scales."""
+        key = (id(node.operation), affines)
+        if key not in self._layers:
+            self._layers[key] = make(self.name(node))
+        return self._layers[key]
+
+    def name(self, node: Node, suffix: str = "") -> str:
+        """Returns a name for what `node` becomes, its path where that is free."""
+        return self._unique(node.path.replace("/", "_") + suffix)
+
+    def _convert(self, value: Value, affine: Affine | None, cls: type, scale: Affine) -> Value:
+        key = (id(value.tensor), affine)
+        if key not in self._converted:
+            layer = cls(affine=scale, name=self._unique(cls.__name__.lower()))
+            self._converted[key] = Value(layer(value.tensor), affine)
+        return self._converted[key]
+
+    def _unique(self, name: str) -> str:
+        count = self._names.get(name, 0)
+        self._names[name] = count + 1
+        return f"{name}_{count}" if count else name
+
+    def _plain_operation(self, node: Node) -> keras.Operation:
+        operation = unwrap(self._plain_nodes[id(node)].operation)
+        if isinstance(operation, keras.Layer):
+            return self.layer(node, None, lambda name: _renamed(operation, name))
+        return copy_operation(operation, self.name(node))
+
+    @functools.cached_property
+    def _plain_nodes(self) -> dict[int, Node]:
+        """The nodes of a finalized copy of the source, by the nodes of the source."""
+        plain = keras.models.clone_model(self._model)
+        plain.set_weights(self._model.get_weights())
+        finalize(plain, verbose=False)
+        nodes = zip(self._graph, Graph.of(plain), strict=True)
+        return {id(node): counterpart for node, counterpart in nodes}
+
+
+def copy_operation(operation: keras.Operation, name: str) -> keras.Operation:
+    """Returns a copy of an operation that is no layer, with no place in any graph."""
+    operation = copy.copy(operation)
+    operation.name = name
+    operation._inbound_nodes, operation._outbound_nodes = [], []
+    return operation
+
+
+def _renamed(layer: keras.Layer, name: str) -> keras.Layer:
+    layer.name = name
+    return layer

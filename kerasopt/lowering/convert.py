@@ -1,0 +1,136 @@
+"""From a quantization-aware model to a model of integer layers."""
+
+from __future__ import annotations
+
+import warnings
+
+import keras
+from keras.src.models.functional import Functional
+
+from kerasopt.graph import Graph, Group, Groups, functional_of, has_kernel, layers
+from kerasopt.lowering.builder import Builder
+from kerasopt.lowering.patterns import lowering_of
+from kerasopt.lowering.quantizers import activation_quantizer
+from kerasopt.lowering.values import StaysFloat, Value
+
+
+def convert(model: keras.Model, target: str = "int8") -> keras.Model:
+    """Converts a quantization-aware model to one that computes with integers.
+
+    Each convolution, depthwise convolution and dense layer, with its batch normalization and
+    ReLU folded in, becomes one integer layer on `kerasopt.ops`; so do residual additions and
+    global average pooling. int8 tensors flow between them, and kernels are stored as int8.
+    Inputs and outputs of the new model are float32 as before. What has no integer form, or no
+    quantizer, runs as the float layer it was.
+
+    ```python
+    model.fit(x, y, epochs=10, callbacks=[ko.callbacks.QuantizationAware("int8")])
+    int8 = ko.convert(model, "int8")
+    int8.predict(x)
+    ```
+
+    Args:
+        model: A functional or Sequential `keras.Model`, trained with
+            `kerasopt.callbacks.QuantizationAware`. Nested models are flattened. It is not
+            changed.
+        target: `"int8"`.
+
+    Returns:
+        A new functional `keras.Model` with inputs and outputs like those of `model`. It is not
+        compiled, and has no weights to train.
+
+    Raises:
+        TypeError: If `model` is no Keras model.
+        ValueError: If `target` is unknown, the model has no recorded graph (a subclassed one),
+            no quantizers or quantizers that have seen no range of values, or weights that are
+            not finite.
+
+    Warns:
+        UserWarning: If parts of the model stay in float32, with the reason for each.
+
+    Reference:
+        Jacob et al., "Quantization and Training of Neural Networks for Efficient
+        Integer-Arithmetic-Only Inference" (2018, https://arxiv.org/abs/1712.05877).
+    """
+    if target != "int8":
+        raise ValueError(f"Argument `target` must be 'int8'. Received: target={target!r}")
+    graph = Graph.of(model)
+    functional = _checked(model)
+    builder = Builder(model, graph)
+    inputs = _add_inputs(functional, graph, builder)
+    groups = Groups(graph)
+    floats: dict[Group, str] = {}
+    for group in groups:
+        if group.anchor.is_input:
+            continue
+        try:
+            lowering_of(group)(group, builder)
+        except StaysFloat as reason:
+            floats[group] = str(reason)
+            for node in group.nodes:
+                builder.run_as_float(node)
+    _warn_about_floats(model, groups, floats)
+    flat = [builder.as_float(builder.value(edge)).tensor for edge in graph.outputs]
+    outputs = keras.tree.pack_sequence_as(functional._outputs_struct, flat)
+    return keras.Model(inputs, outputs, name=f"{model.name}_int8")
+
+
+def _checked(model: keras.Model) -> Functional:
+    """Returns the functional model behind `model`, if it can be converted."""
+    functional = functional_of(model)
+    if functional is None:
+        raise ValueError(
+            "Only functional and Sequential models can be converted: what happens in the `call` "
+            "of a subclassed model is not recorded. Build the model with `keras.Model(inputs, "
+            f"outputs)`. Received: model={model.name} (of type {type(model).__name__})"
+        )
+    found = [
+        (path, quantizer)
+        for path, layer in layers(model)
+        for slot in ("input", "output")
+        if (quantizer := activation_quantizer(layer, slot)) is not None
+    ]
+    if not found:
+        raise ValueError(
+            "The model has no quantizers, so the ranges of its activations are unknown. Train it "
+            "with `kerasopt.callbacks.QuantizationAware('int8')` in `fit`, and convert it before "
+            f"`kerasopt.finalize`. Received: model={model.name}"
+        )
+    empty = [path for path, quantizer in found if not quantizer.has_range]
+    if empty:
+        raise ValueError(
+            "Some activations have no range: no training data has passed through, or it was all "
+            "the same value. Train the model with `kerasopt.callbacks.QuantizationAware('int8')`. "
+            f"Received: model={model.name} with layers {empty}"
+        )
+    return functional
+
+
+def _add_inputs(functional: Functional, graph: Graph, builder: Builder) -> object:
+    """Creates the inputs of the new model; returns them in the structure of the model's."""
+    nodes = {id(node.keras_node.outputs[0]): node for node in graph if node.is_input}
+    flat = []
+    for old in functional.inputs:
+        node = nodes[id(old)]
+        tensor = keras.Input(batch_shape=old.shape, dtype=old.dtype, name=builder.name(node))
+        builder.put(node, Value(tensor))
+        flat.append(tensor)
+    return keras.tree.pack_sequence_as(functional._inputs_struct, flat)
+
+
+def _warn_about_floats(model: keras.Model, groups: Groups, floats: dict[Group, str]) -> None:
+    """Names what stays float, unless it only prepares outputs and has no weights."""
+    before_integers: set[Group] = set()
+    for group in reversed(list(groups)):
+        readers = [groups.of(node) for node in group.output.consumers]
+        if any(reader not in floats or reader in before_integers for reader in readers):
+            before_integers.add(group)
+    lines = [
+        f"  {group.anchor.path}: {reason}"
+        for group, reason in floats.items()
+        if group in before_integers or has_kernel(group.anchor.operation)
+    ]
+    if lines:
+        warnings.warn(
+            f"Parts of '{model.name}' stay in float32:\n" + "\n".join(lines), stacklevel=3
+        )

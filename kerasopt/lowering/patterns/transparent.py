@@ -1,0 +1,61 @@
+"""Operations that move values without computing new ones: the same on int8."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from kerasopt.graph import Group, unwrap
+from kerasopt.layers.integer import Affine
+from kerasopt.lowering.builder import Builder, copy_operation
+from kerasopt.lowering.quantizers import affine_of
+from kerasopt.lowering.values import StaysFloat, Value
+
+_ONLY_IN_TRAINING = (
+    keras.layers.Activation,  # a transparent one is linear
+    keras.layers.Dropout,
+    keras.layers.Identity,
+    keras.layers.SpatialDropout1D,
+    keras.layers.SpatialDropout2D,
+    keras.layers.SpatialDropout3D,
+)
+
+
+def matches(group: Group) -> bool:
+    return group.transparent
+
+
+def lower(group: Group, builder: Builder) -> None:
+    node = group.anchor
+    (value,) = builder.inputs(node)
+    if value.affine is None:
+        raise StaysFloat("its input is float32")
+    if affine_of(node.operation, "output") is not None:
+        raise StaysFloat("it has a quantizer, though it keeps the scale of its input")
+    operation = unwrap(node.operation)
+    if isinstance(operation, _ONLY_IN_TRAINING):
+        builder.put(node, value)
+    elif isinstance(operation, keras.layers.ZeroPadding2D):
+        builder.put(node, Value(_pad(operation, value.tensor, value.affine), value.affine))
+    elif isinstance(operation, keras.Layer):
+        layer = builder.layer(node, "int8", lambda name: _on_int8(operation, name))
+        builder.put(node, *builder.call(node, layer, [value], value.affine))
+    else:
+        copied = copy_operation(operation, builder.name(node))
+        builder.put(node, *builder.call(node, copied, [value], value.affine))
+
+
+def _pad(layer: Any, tensor: keras.KerasTensor, affine: Affine) -> keras.KerasTensor:
+    image = [layer.padding[0], layer.padding[1]]
+    channels_last = layer.data_format == "channels_last"
+    pads = [(0, 0), *image, (0, 0)] if channels_last else [(0, 0), (0, 0), *image]
+    # The zero point is the int8 value that stands for the 0.0 of the layer.
+    return keras.ops.pad(tensor, pads, constant_values=affine.zero_point)
+
+
+def _on_int8(layer: keras.Layer, name: str) -> keras.Layer:
+    if isinstance(layer, (keras.layers.ZeroPadding1D, keras.layers.ZeroPadding3D)):
+        raise StaysFloat(f"{type(layer).__name__} has no integer form")
+    # A float policy casts no integers.
+    return type(layer).from_config({**layer.get_config(), "name": name, "dtype": "float32"})

@@ -1,0 +1,58 @@
+"""Reading the quantizers of a layer."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+
+from kerasopt.layers.integer import Affine
+from kerasopt.lowering.values import StaysFloat
+from kerasopt.quantization import ActivationQuantizer, WeightQuantizer
+
+
+def activation_quantizer(operation: keras.Operation, slot: str) -> ActivationQuantizer | None:
+    """Returns the quantizer of a layer's `"input"` or `"output"`, or `None`."""
+    links = getattr(operation, "parametrizations", {}).get(slot, [])
+    return next((link for link in links if isinstance(link, ActivationQuantizer)), None)
+
+
+def affine_of(operation: keras.Operation, slot: str) -> Affine | None:
+    """Returns what the quantizer of a layer's `"input"` or `"output"` rounds to, or `None`."""
+    quantizer = activation_quantizer(operation, slot)
+    if quantizer is None:
+        return None
+    return Affine(float(quantizer.scale), quantizer.zero_point)
+
+
+def integer_kernel(layer: keras.Layer, slot: str) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the integers of a quantized weight and their scales.
+
+    Args:
+        layer: A layer whose weight `slot` has a `WeightQuantizer`.
+        slot: Name of the weight.
+
+    Returns:
+        float64 arrays: whole numbers of the weight's shape, and scales that broadcast to it.
+
+    Raises:
+        StaysFloat: If the weight has no quantizer.
+        ValueError: If the weight has values that are not finite.
+    """
+    links = getattr(layer, "parametrizations", {}).get(slot, [])
+    if not links or not isinstance(links[-1], WeightQuantizer):
+        raise StaysFloat(f"its {slot} has no quantizer")
+    *before, quantizer = links
+    weight = keras.ops.convert_to_tensor(getattr(layer, slot).stored)
+    for link in before:
+        weight = link(weight)
+    scale = keras.ops.convert_to_numpy(quantizer.scale(weight))
+    weight = keras.ops.convert_to_numpy(weight)
+    if not np.isfinite(weight).all():
+        raise ValueError(
+            f"Weight '{slot}' of layer '{layer.name}' has values that are not finite: the "
+            f"training diverged. Received: {slot}={weight[~np.isfinite(weight)][0]}"
+        )
+    # The division is the fake quantizer's, in float32.
+    integers = np.rint(weight / scale)
+    integers = np.clip(integers, quantizer.format.minimum, quantizer.format.maximum)
+    return integers.astype("float64"), scale.astype("float64")
