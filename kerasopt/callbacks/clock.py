@@ -5,6 +5,7 @@ import contextlib
 import keras
 from keras.src.saving.keras_saveable import KerasSaveable
 
+from kerasopt.parametrization import renew_functions
 from kerasopt.schedules import Horizon
 
 _ATTRIBUTE = "_kerasopt_clock"
@@ -33,7 +34,7 @@ class Clock:
     def of(cls, model: keras.Model) -> "Clock":
         """The clock of `model`, which is given one if it has none."""
         if not cls.exists(model):
-            with _unlocked(model), _strategy_scope(model):
+            with _unlocked(model), strategy_scope(model):
                 setattr(model, _ATTRIBUTE, _ClockState())
             renew_functions(model)
         return cls(model)
@@ -122,17 +123,6 @@ def accumulation_steps(model: keras.Model) -> int:
     return _updating_optimizer(model).gradient_accumulation_steps or 1
 
 
-def renew_functions(model: keras.Model):
-    """Makes `fit`, `evaluate` and `predict` trace the model anew.
-
-    Keras keeps its compiled functions; after a change of a layer's class or of the model's
-    variables they would go on computing the old graph. Functions not made yet are left alone.
-    """
-    for name in ("train", "test", "predict"):
-        if getattr(model, f"{name}_function", None) is not None:
-            getattr(model, f"make_{name}_function")(force=True)
-
-
 class _ClockState(keras.random.SeedGenerator, KerasSaveable):
     """Origin and last seen iterations, as one integer variable of shape `(2,)`.
 
@@ -170,11 +160,6 @@ def _updating_optimizer(model: keras.Model) -> keras.optimizers.Optimizer:
             f"Received: model={model.name}"
         )
     return getattr(optimizer, "inner_optimizer", optimizer)
-
-
-def _strategy_scope(model: keras.Model):
-    strategy = getattr(model, "distribute_strategy", None)
-    return strategy.scope() if strategy is not None else contextlib.nullcontext()
 
 
 @contextlib.contextmanager

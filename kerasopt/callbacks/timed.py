@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 
 import keras
 
-from kerasopt.callbacks.clock import Clock, accumulation_steps, horizon
+from kerasopt.callbacks.attachments import Attachments
+from kerasopt.callbacks.clock import Clock, accumulation_steps, horizon, strategy_scope
 from kerasopt.schedules import Horizon
 
 # Bound methods to call, per model, if a callback fails before training begins.
@@ -19,10 +20,12 @@ _UNDO: weakref.WeakKeyDictionary[keras.Model, list[weakref.WeakMethod]] = (
 class TimedCallback(keras.callbacks.Callback):
     """Attaches a technique to a model and moves its state when its schedule says so.
 
-    A subclass implements five methods:
+    A subclass implements these:
 
-    - `attach(model)` puts the technique on the model; does nothing to what is already attached.
-    - `detach()` undoes what `attach` has done in this `fit`, also if it failed half-way.
+    - `attach(model)` puts the technique on the model, through `self.attachments`. Two callbacks of
+      one `fit` may not move the same parametrizations.
+    - `detach()` undoes what `attach` has done in this `fit`, also if it failed half-way: what was
+      put into `attachments`, and whatever else a subclass adds.
     - `check(horizon)` raises or warns before training, if the arguments make no sense in it.
     - `next_due(update, horizon)` is the next update at which the state changes, or `None`.
     - `on_update(update, horizon)` brings the state to what it has to be at `update`. It is called
@@ -41,6 +44,7 @@ class TimedCallback(keras.callbacks.Callback):
 
     def detach(self):
         """Undoes what `attach` has done in this `fit`."""
+        self.attachments.undo()
 
     def check(self, horizon: Horizon):
         """Raises or warns if the arguments make no sense in this training."""
@@ -57,13 +61,17 @@ class TimedCallback(keras.callbacks.Callback):
         self._started = False
         self._due: int | None = None
         self._next_reading = math.inf
+        self.attachments = Attachments(model)
         with undo_on_failure(model):
             require_backend()
             if not Clock.exists(model):
                 undo_later(model, self._remove_clock)
                 Clock.of(model)
             undo_later(model, self.detach)
-            self.attach(model)
+            with strategy_scope(model):
+                self.attach(model)
+            _forbid_overlap(self)
+            self.attachments.finish()
 
     def set_params(self, params: dict):
         super().set_params(params)
@@ -115,6 +123,22 @@ class TimedCallback(keras.callbacks.Callback):
 def undo_later(model: keras.Model, undo: Callable[[], None]):
     """Registers a bound method that puts `model` back if this `fit` fails before it begins."""
     _UNDO.setdefault(model, []).append(weakref.WeakMethod(undo))
+
+
+def _forbid_overlap(callback: TimedCallback):
+    """Raises if another callback of this `fit` would move the same state."""
+    own = {id(link) for link in callback.attachments.links}
+    for other in attached(callback.model):
+        if other is callback:
+            continue
+        shared = [link for link in other.attachments.links if id(link) in own]
+        if shared:
+            raise ValueError(
+                f"Two callbacks of this `fit` ({type(other).__name__} and "
+                f"{type(callback).__name__}) govern the same {len(shared)} weights. Give them "
+                'disjoint `rules`, each ending with `("*", None)`. '
+                f"Received: {[link.path for link in shared[:3]]}"
+            )
 
 
 def attached(model: keras.Model) -> list[TimedCallback]:

@@ -98,13 +98,13 @@ def test_steps_per_execution():
 
 def test_skipped_steps_of_a_loss_scale_optimizer_do_not_count():
     model = build()
-    inner = keras.optimizers.SGD(0.01, gradient_accumulation_steps=None)
+    inner = keras.optimizers.SGD(0.01)
     model.compile(keras.optimizers.LossScaleOptimizer(inner), "mse")
     x = np.ones((8, 4), "float32")
     x[2:4] = np.inf
     recorder = Recorder()
     model.fit(x, x[:, :1], batch_size=2, shuffle=False, verbose=0, callbacks=[recorder])
-    assert recorder.updates == [1, 1, 1, 1] or recorder.updates == [1, 1, 2, 3]
+    assert recorder.updates == [1, 1, 2, 3]
 
 
 def test_a_new_fit_starts_at_zero():

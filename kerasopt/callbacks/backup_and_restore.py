@@ -1,0 +1,224 @@
+"""Exact resume: a backup of all that the train step and the data depend on."""
+
+import contextlib
+import json
+import os
+import random
+import warnings
+import zipfile
+from typing import Any
+
+import keras
+import numpy as np
+from keras.src.backend.common.global_state import get_global_attribute
+from keras.src.random.seed_generator import GLOBAL_SEED_GENERATOR, global_seed_generator
+
+from kerasopt.callbacks.clock import strategy_scope
+from kerasopt.callbacks.timed import undo_on_failure
+
+_LATEST, _PREVIOUS, _UNFINISHED = "latest.npz", "previous.npz", "unfinished.npz"
+
+
+class BackupAndRestore(keras.callbacks.Callback):
+    """Backs the training up at the beginning of every epoch, and resumes it exactly.
+
+    A training that was killed at any moment and is started again repeats the epoch it was in, and
+    ends with the same weights, to the last bit, as one that was never interrupted.
+    `keras.callbacks.BackupAndRestore` restores weights, optimizer and epoch, so that a model
+    with dropout ends elsewhere. Saved here are:
+
+    - every variable of the model and of its optimizers: weights, the seeds of its random layers,
+      the masks, ranges and the clock of kerasopt;
+    - Keras' global seed generator, and the global states of Python's `random` (by which Keras
+      shuffles the batches of a `PyDataset`) and of NumPy;
+    - the epoch.
+
+    The promise holds for data that is determined by seed, epoch and index, as
+    `kerasopt.curriculum.CurriculumDataset` is, or by one of these random states. On TensorFlow
+    `fit(x, y)` with arrays shuffles inside `tf.data`, whose state cannot be saved: pass
+    `shuffle=False` or a `PyDataset`. What other callbacks keep in attributes (the patience of
+    `EarlyStopping`) begins anew. And the arithmetic itself must be deterministic, which on
+    several threads or a GPU takes `tf.config.experimental.enable_op_determinism()`.
+
+    A backup is written aside and renamed when it is whole, so the one before it stays valid until
+    then. It is deleted when `fit` ends.
+
+    ```python
+    keras.utils.set_random_seed(0)
+    model = make_model()
+    model.compile("adam", "sparse_categorical_crossentropy")
+    model.fit(dataset, epochs=20, callbacks=[ko.callbacks.BackupAndRestore("backup")])
+    ```
+
+    Args:
+        backup_dir: Path of a local directory for the backups of this training alone.
+        double_checkpoint: Whether to keep the backup of the epoch before, too, and to resume from
+            it, with a warning, when the latest one turns out to be damaged.
+        delete_checkpoint: Whether to delete the backup at the end of `fit`. If not, the finished
+            state is kept: running the same `fit` again trains no further epoch.
+
+    Raises:
+        ValueError: In `fit`, before training and with the model as it was: if the backup is
+            damaged, or was written by another model or optimizer, or the model is not built.
+    """
+
+    def __init__(
+        self,
+        backup_dir: str | os.PathLike,
+        double_checkpoint: bool = False,
+        delete_checkpoint: bool = True,
+    ):
+        super().__init__()
+        if not backup_dir:
+            raise ValueError(
+                f"`backup_dir` must be the path of a directory. Received: backup_dir={backup_dir!r}"
+            )
+        self.backup_dir = os.fspath(backup_dir)
+        self.double_checkpoint = double_checkpoint
+        self.delete_checkpoint = delete_checkpoint
+
+    def on_train_begin(self, logs=None):
+        self._epoch: int | None = None
+        self._randomness: dict | None = None
+        with undo_on_failure(self.model):
+            self._restore()
+
+    def on_epoch_begin(self, epoch: int, logs=None):
+        if self._randomness is not None:
+            # At the very point where it was saved: other callbacks may draw numbers before it.
+            _set_randomness(self._randomness)
+            self._randomness = None
+        self._release_initial_epoch()
+        self._epoch = epoch
+        self._save(epoch)
+
+    def on_train_end(self, logs=None):
+        self._release_initial_epoch()
+        if self.delete_checkpoint:
+            self._delete()
+        elif self._epoch is not None:
+            self._save(self._epoch + 1)
+
+    def _save(self, epoch: int):
+        variables = _variables(self.model)
+        header = {"epoch": epoch, "signature": _signature(variables), "random": _randomness()}
+        encoded = np.frombuffer(json.dumps(header).encode(), "uint8")
+        os.makedirs(self.backup_dir, exist_ok=True)
+        with open(self._path(_UNFINISHED), "wb") as file:
+            np.savez(file, header=encoded, **{str(i): v.numpy() for i, v in enumerate(variables)})
+            file.flush()
+            os.fsync(file.fileno())
+        if self.double_checkpoint and os.path.exists(self._path(_LATEST)):
+            os.replace(self._path(_LATEST), self._path(_PREVIOUS))
+        os.replace(self._path(_UNFINISHED), self._path(_LATEST))
+
+    def _restore(self):
+        model = self.model
+        backup = self._load()
+        _build_optimizer(model)
+        if backup is None:
+            return
+        header, values = backup
+        variables = _variables(model)
+        if _signature(variables) != header["signature"]:
+            raise ValueError(
+                "The backup was written by another model, optimizer or set of callbacks. Restore "
+                "it with the same ones, or delete it to train from the beginning. "
+                f"Received: backup_dir={self.backup_dir!r}"
+            )
+        for variable, value in zip(variables, values, strict=True):
+            # NumPy reads bfloat16 and its like back as raw bytes.
+            variable.assign(value.view(variable.numpy().dtype))
+        self._randomness = header["random"]
+        model._initial_epoch = header["epoch"]
+
+    def _load(self) -> tuple[dict, list[np.ndarray]] | None:
+        """Reads the newest backup that is whole; `None` if there is none at all."""
+        damage: Exception | None = None
+        for name in (_LATEST, _PREVIOUS):
+            path = self._path(name)
+            if not os.path.exists(path):
+                continue
+            try:
+                backup = _read(path)
+            except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+                damage = damage or error
+                continue
+            if damage is not None:
+                warnings.warn(
+                    f"The latest backup in {self.backup_dir!r} is damaged ({damage}): training "
+                    f"resumes from the one before it, at epoch {backup[0]['epoch']}.",
+                    stacklevel=2,
+                )
+            return backup
+        if damage is not None:
+            raise ValueError(
+                f"The backup is damaged ({damage}). Delete it to train from the beginning; with "
+                "`double_checkpoint=True` the one before it is kept as well. "
+                f"Received: backup_dir={self.backup_dir!r}"
+            ) from damage
+        return None
+
+    def _delete(self):
+        for name in (_LATEST, _PREVIOUS, _UNFINISHED):
+            with contextlib.suppress(FileNotFoundError):
+                os.remove(self._path(name))
+        with contextlib.suppress(OSError):  # the directory holds something else, or is gone
+            os.rmdir(self.backup_dir)
+
+    def _path(self, name: str) -> str:
+        return os.path.join(self.backup_dir, name)
+
+    def _release_initial_epoch(self):
+        # `fit` has read it by this time; left alone, it would skip the epochs of the next `fit`.
+        self.model._initial_epoch = None
+
+
+def _read(path: str) -> tuple[dict, list[np.ndarray]]:
+    with zipfile.ZipFile(path) as archive:
+        if archive.testzip() is not None:
+            raise zipfile.BadZipFile("wrong checksum")
+    with np.load(path) as arrays:
+        header = json.loads(arrays["header"].tobytes())
+        return header, [arrays[str(i)] for i in range(len(header["signature"]))]
+
+
+def _build_optimizer(model: keras.Model):
+    """Creates what the first step would create, so that epoch 0 has a whole backup, too."""
+    if not model.built:
+        raise ValueError(
+            "A backup is restored before the first batch: build the model before `fit()`, for "
+            f"example with `keras.Input` or `model.build()`. Received: model={model.name}"
+        )
+    if model.optimizer is not None and not model.optimizer.built:
+        with strategy_scope(model):
+            model.optimizer.build(model.trainable_variables)
+
+
+def _variables(model: keras.Model) -> list[keras.Variable]:
+    """All that the train step reads and writes, but for metrics, which every epoch resets."""
+    optimizers = [v for v in vars(model).values() if isinstance(v, keras.optimizers.Optimizer)]
+    return [*model.variables, *(v for optimizer in optimizers for v in optimizer.variables)]
+
+
+def _signature(variables: list[keras.Variable]) -> list:
+    return [[list(variable.shape), str(variable.dtype)] for variable in variables]
+
+
+def _randomness() -> dict[str, Any]:
+    generator = get_global_attribute(GLOBAL_SEED_GENERATOR)
+    bits = np.random.get_state(legacy=False)
+    return {
+        "keras": None if generator is None else generator.state.numpy().tolist(),
+        "python": random.getstate(),
+        "numpy": {**bits, "state": {**bits["state"], "key": bits["state"]["key"].tolist()}},
+    }
+
+
+def _set_randomness(states: dict[str, Any]):
+    if states["keras"] is not None:
+        # May create the generator, which draws from Python's `random`: so it comes first.
+        global_seed_generator().state.assign(states["keras"])
+    version, internal, gauss = states["python"]
+    random.setstate((version, tuple(internal), gauss))
+    np.random.set_state(states["numpy"])
