@@ -123,6 +123,12 @@ def accumulation_steps(model: keras.Model) -> int:
     return _updating_optimizer(model).gradient_accumulation_steps or 1
 
 
+def strategy_scope(model: keras.Model):
+    """The scope in which variables of `model` are created, mirrored on all its replicas."""
+    strategy = getattr(model, "distribute_strategy", None)
+    return strategy.scope() if strategy is not None else contextlib.nullcontext()
+
+
 class _ClockState(keras.random.SeedGenerator, KerasSaveable):
     """Origin and last seen iterations, as one integer variable of shape `(2,)`.
 

@@ -2,14 +2,12 @@
 
 import copy
 import itertools
-import numbers
 
 import keras
 
 from kerasopt import graph, schedules
-from kerasopt.callbacks.attachments import Attachments, forbid_overlap
 from kerasopt.callbacks.timed import TimedCallback
-from kerasopt.sparsity import Mask, criteria, scopes, update_masks
+from kerasopt.sparsity import Mask, criteria, scopes, sparsity_schedule, update_masks
 
 
 class Pruning(TimedCallback):
@@ -74,27 +72,23 @@ class Pruning(TimedCallback):
         return sparsity_schedule(schedule)
 
     def attach(self, model):
-        self._attachments = Attachments(model)
         units: dict[int, tuple[schedules.Schedule, list]] = {}
-        for _, layer, schedule in graph.select(
-            graph.layers(model), self.rules, self.schedule, eligible=graph.kernel_names
-        ):
-            for name in prunable_names(layer):
-                mask = self._attachments.put(layer, name, Mask())
+        for path, layer, schedule in self._select(model):
+            for name in graph.weight_names(layer):
+                mask = self.attachments.put(path, layer, name, Mask())
                 _, weights = units.setdefault(id(schedule), (schedule, []))
                 weights.append((getattr(layer, name).stored, mask.mask))
         self._units = list(units.values())
-        if not self._units:
+
+    def _select(self, model):
+        """Returns (path, layer, schedule) of the layers to prune."""
+        selected = graph.select(graph.layers(model), self.rules, self.schedule, graph.kernel_names)
+        if not any(graph.weight_names(layer) for _, layer, _ in selected):
             raise ValueError(
                 f"Model '{model.name}' has no weight to prune: no layer that the rules leave has a "
                 f"kernel. Received: rules={self.rules}"
             )
-        forbid_overlap(self)
-        self._attachments.finish()
-
-    def detach(self):
-        self._attachments.undo()
-        self._units = []
+        return selected
 
     def check(self, horizon):
         for schedule, _ in self._units:
@@ -112,36 +106,14 @@ class Pruning(TimedCallback):
 
     def on_epoch_begin(self, epoch, logs=None):
         super().on_epoch_begin(epoch, logs)
-        # Files hold zeros where the optimizer has moved hidden values. Setting them to zero here,
-        # where `BackupAndRestore` saves, makes a resumed run equal also in what sees every stored
-        # value (a regularizer, the clipping of gradients by their global norm).
+        self.zero_hidden()
+
+    def zero_hidden(self):
+        """Sets the values under the masks to zero, as files hold them.
+
+        Nothing in the model reads them; but done where `BackupAndRestore` saves, this makes a
+        resumed run equal also in what sees every stored value (a regularizer, the clipping of
+        gradients by their global norm).
+        """
         for weight, mask in itertools.chain(*(weights for _, weights in self._units)):
             weight.assign(keras.ops.where(mask.value, weight.value, 0.0))
-
-
-def prunable_names(layer: keras.layers.Layer) -> tuple[str, ...]:
-    """Returns the attribute names of the weights that pruning a layer means."""
-    return graph.kernel_names(layer) or (
-        ("embeddings",) if isinstance(layer, keras.layers.Embedding) else ()
-    )
-
-
-def sparsity_schedule(identifier) -> schedules.Schedule:
-    """Resolves a schedule of sparsities.
-
-    Raises:
-        ValueError: If it leaves [0, 1), or falls.
-    """
-    schedule = schedules.get(identifier)
-    for value in (schedule.initial, schedule.final):
-        if not isinstance(value, numbers.Real) or not 0 <= value < 1:
-            raise ValueError(
-                "A sparsity is the fraction of weights that are zero, from 0 up to but not "
-                f"including 1. Received: schedule={identifier!r}"
-            )
-    if schedule.final < schedule.initial and not isinstance(schedule, schedules.Constant):
-        raise ValueError(
-            "Sparsity never falls: `final` must not be smaller than `initial`. "
-            f"Received: schedule={identifier!r}"
-        )
-    return schedule

@@ -5,11 +5,11 @@ import functools
 import keras
 
 from kerasopt import graph, schedules
-from kerasopt.callbacks.attachments import Attachments, forbid_overlap
 from kerasopt.callbacks.timed import TimedCallback
 from kerasopt.parametrization import renew_functions
 from kerasopt.quantization import (
     ActivationQuantizer,
+    Quantizer,
     formats,
     is_quantizable,
     placement,
@@ -70,23 +70,25 @@ class QuantizationAware(TimedCallback):
         self._frozen = False
 
     def attach(self, model):
-        wrap_residuals(model)
-        self._attachments = Attachments(model)
-        selected = graph.select(graph.layers(model), self.rules, self.spec, is_quantizable)
-        for site in placement(model, {id(layer): spec for _, layer, spec in selected}):
+        for site in self._sites(model):
             site.quantizer.initially_enabled = False
-            self._attachments.put(site.layer, site.slot, site.quantizer)
-        if not self._attachments.links:
+            self.attachments.put(*site)
+        self._freeze(False)
+
+    def _sites(self, model):
+        """Returns where quantizers go."""
+        wrap_residuals(model)
+        selected = graph.select(graph.layers(model), self.rules, self.spec, is_quantizable)
+        sites = list(placement(model, {id(layer): spec for _, layer, spec in selected}))
+        if not sites:
             raise ValueError(
                 f"Model '{model.name}' has nothing to quantize: no layer that the rules leave has "
                 f"a kernel. Received: rules={self.rules}"
             )
-        forbid_overlap(self)
-        self._freeze(False)
-        self._attachments.finish()
+        return sites
 
     def detach(self):
-        self._attachments.undo()
+        super().detach()
         graph.unwrap_operations(self.model)
 
     def check(self, horizon):
@@ -110,21 +112,26 @@ class QuantizationAware(TimedCallback):
     def on_update(self, update, horizon):
         begin, freeze = self._times(horizon)
         if update >= begin:
-            for quantizer in self._attachments.links:
-                quantizer.enabled.assign(True)
+            for link in self.attachments.links:
+                if isinstance(link, Quantizer):
+                    link.enabled.assign(True)
         if self._frozen != (update >= freeze):
             self._freeze(update >= freeze)
             renew_functions(self.model)
 
     def on_train_end(self, logs=None):
         super().on_train_end(logs)
+        self.thaw()
+
+    def thaw(self):
+        """Lets batch normalizations follow the batches of later trainings again."""
         _freeze_statistics(self.model, False)
 
     def _freeze(self, frozen):
         self._frozen = frozen
-        for quantizer in self._attachments.links:
-            if isinstance(quantizer, ActivationQuantizer):
-                quantizer.frozen = frozen
+        for link in self.attachments.links:
+            if isinstance(link, ActivationQuantizer):
+                link.frozen = frozen
         _freeze_statistics(self.model, frozen)
 
 

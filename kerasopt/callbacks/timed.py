@@ -11,8 +11,8 @@ from kerasopt.callbacks.attachments import Attachments
 from kerasopt.callbacks.clock import Clock, accumulation_steps, horizon, strategy_scope
 from kerasopt.schedules import Horizon
 
-# Bound methods to call, per model, if a callback fails before training begins.
-_UNDO: weakref.WeakKeyDictionary[keras.Model, list[weakref.WeakMethod]] = (
+# Per model: which `fit` it is, and the bound methods to call if that fails before it begins.
+_UNDO: weakref.WeakKeyDictionary[keras.Model, tuple[Callable, list[weakref.WeakMethod]]] = (
     weakref.WeakKeyDictionary()
 )
 
@@ -122,7 +122,18 @@ class TimedCallback(keras.callbacks.Callback):
 
 def undo_later(model: keras.Model, undo: Callable[[], None]):
     """Registers a bound method that puts `model` back if this `fit` fails before it begins."""
-    _UNDO.setdefault(model, []).append(weakref.WeakMethod(undo))
+    _undo_methods(model).append(weakref.WeakMethod(undo))
+
+
+def _undo_methods(model: keras.Model) -> list[weakref.WeakMethod]:
+    """What this `fit` would undo, without what a `fit` that a foreign callback stopped has left."""
+    # Every `fit` gives the model a history of its own before it sets the callbacks' model.
+    history = getattr(model, "history", None)
+    fit, methods = _UNDO.get(model, (None, []))
+    if fit is None or fit() is not history:
+        methods = []
+        _UNDO[model] = (weakref.ref(history) if history is not None else lambda: None, methods)
+    return methods
 
 
 def _forbid_overlap(callback: TimedCallback):
@@ -131,19 +142,20 @@ def _forbid_overlap(callback: TimedCallback):
     for other in attached(callback.model):
         if other is callback:
             continue
-        shared = [link for link in other.attachments.links if id(link) in own]
+        theirs = zip(other.attachments.paths, other.attachments.links, strict=True)
+        shared = [path for path, link in theirs if id(link) in own]
         if shared:
             raise ValueError(
                 f"Two callbacks of this `fit` ({type(other).__name__} and "
                 f"{type(callback).__name__}) govern the same {len(shared)} weights. Give them "
                 'disjoint `rules`, each ending with `("*", None)`. '
-                f"Received: {[link.path for link in shared[:3]]}"
+                f"Received: {shared[:3]}"
             )
 
 
 def attached(model: keras.Model) -> list[TimedCallback]:
     """The callbacks that this `fit` has attached to `model` so far, until training begins."""
-    owners = [method.__self__ for reference in _UNDO.get(model, []) if (method := reference())]
+    owners = [method.__self__ for reference in _undo_methods(model) if (method := reference())]
     return list({id(owner): owner for owner in owners}.values())
 
 
@@ -158,8 +170,9 @@ def undo_on_failure(model: keras.Model) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        for reference in reversed(_UNDO.pop(model, [])):
-            undo = reference()
+        methods = _undo_methods(model)
+        while methods:
+            undo = methods.pop()()
             if undo is not None:
                 undo()
         raise

@@ -19,7 +19,7 @@ from kerasopt.graph.operations import (
 )
 from kerasopt.graph.rules import Rule, Selection, select
 from kerasopt.graph.traversal import layers
-from kerasopt.graph.weights import kernel_names
+from kerasopt.graph.weights import kernel_names, weight_names
 
 __all__ = [
     "Edge",
@@ -42,5 +42,6 @@ __all__ = [
     "select",
     "unwrap",
     "unwrap_operations",
+    "weight_names",
     "wrap_operation",
 ]

@@ -1,4 +1,4 @@
-"""Which weights of a layer are its kernels."""
+"""Which weights of a layer are compressed."""
 
 import keras
 
@@ -24,6 +24,15 @@ def kernel_names(layer: keras.layers.Layer) -> tuple[str, ...]:
     own = {id(variable) for variable in layer._trainable_variables}
     own |= {id(variable) for variable in layer._non_trainable_variables}
     return tuple(name for name in _KERNELS if id(_stored(layer, name)) in own)
+
+
+def weight_names(layer: keras.layers.Layer) -> tuple[str, ...]:
+    """Returns the attribute names of the weights that compressing `layer` means.
+
+    Its kernels, or the table of an `Embedding`.
+    """
+    table = ("embeddings",) if isinstance(layer, keras.layers.Embedding) else ()
+    return kernel_names(layer) or table
 
 
 def _stored(layer, name):

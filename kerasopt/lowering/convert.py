@@ -125,12 +125,17 @@ def _warn_about_floats(model: keras.Model, groups: Groups, floats: dict[Group, s
         readers = [groups.of(node) for node in group.output.consumers]
         if any(reader not in floats or reader in before_integers for reader in readers):
             before_integers.add(group)
-    lines = [
-        f"  {group.anchor.path}: {reason}"
-        for group, reason in floats.items()
-        if group in before_integers or has_kernel(group.anchor.operation)
-    ]
-    if lines:
+    reasons: dict[str, list[str]] = {}
+    for group, reason in floats.items():
+        if group in before_integers or has_kernel(group.anchor.operation):
+            reasons.setdefault(reason, []).append(group.anchor.path)
+    if reasons:
+        lines = [f"  {reason}: {_shortened(paths)}" for reason, paths in reasons.items()]
         warnings.warn(
             f"Parts of '{model.name}' stay in float32:\n" + "\n".join(lines), stacklevel=3
         )
+
+
+def _shortened(paths: list[str]) -> str:
+    shown = ", ".join(paths[:3])
+    return shown if len(paths) <= 3 else f"{shown} and {len(paths) - 3} more"

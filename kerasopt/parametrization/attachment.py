@@ -4,6 +4,7 @@ import keras
 
 from kerasopt.parametrization.chain import Chain
 from kerasopt.parametrization.link import Parametrization
+from kerasopt.parametrization.location import locate
 from kerasopt.parametrization.parametrized import (
     ACTIVATION_SLOTS,
     Parametrized,
@@ -11,7 +12,6 @@ from kerasopt.parametrization.parametrized import (
     chain_of,
     stored_variable,
 )
-from kerasopt.parametrization.tree import descend
 
 
 def parametrize(
@@ -31,21 +31,22 @@ def parametrize(
     Example:
 
     ```python
-    layer = keras.layers.Dense(10)
-    layer.build((None, 784))
-    ko.parametrize(layer, "kernel", ko.sparsity.Mask())
-    ko.parametrize(layer, "kernel", ko.quantization.FakeQuantize("int8", axis=-1))
+    model = keras.Sequential([keras.Input((784,)), keras.layers.Dense(10, name="top")])
+    ko.parametrize(model, "top/kernel", ko.sparsity.Mask())
+    ko.parametrize(model, "top/kernel", ko.quantization.WeightQuantizer())
     ```
 
     Args:
-        layer: A built Keras layer. For a weight inside a composite layer
+        layer: A built Keras layer or model. For a weight inside a composite layer
             (an RNN's cell, a projection of `MultiHeadAttention`, a layer of a
-            subclassed model) pass the composite, and the path to the weight: the
+            subclassed model) pass the composite or a model around it: the
             composite's own code re-creates what is inside when it is loaded, so
             its file has to carry the parametrization.
-        weight: String, the attribute name of the weight (`"kernel"`), a dotted
-            path to it (`"cell.recurrent_kernel"`), or `"input"` or `"output"`
-            for the layer's activations.
+        weight: String, the attribute name of the weight (`"kernel"`) or a path
+            to it: names of layers in functional and sequential models,
+            attributes, indices and keys elsewhere, joined by `/`
+            (`"encoder/cell/recurrent_kernel"`). The last step may be `"input"`
+            or `"output"` for the activations of a layer.
         parametrization: A `Parametrization`. It is built here.
 
     Returns:
@@ -57,7 +58,7 @@ def parametrize(
             through a parametrization of this class already.
     """
     _check(layer, weight, parametrization)
-    inner, slot = descend(layer, weight)
+    inner, slot, owner, path = locate(layer, weight)
     variable = stored_variable(inner, slot)
     if slot not in ACTIVATION_SLOTS and not isinstance(variable, keras.Variable):
         raise ValueError(
@@ -71,9 +72,9 @@ def parametrize(
     if slot not in present:
         _hold(inner, f"{slot}_chain", chain)
         become(inner, (*present, slot))
-    if inner is not layer:
-        become(layer, getattr(layer, "slots", ()))
-        layer._inner = tuple(sorted({*layer._inner, weight}))
+    if owner is not inner:
+        become(owner, getattr(owner, "slots", ()))
+        owner._inner = tuple(sorted({*owner._inner, path}))
     return layer
 
 
@@ -93,7 +94,7 @@ def unparametrize(
     Raises:
         ValueError: If `weight` is not parametrized.
     """
-    inner, slot = descend(layer, weight)
+    inner, slot, owner, path = locate(layer, weight)
     if slot not in getattr(inner, "slots", ()):
         raise ValueError(
             f"Layer '{inner.name}' has no parametrization there. Received: weight='{weight}'"
@@ -102,14 +103,32 @@ def unparametrize(
     for link in [parametrization] if parametrization else list(chain.links):
         chain.remove(link)
     if not chain.links:
-        inner._tracker.untrack(chain)
-        del vars(inner)[f"{slot}_chain"]
-        become(inner, set(inner.slots) - {slot})
-        if inner is not layer:
-            layer._inner = tuple(path for path in layer._inner if path != weight)
-            _leave(layer)
+        _release(inner, slot)
+        if owner is not inner:
+            owner._inner = tuple(other for other in owner._inner if other != path)
+            _leave(owner)
         _leave(inner)
     return layer
+
+
+def unparametrize_all(model: keras.layers.Layer) -> None:
+    """Takes every parametrization in `model` off."""
+    for layer in parametrized_layers(model):
+        for slot in layer.slots:
+            _release(layer, slot)
+        layer._inner = ()
+        _leave(layer)
+
+
+def parametrized_layers(model: keras.layers.Layer) -> list:
+    """Returns all layers of `model` that are parametrized, or have such layers inside."""
+    return [layer for layer in model._flatten_layers() if isinstance(layer, Parametrized)]
+
+
+def _release(layer, slot) -> None:
+    layer._tracker.untrack(chain_of(layer, slot))
+    del vars(layer)[f"{slot}_chain"]
+    become(layer, set(layer.slots) - {slot})
 
 
 def _leave(layer) -> None:

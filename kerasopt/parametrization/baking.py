@@ -2,10 +2,9 @@
 
 import keras
 
-from kerasopt.parametrization.attachment import unparametrize
+from kerasopt.parametrization.attachment import parametrized_layers, unparametrize_all
 from kerasopt.parametrization.functions import renew_functions
-from kerasopt.parametrization.parametrized import ACTIVATION_SLOTS, Parametrized
-from kerasopt.parametrization.tree import places
+from kerasopt.parametrization.parametrized import ACTIVATION_SLOTS
 
 
 def finalize(model: keras.Model, verbose: bool = True) -> keras.Model:
@@ -33,17 +32,15 @@ def finalize(model: keras.Model, verbose: bool = True) -> keras.Model:
         `model`.
     """
     weights = activations = 0
-    for place in list(places(model)):
-        if not isinstance(place.layer, Parametrized):
-            continue
-        for slot in place.layer.slots:
+    for layer in parametrized_layers(model):
+        for slot in layer.slots:
             if slot in ACTIVATION_SLOTS:
                 activations += 1
             else:
-                kernel = getattr(place.layer, slot)
+                kernel = getattr(layer, slot)
                 kernel.assign(kernel.value)
                 weights += 1
-            unparametrize(place.owner, place.slot(slot))
+    unparametrize_all(model)
     renew_functions(model)
     if verbose:
         print(_report(model, weights, activations))

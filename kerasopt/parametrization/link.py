@@ -31,10 +31,12 @@ class Parametrization(keras.layers.Layer):
         stored_through: Boolean, whether files hold the weight as this link
             returns it (a mask: what lies on disk is as sparse as what runs)
             instead of the latent value that it is given.
+        governed: Boolean, whether a callback moves the state of this link.
     """
 
     order = 0
     stored_through = False
+    governed = False
 
     def __init__(self, name=None, **kwargs):
         kwargs.pop("dtype", None)

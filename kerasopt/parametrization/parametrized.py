@@ -12,7 +12,7 @@ import types
 import keras
 
 from kerasopt.parametrization.chain import Chain
-from kerasopt.parametrization.tree import descend
+from kerasopt.parametrization.location import locate
 from kerasopt.parametrization.view import ParametrizedVariable
 
 ACTIVATION_SLOTS = ("input", "output")
@@ -29,8 +29,8 @@ class Parametrized:
 
     base: type
     slots: tuple[str, ...] = ()
-    # Dotted paths to parametrized weights of inner layers that this layer's own
-    # code creates anew, plain, whenever it is loaded.
+    # Paths to parametrized weights of inner layers that this layer's own code
+    # creates anew, plain, whenever it is loaded.
     _inner: tuple[str, ...] = ()
     _pending: dict | None = None
 
@@ -51,8 +51,7 @@ class Parametrized:
         return {
             "layer": layer,
             "parametrizations": {
-                path: [_serialize(link) for link in links]
-                for path, links in recipe.items()
+                path: [_serialize(link) for link in links] for path, links in recipe.items()
             },
         }
 
@@ -109,9 +108,9 @@ def chain_of(layer, slot: str) -> Chain:
 
 
 def links_at(layer, path: str) -> list:
-    """Returns the links of the weight at the dotted `path` below `layer`."""
-    inner, slot = descend(layer, path)
-    return inner.parametrizations[slot]
+    """Returns the links of the weight at `path` below `layer`."""
+    location = locate(layer, path)
+    return location.layer.parametrizations[location.slot]
 
 
 @functools.lru_cache(maxsize=None)
@@ -214,11 +213,12 @@ def attach_pending(layer) -> None:
 
     recipe = vars(layer).pop("_pending", None) or {}
     for path, links in recipe.items():
-        inner, slot = descend(layer, path)
-        if slot in getattr(inner, "slots", ()):
-            continue  # the inner layer's own config has brought its chain back
+        inner, slot, _, _ = locate(layer, path)
+        # An inner layer's own config, or its own code, may have brought links back.
+        present = getattr(inner, "parametrizations", {}).get(slot, ())
         for link in links:
-            parametrize(layer, path, link)
+            if not any(type(member) is type(link) for member in present):
+                parametrize(layer, path, link)
 
 
 keras.saving.register_keras_serializable("kerasopt", "Parametrized")(Parametrized)

@@ -19,8 +19,9 @@ _REQUANTIZING = (
 
 
 class Site(NamedTuple):
-    """A slot of a layer that gets a quantizer."""
+    """A slot of the layer at `path` of the model that gets a quantizer."""
 
+    path: str
     layer: keras.layers.Layer
     slot: str
     quantizer: Quantizer
@@ -59,9 +60,9 @@ def placement(model: keras.Model, specs: dict[int, Spec]) -> Iterator[Site]:
             if (id(site.layer), site.slot) not in placed:
                 placed.add((id(site.layer), site.slot))
                 yield site
-    for _, layer in graph.layers(model):
+    for path, layer in graph.layers(model):
         if id(layer) not in visible and id(layer) in specs:
-            yield from _sites_of_hidden(layer, specs[id(layer)])
+            yield from _sites_of_hidden(path, layer, specs[id(layer)])
 
 
 def is_quantizable(layer: keras.layers.Layer) -> bool:
@@ -79,11 +80,13 @@ def _sites_of_group(group, groups, specs):
     spec = specs.get(id(anchor))
     if spec is None or group.transparent:
         return
-    yield from _weight_sites(anchor, spec)
+    path = group.anchor.path
+    yield from _weight_sites(path, anchor, spec)
     if any(_is_float(groups.origin(edge), specs) for edge in group.inputs):
-        yield Site(anchor, "input", ActivationQuantizer(spec.activations))
+        yield Site(path, anchor, "input", ActivationQuantizer(spec.activations))
     if _has_integer_output(group):
-        yield Site(group.output.operation, "output", ActivationQuantizer(spec.activations))
+        output = group.output
+        yield Site(output.path, output.operation, "output", ActivationQuantizer(spec.activations))
 
 
 def _has_integer_output(group):
@@ -96,28 +99,28 @@ def _is_float(origin, specs):
     return id(origin.anchor.operation) not in specs or not _has_integer_output(origin)
 
 
-def _sites_of_hidden(layer, spec):
-    yield from _weight_sites(layer, spec)
+def _sites_of_hidden(path, layer, spec):
+    yield from _weight_sites(path, layer, spec)
     # JAX cannot assign the range of an input inside the loop of an RNN.
     if graph.kernel_names(layer) and not hasattr(layer, "state_size"):
-        yield Site(layer, "input", ActivationQuantizer(spec.activations))
+        yield Site(path, layer, "input", ActivationQuantizer(spec.activations))
 
 
-def _weight_sites(layer, spec):
-    for name in graph.kernel_names(layer):
-        yield Site(layer, name, WeightQuantizer(channel_axes(layer, name), spec.weights))
-    if isinstance(layer, keras.layers.Embedding):
-        yield Site(layer, "embeddings", WeightQuantizer(0, spec.weights))
+def _weight_sites(path, layer, spec):
+    for name in graph.weight_names(layer):
+        yield Site(path, layer, name, WeightQuantizer(channel_axes(layer, name), spec.weights))
 
 
 def channel_axes(layer: keras.layers.Layer, name: str) -> int | tuple[int, ...]:
-    """Returns the axes of a kernel along which every index has a scale of its own."""
+    """Returns the axes of a weight along which every index has a scale of its own."""
     depthwise = (keras.layers.DepthwiseConv1D, keras.layers.DepthwiseConv2D)
     transposed = (
         keras.layers.Conv1DTranspose,
         keras.layers.Conv2DTranspose,
         keras.layers.Conv3DTranspose,
     )
+    if name == "embeddings":
+        return 0
     if name == "depthwise_kernel" or isinstance(layer, depthwise):
         return (-2, -1)
     return -2 if isinstance(layer, transposed) else -1

@@ -3,6 +3,7 @@
 from kerasopt.sparsity.criteria import Criterion, Magnitude
 from kerasopt.sparsity.mask import Mask, masked_variables
 from kerasopt.sparsity.scopes import GlobalScope, LayerScope, Scope
+from kerasopt.sparsity.targets import sparsity_schedule
 from kerasopt.sparsity.update import update_masks
 
 __all__ = [
@@ -13,5 +14,6 @@ __all__ = [
     "Mask",
     "Scope",
     "masked_variables",
+    "sparsity_schedule",
     "update_masks",
 ]

@@ -2,7 +2,7 @@
 
 import keras
 
-from kerasopt.parametrization import Parametrization, Parametrized, places
+from kerasopt.parametrization import Parametrization, parametrized_layers
 
 
 @keras.saving.register_keras_serializable(package="kerasopt")
@@ -50,13 +50,10 @@ class Mask(Parametrization):
 
 def masked_variables(model: keras.layers.Layer) -> list[tuple[keras.Variable, keras.Variable]]:
     """Returns (stored weight, boolean mask) for every masked weight of `model`."""
-    pairs = []
-    for place in places(model):
-        if isinstance(place.layer, Parametrized):
-            for slot, links in place.layer.parametrizations.items():
-                pairs += [
-                    (getattr(place.layer, slot).stored, link.mask)
-                    for link in links
-                    if isinstance(link, Mask)
-                ]
-    return pairs
+    return [
+        (getattr(layer, slot).stored, link.mask)
+        for layer in parametrized_layers(model)
+        for slot, links in layer.parametrizations.items()
+        for link in links
+        if isinstance(link, Mask)
+    ]

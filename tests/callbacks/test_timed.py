@@ -1,14 +1,17 @@
+import gc
 import os
 import pathlib
 import subprocess
 import sys
+import weakref
 
 import keras
 import numpy as np
 import pytest
 
 from kerasopt.callbacks import clock as clock_module
-from kerasopt.callbacks.clock import Clock, renew_functions
+from kerasopt.callbacks.clock import Clock
+from kerasopt.parametrization import renew_functions
 from kerasopt.callbacks.timed import TimedCallback, keep_attached, undo_later, undo_on_failure
 from kerasopt.schedules import Linear
 
@@ -209,13 +212,27 @@ def test_torch_raises_one_clear_error(monkeypatch):
     assert callback.attached == 0
 
 
-def test_renew_functions_renews_those_that_exist():
-    model, x = compiled(), np.ones((2, 4), "float32")
-    model.predict(x, verbose=0)
-    predict_function = model.predict_function
-    renew_functions(model)
-    assert model.predict_function is not predict_function
-    assert model.train_function is None and model.test_function is None
+def test_what_a_foreign_callback_stopped_is_not_of_the_next_fit():
+    class Fails(keras.callbacks.Callback):
+        def set_model(self, model):
+            raise OSError
+
+    model, first, second = compiled(), Recorder(), Recorder(fail_in="check")
+    with pytest.raises(OSError):
+        fit(model, first, Fails())
+    with pytest.raises(ValueError, match="check fails"):
+        fit(model, second)
+    assert (first.detached, second.detached) == (0, 1)
+
+
+def test_a_model_is_not_kept_alive_by_what_would_be_undone():
+    callback = Recorder()
+    model = compiled()
+    callback.set_model(model)
+    model = weakref.ref(model)
+    del callback
+    gc.collect()
+    assert model() is None
 
 
 def test_on_jax():

@@ -1,0 +1,103 @@
+"""The callback of models that are built of `kerasopt.layers`."""
+
+import keras
+
+from kerasopt import graph
+from kerasopt.callbacks.pruning import Pruning
+from kerasopt.callbacks.quantization_aware import QuantizationAware
+from kerasopt.callbacks.timed import TimedCallback
+from kerasopt.layers.drop_in import DropIn
+from kerasopt.quantization import Quantizer, Site
+
+
+class Compression(TimedCallback):
+    """Moves the compression that the layers of a model declare.
+
+    Layers of `kerasopt.layers` say how they are pruned and quantized; this
+    callback does it while the model trains, exactly as `Pruning` and
+    `QuantizationAware` would.
+
+    Example:
+
+    ```python
+    model = keras.Sequential(
+        [
+            keras.Input((784,)),
+            kerasopt.layers.Dense(128, "relu", pruning=0.8, weight_quantizer="int8"),
+            kerasopt.layers.Dense(10),
+        ]
+    )
+    model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    model.fit(x, y, callbacks=[ko.callbacks.Compression()])
+    ```
+
+    Args:
+        scope: As in `Pruning`; layers that declare the same schedule object
+            share a scope.
+        criterion: As in `Pruning`.
+        begin: As in `QuantizationAware`.
+        freeze: As in `QuantizationAware`.
+
+    Raises:
+        ValueError: Before training starts, if no layer declares anything.
+    """
+
+    def __init__(self, scope="layer", criterion="magnitude", begin="0%", freeze="90%"):
+        super().__init__()
+        self._parts: list[TimedCallback] = [
+            _DeclaredPruning(0.0, scope, criterion),
+            _DeclaredQuantization(begin=begin, freeze=freeze),
+        ]
+
+    def attach(self, model):
+        for part in self._parts:
+            keras.callbacks.Callback.set_model(part, model)
+            part.attachments = self.attachments
+            part.attach(model)
+        if not self.attachments.links:
+            raise ValueError(
+                f"Model '{model.name}' has no layer that declares compression. Build it of "
+                "`kerasopt.layers`, or use `kerasopt.callbacks.Pruning` and `QuantizationAware`, "
+                "which need no declarations."
+            )
+
+    def check(self, horizon):
+        for part in self._parts:
+            part.check(horizon)
+
+    def next_due(self, update, horizon):
+        due = [part.next_due(update, horizon) for part in self._parts]
+        return min((moment for moment in due if moment is not None), default=None)
+
+    def on_update(self, update, horizon):
+        for part in self._parts:
+            part.on_update(update, horizon)
+
+    def on_epoch_begin(self, epoch, logs=None):
+        super().on_epoch_begin(epoch, logs)
+        self._parts[0].zero_hidden()
+
+    def on_train_end(self, logs=None):
+        super().on_train_end(logs)
+        self._parts[1].thaw()
+
+
+class _DeclaredPruning(Pruning):
+    def _select(self, model):
+        return [
+            (path, layer, layer.pruning)
+            for path, layer in graph.layers(model)
+            if isinstance(layer, DropIn) and layer.pruning is not None
+        ]
+
+
+class _DeclaredQuantization(QuantizationAware):
+    def _sites(self, model):
+        return [
+            Site(path, layer, slot, link)
+            for path, layer in graph.layers(model)
+            if isinstance(layer, DropIn)
+            for slot, links in getattr(layer, "parametrizations", {}).items()
+            for link in links
+            if isinstance(link, Quantizer)
+        ]

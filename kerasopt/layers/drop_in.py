@@ -1,0 +1,111 @@
+"""What the drop-in layers have beside Keras' own."""
+
+import functools
+import warnings
+
+import keras
+
+from kerasopt import graph
+from kerasopt.parametrization import parametrize
+from kerasopt.quantization import (
+    ActivationQuantizer,
+    WeightQuantizer,
+    channel_axes,
+    formats,
+)
+from kerasopt.sparsity import Mask, sparsity_schedule
+
+DOC = """
+
+    The layer declares its compression and computes as Keras' own until
+    `kerasopt.callbacks.Compression()`, in the callbacks of `fit`, moves what is
+    declared; `fit` without it warns. Other arguments are those of
+    `keras.layers.{name}`.
+
+    Example:
+
+    ```python
+    layer = kerasopt.layers.{name}({example}, pruning=0.5, weight_quantizer="int8")
+    ```
+
+    Args:
+        weight_quantizer: `"int8"` or a `kerasopt.quantization.Spec`, for the
+            weights. Defaults to `None`: not quantized.
+        input_quantizer: The same for the input.
+        output_quantizer: The same for the output.
+        pruning: A `kerasopt.schedules.Schedule` of the fraction of zeros, or a
+            float in [0, 1). Defaults to `None`: not pruned.
+    """
+
+
+class DropIn:
+    """Base of the layers that declare their own compression."""
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        if "_example" not in vars(cls):
+            return  # made on the fly, by parametrization
+        cls.__doc__ += DOC.format(name=cls.__name__, example=cls._example)
+        base_call = super(cls, cls).call
+
+        # `wraps` keeps the signature, which Keras inspects.
+        @functools.wraps(base_call)
+        def call(self, *args, **kwargs):
+            self._warn_if_nothing_moves()
+            return base_call(self, *args, **kwargs)
+
+        cls.call = call
+
+    def __init__(
+        self,
+        *args,
+        weight_quantizer=None,
+        input_quantizer=None,
+        output_quantizer=None,
+        pruning=None,
+        **kwargs,
+    ):
+        super().__init__(*args, **kwargs)
+        self.weight_quantizer = _declared(formats.get, weight_quantizer)
+        self.input_quantizer = _declared(formats.get, input_quantizer)
+        self.output_quantizer = _declared(formats.get, output_quantizer)
+        self.pruning = _declared(sparsity_schedule, pruning)
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        self.built = True
+        for name in graph.weight_names(self):
+            if self.pruning is not None:
+                parametrize(self, name, Mask())
+            if self.weight_quantizer is not None:
+                axis = channel_axes(self, name)
+                quantizer = WeightQuantizer(axis, self.weight_quantizer.weights, enabled=False)
+                parametrize(self, name, quantizer)
+        for slot, spec in (("input", self.input_quantizer), ("output", self.output_quantizer)):
+            if spec is not None:
+                parametrize(self, slot, ActivationQuantizer(spec.activations, enabled=False))
+
+    def _warn_if_nothing_moves(self):
+        links = [link for chain in getattr(self, "parametrizations", {}).values() for link in chain]
+        if self._get_call_context().get_value("training") and not all(
+            link.governed for link in links
+        ):
+            warnings.warn(
+                f"Layer '{self.name}' declares compression that no callback of this `fit` moves: "
+                "it trains as a plain layer. Pass `callbacks=[kerasopt.callbacks.Compression()]`.",
+                stacklevel=2,
+            )
+
+    def get_config(self):
+        serialize = keras.saving.serialize_keras_object
+        return {
+            **super().get_config(),
+            "weight_quantizer": serialize(self.weight_quantizer),
+            "input_quantizer": serialize(self.input_quantizer),
+            "output_quantizer": serialize(self.output_quantizer),
+            "pruning": serialize(self.pruning),
+        }
+
+
+def _declared(get, identifier):
+    return None if identifier is None else get(identifier)

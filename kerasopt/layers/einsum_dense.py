@@ -1,0 +1,10 @@
+import keras
+
+from kerasopt.layers.drop_in import DropIn
+
+
+@keras.saving.register_keras_serializable(package="kerasopt")
+class EinsumDense(DropIn, keras.layers.EinsumDense):
+    """A dense layer over any axes that declares its compression."""
+
+    _example = '"abc,cd->abd", output_shape=(None, 64)'

@@ -1,0 +1,79 @@
+"""Finding a weight by its path, and the layer whose file has to speak of it."""
+
+from typing import Any, NamedTuple
+
+import keras
+from keras.src.models.functional import Functional, functional_like_constructor
+
+
+class Location(NamedTuple):
+    """Where a weight, an input or an output is.
+
+    Attributes:
+        layer: The layer that reads it.
+        slot: String, its attribute name, or `"input"` or `"output"`.
+        owner: The outermost layer on the way whose own code re-creates what is
+            inside it when it is loaded: its file has to say what is
+            parametrized there. `layer` itself if there is none.
+        path: String, the path from `owner`, which stays valid when the owner is
+            loaded again and automatic names have changed.
+    """
+
+    layer: keras.layers.Layer
+    slot: str
+    owner: keras.layers.Layer
+    path: str
+
+
+def locate(root: keras.layers.Layer, path: str) -> Location:
+    """Follows `path` from `root`.
+
+    Steps lead from a functional or sequential model to a layer by its name, and
+    from any other layer along its attributes, list indices and dict keys, as in
+    `"encoder/cell/recurrent_kernel"` or `"blocks/0/dense/kernel"`.
+
+    Raises:
+        ValueError: If the path leads nowhere.
+    """
+    *steps, slot = path.split("/")
+    current: Any = root
+    owner = None if _is_rebuilt_from_configs(root) else root
+    own_steps: list[str] = []
+    for step in steps:
+        canonical, current = _follow(current, step, root, path)
+        if owner is not None:
+            own_steps.append(canonical)
+        elif isinstance(current, keras.layers.Layer) and not _is_rebuilt_from_configs(current):
+            owner = current
+    if not isinstance(current, keras.layers.Layer):
+        raise ValueError(_nowhere(root, steps[-1], path))
+    if owner is None:
+        owner = current
+    return Location(current, slot, owner, "/".join([*own_steps, slot]))
+
+
+def _follow(current, step, root, path):
+    """Returns the step in a form that lasts, and what it leads to."""
+    if isinstance(current, (Functional, keras.Sequential)):
+        for index, layer in enumerate(current.layers):
+            if layer.name == step:
+                return f"layers/{index}", layer
+    try:
+        if isinstance(current, (list, tuple)):
+            return step, current[int(step)]
+        return step, current[step] if isinstance(current, dict) else getattr(current, step)
+    except (AttributeError, IndexError, KeyError, ValueError):
+        raise ValueError(_nowhere(root, step, path)) from None
+
+
+def _nowhere(root, step, path):
+    return (
+        f"The path of this weight leads nowhere in '{root.name}': there is no layer at '{step}'. "
+        f"Received: weight='{path}'"
+    )
+
+
+def _is_rebuilt_from_configs(layer) -> bool:
+    if isinstance(layer, keras.Sequential):
+        return True
+    return isinstance(layer, Functional) and functional_like_constructor(type(layer))

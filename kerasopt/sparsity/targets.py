@@ -1,0 +1,26 @@
+"""Schedules of sparsities."""
+
+import numbers
+
+from kerasopt import schedules
+
+
+def sparsity_schedule(identifier) -> schedules.Schedule:
+    """Resolves a schedule of sparsities.
+
+    Raises:
+        ValueError: If it leaves [0, 1), or falls.
+    """
+    schedule = schedules.get(identifier)
+    for value in (schedule.initial, schedule.final):
+        if not isinstance(value, numbers.Real) or not 0 <= value < 1:
+            raise ValueError(
+                "A sparsity is the fraction of weights that are zero, from 0 up to but not "
+                f"including 1. Received: schedule={identifier!r}"
+            )
+    if schedule.final < schedule.initial and not isinstance(schedule, schedules.Constant):
+        raise ValueError(
+            "Sparsity never falls: `final` must not be smaller than `initial`. "
+            f"Received: schedule={identifier!r}"
+        )
+    return schedule
