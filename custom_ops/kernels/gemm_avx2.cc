@@ -3,6 +3,8 @@
 
 #include <immintrin.h>
 
+#include <utility>
+
 #include "kernels/kernel_table.h"
 
 namespace kerasopt {
@@ -22,11 +24,15 @@ void Fill(int8_t x, int64_t count, void* out) {
   for (int64_t i = 0; i < count; ++i) converted[i] = x;
 }
 
-inline void Store(__m256i sums, const Requantization& requantization, int first, int columns,
+// The intrinsics convert __m256i to vectors of uint32 and back, and g++ 12 keeps an array of
+// accumulators that is accessed as two types in memory, with a store in every step.
+typedef uint32_t Accumulators __attribute__((vector_size(32)));
+
+inline void Store(Accumulators sums, const Requantization& requantization, int first, int columns,
                   int8_t* out) {
   const __m256i bias =
       _mm256_loadu_si256(reinterpret_cast<const __m256i*>(requantization.bias + first));
-  __m256 q = _mm256_mul_ps(_mm256_cvtepi32_ps(_mm256_add_epi32(sums, bias)),
+  __m256 q = _mm256_mul_ps(_mm256_cvtepi32_ps(_mm256_add_epi32((__m256i)sums, bias)),
                            _mm256_loadu_ps(requantization.multiplier + first));
   q = _mm256_round_ps(q, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
   q = _mm256_max_ps(q, _mm256_set1_ps(requantization.min));
@@ -44,40 +50,36 @@ inline void Store(__m256i sums, const Requantization& requantization, int first,
   }
 }
 
-// g++ 12 keeps the accumulators in memory unless every loop over them is unrolled.
+// Two activations in every lane.
+inline __m256i Broadcast(const char* a) {
+  int32_t pair;
+  __builtin_memcpy(&pair, a, sizeof(pair));
+  return _mm256_set1_epi32(pair);
+}
+
+// Accumulators I = row * kVectors + vector.
+template <int kVectors, int... I>
+void Accumulate(std::integer_sequence<int, I...>, int columns, int64_t depth_groups,
+                const char* a, int64_t row_bytes, const __m256i* b,
+                const Requantization& requantization, int8_t* out, int64_t out_stride) {
+  Accumulators sums[] = {(static_cast<void>(I), Accumulators{})...};
+  for (int64_t k = 0; k < depth_groups; ++k, a += sizeof(int32_t), b += kPanelVectors) {
+    ((sums[I] += (Accumulators)_mm256_madd_epi16(Broadcast(a + I / kVectors * row_bytes),
+                                                 _mm256_load_si256(b + I % kVectors))),
+     ...);
+  }
+  (Store(sums[I], requantization, I % kVectors * kLanes, columns - I % kVectors * kLanes,
+         out + I / kVectors * out_stride),
+   ...);
+}
+
 template <int kRows, int kVectors>
 void Tile(int columns, int64_t depth_groups, const char* activations, int64_t row_bytes,
           const void* panel, const Requantization& requantization, int8_t* out,
           int64_t out_stride) {
-  __m256i sums[kRows][kVectors];
-#pragma GCC unroll 8
-  for (int r = 0; r < kRows; ++r) {
-#pragma GCC unroll 2
-    for (int v = 0; v < kVectors; ++v) sums[r][v] = _mm256_setzero_si256();
-  }
-  const __m256i* b = static_cast<const __m256i*>(panel);
-  for (int64_t k = 0; k < depth_groups; ++k, b += kPanelVectors) {
-    __m256i weights[kVectors];
-#pragma GCC unroll 2
-    for (int v = 0; v < kVectors; ++v) weights[v] = _mm256_load_si256(b + v);
-#pragma GCC unroll 8
-    for (int r = 0; r < kRows; ++r) {
-      int32_t pair;
-      __builtin_memcpy(&pair, activations + r * row_bytes + k * 4, 4);
-      const __m256i a = _mm256_set1_epi32(pair);
-#pragma GCC unroll 2
-      for (int v = 0; v < kVectors; ++v) {
-        sums[r][v] = _mm256_add_epi32(sums[r][v], _mm256_madd_epi16(a, weights[v]));
-      }
-    }
-  }
-#pragma GCC unroll 8
-  for (int r = 0; r < kRows; ++r) {
-#pragma GCC unroll 2
-    for (int v = 0; v < kVectors; ++v) {
-      Store(sums[r][v], requantization, v * kLanes, columns - v * kLanes, out + r * out_stride);
-    }
-  }
+  Accumulate<kVectors>(std::make_integer_sequence<int, kRows * kVectors>(), columns, depth_groups,
+                       activations, row_bytes, static_cast<const __m256i*>(panel), requantization,
+                       out, out_stride);
 }
 
 using TileFunction = void (*)(int, int64_t, const char*, int64_t, const void*,

@@ -3,6 +3,8 @@
 
 #include <immintrin.h>
 
+#include <utility>
+
 #include "kernels/kernel_table.h"
 
 namespace kerasopt {
@@ -20,10 +22,14 @@ void Fill(int8_t x, int64_t count, void* out) {
   __builtin_memset(out, static_cast<uint8_t>(x) ^ 0x80, count);
 }
 
-inline void Store(__m512i sums, const Requantization& requantization, int first, int columns,
+// The intrinsics convert __m512i to vectors of int32 and back, and g++ 12 keeps an array of
+// accumulators that is accessed as two types in memory, with a store in every step.
+typedef int32_t Accumulators __attribute__((vector_size(64)));
+
+inline void Store(Accumulators sums, const Requantization& requantization, int first, int columns,
                   int8_t* out) {
   const __m512i bias = _mm512_loadu_si512(requantization.bias + first);
-  __m512 q = _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_add_epi32(sums, bias)),
+  __m512 q = _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_add_epi32((__m512i)sums, bias)),
                            _mm512_loadu_ps(requantization.multiplier + first));
   q = _mm512_roundscale_ps(q, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
   q = _mm512_max_ps(q, _mm512_set1_ps(requantization.min));
@@ -34,40 +40,37 @@ inline void Store(__m512i sums, const Requantization& requantization, int first,
   _mm512_mask_cvtepi32_storeu_epi8(out + first, mask, integers);
 }
 
-// g++ 12 keeps the accumulators in memory unless every loop over them is unrolled.
+// Four activations in every lane.
+inline __m512i Broadcast(const char* a) {
+  int32_t group;
+  __builtin_memcpy(&group, a, sizeof(group));
+  return _mm512_set1_epi32(group);
+}
+
+// Accumulators I = row * kVectors + vector.
+template <int kVectors, int... I>
+void Accumulate(std::integer_sequence<int, I...>, int columns, int64_t depth_groups,
+                const char* a, int64_t row_bytes, const __m512i* b,
+                const Requantization& requantization, int8_t* out, int64_t out_stride) {
+  Accumulators sums[] = {(static_cast<void>(I), Accumulators{})...};
+  for (int64_t k = 0; k < depth_groups; ++k, a += sizeof(int32_t), b += kPanelVectors) {
+    ((sums[I] = (Accumulators)_mm512_dpbusd_epi32((__m512i)sums[I],
+                                                  Broadcast(a + I / kVectors * row_bytes),
+                                                  _mm512_load_si512(b + I % kVectors))),
+     ...);
+  }
+  (Store(sums[I], requantization, I % kVectors * kLanes, columns - I % kVectors * kLanes,
+         out + I / kVectors * out_stride),
+   ...);
+}
+
 template <int kRows, int kVectors>
 void Tile(int columns, int64_t depth_groups, const char* activations, int64_t row_bytes,
           const void* panel, const Requantization& requantization, int8_t* out,
           int64_t out_stride) {
-  __m512i sums[kRows][kVectors];
-#pragma GCC unroll 12
-  for (int r = 0; r < kRows; ++r) {
-#pragma GCC unroll 4
-    for (int v = 0; v < kVectors; ++v) sums[r][v] = _mm512_setzero_si512();
-  }
-  const __m512i* b = static_cast<const __m512i*>(panel);
-  for (int64_t k = 0; k < depth_groups; ++k, b += kPanelVectors) {
-    __m512i weights[kVectors];
-#pragma GCC unroll 4
-    for (int v = 0; v < kVectors; ++v) weights[v] = _mm512_load_si512(b + v);
-#pragma GCC unroll 12
-    for (int r = 0; r < kRows; ++r) {
-      int32_t group;
-      __builtin_memcpy(&group, activations + r * row_bytes + k * 4, 4);
-      const __m512i a = _mm512_set1_epi32(group);
-#pragma GCC unroll 4
-      for (int v = 0; v < kVectors; ++v) {
-        sums[r][v] = _mm512_dpbusd_epi32(sums[r][v], a, weights[v]);
-      }
-    }
-  }
-#pragma GCC unroll 12
-  for (int r = 0; r < kRows; ++r) {
-#pragma GCC unroll 4
-    for (int v = 0; v < kVectors; ++v) {
-      Store(sums[r][v], requantization, v * kLanes, columns - v * kLanes, out + r * out_stride);
-    }
-  }
+  Accumulate<kVectors>(std::make_integer_sequence<int, kRows * kVectors>(), columns, depth_groups,
+                       activations, row_bytes, static_cast<const __m512i*>(panel), requantization,
+                       out, out_stride);
 }
 
 using TileFunction = void (*)(int, int64_t, const char*, int64_t, const void*,
