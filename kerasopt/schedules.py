@@ -66,13 +66,10 @@ def epochs(number: float) -> Epochs:
     ```
 
     Args:
-        number: Epochs since the beginning of training; may be a fraction.
+        number: Epochs since the beginning of training, not negative; may be a fraction.
 
     Returns:
         An `Epochs` time, accepted wherever a schedule takes a time.
-
-    Raises:
-        ValueError: If `number` is negative, not finite or not a number.
     """
     return Epochs(number)
 
@@ -131,10 +128,9 @@ class Schedule:
         final: Value from `end` on, a float.
         begin: Time of the first application.
         end: Time of the last one, at which `final` is reached.
-        frequency: Updates between two applications. `None` means 100 applications between `begin`
-            and `end`, or one in every update if there are fewer. A fixed number would be
-            wrong for short runs: with tfmot's fixed 100 they silently never prune
-            (tensorflow/model-optimization#973).
+        frequency: Updates between two applications. `None` means a hundredth of the way from
+            `begin` to `end`, rounded up, so every update in a short run. (With a fixed number,
+            100 in tfmot, short runs silently never prune: tensorflow/model-optimization#973.)
 
     Raises:
         ValueError: If a value is not finite, a time malformed, `begin` after `end`, or `frequency`
@@ -219,19 +215,18 @@ class Schedule:
     def check(self, horizon: Horizon):
         """Raises if the times make no sense in this training, warns if it is too short for them."""
         begin, end = self.span(horizon)
-        if horizon.total is None:
-            return
-        if end > horizon.total or begin >= horizon.total:
+        total = math.inf if horizon.total is None else horizon.total
+        if end > total or begin >= total:
             warnings.warn(
                 f"{type(self).__name__} cannot finish in the updates at hand: it begins at update "
-                f"{begin} and ends at update {end}, but this training has {horizon.total} optimizer"
+                f"{begin} and ends at update {end}, but this training has {total} optimizer"
                 " updates. Train longer, or pass an earlier `begin` and `end`. "
                 f"Received: begin={self.begin!r}, end={self.end!r}",
                 stacklevel=2,
             )
 
     def _step(self, begin: int, end: int) -> int:
-        return self.frequency or max(1, (end - begin) // 100)
+        return self.frequency or max(1, math.ceil((end - begin) / 100))
 
     def get_config(self) -> dict:
         return {
@@ -311,8 +306,7 @@ class PolynomialDecay(Schedule):
         begin: Time of the first application.
         end: Time of the last one, at which `final` is reached.
         power: Exponent, a positive float.
-        frequency: Updates between two applications. `None` means 100 applications between `begin`
-            and `end`, or one in every update if there are fewer.
+        frequency: Updates between two applications; see `Schedule`.
     """
 
     def __init__(

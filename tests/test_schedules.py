@@ -100,6 +100,7 @@ def test_short_runs_are_due_in_every_update():
     horizon = Horizon(20, 5.0)
     assert dues(schedule, horizon) == list(range(2, 13))
     assert len(dues(schedule, Horizon(20_000))) == 101
+    assert len(dues(schedule, Horizon(398))) == 101
 
 
 def dues(schedule, horizon):

@@ -16,6 +16,8 @@ _UNDO: weakref.WeakKeyDictionary[keras.Model, tuple[Callable, list[weakref.WeakM
     weakref.WeakKeyDictionary()
 )
 
+_RUNNING: weakref.WeakKeyDictionary[keras.Model, list[weakref.ref]] = weakref.WeakKeyDictionary()
+
 
 class TimedCallback(keras.callbacks.Callback):
     """Attaches a technique to a model and moves its state when its schedule says so.
@@ -27,6 +29,7 @@ class TimedCallback(keras.callbacks.Callback):
     - `detach()` undoes what `attach` has done in this `fit`, also if it failed half-way: what was
       put into `attachments`, and whatever else a subclass adds.
     - `check(horizon)` raises or warns before training, if the arguments make no sense in it.
+    - `span(horizon)` says when compression begins and when it is complete.
     - `next_due(update, horizon)` is the next update at which the state changes, or `None`.
     - `on_update(update, horizon)` brings the state to what it has to be at `update`. It is called
       when the state is due, maybe some updates late (`steps_per_execution`), and once at the
@@ -49,11 +52,21 @@ class TimedCallback(keras.callbacks.Callback):
     def check(self, horizon: Horizon):
         """Raises or warns if the arguments make no sense in this training."""
 
+    def span(self, horizon: Horizon) -> tuple[int, int]:
+        """The update at which compression begins, and the one at which it is complete."""
+        return 0, 0
+
     def next_due(self, update: int, horizon: Horizon) -> int | None:
         """The first update after `update` at which the state changes; `None` if it does not."""
 
     def on_update(self, update: int, horizon: Horizon):
         """Brings the state to what it has to be at `update`."""
+
+    @property
+    def stage(self) -> int:
+        """How far compression has come: 0 not begun, 1 on the way, 2 complete."""
+        update = Clock.of(self.model).update
+        return sum(update >= moment for moment in self.span(self.horizon))
 
     def set_model(self, model: keras.Model):
         super().set_model(model)
@@ -100,6 +113,7 @@ class TimedCallback(keras.callbacks.Callback):
         clock = Clock.of(self.model)
         clock.mark()
         self.on_update(clock.update, self.horizon)
+        self._started = False
 
     def _read_clock(self, batch: int):
         """Acts if the state is due, and says before which batch the clock need not be read."""
@@ -159,9 +173,17 @@ def attached(model: keras.Model) -> list[TimedCallback]:
     return list({id(owner): owner for owner in owners}.values())
 
 
+def running(model: keras.Model) -> list[TimedCallback]:
+    """The callbacks of the `fit` that is training `model`."""
+    callbacks = [callback for reference in _RUNNING.get(model, []) if (callback := reference())]
+    return [callback for callback in callbacks if callback._started]
+
+
 def keep_attached(model: keras.Model):
     """Forgets what would be undone: training has begun."""
-    _UNDO.pop(model, None)
+    if model in _UNDO:
+        _RUNNING[model] = [weakref.ref(callback) for callback in attached(model)]
+        del _UNDO[model]
 
 
 @contextlib.contextmanager
