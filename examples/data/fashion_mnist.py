@@ -45,12 +45,13 @@ def load_full(folder: str | Path = DEBIAN_FOLDER) -> tuple[Split, Split]:
             f"it (`apt-get install {DEBIAN_PACKAGE}`) or use the subset that comes with the "
             f"examples. Received: folder={str(folder)!r}, which does not exist."
         )
-    train, test = (
-        (_read_idx(folder / f"{part}-images-idx3-ubyte.gz"),
-         _read_idx(folder / f"{part}-labels-idx1-ubyte.gz"))
-        for part in ("train", "t10k")
-    )  # fmt: skip
-    return train, test
+    return _read_split(folder, "train"), _read_split(folder, "t10k")
+
+
+def _read_split(folder: Path, part: str) -> Split:
+    images = _read_idx(folder / f"{part}-images-idx3-ubyte.gz")
+    labels = _read_idx(folder / f"{part}-labels-idx1-ubyte.gz")
+    return images, labels
 
 
 def _read_idx(path: Path) -> np.ndarray:

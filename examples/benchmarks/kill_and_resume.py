@@ -1,0 +1,162 @@
+"""Kills a training at random moments, resumes it, and compares the final weights bit by bit.
+
+    python examples/benchmarks/kill_and_resume.py --kills 10
+
+Each trial starts a training process, ends it with SIGKILL at a random moment of its training, and
+starts it again with the same backup directory. The table says, for every trial, when the process
+was killed, at which epoch it resumed, and how many of the final values (weights, optimizer state,
+seeds of the random layers) differ from those of the run that nothing happened to.
+"""
+
+import argparse
+import os
+import pathlib
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+import numpy as np
+
+EPOCHS, BATCHES, BATCH_SIZE = 30, 40, 64
+TRAINING_BEGINS, RESUMED_AT = "training begins", "resumed at epoch"
+
+
+def train(backup_dir: pathlib.Path, result: pathlib.Path):
+    """One training with dropout, on data that follow from seed and index."""
+    import keras
+
+    import kerasopt as ko
+
+    class Data(keras.utils.PyDataset):
+        def __len__(self):
+            return BATCHES
+
+        def __getitem__(self, index):
+            generator = np.random.default_rng([0, index])
+            x = generator.normal(size=(BATCH_SIZE, 20)).astype("float32")
+            return x, (x[:, :1] * x[:, 1:2] > 0).astype("float32")
+
+    class Announce(keras.callbacks.Callback):
+        def __init__(self):
+            super().__init__()
+            self.epoch = None
+
+        def on_epoch_begin(self, epoch, logs=None):
+            if self.epoch is None:
+                print(RESUMED_AT, epoch, flush=True)
+            self.epoch = epoch
+
+        def on_train_batch_end(self, batch, logs=None):
+            if batch == 0:
+                print(TRAINING_BEGINS, flush=True)
+
+    # Threads that add in another order change the last bits of a sum.
+    if keras.config.backend() == "tensorflow":
+        import tensorflow as tf
+
+        tf.config.experimental.enable_op_determinism()
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential(
+        [
+            keras.Input((20,)),
+            keras.layers.Dense(64, activation="relu"),
+            keras.layers.BatchNormalization(),
+            keras.layers.Dropout(0.3),
+            keras.layers.Dense(64, activation="relu"),
+            keras.layers.Dropout(0.3),
+            keras.layers.Dense(1, activation="sigmoid"),
+        ]
+    )
+    model.compile("adam", "binary_crossentropy")
+    callbacks = [ko.callbacks.BackupAndRestore(backup_dir), Announce()]
+    model.fit(Data(), epochs=EPOCHS, verbose=0, callbacks=callbacks)
+    variables = [*model.variables, *model.optimizer.variables]
+    np.savez(result, **{str(i): variable.numpy() for i, variable in enumerate(variables)})
+
+
+def start(directory: pathlib.Path) -> subprocess.Popen:
+    """Starts the training of `directory` in a process of its own."""
+    command = [sys.executable, __file__, "--train", str(directory)]
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+
+
+def wait_for(process: subprocess.Popen, announcement: str) -> str:
+    """Returns the process' next line that begins with `announcement`."""
+    for line in process.stdout:
+        if line.startswith(announcement):
+            return line.strip()
+    raise SystemExit(f"The training process ended with code {process.wait()}.")
+
+
+def uninterrupted(directory: pathlib.Path) -> tuple[float, list[np.ndarray]]:
+    """The seconds from the first batch to the end of training, and the final values."""
+    process = start(directory)
+    wait_for(process, TRAINING_BEGINS)
+    began = time.perf_counter()
+    process.communicate()
+    return time.perf_counter() - began, final_values(directory)
+
+
+def killed_and_resumed(directory: pathlib.Path, delay: float) -> tuple[int, list[np.ndarray]]:
+    """The epoch at which the training went on after it was killed, and the final values."""
+    process = start(directory)
+    wait_for(process, TRAINING_BEGINS)
+    time.sleep(delay)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    if process.returncode != -signal.SIGKILL:
+        raise SystemExit("The training ended before it was killed.")
+    process = start(directory)
+    epoch = int(wait_for(process, RESUMED_AT).rsplit(maxsplit=1)[1])
+    process.communicate()
+    return epoch, final_values(directory)
+
+
+def final_values(directory: pathlib.Path) -> list[np.ndarray]:
+    with np.load(directory / "result.npz") as values:
+        return [values[name] for name in values.files]
+
+
+def differing(values: list[np.ndarray], reference: list[np.ndarray]) -> int:
+    """The number of values that are not equal to the last bit."""
+    return sum(
+        int(np.sum(a.reshape(-1).view("uint8") != b.reshape(-1).view("uint8")))
+        for a, b in zip(values, reference, strict=True)
+    )
+
+
+def main(kills: int, seed: int) -> int:
+    moments = random.Random(seed)
+    with tempfile.TemporaryDirectory() as root:
+        directory = pathlib.Path(root)
+        (directory / "reference").mkdir()
+        seconds, reference = uninterrupted(directory / "reference")
+        size = sum(value.size for value in reference)
+        print(f"uninterrupted: {EPOCHS} epochs in {seconds:.1f} s, {size:,} values")
+        print("trial  killed after [s]  resumed at epoch  differing bytes")
+        failures = 0
+        for trial in range(kills):
+            (directory / str(trial)).mkdir()
+            delay = moments.uniform(0, 0.9 * seconds)
+            epoch, values = killed_and_resumed(directory / str(trial), delay)
+            difference = differing(values, reference)
+            failures += difference > 0
+            print(f"{trial:5}  {delay:16.2f}  {epoch:16}  {difference:15}", flush=True)
+    print(f"{kills - failures} of {kills} equal to the last bit")
+    return failures
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--kills", type=int, default=10, help="number of trials")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the random moments")
+    parser.add_argument("--train", type=pathlib.Path, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.train:
+        train(arguments.train / "backup", arguments.train / "result.npz")
+    else:
+        sys.exit(main(arguments.kills, arguments.seed))
