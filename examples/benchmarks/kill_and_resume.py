@@ -4,12 +4,11 @@
 
 Each trial starts a training process, ends it with SIGKILL at a random moment of its training, and
 starts it again with the same backup directory. The table says, for every trial, when the process
-was killed, at which epoch it resumed, and how many of the final values (weights, optimizer state,
-seeds of the random layers) differ from those of the run that nothing happened to.
+was killed, at which epoch it resumed, and how many bytes of the final values (weights, optimizer
+state, seeds of the random layers) differ from those of the run that nothing happened to.
 """
 
 import argparse
-import os
 import pathlib
 import random
 import signal
@@ -25,7 +24,7 @@ TRAINING_BEGINS, RESUMED_AT = "training begins", "resumed at epoch"
 
 
 def train(backup_dir: pathlib.Path, result: pathlib.Path):
-    """One training with dropout, on data that follow from seed and index."""
+    """One training with dropout, pruning and quantization, on data that follow from their index."""
     import keras
 
     import kerasopt as ko
@@ -71,7 +70,12 @@ def train(backup_dir: pathlib.Path, result: pathlib.Path):
         ]
     )
     model.compile("adam", "binary_crossentropy")
-    callbacks = [ko.callbacks.BackupAndRestore(backup_dir), Announce()]
+    callbacks = [
+        ko.callbacks.BackupAndRestore(backup_dir),
+        ko.callbacks.Pruning(ko.schedules.PolynomialDecay(0.0, 0.75, begin="10%", end="60%")),
+        ko.callbacks.QuantizationAware("int8", begin="40%"),
+        Announce(),
+    ]
     model.fit(Data(), epochs=EPOCHS, verbose=0, callbacks=callbacks)
     variables = [*model.variables, *model.optimizer.variables]
     np.savez(result, **{str(i): variable.numpy() for i, variable in enumerate(variables)})
@@ -80,8 +84,8 @@ def train(backup_dir: pathlib.Path, result: pathlib.Path):
 def start(directory: pathlib.Path) -> subprocess.Popen:
     """Starts the training of `directory` in a process of its own."""
     command = [sys.executable, __file__, "--train", str(directory)]
-    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
-    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+    with open(directory / "errors.txt", "w") as errors:
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
 
 
 def wait_for(process: subprocess.Popen, announcement: str) -> str:
@@ -89,7 +93,8 @@ def wait_for(process: subprocess.Popen, announcement: str) -> str:
     for line in process.stdout:
         if line.startswith(announcement):
             return line.strip()
-    raise SystemExit(f"The training process ended with code {process.wait()}.")
+    errors = pathlib.Path(process.args[-1], "errors.txt").read_text()
+    raise SystemExit(f"The training ended with code {process.wait()}.\n{errors}")
 
 
 def uninterrupted(directory: pathlib.Path) -> tuple[float, list[np.ndarray]]:
@@ -101,17 +106,20 @@ def uninterrupted(directory: pathlib.Path) -> tuple[float, list[np.ndarray]]:
     return time.perf_counter() - began, final_values(directory)
 
 
-def killed_and_resumed(directory: pathlib.Path, delay: float) -> tuple[int, list[np.ndarray]]:
-    """The epoch at which the training went on after it was killed, and the final values."""
+def killed(directory: pathlib.Path, delay: float) -> bool:
+    """Kills the training `delay` seconds after its first batch; whether it was still running."""
     process = start(directory)
     wait_for(process, TRAINING_BEGINS)
     time.sleep(delay)
     process.send_signal(signal.SIGKILL)
     process.communicate()
-    if process.returncode != -signal.SIGKILL:
-        raise SystemExit("The training ended before it was killed.")
+    return process.returncode == -signal.SIGKILL
+
+
+def resumed(directory: pathlib.Path) -> tuple[int, list[np.ndarray]]:
+    """The epoch at which a killed training goes on, and its final values."""
     process = start(directory)
-    epoch = int(wait_for(process, RESUMED_AT).rsplit(maxsplit=1)[1])
+    epoch = int(wait_for(process, RESUMED_AT).removeprefix(RESUMED_AT))
     process.communicate()
     return epoch, final_values(directory)
 
@@ -122,7 +130,7 @@ def final_values(directory: pathlib.Path) -> list[np.ndarray]:
 
 
 def differing(values: list[np.ndarray], reference: list[np.ndarray]) -> int:
-    """The number of values that are not equal to the last bit."""
+    """The number of bytes that are not equal."""
     return sum(
         int(np.sum(a.reshape(-1).view("uint8") != b.reshape(-1).view("uint8")))
         for a, b in zip(values, reference, strict=True)
@@ -135,14 +143,16 @@ def main(kills: int, seed: int) -> int:
         directory = pathlib.Path(root)
         (directory / "reference").mkdir()
         seconds, reference = uninterrupted(directory / "reference")
-        size = sum(value.size for value in reference)
-        print(f"uninterrupted: {EPOCHS} epochs in {seconds:.1f} s, {size:,} values")
+        size = sum(value.nbytes for value in reference)
+        print(f"uninterrupted: {EPOCHS} epochs in {seconds:.1f} s, {size:,} bytes")
         print("trial  killed after [s]  resumed at epoch  differing bytes")
         failures = 0
         for trial in range(kills):
             (directory / str(trial)).mkdir()
-            delay = moments.uniform(0, 0.9 * seconds)
-            epoch, values = killed_and_resumed(directory / str(trial), delay)
+            delay = moments.uniform(0, seconds)
+            while not killed(directory / str(trial), delay):
+                delay = moments.uniform(0, seconds)
+            epoch, values = resumed(directory / str(trial))
             difference = differing(values, reference)
             failures += difference > 0
             print(f"{trial:5}  {delay:16.2f}  {epoch:16}  {difference:15}", flush=True)
