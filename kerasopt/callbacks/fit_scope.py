@@ -91,7 +91,7 @@ class FitScope:
                 member.values.show()
             terms = [member for member in self._members if isinstance(member, LossTerm)]
             try:
-                with added_to_loss(self._model, terms, self._mark_used):
+                with added_to_loss(self._model, terms, args, self._mark_used):
                     logs = function(*args)
             except BaseException:
                 _keep_jax_state(self._model, args)

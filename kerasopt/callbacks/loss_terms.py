@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import Callable, Iterator, Sequence
 
 import keras
+from keras.src.backend.common.stateless_scope import in_stateless_scope
 from keras.src.losses.loss import unscale_loss_for_distribution
 
 from kerasopt.callbacks.training_values import TrainingValues
@@ -38,13 +39,14 @@ class LossTerm(abc.ABC):
 
 @contextlib.contextmanager
 def added_to_loss(
-    model: keras.Model, terms: Sequence[LossTerm], on_use: Callable[[], None]
+    model: keras.Model, terms: Sequence[LossTerm], step_arguments: tuple, on_use: Callable[[], None]
 ) -> Iterator[None]:
     """Adds terms to what `model.compute_loss` returns while the body runs.
 
     Args:
         model: The model that trains.
         terms: The terms; none leaves `compute_loss` alone.
+        step_arguments: What the train function of this step is called with.
         on_use: Called when the loss of a training step is computed or traced.
     """
     if not terms:
@@ -52,33 +54,58 @@ def added_to_loss(
         return
     attributes = vars(model)
     mine = {"compute_loss": attributes["compute_loss"]} if "compute_loss" in attributes else {}
+    original = model.compute_loss
+
+    def compute_loss(x=None, y=None, y_pred=None, sample_weight=None, *args, **kwargs):
+        loss = original(x, y, y_pred, sample_weight, *args, **kwargs)
+        if not (args[0] if args else kwargs.get("training", True)):
+            return loss
+        on_use()
+        data_loss = loss - _penalties(model, original)
+        with _readable_variables(model, terms, step_arguments):
+            for term in terms:
+                added, values = term.added_loss(x, y, y_pred, sample_weight, data_loss)
+                loss = loss + keras.ops.cast(added, loss.dtype)
+                _log(term, values, y_pred)
+        return loss
+
     try:
-        attributes["compute_loss"] = _with_terms(model, model.compute_loss, terms, on_use)
+        attributes["compute_loss"] = compute_loss
         yield
     finally:
         attributes.pop("compute_loss", None)
         attributes.update(mine)
 
 
-def _with_terms(model: keras.Model, original: Callable, terms: Sequence[LossTerm], on_use):
-    def compute_loss(x=None, y=None, y_pred=None, sample_weight=None, *args, **kwargs):
-        loss = original(x, y, y_pred, sample_weight, *args, **kwargs)
-        training = args[0] if args else kwargs.get("training", True)
-        if not training:
-            return loss
-        on_use()
-        data_loss = loss - _penalties(model, original)
-        batch_size = keras.ops.shape(keras.tree.flatten(y_pred)[0])[0]
-        for term in terms:
-            added, values = term.added_loss(x, y, y_pred, sample_weight, data_loss)
-            loss = loss + keras.ops.cast(added, loss.dtype)
-            values = {name: unscale_loss_for_distribution(value) for name, value in values.items()}
-            term.values.update_state(
-                keras.tree.map_structure(keras.ops.stop_gradient, values), batch_size
-            )
-        return loss
+def _log(term: LossTerm, values: dict, y_pred):
+    """Writes the values as Keras writes the loss: weighted by samples, summed over replicas."""
+    batch_size = keras.ops.shape(keras.tree.flatten(y_pred)[0])[0]
+    values = {
+        name: keras.ops.stop_gradient(unscale_loss_for_distribution(value))
+        for name, value in values.items()
+    }
+    term.values.update_state(values, batch_size)
 
-    return compute_loss
+
+@contextlib.contextmanager
+def _readable_variables(
+    model: keras.Model, terms: Sequence[LossTerm], step_arguments: tuple
+) -> Iterator[None]:
+    """Lets terms read what they carry if a JAX `train_step` calls `compute_loss` by itself.
+
+    Keras' own step calls it in a `StatelessScope` that holds the step's state. Elsewhere the
+    variables are empty; then what the terms carry becomes a constant of the step, copied because
+    the state is donated, and nothing can be logged.
+    """
+    if keras.config.backend() != "jax" or in_stateless_scope():
+        yield
+        return
+    *_, metrics_state = step_arguments[0]
+    pairs = zip(model.metrics_variables, metrics_state, strict=True)
+    with keras.StatelessScope(state_mapping=[(v, keras.ops.copy(value)) for v, value in pairs]):
+        yield
+    for term in terms:
+        term.values.hide()
 
 
 def _penalties(model: keras.Model, compute_loss: Callable):

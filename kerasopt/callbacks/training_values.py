@@ -28,6 +28,10 @@ class TrainingValues(keras.metrics.Metric):
         """Lets the values appear: a training step begins."""
         self._visible = True
 
+    def hide(self):
+        """Lets the values disappear until the next training step begins."""
+        self._visible = False
+
     def update_state(self, values: dict, weight):
         """Adds the values of a batch, in the training step; `weight` is the batch size."""
         weight = keras.ops.cast(weight, "float32")
@@ -47,6 +51,6 @@ class TrainingValues(keras.metrics.Metric):
         return {name: means[i] for i, name in enumerate(self.names)}
 
     def reset_state(self):
-        self._visible = False
+        self.hide()
         self.total.assign(keras.ops.zeros((len(self.names),)))
         self.weight.assign(0.0)
