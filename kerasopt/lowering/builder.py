@@ -101,7 +101,8 @@ class Builder:
     def _convert(self, value: Value, affine: Affine | None, cls: type, scale: Affine) -> Value:
         key = (id(value.tensor), affine)
         if key not in self._converted:
-            layer = cls(affine=scale, name=self._unique(cls.__name__.lower()))
+            source = value.tensor._keras_history.operation.name
+            layer = cls(affine=scale, name=self._unique(f"{source}_{cls.__name__.lower()}"))
             self._converted[key] = Value(layer(value.tensor), affine)
         return self._converted[key]
 

@@ -7,7 +7,7 @@ import warnings
 import keras
 from keras.src.models.functional import Functional
 
-from kerasopt.graph import Graph, Group, Groups, functional_of, has_kernel, layers
+from kerasopt.graph import Graph, Group, Groups, functional_of, layers
 from kerasopt.lowering.builder import Builder
 from kerasopt.lowering.patterns import lowering_of
 from kerasopt.lowering.quantizers import activation_quantizer
@@ -119,7 +119,11 @@ def _add_inputs(functional: Functional, graph: Graph, builder: Builder) -> objec
 
 
 def _warn_about_floats(model: keras.Model, groups: Groups, floats: dict[Group, str]) -> None:
-    """Names what stays float, unless it only prepares outputs and has no weights."""
+    """Names what stays float and matters.
+
+    That leaves out what has no weights and only prepares the outputs, or only moves values
+    of a float tensor.
+    """
     before_integers: set[Group] = set()
     for group in reversed(list(groups)):
         readers = [groups.of(node) for node in group.output.consumers]
@@ -127,13 +131,17 @@ def _warn_about_floats(model: keras.Model, groups: Groups, floats: dict[Group, s
             before_integers.add(group)
     reasons: dict[str, list[str]] = {}
     for group, reason in floats.items():
-        if group in before_integers or has_kernel(group.anchor.operation):
+        if (group in before_integers and not group.transparent) or _has_weights(group):
             reasons.setdefault(reason, []).append(group.anchor.path)
     if reasons:
         lines = [f"  {reason}: {_shortened(paths)}" for reason, paths in reasons.items()]
         warnings.warn(
             f"Parts of '{model.name}' stay in float32:\n" + "\n".join(lines), stacklevel=3
         )
+
+
+def _has_weights(group: Group) -> bool:
+    return any(node.is_layer and node.operation.weights for node in group.nodes)
 
 
 def _shortened(paths: list[str]) -> str:

@@ -1,0 +1,347 @@
+import subprocess
+import sys
+import warnings
+
+import keras
+import numpy as np
+import pytest
+from graph.models import Subclassed, nested, residual_cnn
+from keras import layers
+from lowering.parity import fractions_equal
+from lowering.trained import quantization_aware, randomize
+
+from kerasopt.layers.integer import (
+    QuantizedAdd,
+    QuantizedConv2D,
+    QuantizedDense,
+    QuantizedDepthwiseConv2D,
+    QuantizedGlobalAveragePooling2D,
+)
+from kerasopt.lowering import convert
+from kerasopt.parametrization import finalize
+
+INTEGER_LAYERS = (
+    QuantizedAdd,
+    QuantizedConv2D,
+    QuantizedDense,
+    QuantizedDepthwiseConv2D,
+    QuantizedGlobalAveragePooling2D,
+)
+
+
+def images(count=16, size=16, channels=3):
+    generator = np.random.default_rng(1)
+    return generator.normal(size=(count, size, size, channels)).astype("float32")
+
+
+def converted(model, x):
+    """Returns a quantization-aware model and its integer form; nothing may stay float."""
+    model = quantization_aware(randomize(model), x)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        return model, convert(model, "int8")
+
+
+def predict(model, x):
+    return model.predict(x, verbose=0)
+
+
+def classes(model):
+    return [type(layer).__name__ for layer in model.layers]
+
+
+def mobile_cnn(size=32):
+    """What MobileNetV2 is made of: strided, padded and inverted residual blocks."""
+    inputs = keras.Input((size, size, 3))
+    x = layers.ZeroPadding2D(1)(inputs)
+    x = layers.Conv2D(8, 3, strides=2, use_bias=False)(x)
+    x = layers.ReLU(6.0)(layers.BatchNormalization()(x))
+    y = layers.Conv2D(16, 1, use_bias=False)(x)
+    y = layers.ReLU(6.0)(layers.BatchNormalization()(y))
+    y = layers.DepthwiseConv2D(3, padding="same", use_bias=False)(y)
+    y = layers.ReLU(6.0)(layers.BatchNormalization()(y))
+    y = layers.Conv2D(8, 1, use_bias=False)(y)
+    x = layers.Add()([x, layers.BatchNormalization()(y)])
+    x = layers.ReLU()(x)
+    x = layers.DepthwiseConv2D(3, strides=2, depth_multiplier=2, dilation_rate=1)(x)
+    x = layers.GlobalAveragePooling2D()(layers.ReLU()(x))
+    x = layers.Dropout(0.3)(x)
+    return keras.Model(inputs, layers.Dense(5)(x), name="mobile_cnn")
+
+
+def test_every_group_becomes_one_integer_layer():
+    _, integers = converted(residual_cnn(), images())
+    assert classes(integers) == [
+        "InputLayer",
+        "Quantize",
+        "QuantizedConv2D",
+        "QuantizedDepthwiseConv2D",
+        "QuantizedConv2D",
+        "QuantizedAdd",
+        "MaxPooling2D",
+        "Flatten",
+        "QuantizedDense",
+        "Activation",
+    ]
+    assert integers.get_layer("conv").output.dtype == "int8"
+    assert not integers.trainable_weights
+
+
+@pytest.mark.parametrize("build, size", [(residual_cnn, 16), (mobile_cnn, 32)])
+def test_integers_equal_fake_quantization_given_equal_inputs(build, size):
+    x = images(32, size)
+    model, integers = converted(build(), x)
+    shares = fractions_equal(model, integers, x)
+    assert len(shares) >= 4
+    assert min(shares.values()) >= 0.999, shares
+
+
+@pytest.mark.parametrize("build, size", [(residual_cnn, 16), (mobile_cnn, 32)])
+def test_outputs_are_close_to_those_of_the_source(build, size):
+    x = images(32, size)
+    model, integers = converted(build(), x)
+    expected, found = predict(model, x), predict(integers, x)
+    assert found.dtype == np.float32
+    assert np.abs(expected - found).max() < 0.05 * np.abs(expected).max()
+    assert (expected.argmax(-1) == found.argmax(-1)).mean() >= 0.9
+
+
+def test_the_source_is_untouched():
+    x = images()
+    model = quantization_aware(randomize(residual_cnn()), x)
+    config, weights, expected = model.get_config(), model.get_weights(), predict(model, x)
+    nodes = [len(layer._inbound_nodes) for layer in model.layers]
+    convert(model)
+    assert model.get_config() == config
+    assert nodes == [len(layer._inbound_nodes) for layer in model.layers]
+    for before, after in zip(weights, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(before, after)
+    np.testing.assert_array_equal(predict(model, x), expected)
+
+
+def test_compiled_by_xla_gives_the_same_bits():
+    x = images(size=32)
+    _, integers = converted(mobile_cnn(), x)
+    expected = predict(integers, x)
+    integers.compile(jit_compile=True)
+    np.testing.assert_array_equal(predict(integers, x), expected)
+    np.testing.assert_array_equal(np.asarray(integers(x)), expected)
+
+
+@pytest.mark.parametrize("backend", ["tensorflow", "jax"])
+def test_loads_in_a_new_process(tmp_path, backend):
+    x = images(4, 32)
+    _, integers = converted(mobile_cnn(), x)
+    integers.save(tmp_path / "model.keras")
+    np.save(tmp_path / "x.npy", x)
+    script = (
+        f"import os; os.environ['KERAS_BACKEND'] = {backend!r}\n"
+        "import keras, numpy as np, kerasopt\n"
+        f"model = keras.models.load_model({str(tmp_path / 'model.keras')!r})\n"
+        f"x = np.load({str(tmp_path / 'x.npy')!r})\n"
+        f"np.save({str(tmp_path / 'y.npy')!r}, model.predict(x, verbose=0))\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
+    np.testing.assert_array_equal(np.load(tmp_path / "y.npy"), predict(integers, x))
+
+
+def test_copies_compute_the_same():
+    x = images(4, 32)
+    _, integers = converted(mobile_cnn(), x)
+    copy = keras.models.clone_model(integers)
+    copy.set_weights(integers.get_weights())
+    np.testing.assert_array_equal(predict(copy, x), predict(integers, x))
+    restored = keras.Model.from_config(integers.get_config())
+    restored.set_weights(integers.get_weights())
+    np.testing.assert_array_equal(predict(restored, x), predict(integers, x))
+
+
+def test_a_file_is_about_a_quarter(tmp_path):
+    inputs = keras.Input((32, 32, 3))
+    x = layers.Conv2D(64, 3)(inputs)
+    x = layers.ReLU()(layers.BatchNormalization()(layers.Conv2D(256, 3, use_bias=False)(x)))
+    model = keras.Model(inputs, layers.Dense(10)(layers.GlobalAveragePooling2D()(x)))
+    model.save(tmp_path / "float.keras")
+    _, integers = converted(model, images(4, 32))
+    integers.save(tmp_path / "int8.keras")
+    assert (tmp_path / "int8.keras").stat().st_size < 0.4 * (tmp_path / "float.keras").stat().st_size
+
+
+def test_other_batch_and_image_sizes():
+    inputs = keras.Input((None, None, 3))
+    x = layers.Conv2D(4, 3, padding="same", activation="relu")(inputs)
+    x = layers.MaxPooling2D()(x)
+    x = layers.GlobalAveragePooling2D()(layers.DepthwiseConv2D(3)(x))
+    model, integers = converted(keras.Model(inputs, layers.Dense(3)(x)), images(8, 16))
+    for x in (images(1, 16), images(3, 21)):
+        found, expected = np.asarray(integers(x)), np.asarray(model(x))
+        assert found.shape == expected.shape
+        assert np.abs(found - expected).max() < 0.1 * np.abs(expected).max()
+
+
+def test_sequential_models():
+    model = keras.Sequential(
+        [keras.Input((8,)), layers.Dense(6, activation="relu"), layers.Dense(3)], name="plain"
+    )
+    x = np.random.default_rng(0).normal(size=(64, 8)).astype("float32")
+    model, integers = converted(model, x)
+    assert integers.name == "plain_int8"
+    np.testing.assert_allclose(predict(model, x), predict(integers, x), atol=0.05)
+
+
+def test_nested_models_are_flattened():
+    x = np.random.default_rng(0).normal(size=(64, 4)).astype("float32")
+    model = quantization_aware(randomize(nested()), x)
+    with pytest.warns(UserWarning, match="Multiply has no integer form: inner/multiply"):
+        integers = convert(model)
+    assert not any(isinstance(layer, keras.Model) for layer in integers.layers)
+    np.testing.assert_allclose(predict(model, x), predict(integers, x), atol=0.1)
+
+
+def test_a_shared_layer_keeps_one_kernel_per_input_scale():
+    inputs = keras.Input((4,))
+    shared = layers.Dense(4, activation="relu", name="shared")
+    x = shared(inputs)
+    x = shared(shared(x))
+    values = np.random.default_rng(0).normal(size=(64, 4)).astype("float32")
+    model, integers = converted(keras.Model(inputs, layers.Dense(2)(x)), values)
+    assert sum(isinstance(layer, QuantizedDense) for layer in integers.layers) == 2
+    np.testing.assert_allclose(predict(model, values), predict(integers, values), atol=0.1)
+
+
+def test_structures_of_inputs_and_outputs_stay():
+    a, b = keras.Input((4,), name="a"), keras.Input((4,), name="b")
+    x = layers.Dense(4, activation="relu")(a)
+    y = layers.Add()([x, layers.Dense(4)(b)])
+    model = keras.Model({"a": a, "b": b}, {"sum": y, "hidden": x, "same": b})
+    generator = np.random.default_rng(0)
+    x = {name: generator.normal(size=(64, 4)).astype("float32") for name in "ab"}
+    model, integers = converted(model, x)
+    found, expected = predict(integers, x), predict(model, x)
+    assert found.keys() == expected.keys()
+    np.testing.assert_array_equal(found["same"], x["b"])
+    np.testing.assert_allclose(found["hidden"], expected["hidden"], atol=0.05)
+    np.testing.assert_allclose(found["sum"], expected["sum"], atol=0.1)
+
+
+def test_operations_that_move_values_run_on_integers():
+    inputs = keras.Input((8, 8, 4))
+    x = layers.Conv2D(6, 1, activation="relu6")(inputs)
+    x = layers.Cropping2D(1)(layers.UpSampling2D(2)(x))
+    x = layers.SpatialDropout2D(0.1)(layers.Permute((2, 1, 3))(x))
+    x = layers.ZeroPadding2D(((1, 0), (0, 2)))(x)
+    x = keras.ops.transpose(keras.ops.flip(x, axis=1), (0, 2, 1, 3))
+    x = layers.Activation("linear")(layers.Identity()(x))
+    x = layers.Reshape((-1, 6))(layers.MaxPooling2D(3, 2, padding="same")(x))
+    model, integers = converted(keras.Model(inputs, x), images(8, 8, 4))
+    assert classes(integers)[-1] == "Dequantize"
+    x = images(8, 8, 4)
+    np.testing.assert_allclose(predict(model, x), predict(integers, x), atol=0.05)
+
+
+def test_zeros_of_pruned_kernels_stay_zero():
+    import kerasopt as ko
+
+    model = residual_cnn()
+    x = images()
+    mask = ko.sparsity.Mask()
+    conv = model.get_layer("conv")
+    ko.parametrize(conv, "kernel", mask)
+    pattern = np.random.default_rng(0).random(conv.kernel.shape) < 0.25
+    mask.mask.assign(pattern)
+    _, integers = converted(model, x)
+    assert not integers.get_layer("conv").kernel.numpy()[~pattern].any()
+    assert integers.get_layer("conv").kernel.numpy()[pattern].any()
+
+
+FLOATS = {
+    "Conv1D has no integer form": lambda x: layers.Conv1D(4, 3)(layers.Reshape((64, 4))(x)),
+    "convolutions with groups=2 have no": lambda x: layers.Conv2D(4, 3, groups=2)(x),
+    "its output has no quantizer": lambda x: layers.Conv2D(4, 3, activation="tanh")(x),
+    "Activation has no integer form": lambda x: layers.Activation("hard_silu")(x),
+    "AveragePooling2D has no integer form": lambda x: layers.AveragePooling2D(2)(x),
+    "MultiHeadAttention has no integer form": lambda x: layers.MultiHeadAttention(1, 2)(x, x),
+    "only two tensors of one shape": lambda x: layers.Add()(
+        [x, layers.Conv2D(4, 1)(x), layers.Conv2D(4, 1)(x)]
+    ),
+}
+
+
+@pytest.mark.parametrize("reason", FLOATS)
+def test_what_stays_float_is_named_and_computes_the_same(reason):
+    inputs = keras.Input((8, 8, 4))
+    x = layers.Conv2D(4, 1, name="before")(inputs)
+    x = layers.Flatten()(FLOATS[reason](x))
+    model = keras.Model(inputs, layers.Dense(3, name="after")(x))
+    x = images(16, 8, 4)
+    model = quantization_aware(randomize(model), x)
+    with pytest.warns(UserWarning, match=reason):
+        integers = convert(model)
+    assert isinstance(integers.get_layer("before"), QuantizedConv2D)
+    assert isinstance(integers.get_layer("after"), QuantizedDense)
+    expected = predict(model, x)
+    assert np.abs(predict(integers, x) - expected).max() < 0.03 * np.abs(expected).max()
+
+
+def test_a_softmax_at_the_end_is_no_news():
+    inputs = keras.Input((8,))
+    model = keras.Model(inputs, layers.Softmax()(layers.Dense(3)(inputs)))
+    x = np.random.default_rng(0).normal(size=(32, 8)).astype("float32")
+    model, integers = converted(model, x)
+    np.testing.assert_allclose(predict(integers, x).sum(-1), 1.0, atol=1e-6)
+
+
+def test_mixed_precision():
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        model = residual_cnn()
+        model, integers = converted(model, images())
+        found = predict(integers, images())
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, predict(model, images()), atol=0.05)
+    assert integers.get_layer("conv").multiplier.dtype == "float32"
+
+
+def test_a_model_without_quantizers_raises():
+    with pytest.raises(ValueError, match="no quantizers.*QuantizationAware"):
+        convert(residual_cnn())
+
+
+def test_a_finalized_model_raises():
+    model = quantization_aware(residual_cnn(), images())
+    with pytest.raises(ValueError, match="convert it before `kerasopt.finalize`"):
+        convert(finalize(model, verbose=False))
+
+
+@pytest.mark.parametrize("x", [None, np.zeros((4, 16, 16, 3), "float32")], ids=["none", "zeros"])
+def test_a_model_without_ranges_raises(x):
+    model = quantization_aware(residual_cnn(), images(1))
+    for variable in model.weights:
+        if variable.name in ("minimum", "maximum"):
+            variable.assign(0.0)
+    if x is not None:
+        model.get_layer("conv")(x, training=True)
+    with pytest.raises(ValueError, match="have no range.*'conv'"):
+        convert(model)
+
+
+def test_a_subclassed_model_raises():
+    model = Subclassed()
+    model(np.zeros((1, 3), "float32"))
+    with pytest.raises(ValueError, match="Only functional and Sequential models"):
+        convert(model)
+
+
+def test_unknown_targets_raise():
+    with pytest.raises(ValueError, match="Received: target='int3'"):
+        convert(residual_cnn(), "int3")
+
+
+def test_weights_that_are_not_finite_raise():
+    model = quantization_aware(residual_cnn(), images())
+    kernel = model.get_layer("project").kernel
+    kernel.assign(np.full(kernel.shape, np.nan))
+    with pytest.raises(ValueError, match="layer 'project' has values that are not finite"):
+        convert(model)
