@@ -1,20 +1,38 @@
 """Making Keras models small and fast while they train."""
 
-from kerasopt import callbacks, layers, parametrization, quantization, schedules, sparsity
+from kerasopt import (
+    callbacks,
+    curriculum,
+    distillation,
+    layers,
+    parametrization,
+    quantization,
+    schedules,
+    sparsity,
+)
+from kerasopt.benchmarking import benchmark, summary
+from kerasopt.exporters import save
+from kerasopt.lowering import convert
 from kerasopt.parametrization import finalize, parametrize, unparametrize
 from kerasopt.schedules import epochs
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "benchmark",
     "callbacks",
+    "convert",
+    "curriculum",
+    "distillation",
     "epochs",
     "finalize",
     "layers",
     "parametrization",
     "parametrize",
     "quantization",
+    "save",
     "schedules",
     "sparsity",
+    "summary",
     "unparametrize",
 ]

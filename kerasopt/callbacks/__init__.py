@@ -1,7 +1,19 @@
 """Callbacks: a schedule moves a technique's state during `fit`."""
 
+from kerasopt.callbacks.backup_and_restore import BackupAndRestore
 from kerasopt.callbacks.compression import Compression
+from kerasopt.callbacks.curriculum import Curriculum
+from kerasopt.callbacks.distillation import Distillation
 from kerasopt.callbacks.pruning import Pruning
 from kerasopt.callbacks.quantization_aware import QuantizationAware
+from kerasopt.callbacks.tensorboard import TensorBoard
 
-__all__ = ["Compression", "Pruning", "QuantizationAware"]
+__all__ = [
+    "BackupAndRestore",
+    "Compression",
+    "Curriculum",
+    "Distillation",
+    "Pruning",
+    "QuantizationAware",
+    "TensorBoard",
+]

@@ -87,7 +87,7 @@ class Clock:
 
     @property
     def _iterations(self) -> int:
-        return int(keras.ops.convert_to_tensor(_updating_optimizer(self._model).iterations))
+        return int(keras.ops.convert_to_numpy(_updating_optimizer(self._model).iterations))
 
     @property
     def _marks(self) -> tuple[int, int]:
@@ -96,8 +96,7 @@ class Clock:
 
     @_marks.setter
     def _marks(self, marks: tuple[int, int]):
-        if marks != self._marks:
-            getattr(self._model, _ATTRIBUTE).state.assign(marks)
+        getattr(self._model, _ATTRIBUTE).state.assign(marks)
 
 
 def horizon(params: dict | None, model: keras.Model) -> Horizon:

@@ -44,17 +44,20 @@ class Compression(TimedCallback):
 
     def __init__(self, scope="layer", criterion="magnitude", begin="0%", freeze="90%"):
         super().__init__()
-        self._parts: list[TimedCallback] = [
-            _DeclaredPruning(0.0, scope, criterion),
-            _DeclaredQuantization(begin=begin, freeze=freeze),
-        ]
+        self._pruning = _DeclaredPruning(0.0, scope, criterion)
+        self._quantization = _DeclaredQuantization(begin=begin, freeze=freeze)
+        self._parts: list[TimedCallback] = []
 
     def attach(self, model):
-        for part in self._parts:
+        self._parts = []
+        for part in (self._pruning, self._quantization):
             keras.callbacks.Callback.set_model(part, model)
             part.attachments = self.attachments
+            found = len(self.attachments.links)
             part.attach(model)
-        if not self.attachments.links:
+            if len(self.attachments.links) > found:
+                self._parts.append(part)
+        if not self._parts:
             raise ValueError(
                 f"Model '{model.name}' has no layer that declares compression. Build it of "
                 "`kerasopt.layers`, or use `kerasopt.callbacks.Pruning` and `QuantizationAware`, "
@@ -64,6 +67,10 @@ class Compression(TimedCallback):
     def check(self, horizon):
         for part in self._parts:
             part.check(horizon)
+
+    def span(self, horizon):
+        begins, ends = zip(*(part.span(horizon) for part in self._parts), strict=True)
+        return min(begins), max(ends)
 
     def next_due(self, update, horizon):
         due = [part.next_due(update, horizon) for part in self._parts]
@@ -75,11 +82,11 @@ class Compression(TimedCallback):
 
     def on_epoch_begin(self, epoch, logs=None):
         super().on_epoch_begin(epoch, logs)
-        self._parts[0].zero_hidden()
+        self._pruning.zero_hidden()
 
     def on_train_end(self, logs=None):
         super().on_train_end(logs)
-        self._parts[1].thaw()
+        self._quantization.thaw()
 
 
 class _DeclaredPruning(Pruning):

@@ -94,6 +94,10 @@ class Pruning(TimedCallback):
         for schedule, _ in self._units:
             schedule.check(horizon)
 
+    def span(self, horizon):
+        begins, ends = zip(*(schedule.span(horizon) for schedule, _ in self._units), strict=True)
+        return min(begins), max(ends)
+
     def next_due(self, update, horizon):
         due = [schedule.next_due(update, horizon) for schedule, _ in self._units]
         return min((moment for moment in due if moment is not None), default=None)

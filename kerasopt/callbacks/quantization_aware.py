@@ -106,6 +106,10 @@ class QuantizationAware(TimedCallback):
             schedules.resolve(self.freeze, horizon, "freeze"),
         )
 
+    def span(self, horizon):
+        begin, _ = self._times(horizon)
+        return begin, begin
+
     def next_due(self, update, horizon):
         return min((time for time in self._times(horizon) if time > update), default=None)
 

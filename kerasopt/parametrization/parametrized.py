@@ -113,7 +113,7 @@ def links_at(layer, path: str) -> list:
     return location.layer.parametrizations[location.slot]
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def parametrized_class(base: type, slots: tuple[str, ...]) -> type:
     """Returns the subclass of `base` that reads `slots` through their chains."""
 
