@@ -1,7 +1,5 @@
 """Distillation in `fit`."""
 
-import numbers
-
 import keras
 
 from kerasopt import distillation
@@ -64,7 +62,7 @@ class Distillation(FitMember, LossTerm):
         name: str = "distillation",
     ):
         super().__init__()
-        if not isinstance(alpha, numbers.Real) or not 0 <= alpha <= 1:
+        if not 0 <= alpha <= 1:
             raise ValueError(
                 "`alpha` is the share of the distillation loss, a number in [0, 1]. "
                 f"Received: alpha={alpha!r}"
@@ -113,7 +111,7 @@ class Distillation(FitMember, LossTerm):
         weights = keras.tree.flatten(sample_weight)
         weights = weights * len(flat) if len(weights) == 1 else weights
         parts = zip(keras.tree.flatten(outputs), flat, weights, strict=True)
-        distilled = sum(self.loss(*part) for part in parts)
+        distilled = keras.ops.sum(keras.ops.stack([self.loss(*part) for part in parts]))
         values = {"hard_loss": loss, f"{self.name}_loss": distilled}
         return self.alpha * (distilled - keras.ops.cast(loss, distilled.dtype)), values
 

@@ -2,6 +2,7 @@
 
 import math
 import numbers
+from collections.abc import Callable
 
 import keras
 import numpy as np
@@ -88,7 +89,7 @@ class CurriculumDataset(keras.utils.PyDataset):
         """How often an iteration over the dataset has begun."""
         self._sorted = _ORDERS[order](scores, np.random.default_rng(self.seed))
         self._epoch = 0
-        self._pacing = None
+        self._pacing: tuple[Callable[[float], float], int, int] | None = None
         self._slots = (-1, self._sorted)
 
     def set_epoch(self, epoch: int):

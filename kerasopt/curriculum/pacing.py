@@ -1,7 +1,6 @@
 """Pacing functions: the share of the sorted samples in use, by the progress of the curriculum."""
 
 import math
-import numbers
 
 import keras
 
@@ -34,11 +33,11 @@ class RootPacing:
     """
 
     def __init__(self, initial: float = 0.01, p: float = 2.0):
-        if not isinstance(initial, numbers.Real) or not 0 < initial <= 1:
+        if not 0 < initial <= 1:
             raise ValueError(
                 f"`initial` must be a share of the samples in (0, 1]. Received: initial={initial!r}"
             )
-        if not isinstance(p, numbers.Real) or not 1 <= p < math.inf:
+        if not 1 <= p < math.inf:
             raise ValueError(f"`p` must be a number of at least 1. Received: p={p!r}")
         self.initial = float(initial)
         self.p = float(p)

@@ -1,7 +1,6 @@
 """Distillation losses."""
 
 import math
-import numbers
 
 import keras
 import numpy as np
@@ -51,7 +50,7 @@ class KLDivergence(keras.losses.Loss):
         name: str = "kl_divergence",
     ):
         super().__init__(name=name, reduction=reduction, dtype="float32")
-        if not isinstance(temperature, numbers.Real) or not 0 < temperature < math.inf:
+        if not 0 < temperature < math.inf:
             raise ValueError(
                 f"`temperature` must be a positive number. Received: temperature={temperature!r}"
             )

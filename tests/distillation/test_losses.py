@@ -73,7 +73,7 @@ def test_get():
         distillation.get("kl")
 
 
-@pytest.mark.parametrize("temperature", [0, -1.0, float("nan"), float("inf"), "4"])
+@pytest.mark.parametrize("temperature", [0, -1.0, float("nan"), float("inf")])
 def test_bad_temperature(temperature):
     with pytest.raises(ValueError, match="Received: temperature="):
         distillation.KLDivergence(temperature)
