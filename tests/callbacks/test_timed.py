@@ -14,6 +14,12 @@ from kerasopt.callbacks.clock import Clock
 from kerasopt.callbacks.timed import TimedCallback, keep_attached, undo_later, undo_on_failure
 from kerasopt.schedules import Linear
 
+# Enough of the tests of the clock, of timed callbacks and of resuming to run on JAX, too.
+ON_JAX = (
+    "counts or sixteen or compile or weights_file or when_due or only_when or goes_on or failure"
+    " or resumed or global_random"
+)
+
 
 class Recorder(TimedCallback):
     """Notes what the base asks of it; fails on demand."""
@@ -235,19 +241,11 @@ def test_a_model_is_not_kept_alive_by_what_would_be_undone():
     assert model() is None
 
 
-def test_on_jax():
+def test_on_jax_in_its_own_process():
     here = pathlib.Path(__file__).parent
-    backup = here / "test_backup_and_restore.py"
-    selected = [
-        here / "test_clock.py",
-        here / "test_timed.py",
-        f"{backup}::test_a_resumed_training_ends_as_an_uninterrupted_one",
-        f"{backup}::test_the_clock_goes_on",
-        f"{backup}::test_global_random_states_are_those_of_the_uninterrupted_run",
-    ]
+    files = [str(here / f"test_{name}.py") for name in ("clock", "timed", "backup_and_restore")]
     process = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-k", "not on_jax", *map(str, selected)],
-        cwd=here.parents[1],
+        [sys.executable, "-P", "-m", "pytest", "-q", "-k", ON_JAX, *files],
         env={**os.environ, "KERAS_BACKEND": "jax"},
         capture_output=True,
         text=True,
