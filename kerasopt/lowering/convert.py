@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
 
 import keras
 from keras.src.models.functional import Functional
 
-from kerasopt.graph import Graph, Group, Groups, functional_of, layers
+from kerasopt.graph import Graph, Group, Groups, Node, functional_of, layers
 from kerasopt.lowering.builder import Builder
 from kerasopt.lowering.patterns import lowering_of
 from kerasopt.lowering.quantizers import activation_quantizer
@@ -58,18 +59,15 @@ def convert(model: keras.Model, target: str = "int8") -> keras.Model:
     functional = _checked(model)
     builder = Builder(model, graph)
     inputs = _add_inputs(functional, graph, builder)
-    groups = Groups(graph)
     floats: dict[Group, str] = {}
-    for group in groups:
-        if group.anchor.is_input:
-            continue
+    for group in _parts(Groups(graph)):
         try:
             lowering_of(group)(group, builder)
         except StaysFloat as reason:
             floats[group] = str(reason)
             for node in group.nodes:
                 builder.run_as_float(node)
-    _warn_about_floats(model, groups, floats)
+    _warn_about_floats(model, graph, floats)
     flat = [builder.as_float(builder.value(edge)).tensor for edge in graph.outputs]
     outputs = keras.tree.pack_sequence_as(functional._outputs_struct, flat)
     return keras.Model(inputs, outputs, name=f"{model.name}_int8")
@@ -118,20 +116,34 @@ def _add_inputs(functional: Functional, graph: Graph, builder: Builder) -> objec
     return keras.tree.pack_sequence_as(functional._inputs_struct, flat)
 
 
-def _warn_about_floats(model: keras.Model, groups: Groups, floats: dict[Group, str]) -> None:
+def _parts(groups: Groups) -> Iterator[Group]:
+    """Yields the groups to lower: without inputs, cut where a quantizer stands inside."""
+    for group in groups:
+        if group.anchor.is_input:
+            continue
+        begin = 0
+        for end, node in enumerate(group.nodes, start=1):
+            quantized = activation_quantizer(node.operation, "output") is not None
+            if quantized or node is group.output:
+                yield Group(group.nodes[begin:end], group.transparent)
+                begin = end
+
+
+def _warn_about_floats(model: keras.Model, graph: Graph, floats: dict[Group, str]) -> None:
     """Names what stays float and matters.
 
     That leaves out what has no weights and only prepares the outputs, or only moves values
     of a float tensor.
     """
-    before_integers: set[Group] = set()
-    for group in reversed(list(groups)):
-        readers = [groups.of(node) for node in group.output.consumers]
-        if any(reader not in floats or reader in before_integers for reader in readers):
-            before_integers.add(group)
+    float_nodes = {node for group in floats for node in group.nodes}
+    before_integers: set[Node] = set()
+    for node in reversed(graph.nodes):
+        if any(it not in float_nodes or it in before_integers for it in node.consumers):
+            before_integers.add(node)
     reasons: dict[str, list[str]] = {}
     for group, reason in floats.items():
-        if (group in before_integers and not group.transparent) or _has_weights(group):
+        matters = group.output in before_integers and not group.transparent
+        if matters or _has_weights(group):
             reasons.setdefault(reason, []).append(group.anchor.path)
     if reasons:
         lines = [f"  {reason}: {_shortened(paths)}" for reason, paths in reasons.items()]

@@ -1,10 +1,10 @@
 import keras
 import numpy as np
 import pytest
+from graph.models import Subclassed, nested, residual_cnn
 from keras import layers
 
 from kerasopt.graph import Graph
-from graph.models import Subclassed, nested, residual_cnn
 
 
 def paths(nodes):

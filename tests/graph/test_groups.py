@@ -1,9 +1,9 @@
 import keras
 import pytest
+from graph.models import residual_cnn
 from keras import layers
 
 from kerasopt.graph import Graph, Groups, wrap_operation
-from graph.models import residual_cnn
 
 
 def chains(model):

@@ -6,10 +6,10 @@ import sys
 import keras
 import numpy as np
 import pytest
+from graph.models import nested
 from keras import layers
 
 from kerasopt.graph import Graph, OperationLayer, unwrap_operations, wrap_operation
-from graph.models import nested
 
 
 def wrap_all(model):

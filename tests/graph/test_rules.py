@@ -1,11 +1,11 @@
 import keras
 import numpy as np
 import pytest
+from graph.models import Subclassed, nested, residual_cnn
 from keras import layers
 
 from kerasopt.graph import Rule, has_kernel, select
 from kerasopt.graph import layers as list_layers
-from graph.models import Subclassed, nested, residual_cnn
 
 
 def selected(model, rules=(), default=None, eligible=has_kernel):

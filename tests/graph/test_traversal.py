@@ -1,9 +1,9 @@
 import keras
 import numpy as np
+from graph.models import Subclassed, nested
 from keras import layers
 
 from kerasopt.graph import layers as list_layers
-from graph.models import Subclassed, nested
 
 
 def paths(model):

@@ -18,9 +18,7 @@ def quantization_aware(model: keras.Model, x: np.ndarray) -> keras.Model:
     selected = {id(layer): spec for _, layer in graph.layers(model) if is_quantizable(layer)}
     for site in list(placement(model, selected)):
         parametrize(model, f"{site.path}/{site.slot}", site.quantizer)
-    moments = [
-        layer for _, layer in graph.layers(model) if hasattr(layer, "moving_mean")
-    ]
+    moments = [layer for _, layer in graph.layers(model) if hasattr(layer, "moving_mean")]
     kept = [(layer.moving_mean.numpy(), layer.moving_variance.numpy()) for layer in moments]
     model(x, training=True)
     for layer, (mean, variance) in zip(moments, kept, strict=True):

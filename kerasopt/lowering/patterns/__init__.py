@@ -14,7 +14,6 @@ from kerasopt.lowering.patterns import (
     global_average_pooling,
     transparent,
 )
-from kerasopt.lowering.quantizers import affine_of
 from kerasopt.lowering.values import StaysFloat
 
 # A pattern is a pair of functions: whether a group is of its kind, and how to lower it.
@@ -26,11 +25,8 @@ def lowering_of(group: Group) -> Callable[[Group, Builder], None]:
     """Returns the function that lowers `group`.
 
     Raises:
-        StaysFloat: If no pattern is for groups of its kind, or a quantizer stands inside.
+        StaysFloat: If no pattern is for groups of its kind.
     """
-    for node in group.nodes[:-1]:
-        if affine_of(node.operation, "output") is not None:
-            raise StaysFloat(f"the output of {node.path} is quantized before the group ends")
     for pattern in PATTERNS:
         if pattern.matches(group):
             return pattern.lower
