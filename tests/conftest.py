@@ -1,0 +1,15 @@
+"""Which kerasopt the tests run against: the installed one."""
+
+import os
+
+from kerasopt.ops import native
+
+# Python puts the working directory first on the path of `python -c`. For the processes that tests
+# start, that would be the source tree, which has no native library.
+os.environ["PYTHONSAFEPATH"] = "1"
+
+
+def pytest_report_header():
+    folder = native.LIBRARY_PATH.parents[1]
+    library = "built" if native.LIBRARY_PATH.exists() else "NOT built"
+    return f"kerasopt: {folder}, native library {library}"
