@@ -21,7 +21,7 @@ import kerasopt as ko
 
 EPOCHS = 10
 TEACHER_EPOCHS = 6
-BATCH_SIZE = 128
+BATCH_SIZE = 64
 LEARNING_RATE = 3e-3
 SPARSITY = 0.75
 
@@ -61,8 +61,8 @@ def make_cnn(name: str, width: int = 64) -> keras.Model:
     x = convolve(inputs, layers.Conv2D(width // 2, 3, 2, padding="same", use_bias=False))
     x = convolve(x, layers.Conv2D(width, 3, 2, padding="same", use_bias=False))
     x = layers.Add()([x, separable(x, width)])
-    x = separable(x, 3 * width, strides=2)
-    x = layers.Add()([x, separable(x, 3 * width)])
+    x = separable(x, 4 * width, strides=2)
+    x = layers.Add()([x, separable(x, 4 * width)])
     x = layers.GlobalAveragePooling2D()(x)
     outputs = layers.Dense(fashion_mnist.CLASSES, name="logits")(x)
     return keras.Model(inputs, outputs, name=name)
@@ -115,7 +115,7 @@ def main() -> None:
     folder = arguments.output
     folder.mkdir(parents=True, exist_ok=True)
 
-    teacher = make_cnn("teacher", width=128)
+    teacher = make_cnn("teacher", width=96)
     train(teacher, train_data, TEACHER_EPOCHS)
 
     baseline, student = make_cnn("baseline"), make_cnn("student")
