@@ -1,3 +1,8 @@
+import os
+import pathlib
+import subprocess
+import sys
+
 import keras
 import numpy as np
 import pytest
@@ -286,3 +291,60 @@ def test_bad_arguments(arguments, message):
 def test_no_built_model_as_a_teacher(teacher):
     with pytest.raises(ValueError, match="Received:"):
         Distillation(teacher)
+
+
+_SEVERAL_DEVICES = """
+import keras, numpy as np
+from kerasopt.callbacks.distillation import Distillation
+
+x, y = np.random.default_rng(0).normal(size=(16, 3)), np.arange(16) % 4
+loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+
+def build(seed):
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(4, kernel_regularizer="l2")])
+    model.set_weights([np.random.default_rng(seed).normal(size=(3, 4)), np.zeros(4)])
+    model.compile("sgd", loss)
+    return model
+
+def train(student):
+    callbacks = [Distillation(build(0))]
+    fit = student.fit(x, y, batch_size=8, epochs=2, shuffle=False, verbose=0,
+                      validation_data=(x, y), callbacks=callbacks)
+    return [v for values in sorted(fit.history.items()) for v in values[1]], student.get_weights()
+
+if keras.config.backend() == "tensorflow":
+    import tensorflow as tf
+
+    cpu, = tf.config.list_physical_devices("CPU")
+    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+    one = train(build(1))
+    with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
+        student = build(1)
+else:
+    one = train(build(1))
+    distribution = keras.distribution.DataParallel(devices=["cpu:0", "cpu:1"])
+    keras.distribution.set_distribution(distribution)
+    student = build(1)
+student.evaluate(x, y, batch_size=8, verbose=0)
+two = train(student)
+np.testing.assert_allclose(two[0], one[0], rtol=1e-5)
+np.testing.assert_allclose(two[1][0], one[1][0], rtol=1e-5)
+"""
+
+
+@pytest.mark.parametrize("backend", ["tensorflow", "jax"])
+def test_several_devices_train_as_one_also_on_jax(backend):
+    environment = {
+        **os.environ,
+        "KERAS_BACKEND": backend,
+        "XLA_FLAGS": "--xla_force_host_platform_device_count=2",
+    }
+    process = subprocess.run(
+        [sys.executable, "-c", _SEVERAL_DEVICES],
+        cwd=pathlib.Path(__file__).parents[2],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert process.returncode == 0, process.stderr
