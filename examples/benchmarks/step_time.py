@@ -1,0 +1,168 @@
+"""Time of a training step with kerasopt's callbacks over that of plain `fit`, beside tfmot.
+
+The model is a CNN of five convolutions (32×32×3, batch 32, Adam). All variants train in turns of
+one epoch, many times over, so that whatever else the machine does meets all of them; a figure is
+the median of the ratios to the plain model's epoch of the same turn, with their quartiles.
+tensorflow-model-optimization switches a process to Keras 2, so it runs in one of its own, which
+waits for its turn. Reported in Markdown on stdout.
+
+    python examples/benchmarks/step_time.py --rounds 15              # jit off
+    python examples/benchmarks/step_time.py --rounds 15 --jit
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+
+import numpy as np
+
+BATCH, STEPS = 32, 60
+
+
+def build(keras):
+    """Returns the CNN; the same code for Keras 3 and for Keras 2."""
+    layers = keras.layers
+    inputs = x = layers.Input((32, 32, 3))
+    for filters, strides in ((32, 1), (64, 2), (64, 1), (128, 2), (128, 1)):
+        x = layers.Conv2D(filters, 3, strides, padding="same", use_bias=False)(x)
+        x = layers.ReLU()(layers.BatchNormalization()(x))
+    outputs = layers.Dense(10)(layers.GlobalAveragePooling2D()(x))
+    return keras.Model(inputs, outputs)
+
+
+def compile_model(keras, model, **options):
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.Adam(), loss, **options)
+    return model
+
+
+def data():
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((BATCH * STEPS, 32, 32, 3)).astype("float32")
+    return x, rng.integers(0, 10, BATCH * STEPS)
+
+
+class Variant:
+    """A model that trains one epoch at a time, in one continued training."""
+
+    def __init__(self, keras, model, callbacks=()):
+        self.model, self.callbacks, self.epoch = model, list(callbacks), 0
+        self.ticks = []
+        tick = lambda *_: self.ticks.append(time.perf_counter())  # noqa: E731
+        self.clock = keras.callbacks.LambdaCallback(on_epoch_begin=tick, on_epoch_end=tick)
+        self.data = data()
+
+    def run(self):
+        """Trains an epoch; returns the milliseconds of a step."""
+        self.ticks.clear()
+        self.model.fit(
+            *self.data,
+            batch_size=BATCH,
+            initial_epoch=self.epoch,
+            epochs=self.epoch + 1,
+            verbose=0,
+            callbacks=[*self.callbacks, self.clock],
+        )
+        self.epoch += 1
+        return 1000 * (self.ticks[1] - self.ticks[0]) / STEPS
+
+
+def kerasopt_variants(rounds, jit):
+    import keras
+
+    import kerasopt as ko
+
+    schedule = ko.schedules.PolynomialDecay(0.0, 0.8, begin=0, end=rounds * STEPS)
+    callbacks = {
+        "plain": [],
+        "plain again": [],
+        "Pruning": [ko.callbacks.Pruning(schedule)],
+        "QuantizationAware": [
+            ko.callbacks.QuantizationAware("int8", begin=0, freeze=2 * rounds * STEPS)
+        ],
+    }
+    compiled = lambda: compile_model(keras, build(keras), jit_compile=jit)  # noqa: E731
+    return {name: Variant(keras, compiled(), members) for name, members in callbacks.items()}
+
+
+def tfmot_worker():
+    """Runs an epoch of the variant that each line on stdin names; answers in milliseconds."""
+    os.environ["TF_USE_LEGACY_KERAS"] = "1"
+    import tensorflow_model_optimization as tfmot
+    import tf_keras as keras
+
+    pruning, quantize = tfmot.sparsity.keras, tfmot.quantization.keras.quantize_model
+    schedule = pruning.PolynomialDecay(0.0, 0.8, 0, 1000, frequency=10)
+    models = {
+        "tfmot plain": (build(keras), []),
+        "tfmot prune": (
+            pruning.prune_low_magnitude(build(keras), schedule),
+            [pruning.UpdatePruningStep()],
+        ),
+        "tfmot QAT": (quantize(build(keras)), []),
+    }
+    variants = {
+        name: Variant(keras, compile_model(keras, model), callbacks)
+        for name, (model, callbacks) in models.items()
+    }
+    print(json.dumps(list(variants)), flush=True)
+    for line in sys.stdin:
+        print(variants[line.strip()].run(), flush=True)
+
+
+class Tfmot:
+    """The process in which tfmot runs."""
+
+    def __init__(self):
+        self.process = subprocess.Popen(
+            [sys.executable, __file__, "--tfmot-worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        self.names = json.loads(self.process.stdout.readline())
+
+    def run(self, name):
+        self.process.stdin.write(name + "\n")
+        self.process.stdin.flush()
+        return float(self.process.stdout.readline())
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--jit", action="store_true", help="compile the step with XLA")
+    parser.add_argument("--no-tfmot", action="store_true", help="leave tfmot out")
+    parser.add_argument("--tfmot-worker", action="store_true", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.tfmot_worker:
+        return tfmot_worker()
+    variants = kerasopt_variants(arguments.rounds, arguments.jit)
+    runs = {name: variant.run for name, variant in variants.items()}
+    if not arguments.no_tfmot and not arguments.jit:
+        tfmot = Tfmot()
+        runs |= {name: lambda name=name: tfmot.run(name) for name in tfmot.names}
+    times = {name: [] for name in runs}
+    for turn in range(arguments.rounds + 1):  # the first one traces
+        for name, run in runs.items():
+            milliseconds = run()
+            if turn:
+                times[name].append(milliseconds)
+    report(times, arguments.jit)
+
+
+def report(times, jit):
+    print(f"\njit {'on' if jit else 'off'}, {len(times['plain'])} rounds of {STEPS} steps\n")
+    print("| variant | ms a step | over plain | quartiles |\n| --- | ---: | ---: | ---: |")
+    for name, values in times.items():
+        base = np.array(times["tfmot plain" if name.startswith("tfmot") else "plain"])
+        low, middle, high = np.percentile(np.array(values) / base, (25, 50, 75))
+        print(f"| {name} | {np.median(values):.2f} | {middle:.3f} | {low:.3f}–{high:.3f} |")
+
+
+if __name__ == "__main__":
+    main()
