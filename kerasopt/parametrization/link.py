@@ -58,6 +58,6 @@ class Parametrization(keras.layers.Layer):
         # Keras' `model.quantize` visits every leaf; it would silently skip the
         # parametrized layer above this link and quantize the layers beside it.
         raise ValueError(
-            "`quantize` of Keras does not know parametrized layers. Call `kerasopt.finalize(model)` "
+            "Keras' `quantize` does not know parametrized layers. Call `kerasopt.finalize(model)` "
             f"first, then `model.quantize`. Received: mode={mode}"
         )

@@ -20,10 +20,10 @@ class ParametrizedVariable(keras.Variable):
 
     def __init__(self, stored: keras.Variable, chain: Chain):
         # `keras.Variable.__init__` would create a variable: this is a view.
-        vars(self).update(stored=stored, chain=chain)
+        self.__dict__.update(stored=stored, chain=chain)
 
     def __getattr__(self, name):
-        return getattr(vars(self)["stored"], name)
+        return getattr(self.__dict__["stored"], name)
 
     def __setattr__(self, name, value):
         setattr(self.stored, name, value)

@@ -52,7 +52,7 @@ def placement(model: keras.Model, specs: dict[int, Spec]) -> Iterator[Site]:
         specs: Dict of the id of a layer to its `Spec`; other layers stay float.
     """
     groups = graph.Groups(graph.Graph.of(model))
-    visible = set()
+    visible: set[int] = set()
     placed: set[tuple[int, str]] = set()
     for group in groups:
         visible.update(id(node.operation) for node in group.nodes)
