@@ -5,7 +5,6 @@
 
 #include "invalid_argument.h"
 #include "kernels/convolution.h"
-#include "tensorflow/compiler/tf2xla/xla_op_registry.h"
 #include "xla/hlo/builder/lib/constants.h"
 #include "xla/hlo/builder/lib/arithmetic.h"
 #include "xla_support.h"
@@ -130,9 +129,9 @@ class XlaQuantizedConvolution : public XlaContraction {
   bool same_;
 };
 
-REGISTER_XLA_OP(Name("KerasoptQuantizedMatMul"), XlaQuantizedMatMul);
-REGISTER_XLA_OP(Name("KerasoptQuantizedConv2D"), XlaQuantizedConvolution<false>);
-REGISTER_XLA_OP(Name("KerasoptQuantizedDepthwiseConv2D"), XlaQuantizedConvolution<true>);
+KERASOPT_REGISTER_XLA("KerasoptQuantizedMatMul", XlaQuantizedMatMul);
+KERASOPT_REGISTER_XLA("KerasoptQuantizedConv2D", XlaQuantizedConvolution<false>);
+KERASOPT_REGISTER_XLA("KerasoptQuantizedDepthwiseConv2D", XlaQuantizedConvolution<true>);
 
 }  // namespace
 }  // namespace kerasopt

@@ -4,7 +4,6 @@
 #include <vector>
 
 #include "invalid_argument.h"
-#include "tensorflow/compiler/tf2xla/xla_op_registry.h"
 #include "xla/hlo/builder/lib/arithmetic.h"
 #include "xla/hlo/builder/lib/constants.h"
 #include "xla_support.h"
@@ -168,12 +167,12 @@ class XlaMinMax : public XlaOpKernel {
   }
 };
 
-REGISTER_XLA_OP(Name("KerasoptQuantizedAdd"), XlaQuantizedAdd);
-REGISTER_XLA_OP(Name("KerasoptQuantizedMean"), XlaQuantizedMean);
-REGISTER_XLA_OP(Name("KerasoptQuantize"), XlaQuantize);
-REGISTER_XLA_OP(Name("KerasoptFakeQuantize"), XlaFakeQuantize<false>);
-REGISTER_XLA_OP(Name("KerasoptFakeQuantizeGrad"), XlaFakeQuantize<true>);
-REGISTER_XLA_OP(Name("KerasoptMinMax"), XlaMinMax);
+KERASOPT_REGISTER_XLA("KerasoptQuantizedAdd", XlaQuantizedAdd);
+KERASOPT_REGISTER_XLA("KerasoptQuantizedMean", XlaQuantizedMean);
+KERASOPT_REGISTER_XLA("KerasoptQuantize", XlaQuantize);
+KERASOPT_REGISTER_XLA("KerasoptFakeQuantize", XlaFakeQuantize<false>);
+KERASOPT_REGISTER_XLA("KerasoptFakeQuantizeGrad", XlaFakeQuantize<true>);
+KERASOPT_REGISTER_XLA("KerasoptMinMax", XlaMinMax);
 
 }  // namespace
 }  // namespace kerasopt

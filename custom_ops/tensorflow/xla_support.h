@@ -5,6 +5,7 @@
 #define KERASOPT_TENSORFLOW_XLA_SUPPORT_H_
 
 #include "tensorflow/compiler/tf2xla/xla_op_kernel.h"
+#include "tensorflow/compiler/tf2xla/xla_op_registry.h"
 #include "xla/hlo/builder/xla_builder.h"
 
 namespace kerasopt {
@@ -35,5 +36,15 @@ inline xla::XlaOp XlaRequantize(xla::XlaOp sums, xla::XlaOp multiplier,
 }
 
 }  // namespace kerasopt
+
+// TensorFlow turns XLA registrations into kernels once, at the first compilation of the process;
+// this library may be loaded after that, so it registers the kernels itself too. The priority
+// decides where both did.
+#define KERASOPT_REGISTER_XLA(name, ...)                                                     \
+  REGISTER_XLA_OP(Name(name), __VA_ARGS__);                                                  \
+  REGISTER_KERNEL_BUILDER(Name(name).Device(tensorflow::DEVICE_CPU_XLA_JIT).Priority(1),     \
+                          __VA_ARGS__);                                                      \
+  REGISTER_KERNEL_BUILDER(Name(name).Device(tensorflow::DEVICE_GPU_XLA_JIT).Priority(1),     \
+                          __VA_ARGS__)
 
 #endif  // KERASOPT_TENSORFLOW_XLA_SUPPORT_H_

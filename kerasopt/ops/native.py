@@ -41,27 +41,33 @@ def load() -> Any | None:
     if tf.config.list_physical_devices("GPU"):
         # The kernels run on the CPU; the keras.ops form spares copies from and to the GPU.
         return None
-    if not LIBRARY_PATH.exists():
-        return _warn("was not built, since no C++ compiler was found at installation")
-    built_for = VERSION_PATH.read_text().strip()
-    if built_for != tf.__version__:
-        return _warn(f"was built for TensorFlow {built_for}, but {tf.__version__} is running")
-    try:
-        library = tf.load_op_library(str(LIBRARY_PATH))
-    except (tf.errors.OpError, OSError) as error:
-        return _warn(f"could not be loaded ({error})")
-    _register_gradients(tf, library)
-    return library
-
-
-def _warn(reason: str) -> None:
+    problem = _problem(tf.__version__)
+    if problem is None:
+        try:
+            library = tf.load_op_library(str(LIBRARY_PATH))
+        except (tf.errors.OpError, OSError) as error:
+            problem = f"could not be loaded ({error})"
+        else:
+            _register_gradients(tf, library)
+            return library
     warnings.warn(
-        f"kerasopt's native library {reason}. Results are the same without it, but "
+        f"kerasopt's native library {problem}. Results are the same without it, but "
         "quantization-aware training and integer inference are much slower. To get it, reinstall "
         "kerasopt with a C++ compiler and this TensorFlow at hand: "
         "`pip install --force-reinstall --no-deps --no-cache-dir kerasopt`.",
         stacklevel=4,
     )
+    return None
+
+
+def _problem(tensorflow_version: str) -> str | None:
+    """Say why the library must not be opened, without opening it."""
+    if not (LIBRARY_PATH.exists() and VERSION_PATH.exists()):
+        return "was not built at installation, which needs a C++ compiler"
+    built_for = VERSION_PATH.read_text().strip()
+    if built_for != tensorflow_version:
+        return f"was built for TensorFlow {built_for}, but {tensorflow_version} is running"
+    return None
 
 
 def _register_gradients(tf: Any, library: Any) -> None:

@@ -68,7 +68,7 @@ def quantized_conv2d(
     check("kernel", kernel, "int8", 4)
     kernel_size = tuple(kernel.shape[:2])
     shifted = _shifted_inputs(x, kernel_size, strides, padding, dilation_rate, input_zero_point)
-    accumulator = 0
+    accumulator: Any = 0
     for i, j, pixels in shifted:
         accumulator = accumulator + integer_matmul(pixels, kernel[i, j])
     return requantize(accumulator, bias, multiplier, output_zero_point, output_min, output_max)
@@ -96,7 +96,7 @@ def quantized_depthwise_conv2d(
         x, tuple(kernel_size), strides, padding, dilation_rate, input_zero_point
     )
     kernel = ops.cast(kernel, "int32")
-    accumulator = 0
+    accumulator: Any = 0
     for i, j, pixels in shifted:
         accumulator = accumulator + ops.expand_dims(pixels, -1) * kernel[i, j]
     shape = (-1, *accumulator.shape[1:3], channels * depth_multiplier)

@@ -1,0 +1,101 @@
+"""quantize, dequantize, fake_quantize and min_max on every path."""
+
+import hypothesis
+import hypothesis.strategies as st
+import numpy as np
+import tensorflow as tf
+from ops.paths import assert_same_bits
+
+from kerasopt import ops
+
+few = hypothesis.settings(max_examples=12, deadline=None, derandomize=True)
+special = np.array([0.0, -0.0, np.inf, -np.inf, np.nan, 1e30, -1e30, 0.5, 1.5, -2.5], "float32")
+
+
+def floats(seed, shape, with_special):
+    values = np.random.default_rng(seed).standard_normal(shape).astype("float32") * 20
+    if with_special:
+        values.flat[: special.size] = special
+    return values
+
+
+@few
+@hypothesis.given(
+    seed=st.integers(0, 2**32 - 1),
+    channels=st.integers(10, 150),
+    per_channel=st.booleans(),
+    zero_point=st.integers(-128, 127),
+    with_special=st.booleans(),
+)
+def test_quantize(seed, channels, per_channel, zero_point, with_special):
+    x = floats(seed, (37, channels), with_special)
+    scale = np.random.default_rng(seed).uniform(0.01, 1, channels if per_channel else ())
+    scale = scale.astype("float32")
+    q = assert_same_bits(lambda x, scale: ops.quantize(x, scale, zero_point), x, scale)
+    expected = np.clip(np.rint(x / scale) + zero_point, -128, 127)
+    np.testing.assert_array_equal(q, np.where(np.isnan(x), zero_point, expected))
+    back = np.asarray(ops.dequantize(q, scale, zero_point))
+    np.testing.assert_array_equal(back, (q.astype("int32") - zero_point) * scale)
+
+
+def test_quantize_divides_by_constant_scales_too():
+    x = floats(0, (1000, 97), False)
+    scale = np.random.default_rng(1).uniform(0.01, 1, 97).astype("float32")
+    for jit_compile in (False, True):
+        compiled = tf.function(lambda x: ops.quantize(x, scale, 3), jit_compile=jit_compile)
+        expected = np.clip(np.rint(x / scale) + 3, -128, 127)
+        np.testing.assert_array_equal(compiled(tf.constant(x)), expected)
+
+
+@few
+@hypothesis.given(
+    seed=st.integers(0, 2**32 - 1),
+    channels=st.integers(10, 150),
+    per_channel=st.booleans(),
+    limits=st.sampled_from([(-128, 127), (-127, 127), (-8, 7), (0, 255), (-32768, 32767)]),
+    position=st.floats(0, 1),
+    with_special=st.booleans(),
+)
+def test_fake_quantize(seed, channels, per_channel, limits, position, with_special):
+    qmin, qmax = limits
+    rng = np.random.default_rng(seed)
+    x = floats(seed, (3, 13, channels), with_special)
+    upstream = rng.standard_normal(x.shape).astype("float32")
+    scale = rng.uniform(0.01, 1, channels if per_channel else ()).astype("float32")
+    zero_point = np.float32(round(qmin + position * (qmax - qmin)))
+
+    def values_and_gradient(x, scale, zero_point, upstream):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = ops.fake_quantize(x, scale, zero_point, qmin=qmin, qmax=qmax)
+        return y, tape.gradient(y, x, output_gradients=upstream)
+
+    y, gradient = assert_same_bits(values_and_gradient, x, scale, zero_point, upstream)
+    q = np.rint(x / scale) + zero_point
+    expected = (np.clip(q, qmin, qmax) - zero_point) * scale
+    np.testing.assert_array_equal(y, expected)
+    inside = (q >= qmin) & (q <= qmax)
+    np.testing.assert_array_equal(gradient, np.where(inside, upstream, 0))
+
+
+def test_fake_quantize_gives_scale_no_gradient():
+    x, scale = tf.Variable([0.3, 99.0]), tf.Variable(0.25)
+    with tf.GradientTape() as tape:
+        y = tf.reduce_sum(ops.fake_quantize(x, scale))
+    dx, dscale = tape.gradient(y, [x, scale])
+    np.testing.assert_array_equal(dx, [1.0, 0.0])
+    assert dscale is None
+
+
+@few
+@hypothesis.given(
+    seed=st.integers(0, 2**32 - 1),
+    size=st.one_of(st.integers(1, 200), st.sampled_from([4096, 4097, 20_000])),
+    nan_at=st.one_of(st.none(), st.integers(0, 10**6)),
+)
+def test_min_max(seed, size, nan_at):
+    x = floats(seed, (size,), False)
+    if nan_at is not None:
+        x[nan_at % size] = np.nan
+    low, high = assert_same_bits(ops.min_max, x)
+    np.testing.assert_array_equal([low, high], [x.min(), x.max()])

@@ -1,0 +1,162 @@
+"""Bad input to the native ops raises InvalidArgumentError and never crashes."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from kerasopt import ops
+from kerasopt.ops import native
+
+ZERO_POINTS = {"input_zero_point": 0, "output_zero_point": 0}
+
+
+def contraction_inputs(**changed):
+    """Valid inputs of a convolution but for `changed`, as tensors, which TensorFlow never casts."""
+    inputs = {
+        "x": np.zeros((2, 5, 5, 3), "int8"),
+        "kernel": np.zeros((3, 3, 3, 4), "int8"),
+        "bias": np.zeros(4, "int32"),
+        "multiplier": np.ones(4, "float32"),
+    }
+    return as_tensors({**inputs, **changed})
+
+
+def as_tensors(inputs):
+    return {name: tf.constant(value) for name, value in inputs.items()}
+
+
+BAD_CONTRACTION_INPUTS = [
+    {"x": np.zeros((2, 5, 5, 3), "float32")},
+    {"x": np.zeros((5, 3), "int8")},
+    {"x": np.zeros((2, 5, 5, 2), "int8")},
+    {"x": np.zeros((2, 2, 2, 3), "int8")},
+    {"x": np.zeros((2, 0, 5, 3), "int8")},
+    {"kernel": np.zeros((3, 3, 3, 4), "int32")},
+    {"kernel": np.zeros((3, 4), "int8")},
+    {"kernel": np.zeros((0, 3, 3, 4), "int8")},
+    {"bias": np.zeros(4, "float32")},
+    {"bias": np.zeros(3, "int32")},
+    {"bias": np.zeros((4, 1), "int32")},
+    {"multiplier": np.ones(5, "float32")},
+    {"multiplier": np.array([1, np.nan, 1, 1], "float32")},
+    {"multiplier": np.array([1, np.inf, 1, 1], "float32")},
+    {"multiplier": np.array([1, 0, 1, 1], "float32")},
+    {"multiplier": np.array([1, -1, 1, 1], "float32")},
+]
+
+
+@pytest.mark.parametrize("changed", BAD_CONTRACTION_INPUTS)
+def test_convolution(changed):
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        ops.quantized_conv2d(**contraction_inputs(**changed), **ZERO_POINTS)
+
+
+@pytest.mark.parametrize("changed", BAD_CONTRACTION_INPUTS)
+def test_depthwise_convolution(changed):
+    inputs = contraction_inputs(kernel=np.zeros((3, 3, 3, 1), "int8"))
+    inputs |= {"bias": np.zeros(3, "int32"), "multiplier": np.ones(3, "float32")}
+    if "bias" in changed and changed["bias"].shape == (3,):
+        changed = {"bias": np.zeros(2, "int32")}
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        ops.quantized_depthwise_conv2d(**as_tensors({**inputs, **changed}), **ZERO_POINTS)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"x": np.zeros(3, "int8")},
+        {"x": np.zeros((2, 4), "int8")},
+        {"x": np.zeros((2, 3), "uint8")},
+        {"kernel": np.zeros(3, "int8")},
+        {"x": np.zeros((2, 0), "int8"), "kernel": np.zeros((0, 4), "int8")},
+        {"multiplier": np.array([1, np.nan, 1, 1], "float32")},
+    ],
+)
+def test_matmul(changed):
+    inputs = contraction_inputs(x=np.zeros((2, 3), "int8"), kernel=np.zeros((3, 4), "int8"))
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        ops.quantized_matmul(**as_tensors({**inputs, **changed}), **ZERO_POINTS)
+
+
+def test_empty_batch_gives_an_empty_result():
+    x = np.zeros((0, 5, 5, 3), "int8")
+    y = ops.quantized_conv2d(**contraction_inputs(x=x), **ZERO_POINTS)
+    assert y.shape == (0, 3, 3, 4)
+    mean = ops.quantized_mean(
+        x, input_scale=1.0, output_scale=1.0, input_zero_point=0, output_zero_point=0
+    )
+    assert mean.shape == (0, 3)
+
+
+def test_add_and_mean():
+    x = np.zeros((2, 3), "int8")
+    scales = {"scale0": 1.0, "scale1": 1.0, "output_scale": 1.0}
+    zero_points = {"zero_point0": 0, "zero_point1": 0, "output_zero_point": 0}
+    for other in (np.zeros((2, 4), "int8"), np.zeros((2, 3), "int32")):
+        with pytest.raises(tf.errors.InvalidArgumentError):
+            ops.quantized_add(x, tf.constant(other), **scales, **zero_points)
+    for image in (x, np.zeros((2, 0, 3, 1), "int8"), np.zeros((2, 3, 3, 1), "float32")):
+        with pytest.raises(tf.errors.InvalidArgumentError):
+            ops.quantized_mean(tf.constant(image), input_scale=1.0, output_scale=1.0, **ZERO_POINTS)
+
+
+@pytest.mark.parametrize("scale", [0.0, -1.0, np.nan, np.inf, np.ones(3), np.ones((4, 4))])
+def test_scales(scale):
+    x, scale = np.zeros((2, 4), "float32"), np.asarray(scale, "float32")
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        ops.quantize(x, scale, 0)
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        ops.fake_quantize(x, scale)
+
+
+@pytest.mark.parametrize("zero_point", [128.0, np.nan, np.zeros(3)])
+def test_fake_quantize_zero_points(zero_point):
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        ops.fake_quantize(
+            np.zeros((2, 4), "float32"), np.float32(1.0), np.asarray(zero_point, "float32")
+        )
+
+
+def test_min_max_of_nothing():
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        ops.min_max(np.zeros((0, 3), "float32"))
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [{"output_max": 128}, {"input_zero_point": -129}, {"output_min": 5, "output_max": 4}],
+)
+def test_attributes_are_checked_by_the_facade_and_by_the_op(attributes):
+    inputs = contraction_inputs(x=np.zeros((2, 3), "int8"), kernel=np.zeros((3, 4), "int8"))
+    with pytest.raises(ValueError, match="Received: "):
+        ops.quantized_matmul(**inputs, **{**ZERO_POINTS, **attributes})
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        native.load().kerasopt_quantized_mat_mul(**inputs, **{**ZERO_POINTS, **attributes})
+
+
+@pytest.mark.parametrize(
+    "arguments, name",
+    [
+        ({"strides": 0}, "strides"),
+        ({"strides": (1, 2, 3)}, "strides"),
+        ({"dilation_rate": -1}, "dilation_rate"),
+        ({"padding": "full"}, "padding"),
+    ],
+)
+def test_windows(arguments, name):
+    with pytest.raises(ValueError, match=f"`{name}` must be .*Received: {name}="):
+        ops.quantized_conv2d(**contraction_inputs(), **ZERO_POINTS, **arguments)
+
+
+def test_python_scales_and_formats():
+    image = np.zeros((1, 2, 2, 1), "int8")
+    for scale in (0.0, -1.0, float("nan"), float("inf")):
+        with pytest.raises(ValueError, match="`input_scale` must be positive and finite"):
+            ops.quantized_mean(image, input_scale=scale, output_scale=1.0, **ZERO_POINTS)
+    x = np.zeros(3, "float32")
+    with pytest.raises(ValueError, match="`dtype` must be one of"):
+        ops.quantize(x, 1.0, 0, dtype="int3")
+    with pytest.raises(ValueError, match="`zero_point` must be an integer"):
+        ops.quantize(x, 1.0, 200)
+    with pytest.raises(ValueError, match="`qmin` must be smaller"):
+        ops.fake_quantize(x, 1.0, qmin=3, qmax=3)
