@@ -194,7 +194,7 @@ def test_these_tests_on_jax():
     here = pathlib.Path(__file__).parent
     names = ("test_curriculum.py", "test_distillation.py", "test_loss_terms.py")
     # Arithmetic that no backend takes part in, or that others of these tests cover, is left out.
-    selection = "not (on_jax or bad_arguments or told_apart or learns or regression or weights)"
+    selection = "not (on_jax or bad_arguments or told_apart or learns or regression or sample_weights)"
     command = [sys.executable, "-m", "pytest", "-q", "-k", selection]
     process = subprocess.run(
         [*command, *(str(here / name) for name in names)],
