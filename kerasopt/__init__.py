@@ -14,7 +14,7 @@ from kerasopt.benchmarking import benchmark, summary
 from kerasopt.exporters import save
 from kerasopt.lowering import convert
 from kerasopt.parametrization import finalize, parametrize, unparametrize
-from kerasopt.schedules import epochs
+from kerasopt.times import epochs
 
 __version__ = "0.1.0"
 

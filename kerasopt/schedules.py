@@ -1,118 +1,16 @@
 """How much, when: pure functions of the optimizer update and the training's horizon.
 
-A time is written as the user thinks of it: an integer number of optimizer updates, a percentage
-of the updates of this training (`"30%"`), or a number of epochs (`kerasopt.epochs(3)`).
 A schedule gives a value at every update, and says at which updates that value is *due* to be
 applied, so that a costly change of state (a new mask) does not happen in every step.
 """
 
-import dataclasses
 import math
 import numbers
-import re
 import warnings
 
 import keras
 
-_PERCENTAGE = re.compile(r"\d+(\.\d+)?%")
-
-
-@dataclasses.dataclass(frozen=True)
-class Horizon:
-    """The extent of one training.
-
-    Args:
-        total: Number of optimizer updates in all epochs of this training; `None` when the
-            length of an epoch is unknown.
-        updates_per_epoch: Optimizer updates in one epoch; not a whole number where gradients
-            accumulate over the border of two epochs. `None` when unknown.
-    """
-
-    total: int | None = None
-    updates_per_epoch: float | None = None
-
-
-@keras.saving.register_keras_serializable(package="kerasopt")
-@dataclasses.dataclass(frozen=True)
-class Epochs:
-    """A time in epochs; see `kerasopt.epochs`."""
-
-    number: float
-
-    def __post_init__(self):
-        if isinstance(self.number, bool) or not isinstance(self.number, numbers.Real):
-            raise ValueError(f"`number` must be a number. Received: number={self.number!r}")
-        if not 0 <= self.number < math.inf:
-            raise ValueError(
-                f"`number` must be finite and not negative. Received: number={self.number!r}"
-            )
-
-    def get_config(self) -> dict:
-        return {"number": self.number}
-
-    @classmethod
-    def from_config(cls, config: dict) -> "Epochs":
-        return cls(**config)
-
-
-Time = int | str | Epochs
-
-
-def epochs(number: float) -> Epochs:
-    """Writes a time in epochs.
-
-    ```python
-    ko.schedules.PolynomialDecay(0.0, 0.8, begin=ko.epochs(1), end=ko.epochs(7.5))
-    ```
-
-    Args:
-        number: Epochs since the beginning of training, not negative; may be a fraction.
-
-    Returns:
-        An `Epochs` time, accepted wherever a schedule takes a time.
-    """
-    return Epochs(number)
-
-
-def validate_time(time: Time, name: str) -> Time:
-    """Returns `time` in its plain form, or raises `ValueError` if it can never be a time."""
-    if isinstance(time, Epochs):
-        return time
-    if isinstance(time, str) and _PERCENTAGE.fullmatch(time) and _magnitude(time) <= 100:
-        return time
-    if isinstance(time, numbers.Integral) and not isinstance(time, bool) and time >= 0:
-        return int(time)
-    raise ValueError(
-        f"`{name}` must be a number of optimizer updates (an integer, not negative), a percentage "
-        f'from "0%" to "100%", or `kerasopt.epochs(n)`. Received: {name}={time!r}'
-    )
-
-
-def resolve(time: Time, horizon: Horizon, name: str = "begin") -> int:
-    """Turns a time into the nearest optimizer update.
-
-    Args:
-        time: An integer (updates), a percentage of `horizon.total`, or `Epochs`.
-        horizon: The extent of this training.
-        name: The argument's name in error messages.
-
-    Returns:
-        The number of updates since the beginning of the training, an integer.
-
-    Raises:
-        ValueError: If `time` is malformed, or relative to a length that is unknown.
-    """
-    time = validate_time(time, name)
-    if isinstance(time, int):
-        return time
-    length = horizon.updates_per_epoch if isinstance(time, Epochs) else horizon.total
-    if length is None:
-        raise ValueError(
-            f"`{name}` is relative to the length of the training, which is unknown because the "
-            "dataset has no length. Pass `steps_per_epoch` to `fit()`, or a number of optimizer "
-            f"updates. Received: {name}={time!r}"
-        )
-    return round(length * _magnitude(time) / (1 if isinstance(time, Epochs) else 100))
+from kerasopt.times import Horizon, Time, magnitude, resolve, validate_time
 
 
 class Schedule:
@@ -155,7 +53,7 @@ class Schedule:
                 "`frequency` must be a positive number of optimizer updates. "
                 f"Received: frequency={frequency!r}"
             )
-        if type(self.begin) is type(self.end) and _magnitude(self.begin) > _magnitude(self.end):
+        if type(self.begin) is type(self.end) and magnitude(self.begin) > magnitude(self.end):
             raise ValueError(_BEGIN_AFTER_END.format(begin=begin, end=end))
 
     def curve(self, progress: float) -> float:
@@ -391,9 +289,3 @@ def _finite(value: float, name: str) -> float:
     if isinstance(value, bool) or not isinstance(value, numbers.Real) or not math.isfinite(value):
         raise ValueError(f"`{name}` must be a finite number. Received: {name}={value!r}")
     return float(value)
-
-
-def _magnitude(time: Time) -> float:
-    if isinstance(time, Epochs):
-        return time.number
-    return float(time.rstrip("%")) if isinstance(time, str) else time

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kerasopt import schedules
-from kerasopt.schedules import Constant, Cosine, Horizon, Linear, OneShot, PolynomialDecay, epochs
+from kerasopt.schedules import Constant, Cosine, Linear, OneShot, PolynomialDecay
+from kerasopt.times import Horizon, epochs, resolve
 
 HORIZON = Horizon(total=200, updates_per_epoch=20.0)
 
@@ -22,11 +23,11 @@ HORIZON = Horizon(total=200, updates_per_epoch=20.0)
     [(7, 7), ("0%", 0), ("30%", 60), ("12.5%", 25), ("100%", 200), (epochs(3), 60)],
 )
 def test_times(time, update):
-    assert schedules.resolve(time, HORIZON) == update
+    assert resolve(time, HORIZON) == update
 
 
 def test_epochs_may_be_fractions():
-    assert schedules.resolve(epochs(1.5), Horizon(10, 2.5)) == 4
+    assert resolve(epochs(1.5), Horizon(10, 2.5)) == 4
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import keras
 from keras.src.saving.keras_saveable import KerasSaveable
 
 from kerasopt.parametrization import renew_functions
-from kerasopt.schedules import Horizon
+from kerasopt.times import Horizon
 
 _ATTRIBUTE = "_kerasopt_clock"
 _UNSET = -1

@@ -7,6 +7,7 @@ from kerasopt.callbacks.clock import accumulation_steps, horizon
 from kerasopt.callbacks.fit_scope import FitMember
 from kerasopt.callbacks.timed import require_backend, undo_on_failure
 from kerasopt.callbacks.training_values import TrainingValues
+from kerasopt.times import Time
 
 
 class Curriculum(FitMember):
@@ -40,8 +41,8 @@ class Curriculum(FitMember):
         self,
         data: curriculum.CurriculumDataset,
         pacing="root",
-        begin: schedules.Time = 0,
-        end: schedules.Time = "40%",
+        begin: Time = 0,
+        end: Time = "40%",
     ):
         super().__init__()
         if not isinstance(data, curriculum.CurriculumDataset):

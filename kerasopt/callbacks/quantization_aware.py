@@ -15,6 +15,7 @@ from kerasopt.quantization import (
     placement,
     wrap_residuals,
 )
+from kerasopt.times import resolve, validate_time
 
 
 class QuantizationAware(TimedCallback):
@@ -61,8 +62,8 @@ class QuantizationAware(TimedCallback):
     def __init__(self, spec="int8", begin="0%", freeze="90%", rules=()):
         super().__init__()
         self.spec = formats.get(spec)
-        self.begin = schedules.validate_time(begin, "begin")
-        self.freeze = schedules.validate_time(freeze, "freeze")
+        self.begin = validate_time(begin, "begin")
+        self.freeze = validate_time(freeze, "freeze")
         self.rules = [
             (selector, None if argument is None else formats.get(argument))
             for selector, argument in rules
@@ -102,8 +103,8 @@ class QuantizationAware(TimedCallback):
 
     def _times(self, horizon):
         return (
-            schedules.resolve(self.begin, horizon, "begin"),
-            schedules.resolve(self.freeze, horizon, "freeze"),
+            resolve(self.begin, horizon, "begin"),
+            resolve(self.freeze, horizon, "freeze"),
         )
 
     def span(self, horizon):

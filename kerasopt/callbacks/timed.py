@@ -9,7 +9,7 @@ import keras
 
 from kerasopt.callbacks.attachments import Attachments
 from kerasopt.callbacks.clock import Clock, accumulation_steps, horizon, strategy_scope
-from kerasopt.schedules import Horizon
+from kerasopt.times import Horizon
 
 # Per model: which `fit` it is, and the bound methods to call if that fails before it begins.
 _UNDO: weakref.WeakKeyDictionary[keras.Model, tuple[Callable, list[weakref.WeakMethod]]] = (

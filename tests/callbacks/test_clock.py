@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from kerasopt.callbacks.clock import Clock, horizon
-from kerasopt.schedules import Horizon
+from kerasopt.times import Horizon
 
 
 class Recorder(keras.callbacks.Callback):

@@ -7,9 +7,9 @@ import keras
 import numpy as np
 import pytest
 
-from kerasopt import schedules
 from kerasopt.callbacks.curriculum import Curriculum
 from kerasopt.curriculum import CurriculumDataset
+from kerasopt.times import epochs
 
 N, BATCH = 24, 4
 STEPS = N // BATCH
@@ -104,7 +104,7 @@ def test_explicit_steps_of_a_whole_epoch_change_nothing():
     np.testing.assert_array_equal(seen_batches(model, 1), expected_batches(data, 1))
 
 
-@pytest.mark.parametrize("end", ["50%", 6, schedules.epochs(1)])
+@pytest.mark.parametrize("end", ["50%", 6, epochs(1)])
 def test_times(end):
     data = dataset()
     plain_model().fit(data, epochs=2, callbacks=[Curriculum(data, end=end)], verbose=0)
