@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import itertools
 from typing import Any
 
 import keras
@@ -19,17 +20,15 @@ class Builder:
     """Keeps the values of the new model and makes its layers.
 
     Args:
-        model: The functional model that is lowered; it is not changed.
-        graph: Its `Graph`.
+        source: The functional model that is lowered; it is not changed, and not compiled.
     """
 
-    def __init__(self, model: keras.Model, graph: Graph):
-        self._model = model
-        self._graph = graph
+    def __init__(self, source: keras.Model):
+        self._source = source
         self._values: dict[tuple[int, int], Value] = {}
         self._converted: dict[tuple[int, Affine | None], Value] = {}
         self._layers: dict[Any, keras.Layer] = {}
-        self._names: dict[str, int] = {}
+        self._names: set[str] = set()
 
     def value(self, edge: Edge) -> Value:
         """Returns the value that stands for an edge of the source."""
@@ -45,7 +44,8 @@ class Builder:
         affine = affine_of(node.operation, "input")
         if affine is not None:
             # As in training, the quantizer applies to the first argument of the call.
-            first = node.keras_node.arguments.args[:1]
+            arguments = node.keras_node.arguments
+            first = next(iter((*arguments.args, *arguments.kwargs.values())))
             count = len([x for x in keras.tree.flatten(first) if isinstance(x, keras.KerasTensor)])
             values[:count] = [self.as_integers(value, affine) for value in values[:count]]
         return values
@@ -107,24 +107,24 @@ class Builder:
         return self._converted[key]
 
     def _unique(self, name: str) -> str:
-        count = self._names.get(name, 0)
-        self._names[name] = count + 1
-        return f"{name}_{count}" if count else name
+        candidates = (f"{name}_{count}" if count else name for count in itertools.count())
+        free = next(candidate for candidate in candidates if candidate not in self._names)
+        self._names.add(free)
+        return free
 
     def _plain_operation(self, node: Node) -> keras.Operation:
-        operation = unwrap(self._plain_nodes[id(node)].operation)
+        operation = unwrap(self._plain_operations[node.path])
         if isinstance(operation, keras.Layer):
             return self.layer(node, None, lambda name: _renamed(operation, name))
         return copy_operation(operation, self.name(node))
 
     @functools.cached_property
-    def _plain_nodes(self) -> dict[int, Node]:
-        """The nodes of a finalized copy of the source, by the nodes of the source."""
-        plain = keras.models.clone_model(self._model)
-        plain.set_weights(self._model.get_weights())
+    def _plain_operations(self) -> dict[str, keras.Operation]:
+        """The operations of a finalized copy of the source, by path."""
+        plain = keras.models.clone_model(self._source)
+        plain.set_weights(self._source.get_weights())
         finalize(plain, verbose=False)
-        nodes = zip(self._graph, Graph.of(plain), strict=True)
-        return {id(node): counterpart for node, counterpart in nodes}
+        return {node.path: node.operation for node in Graph.of(plain)}
 
 
 def copy_operation(operation: keras.Operation, name: str) -> keras.Operation:

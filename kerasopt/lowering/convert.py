@@ -57,8 +57,9 @@ def convert(model: keras.Model, target: str = "int8") -> keras.Model:
         raise ValueError(f"Argument `target` must be 'int8'. Received: target={target!r}")
     graph = Graph.of(model)
     functional = _checked(model)
-    builder = Builder(model, graph)
-    inputs = _add_inputs(functional, graph, builder)
+    inputs, outputs = functional._inputs_struct, functional._outputs_struct
+    builder = Builder(keras.Model(inputs, outputs))
+    new_inputs = _add_inputs(functional, graph, builder)
     floats: dict[Group, str] = {}
     for group in _parts(Groups(graph)):
         try:
@@ -69,8 +70,8 @@ def convert(model: keras.Model, target: str = "int8") -> keras.Model:
                 builder.run_as_float(node)
     _warn_about_floats(model, graph, floats)
     flat = [builder.as_float(builder.value(edge)).tensor for edge in graph.outputs]
-    outputs = keras.tree.pack_sequence_as(functional._outputs_struct, flat)
-    return keras.Model(inputs, outputs, name=f"{model.name}_int8")
+    new_outputs = keras.tree.pack_sequence_as(outputs, flat)
+    return keras.Model(new_inputs, new_outputs, name=f"{model.name}_int8")
 
 
 def _checked(model: keras.Model) -> Functional:

@@ -191,14 +191,23 @@ def test_nested_models_are_flattened():
     np.testing.assert_allclose(run(model, x), run(integers, x), atol=0.1)
 
 
-def test_a_shared_layer_keeps_one_kernel_per_input_scale():
+def test_a_shared_layer_has_one_kernel_for_each_input_scale():
     inputs = keras.Input((4,))
     shared = layers.Dense(4, activation="relu", name="shared")
-    x = shared(inputs)
-    x = shared(shared(x))
+    x = shared(shared(inputs=layers.Dense(4, name="before")(inputs)))
+    x = layers.Dense(2, name="shared_1")(x)  # the name that the second call could take
     values = np.random.default_rng(0).normal(size=(64, 4)).astype("float32")
-    model, integers = converted(keras.Model(inputs, layers.Dense(2)(x)), values)
-    assert sum(isinstance(layer, QuantizedDense) for layer in integers.layers) == 2
+    model, integers = converted(keras.Model(inputs, x), values)
+    assert sum(isinstance(layer, QuantizedDense) for layer in integers.layers) == 4
+    np.testing.assert_allclose(run(model, values), run(integers, values), atol=0.1)
+
+
+def test_a_layer_that_quantizes_its_input_is_shared_whole():
+    inputs = keras.Input((4,))
+    shared = layers.Dense(4, activation="relu", name="shared")
+    values = np.random.default_rng(0).normal(size=(64, 4)).astype("float32")
+    model, integers = converted(keras.Model(inputs, shared(shared(inputs))), values)
+    assert sum(isinstance(layer, QuantizedDense) for layer in integers.layers) == 1
     np.testing.assert_allclose(run(model, values), run(integers, values), atol=0.1)
 
 

@@ -12,7 +12,8 @@ from kerasopt.lowering.builder import Builder, copy_operation
 from kerasopt.lowering.quantizers import affine_of
 from kerasopt.lowering.values import StaysFloat, Value
 
-_ONLY_IN_TRAINING = (
+# What these do, they do in training only.
+_IDENTITIES = (
     keras.layers.Activation,  # a transparent one is linear
     keras.layers.Dropout,
     keras.layers.Identity,
@@ -34,7 +35,7 @@ def lower(group: Group, builder: Builder) -> None:
     if affine_of(node.operation, "output") is not None:
         raise StaysFloat("it has a quantizer, though it keeps the scale of its input")
     operation = unwrap(node.operation)
-    if isinstance(operation, _ONLY_IN_TRAINING):
+    if isinstance(operation, _IDENTITIES):
         builder.put(node, value)
     elif isinstance(operation, keras.layers.ZeroPadding2D):
         builder.put(node, Value(_pad(operation, value.tensor, value.affine), value.affine))
