@@ -10,7 +10,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from kerasopt.benchmarking.classification import classification_scores
+from kerasopt.benchmarking.classification import ClassificationScores, classification_scores
+from kerasopt.benchmarking.forward import batch_of, compiled_forward, predictions
 from kerasopt.benchmarking.latency import median_latencies
 from kerasopt.benchmarking.layer_statistics import layer_statistics
 from kerasopt.benchmarking.memory import peak_activation_bytes, variable_bytes
@@ -124,7 +125,8 @@ def benchmark(
         data: Tuple `(x, y)`. `x` is an array, or what else the models take, of `n` examples; `y`
             has integer classes of shape `(n,)` or `(n, 1)`, or one-hot rows. The models return
             logits or probabilities of shape `(n, classes)`, or `(n, 1)` if they are binary.
-        batch_sizes: Integers, the batch sizes to time.
+        batch_sizes: Integers, the batch sizes to time. The largest is also the one in which the
+            examples are scored.
         repeats: Integer, the timed calls of each model at each batch size.
         jit_compile: Boolean, whether TensorFlow compiles the timed pass with XLA. On JAX it
             always is.
@@ -134,22 +136,29 @@ def benchmark(
 
     Raises:
         TypeError: If one of `models` is not a Keras model.
-        ValueError: If there is no model, `x` and `y` differ in length or are empty, or the output
-            of a model is not a classifier's.
+        ValueError: If there is no model or no batch size, `x` and `y` differ in length or are
+            empty, or the output of a model is not a classifier's.
     """
     named = dict(models) if isinstance(models, Mapping) else {models.name: models}
     x, y = data
     labels = np.asarray(y)
-    _check(named, x, labels)
-    latencies = {
-        size: median_latencies(list(named.values()), x, size, repeats, jit_compile)
-        for size in batch_sizes
-    }
+    _check(named, x, labels, batch_sizes)
+    forwards = {name: compiled_forward(model, jit_compile) for name, model in named.items()}
+    latencies: dict[str, dict[int, float]] = {name: {} for name in named}
+    for size in batch_sizes:
+        batch = batch_of(x, np.resize(np.arange(len(labels)), size))
+        medians = median_latencies(list(forwards.values()), batch, repeats)
+        for name, median in zip(named, medians, strict=True):
+            latencies[name][size] = median
     results = {
         name: _measure(
-            model, x, labels, {size: medians[index] for size, medians in latencies.items()}
+            model,
+            classification_scores(
+                labels, predictions(forwards[name], x, len(labels), max(batch_sizes))
+            ),
+            latencies[name],
         )
-        for index, (name, model) in enumerate(named.items())
+        for name, model in named.items()
     }
     jit = "on" if jit_compile or keras.backend.backend() == "jax" else "off"
     conditions = (
@@ -159,7 +168,9 @@ def benchmark(
     return BenchmarkReport(results, conditions)
 
 
-def _check(models: Mapping[str, Any], x: Any, labels: np.ndarray) -> None:
+def _check(
+    models: Mapping[str, Any], x: Any, labels: np.ndarray, batch_sizes: Sequence[int]
+) -> None:
     if not models:
         raise ValueError("`models` must hold at least one model. Received: models={}")
     for name, model in models.items():
@@ -168,6 +179,11 @@ def _check(models: Mapping[str, Any], x: Any, labels: np.ndarray) -> None:
                 "`models` must be a Keras model, or a dict of name to Keras model. "
                 f"Received: models[{name!r}]={model!r}"
             )
+    if not batch_sizes or min(batch_sizes) < 1:
+        raise ValueError(
+            "`batch_sizes` must hold at least one positive integer. "
+            f"Received: batch_sizes={batch_sizes}"
+        )
     lengths = {len(array) for array in keras.tree.flatten(x)}
     if lengths != {len(labels)} or not len(labels):
         raise ValueError(
@@ -177,9 +193,8 @@ def _check(models: Mapping[str, Any], x: Any, labels: np.ndarray) -> None:
 
 
 def _measure(
-    model: keras.Model, x: Any, labels: np.ndarray, latency: dict[int, float]
+    model: keras.Model, scores: ClassificationScores, latency: dict[int, float]
 ) -> ModelBenchmark:
-    scores = classification_scores(labels, model.predict(x, batch_size=256, verbose=0))
     layers = layer_statistics(model)
     kernel_parameters = sum(layer.kernel_parameters for layer in layers)
     file_bytes, gzip_bytes = _file_sizes(model)
