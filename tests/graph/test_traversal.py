@@ -3,6 +3,7 @@ import numpy as np
 from graph.models import Subclassed, nested
 from keras import layers
 
+import kerasopt as ko
 from kerasopt.graph import layers as list_layers
 
 
@@ -63,3 +64,13 @@ def test_a_sequential_with_its_own_call_is_a_composite():
     block = Residual([layers.Dense(4, name="inner")], name="block")
     found = paths(keras.Model(inputs, block(inputs)))
     assert found[:2] == ["x", "block"] and "block/inner" in found
+
+
+def test_what_a_layer_is_parametrized_with_is_no_layer_of_the_model():
+    inputs = keras.Input((5, 8), name="x")
+    x = layers.Bidirectional(layers.LSTM(4), name="encoder")(inputs)
+    model = keras.Model(inputs, layers.Dense(2, name="head")(x))
+    expected = paths(model)
+    ko.parametrize(model, "head/kernel", ko.sparsity.Mask())
+    ko.parametrize(model, "encoder/forward_layer/cell/recurrent_kernel", ko.sparsity.Mask())
+    assert paths(model) == expected

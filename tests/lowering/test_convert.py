@@ -257,7 +257,7 @@ def test_zeros_of_pruned_kernels_stay_zero():
 FLOATS = {
     "Conv1D has no integer form": lambda x: layers.Conv1D(4, 3)(layers.Reshape((64, 4))(x)),
     "convolutions with groups=2 have no": lambda x: layers.Conv2D(4, 3, groups=2)(x),
-    "its output has no quantizer": lambda x: layers.Conv2D(4, 3, activation="tanh")(x),
+    "its own activation is no ReLU": lambda x: layers.Conv2D(4, 3, activation="tanh")(x),
     "Activation has no integer form": lambda x: layers.Activation("hard_silu")(x),
     "AveragePooling2D has no integer form": lambda x: layers.AveragePooling2D(2)(x),
     "MultiHeadAttention has no integer form": lambda x: layers.MultiHeadAttention(1, 2)(x, x),

@@ -16,6 +16,8 @@ from kerasopt.lowering.folding import channel_affine, fold
 from kerasopt.lowering.quantizers import affine_of, integer_kernel
 from kerasopt.lowering.values import StaysFloat, Value
 
+_OWN_ACTIVATION = "own activation is no ReLU and computes in float32"
+
 
 def lower_contraction(
     group: Group,
@@ -46,7 +48,8 @@ def lower_contraction(
     if output is not None:
         bounds = _clamp(group)
     elif not float_output or len(group.nodes) > 1:
-        raise StaysFloat("its output has no quantizer")
+        clamps = activation_bounds(layer) is not None
+        raise StaysFloat(f"its {'output has no quantizer' if clamps else _OWN_ACTIVATION}")
     integers, scales = integer_kernel(layer, "kernel")
     weights = _integer_weights(group, columns, integers, scales, value.affine, output)
     made = builder.layer(
@@ -68,7 +71,7 @@ def _clamp(group: Group) -> tuple[float, float]:
     else:
         bounds = activation_bounds(group.anchor.operation)
     if bounds is None:
-        raise StaysFloat("its activation is no clamp and computes in float32")
+        raise StaysFloat(f"its {_OWN_ACTIVATION}")
     return bounds
 
 
