@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from kerasopt.graph import Group, clamp_bounds, is_residual
 from kerasopt.layers.integer import QuantizedAdd
 from kerasopt.lowering.builder import Builder
@@ -22,8 +24,8 @@ def lower(group: Group, builder: Builder) -> None:
     shapes = [value.tensor.shape for value in values]
     if len(affines) != 2 or shapes[0] != shapes[1]:
         raise StaysFloat(f"only two tensors of one shape have an integer sum, not {shapes}")
-    ratio = max(affine.scale for affine in affines) / output.scale
-    if not 2**-9 <= ratio < 2**7:
+    ratio = np.float32(max(affine.scale for affine in affines)) / np.float32(output.scale)
+    if not 2**-10 <= ratio < 2**8:  # where `kerasopt.ops.quantized_add` is defined
         raise StaysFloat(f"the scales of its inputs are {ratio:.3g} times the output's")
     clamp = group.activation and clamp_bounds(group.activation.operation)
     low, high = clamp or (-float("inf"), float("inf"))
