@@ -3,10 +3,11 @@
 from kerasopt.parametrization.attachment import parametrize, parametrized_layers, unparametrize
 from kerasopt.parametrization.baking import finalize
 from kerasopt.parametrization.functions import renew_functions
-from kerasopt.parametrization.link import Parametrization
+from kerasopt.parametrization.link import OptionalState, Parametrization
 from kerasopt.parametrization.parametrized import Parametrized
 
 __all__ = [
+    "OptionalState",
     "Parametrization",
     "Parametrized",
     "finalize",

@@ -145,6 +145,9 @@ def _hold(layer, name, chain) -> None:
     layer._tracker.unlock()
     try:
         setattr(layer, name, chain)
+        # Chains come last, by slot: the order of `weights` must not depend on
+        # the order of attaching.
+        layer._layers.sort(key=lambda inner: inner.slot if isinstance(inner, Chain) else "")
     finally:
         if locked:
             layer._tracker.lock()

@@ -18,7 +18,8 @@ class Chain(keras.layers.Layer):
     """
 
     def __init__(self, slot: str):
-        super().__init__(name=f"{slot}_chain", dtype="float32")
+        # What comes in is cast in `apply`, which also casts back.
+        super().__init__(name=f"{slot}_chain", dtype="float32", autocast=False)
         self.slot = slot
         self.links: list[Parametrization] = []
         self.built = True
@@ -37,6 +38,8 @@ class Chain(keras.layers.Layer):
         if not link.built:
             link.build(shape)
         self.links = sorted([*self.links, link], key=lambda member: member.order)
+        # The order of `weights` must not depend on the order of attaching.
+        self._layers.sort(key=lambda member: member.order)
 
     def remove(self, link: Parametrization) -> None:
         """Takes `link`, and its state with it, out of the chain."""

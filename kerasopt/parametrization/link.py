@@ -3,7 +3,19 @@
 import keras
 
 
-class Parametrization(keras.layers.Layer):
+class OptionalState(keras.layers.Layer):
+    """A layer whose state a weights file may lack.
+
+    Weights that were saved from a model without this layer hold no state for
+    it: then it keeps what it has.
+    """
+
+    def load_own_variables(self, store):
+        if store.keys():
+            super().load_own_variables(store)
+
+
+class Parametrization(OptionalState):
     """A function that a weight, an input or an output of a layer is read through.
 
     A parametrization is a Keras layer that maps a float32 tensor to a float32
@@ -47,12 +59,6 @@ class Parametrization(keras.layers.Layer):
 
     def compute_output_shape(self, input_shape):
         return input_shape
-
-    def load_own_variables(self, store):
-        # Weights that were saved from a layer without this link hold no state
-        # for it: the link keeps what it has.
-        if store.keys():
-            super().load_own_variables(store)
 
     def quantize(self, mode=None, config=None, **kwargs):
         # Keras' `model.quantize` visits every leaf; it would silently skip the

@@ -68,6 +68,8 @@ class Parametrized:
 
     def build_from_config(self, config):
         super().build_from_config(config)
+        # Keras says so only after this, of a model that is built by running its `call`.
+        self.built = True
         attach_pending(self)
 
     def save_own_variables(self, store):

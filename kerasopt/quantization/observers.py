@@ -3,10 +3,11 @@
 import keras
 
 from kerasopt import ops
+from kerasopt.parametrization import OptionalState
 
 
 @keras.saving.register_keras_serializable(package="kerasopt")
-class MovingAverage(keras.layers.Layer):
+class MovingAverage(OptionalState):
     """Follows the smallest and the largest value of the batches of training.
 
     After the first batch, whose extremes are taken as they are,
