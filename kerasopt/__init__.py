@@ -12,8 +12,9 @@ from kerasopt import (
 )
 from kerasopt.benchmarking import benchmark, summary
 from kerasopt.exporters import save
+from kerasopt.finalization import finalize
 from kerasopt.lowering import convert
-from kerasopt.parametrization import finalize, parametrize, unparametrize
+from kerasopt.parametrization import parametrize, unparametrize
 from kerasopt.times import epochs
 
 __version__ = "0.1.0"

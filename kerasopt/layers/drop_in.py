@@ -85,6 +85,14 @@ class DropIn:
             if spec is not None:
                 parametrize(self, slot, ActivationQuantizer(spec.activations, enabled=False))
 
+    def become_plain(self):
+        """Makes the layer the one of Keras that it stands in for, and declare nothing."""
+        if "_example" not in vars(type(self)):
+            return  # a class of the user's own, whose code is not Keras'
+        for name in ("weight_quantizer", "input_quantizer", "output_quantizer", "pruning"):
+            delattr(self, name)
+        self.__class__ = next(base for base in type(self).__mro__ if not issubclass(base, DropIn))
+
     def _warn_if_nothing_moves(self):
         links = [link for chain in getattr(self, "parametrizations", {}).values() for link in chain]
         if self._get_call_context().get_value("training") and not all(

@@ -9,11 +9,11 @@ from typing import Any
 
 import keras
 
+from kerasopt.finalization import finalize
 from kerasopt.graph import Edge, Graph, Node, unwrap
 from kerasopt.layers.integer import Affine, Dequantize, Quantize
 from kerasopt.lowering.quantizers import affine_of
 from kerasopt.lowering.values import Value
-from kerasopt.parametrization import finalize
 
 
 class Builder:
@@ -43,10 +43,11 @@ class Builder:
         values = [self.value(edge) for edge in node.inputs]
         affine = affine_of(node.operation, "input")
         if affine is not None:
-            # As in training, the quantizer applies to the first argument of the call.
+            # As in training, the quantizer applies to the positional arguments of the call, or to
+            # the first one that is passed by its name.
             arguments = node.keras_node.arguments
-            first = next(iter((*arguments.args, *arguments.kwargs.values())))
-            count = len([x for x in keras.tree.flatten(first) if isinstance(x, keras.KerasTensor)])
+            read = arguments.args or next(iter(arguments.kwargs.values()))
+            count = len([x for x in keras.tree.flatten(read) if isinstance(x, keras.KerasTensor)])
             values[:count] = [self.as_integers(value, affine) for value in values[:count]]
         return values
 

@@ -1,7 +1,7 @@
 """The core: layers that read their weights and activations through functions."""
 
 from kerasopt.parametrization.attachment import parametrize, parametrized_layers, unparametrize
-from kerasopt.parametrization.baking import finalize
+from kerasopt.parametrization.baking import bake
 from kerasopt.parametrization.functions import renew_functions
 from kerasopt.parametrization.link import OptionalState, Parametrization
 from kerasopt.parametrization.parametrized import Parametrized
@@ -10,7 +10,7 @@ __all__ = [
     "OptionalState",
     "Parametrization",
     "Parametrized",
-    "finalize",
+    "bake",
     "parametrize",
     "parametrized_layers",
     "renew_functions",

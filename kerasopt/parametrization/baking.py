@@ -3,33 +3,20 @@
 import keras
 
 from kerasopt.parametrization.attachment import parametrized_layers, unparametrize_all
-from kerasopt.parametrization.functions import renew_functions
 from kerasopt.parametrization.parametrized import ACTIVATION_SLOTS
 
 
-def finalize(model: keras.Model, verbose: bool = True) -> keras.Model:
-    """Makes a compressed model plain Keras again, in place.
+def bake(model: keras.layers.Layer) -> tuple[int, int]:
+    """Sets every parametrized weight to the value that its layer reads, and detaches.
 
-    Every parametrized weight is set to the value that its layer reads (zeros
-    where a mask is, values on the integer grid where a quantizer is), and the
-    layers are of their own classes again: the model saves, loads and runs
-    without kerasopt. Quantizers of activations have no place in a plain layer
-    and are removed; convert first if you want an integer model.
-
-    Example:
-
-    ```python
-    model.fit(x, y, callbacks=[ko.callbacks.Pruning(0.8)])
-    ko.finalize(model).save("model.keras")
-    ```
+    Compiled functions of the model are stale afterwards.
 
     Args:
-        model: A Keras model, or a layer. A model with nothing parametrized is
-            returned as it is.
-        verbose: Boolean, whether to print what was done.
+        model: A Keras model or layer.
 
     Returns:
-        `model`.
+        The number of weights that hold the values of their chains, and of chains
+        of inputs and outputs, which have nothing to hold theirs, so are lost.
     """
     weights = activations = 0
     for layer in parametrized_layers(model):
@@ -41,18 +28,4 @@ def finalize(model: keras.Model, verbose: bool = True) -> keras.Model:
                 kernel.assign(kernel.value)
                 weights += 1
     unparametrize_all(model)
-    renew_functions(model)
-    if verbose:
-        print(_report(model, weights, activations))
-    return model
-
-
-def _report(model, weights, activations):
-    if not weights and not activations:
-        return f"'{model.name}' has no parametrized weights: nothing to finalize."
-    text = f"Finalized '{model.name}': {weights} weights hold their compressed values."
-    if activations:
-        text += (
-            f" {activations} quantizers of activations were removed: activations are float again."
-        )
-    return text
+    return weights, activations

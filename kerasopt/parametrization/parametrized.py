@@ -153,18 +153,22 @@ def _call_through_chains(base, slots):
     @functools.wraps(base.call)
     def call(self, *args, **kwargs):
         if "input" in slots:
-            first = chain_of(self, "input")
-            if args:
-                args = (keras.tree.map_structure(first, args[0]), *args[1:])
-            else:
-                name = self.call_signature_parameters[0]
-                kwargs[name] = keras.tree.map_structure(first, kwargs[name])
+            # An addition has two positional tensors, which share the chain.
+            args = _read_through(chain_of(self, "input"), args)
+            first = self.call_signature_parameters[0]
+            if first in kwargs:
+                kwargs[first] = _read_through(chain_of(self, "input"), kwargs[first])
         outputs = base.call(self, *args, **kwargs)
         if "output" in slots:
-            outputs = keras.tree.map_structure(chain_of(self, "output"), outputs)
+            outputs = _read_through(chain_of(self, "output"), outputs)
         return outputs
 
     return call
+
+
+def _read_through(chain, structure):
+    read = lambda value: chain(value) if keras.ops.is_tensor(value) else value  # noqa: E731
+    return keras.tree.map_structure(read, structure)
 
 
 def stored_variable(layer, slot: str) -> keras.Variable | None:

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from kerasopt.exporters import save
-from kerasopt.parametrization import finalize, parametrize
+from kerasopt.finalization import finalize
+from kerasopt.parametrization import parametrize
 from kerasopt.sparsity import Mask
 
 X = np.random.default_rng(0).normal(size=(16, 8)).astype("float32")

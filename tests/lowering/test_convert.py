@@ -11,10 +11,11 @@ from lowering.parity import assert_parity
 from lowering.trained import quantization_aware, randomize
 
 import kerasopt as ko
+from kerasopt.finalization import finalize
 from kerasopt.layers.integer import QuantizedConv2D, QuantizedDense
 from kerasopt.lowering import convert
 from kerasopt.ops import native
-from kerasopt.parametrization import finalize, parametrize
+from kerasopt.parametrization import parametrize
 from kerasopt.quantization import ActivationQuantizer
 
 
