@@ -130,6 +130,10 @@ class FakeQuantizeOp : public OpKernel {
     const int first = kGradient ? 1 : 0;
     const Tensor &x = context->input(first), &scale = context->input(first + 1),
                  &zero_point = context->input(first + 2);
+    if (scale.dims() == 0 && scale.scalar<float>()() == 0.0f) {  // switched off
+      context->set_output(0, context->input(0));
+      return;
+    }
     OP_REQUIRES_OK(context, CheckScale(x, scale));
     OP_REQUIRES_OK(context, CheckZeroPoint(scale, zero_point));
     OP_REQUIRES(context, context->input(0).shape() == x.shape(),

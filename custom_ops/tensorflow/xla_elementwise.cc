@@ -130,13 +130,12 @@ class XlaFakeQuantize : public XlaOpKernel {
     const xla::XlaOp q = xla::RoundNearestEven(x / scale) + zero_point;
     const xla::XlaOp clipped = xla::Clamp(Scalar(x, static_cast<float>(qmin_)), q,
                                           Scalar(x, static_cast<float>(qmax_)));
-    if (kGradient) {
-      const xla::XlaOp upstream = context->Input(0);
-      context->SetOutput(0, xla::Select(xla::Eq(clipped, q), upstream, xla::ZerosLike(upstream)));
-    } else {
-      const xla::XlaOp y = (clipped - zero_point) * scale;
-      context->SetOutput(0, xla::Select(xla::Ne(x, x), x, y));
-    }
+    const xla::XlaOp passed = context->Input(0);
+    const xla::XlaOp y =
+        kGradient ? xla::Select(xla::Eq(clipped, q), passed, xla::ZerosLike(passed))
+                  : xla::Select(xla::Ne(x, x), x, (clipped - zero_point) * scale);
+    // A scale of zero switches rounding off.
+    context->SetOutput(0, xla::Select(xla::Eq(scale, xla::ZerosLike(scale)), passed, y));
   }
 
  private:

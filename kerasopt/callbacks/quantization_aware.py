@@ -13,7 +13,7 @@ from kerasopt.quantization import (
     formats,
     is_quantizable,
     placement,
-    wrap_residuals,
+    wrap_operations,
 )
 from kerasopt.times import resolve, validate_time
 
@@ -78,7 +78,7 @@ class QuantizationAware(TimedCallback):
 
     def _sites(self, model):
         """Returns where quantizers go."""
-        wrap_residuals(model)
+        wrap_operations(model)
         selected = graph.select(graph.layers(model), self.rules, self.spec, is_quantizable)
         sites = list(placement(model, {id(layer): spec for _, layer, spec in selected}))
         if not sites:

@@ -74,7 +74,8 @@ def fake_quantize(
     Computes `(clip(round_half_even(x / scale) + zero_point, qmin, qmax) - zero_point) * scale`.
     The gradient with respect to `x` passes where the rounded value lies in `[qmin, qmax]` and is
     zero elsewhere (straight-through estimator, Bengio et al. 2013, arXiv:1308.3432; clipped as in
-    Jacob et al. 2018, arXiv:1712.05877); `scale` and `zero_point` get none. NaN stays NaN.
+    Jacob et al. 2018, arXiv:1712.05877); `scale` and `zero_point` get none. NaN stays NaN. A
+    scalar scale of 0 switches rounding off: values and gradients pass unchanged.
 
     ```python
     y = kerasopt.ops.fake_quantize(np.array([0.3, 99.0], "float32"), np.float32(0.25))
@@ -84,7 +85,7 @@ def fake_quantize(
     Args:
         x: float32 tensor of any shape.
         scale: float32 tensor, scalar or one value per entry of the last axis of `x`; positive
-            and finite. A runtime value that may change from step to step.
+            and finite, or a scalar 0. A runtime value that may change from step to step.
         zero_point: float32 tensor holding integers, scalar or of the shape of `scale`.
         qmin: Smallest integer of the format.
         qmax: Largest integer of the format.

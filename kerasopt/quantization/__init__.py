@@ -7,7 +7,7 @@ from kerasopt.quantization.placement import (
     channel_axes,
     is_quantizable,
     placement,
-    wrap_residuals,
+    wrap_operations,
 )
 from kerasopt.quantization.quantizers import ActivationQuantizer, Quantizer, WeightQuantizer
 
@@ -22,5 +22,5 @@ __all__ = [
     "channel_axes",
     "is_quantizable",
     "placement",
-    "wrap_residuals",
+    "wrap_operations",
 ]

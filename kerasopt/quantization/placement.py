@@ -27,11 +27,15 @@ class Site(NamedTuple):
     quantizer: Quantizer
 
 
-def wrap_residuals(model: keras.Model) -> None:
+def wrap_operations(model: keras.Model) -> None:
     """Gives the operations that are no layers, but need a quantizer, a layer to hold it."""
-    for node in graph.Graph.of(model):
-        if not node.is_layer and graph.is_residual(node.operation, len(node.inputs)):
-            graph.wrap_operation(node)
+    for group in graph.Groups(graph.Graph.of(model)):
+        anchor = group.anchor
+        if graph.has_kernel(anchor.operation) or graph.is_residual(
+            anchor.operation, len(anchor.inputs)
+        ):
+            graph.wrap_operation(anchor)
+            graph.wrap_operation(group.output)
 
 
 def placement(model: keras.Model, specs: dict[int, Spec]) -> Iterator[Site]:
@@ -48,7 +52,7 @@ def placement(model: keras.Model, specs: dict[int, Spec]) -> Iterator[Site]:
     except in RNN cells; what else is computed there stays float.
 
     Args:
-        model: A built model; call `wrap_residuals` before.
+        model: A built model; call `wrap_operations` before.
         specs: Dict of the id of a layer to its `Spec`; other layers stay float.
     """
     groups = graph.Groups(graph.Graph.of(model))

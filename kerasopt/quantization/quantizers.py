@@ -58,10 +58,9 @@ class Quantizer(Parametrization):
         self.built = True
 
     def round(self, inputs, scale, zero_point):
-        rounded = ops.fake_quantize(
+        return ops.fake_quantize(
             inputs, scale, zero_point, qmin=self.format.minimum, qmax=self.format.maximum
         )
-        return keras.ops.where(self.enabled.value, rounded, inputs)
 
     def get_config(self):
         return {
@@ -116,7 +115,8 @@ class WeightQuantizer(Quantizer):
         flat = keras.ops.reshape(arranged, (-1, int(np.prod(scale.shape))))
         rounded = self.round(flat, keras.ops.reshape(scale, (-1,)), 0.0)
         rounded = keras.ops.reshape(rounded, arranged.shape)
-        return keras.ops.transpose(rounded, tuple(int(axis) for axis in np.argsort(order)))
+        rounded = keras.ops.transpose(rounded, tuple(int(axis) for axis in np.argsort(order)))
+        return keras.ops.where(self.enabled.value, rounded, inputs)
 
     def get_config(self):
         return {**super().get_config(), "axis": self.axis}
@@ -188,7 +188,9 @@ class ActivationQuantizer(Quantizer):
             minimum, maximum = observer.update(inputs)
         else:
             minimum, maximum = observer.minimum, observer.maximum
-        return self.round(inputs, *self.affine(minimum, maximum))
+        scale, zero_point = self.affine(minimum, maximum)
+        # A scale of 0 costs no pass over the activations.
+        return self.round(inputs, keras.ops.where(self.enabled.value, scale, 0.0), zero_point)
 
     def get_config(self):
         return {

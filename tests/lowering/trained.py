@@ -5,15 +5,12 @@ import numpy as np
 
 from kerasopt import graph
 from kerasopt.parametrization import parametrize
-from kerasopt.quantization import formats, is_quantizable, placement, wrap_residuals
+from kerasopt.quantization import formats, is_quantizable, placement, wrap_operations
 
 
 def quantization_aware(model: keras.Model, x: np.ndarray) -> keras.Model:
     """Places quantizers as `QuantizationAware` does and lets them observe `x`."""
-    wrap_residuals(model)
-    for group in graph.Groups(graph.Graph.of(model)):
-        if graph.has_kernel(group.anchor.operation):
-            graph.wrap_operation(group.output)
+    wrap_operations(model)
     spec = formats.get("int8")
     selected = {id(layer): spec for _, layer in graph.layers(model) if is_quantizable(layer)}
     for site in list(placement(model, selected)):

@@ -26,7 +26,8 @@ def dequantize(q: Any, scale: Any, zero_point: int) -> Any:
 def _fake_quantize(x: Any, scale: Any, zero_point: Any, qmin: Any, qmax: Any) -> Any:
     q = ops.round(x / scale) + zero_point
     clipped = ops.clip(q, qmin, qmax)
-    inside = ops.equal(clipped, q)
+    is_off = ops.equal(scale, 0.0)
+    inside = ops.logical_or(ops.equal(clipped, q), is_off)
 
     def grad(*args: Any, upstream: Any = None) -> tuple[Any, ...]:
         if upstream is None:
@@ -36,7 +37,7 @@ def _fake_quantize(x: Any, scale: Any, zero_point: Any, qmin: Any, qmax: Any) ->
 
     y = (clipped - zero_point) * scale
     # min and max differ between backends on NaN; a diverged value stays visible here.
-    return ops.where(ops.isnan(x), x, y), grad
+    return ops.where(ops.logical_or(ops.isnan(x), is_off), x, y), grad
 
 
 def fake_quantize(x: Any, scale: Any, zero_point: Any, qmin: int, qmax: int) -> Any:
