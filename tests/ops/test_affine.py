@@ -78,6 +78,20 @@ def test_fake_quantize(seed, channels, per_channel, limits, position, with_speci
     np.testing.assert_array_equal(gradient, np.where(inside, upstream, 0))
 
 
+def test_fake_quantize_is_off_at_scale_zero():
+    x, upstream = floats(0, (5, 7), True), np.ones((5, 7), "float32")
+
+    def values_and_gradient(x, upstream, scale):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = ops.fake_quantize(x, scale)
+        return y, tape.gradient(y, x, output_gradients=upstream)
+
+    y, gradient = assert_same_bits(values_and_gradient, x, upstream, np.float32(0))
+    np.testing.assert_array_equal(y, x)
+    np.testing.assert_array_equal(gradient, upstream)
+
+
 def test_fake_quantize_gives_scale_no_gradient():
     x, scale = tf.Variable([0.3, 99.0]), tf.Variable(0.25)
     with tf.GradientTape() as tape:
