@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 from techniques import models, properties
-from techniques.saving import run
 from techniques.training import Kill, Killed, Technique, predict
 
 import kerasopt as ko
@@ -12,27 +11,27 @@ import kerasopt as ko
 class EndingTests(Technique):
     """A model is usable after an interruption, and plain after `finalize`."""
 
-    @pytest.mark.parametrize("exception", [Killed, KeyboardInterrupt])
-    def test_an_interrupted_training_leaves_the_model_usable(self, exception):
+    def test_an_interrupted_training_leaves_the_model_usable(self):
         model = self.make("sequential")
-        with pytest.raises(exception):
-            self.fit(model, Kill(exception))
+        with pytest.raises(KeyboardInterrupt):
+            self.fit(model, Kill(KeyboardInterrupt))
         assert "compute_loss" not in vars(model)
-        assert predict(model).shape == (12, 4)
         x, y = models.data(model)
-        model.evaluate(x, y, verbose=0)
+        assert predict(model).shape == (12, 4)
+        assert np.isfinite(model.evaluate(x, y, verbose=0))
         self.fit(model)
         self.check(model)
-        with pytest.raises(exception):
-            self.fit(model, Kill(exception))
+        with pytest.raises(Killed):
+            self.fit(model, Kill())
         ko.finalize(model, verbose=False)
         assert np.isfinite(predict(model)).all()
         model.fit(x, y, verbose=0)
 
     @pytest.mark.parametrize("name", models.ZOO)
-    def test_finalize_leaves_plain_layers_that_hold_what_they_read(self, name):
+    def test_every_model_is_compressed_and_finalized(self, name):
         model, plain = self.make(name), models.ZOO[name](models.plain)
         self.fit(model)
+        self.check(model)
         before = {path: properties.read(*at) for path, at in properties.kernels(model).items()}
         predictions = predict(model)
         assert ko.finalize(model, verbose=False) is model
@@ -49,12 +48,3 @@ class EndingTests(Technique):
         """Asserts that `model` is of the very classes of a plain model of the zoo."""
         expected = [type(layer) for layer in plain._flatten_layers()]
         assert [type(layer) for layer in model._flatten_layers()] == expected
-
-    def test_a_finalized_model_loads_without_kerasopt(self, tmp_path):
-        model = self.make("convolutional")
-        self.fit(model)
-        ko.finalize(model, verbose=False)
-        model.save(tmp_path / "final.keras")
-        np.save(tmp_path / "input.npy", models.data(model)[0])
-        np.save(tmp_path / "expected.npy", predict(model))
-        run("load_without_kerasopt.py", tmp_path)

@@ -1,7 +1,8 @@
 """Loads models that another process has saved, and goes on training them.
 
 Arguments: the directory of the models and of what they predict, the file and the name of the test
-case of the technique. Nothing but Keras and kerasopt is imported before the first models load.
+case of the technique. What is finalized loads before kerasopt is imported, and nothing but Keras
+and kerasopt is before the other models of Keras' own classes load.
 """
 
 import importlib.util
@@ -10,8 +11,6 @@ import sys
 
 import keras
 import numpy as np
-
-import kerasopt
 
 directory, file, case_name = sys.argv[1:]
 loaded = {}
@@ -30,8 +29,12 @@ def predict(model):
 
 
 paths = sorted(pathlib.Path(directory).glob("*.keras"))
+load([path for path in paths if path.stem == "finalized"])
+assert "kerasopt" not in sys.modules
+import kerasopt  # noqa: E402
+
 own_classes = [path for path in paths if path.stem == "subclassed"]
-load([path for path in paths if path not in own_classes])
+load([path for path in paths if path not in own_classes and path.stem not in loaded])
 
 spec = importlib.util.spec_from_file_location("case", file)
 module = importlib.util.module_from_spec(spec)
@@ -39,6 +42,7 @@ spec.loader.exec_module(module)
 load(own_classes)
 
 case = getattr(module, case_name)()
+del loaded["finalized"]
 for model in loaded.values():
     model.run_eagerly = keras.config.backend() == "tensorflow"
     case.fit(model, initial_epoch=1)

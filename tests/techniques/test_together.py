@@ -25,7 +25,7 @@ class TestTogether(TechniqueTestCase):
         return [
             ko.callbacks.Curriculum(data, end="50%"),
             ko.callbacks.Pruning(ko.schedules.Linear(0.0, 0.5, end="50%"), scope="layer"),
-            ko.callbacks.QuantizationAware("int8", begin="50%", rules=[("embedding", None)]),
+            ko.callbacks.QuantizationAware("int8", begin="50%"),
             ko.callbacks.Distillation(self.teacher(model), temperature=2.0, alpha=0.5),
         ]
 

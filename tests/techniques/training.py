@@ -79,12 +79,6 @@ def predict(model) -> np.ndarray:
 class TrainingTests(Technique):
     """The property holds after training, whatever the model and however it is trained."""
 
-    @pytest.mark.parametrize("name", models.ZOO)
-    def test_on_every_model(self, name):
-        model = self.make(name)
-        self.fit(model)
-        self.check(model)
-
     @pytest.mark.parametrize(
         "arguments",
         [{"jit_compile": False}, {"jit_compile": True}, {"steps_per_execution": 3}],

@@ -1,0 +1,158 @@
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from kerasopt import graph
+from kerasopt.quantization import channel_axes, formats, is_quantizable, placement, wrap_operations
+
+
+def sites(model, rules=()):
+    """Returns, for each path that gets quantizers, the set of its slots."""
+    wrap_operations(model)
+    selected = graph.select(
+        graph.layers(model), rules, default=formats.get("int8"), eligible=is_quantizable
+    )
+    found = {}
+    for site in placement(model, {id(layer): spec for _, layer, spec in selected}):
+        assert site.slot not in found.setdefault(site.path, set())
+        found[site.path].add(site.slot)
+    return found
+
+
+def chain(*members, shape=(8, 8, 3)):
+    inputs = keras.Input(shape)
+    x = inputs
+    for member in members:
+        x = member(x)
+    return keras.Model(inputs, x)
+
+
+def test_a_convolution_its_normalization_and_its_activation_are_one_group():
+    model = chain(
+        layers.Conv2D(4, 3, name="conv"),
+        layers.BatchNormalization(),
+        layers.ReLU(name="relu"),
+        layers.Conv2D(4, 3, name="next"),
+    )
+    assert sites(model) == {
+        "conv": {"kernel", "input"},
+        "relu": {"output"},
+        "next": {"kernel", "output"},
+    }
+
+
+def test_an_activation_that_is_an_operation_ends_the_group():
+    model = chain(layers.Conv2D(4, 3, name="conv"), keras.ops.relu6, layers.Flatten())
+    found = sites(model)
+    assert found.pop("conv") == {"kernel", "input"}
+    assert list(found.values()) == [{"output"}]
+
+
+@pytest.mark.parametrize("add", [lambda x, y: layers.Add()([x, y]), lambda x, y: x + y])
+def test_residual_additions_have_a_range_of_their_own(add):
+    inputs = keras.Input((8, 8, 3))
+    x = layers.Conv2D(4, 3, padding="same", name="conv")(inputs)
+    y = layers.Conv2D(4, 3, padding="same", name="branch")(x)
+    model = keras.Model(inputs, layers.Conv2D(2, 1, name="last")(add(x, y)))
+    found = sites(model)
+    assert found.pop("conv") == {"kernel", "input", "output"}
+    assert found.pop("branch") == {"kernel", "output"}
+    assert found.pop("last") == {"kernel", "output"}
+    assert list(found.values()) == [{"output"}]
+
+
+def test_reshaping_and_maximum_pooling_pass_integers_on():
+    model = chain(
+        layers.Conv2D(4, 3, name="conv"),
+        layers.MaxPooling2D(),
+        layers.Dropout(0.5),
+        layers.Flatten(),
+        layers.Dense(2, name="dense"),
+    )
+    assert sites(model) == {"conv": {"kernel", "input", "output"}, "dense": {"kernel", "output"}}
+
+
+def test_averages_are_ranged():
+    model = chain(layers.GlobalAveragePooling2D(name="mean"), layers.Dense(2, name="dense"))
+    assert sites(model) == {"mean": {"input", "output"}, "dense": {"kernel", "output"}}
+
+
+def test_a_layers_own_activation_that_is_no_clamp_stays_float():
+    model = chain(
+        layers.Dense(4, "gelu", name="gelu"), layers.Dense(2, "softmax", name="top"), shape=(3,)
+    )
+    assert sites(model) == {"gelu": {"kernel", "input"}, "top": {"kernel", "input"}}
+
+
+def test_what_a_rule_leaves_out_stays_float_and_what_follows_quantizes_its_input():
+    model = chain(
+        layers.Dense(4, name="first"),
+        layers.Dense(4, name="float"),
+        layers.Dense(2, name="last"),
+        shape=(3,),
+    )
+    assert sites(model, [("float", None)]) == {
+        "first": {"kernel", "input", "output"},
+        "last": {"kernel", "input", "output"},
+    }
+
+
+def test_embeddings_are_left_alone_unless_named():
+    def model():
+        inputs = keras.Input((4,), dtype="int32")
+        x = layers.Embedding(8, 4, name="table")(inputs)
+        return keras.Model(inputs, layers.Dense(2, name="top")(layers.Flatten()(x)))
+
+    assert "table" not in sites(model())
+    assert "embeddings" in sites(model(), [("table", formats.get("int8"))])["table"]
+
+
+def test_a_shared_layer_gets_each_quantizer_once():
+    shared = layers.Dense(3, name="shared")
+    inputs = keras.Input((3,))
+    model = keras.Model(inputs, shared(shared(inputs)))
+    assert sites(model) == {"shared": {"kernel", "input", "output"}}
+
+
+def test_inside_a_subclassed_model_weights_and_inputs_are_quantized():
+    class Hidden(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.blocks = [layers.Dense(3), layers.Dense(3)]
+
+        def call(self, x):
+            return self.blocks[1](keras.ops.tanh(self.blocks[0](x)))
+
+    model = Hidden()
+    model(np.ones((1, 3)))
+    assert sites(model) == {"blocks/0": {"kernel", "input"}, "blocks/1": {"kernel", "input"}}
+
+
+def test_cells_of_recurrent_layers_have_quantized_weights_only():
+    inputs = keras.Input((4, 3))
+    model = keras.Model(inputs, layers.Bidirectional(layers.LSTM(2), name="both")(inputs))
+    assert sites(model) == {
+        f"both/{direction}_layer/cell": {"kernel", "recurrent_kernel"}
+        for direction in ("forward", "backward")
+    }
+
+
+@pytest.mark.parametrize(
+    "layer, shape, name, channels",
+    [
+        (layers.Dense(5), (None, 3), "kernel", (5,)),
+        (layers.Conv2D(5, 2), (None, 4, 4, 3), "kernel", (5,)),
+        (layers.Conv2DTranspose(5, 2), (None, 4, 4, 3), "kernel", (5,)),
+        (layers.DepthwiseConv2D(2, depth_multiplier=2), (None, 4, 4, 3), "kernel", (3, 2)),
+        (layers.SeparableConv2D(5, 2), (None, 4, 4, 3), "depthwise_kernel", (3, 1)),
+        (layers.SeparableConv2D(5, 2), (None, 4, 4, 3), "pointwise_kernel", (5,)),
+        (layers.EinsumDense("ab,bcd->acd", (2, 5)), (None, 3), "kernel", (5,)),
+        (layers.Embedding(7, 3), (None, 3), "embeddings", (7,)),
+    ],
+)
+def test_every_output_channel_has_its_scale(layer, shape, name, channels):
+    layer.build(shape)
+    weight = getattr(layer, name)
+    axes = np.atleast_1d(channel_axes(layer, name))
+    assert tuple(weight.shape[axis] for axis in axes) == channels
