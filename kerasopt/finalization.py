@@ -5,6 +5,7 @@ import keras
 from kerasopt import graph
 from kerasopt.layers.drop_in import DropIn
 from kerasopt.parametrization import bake, renew_functions
+from kerasopt.quantization import freeze_statistics
 
 
 def finalize(model: keras.Model, verbose: bool = True) -> keras.Model:
@@ -33,6 +34,7 @@ def finalize(model: keras.Model, verbose: bool = True) -> keras.Model:
         `model`.
     """
     weights, activations = bake(model)
+    freeze_statistics(model, False)  # as an interrupted training may have left them
     if isinstance(model, keras.Model) and model.built:
         graph.unwrap_operations(model)
     for layer in model._flatten_layers():

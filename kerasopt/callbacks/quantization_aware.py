@@ -1,16 +1,13 @@
 """Quantization-aware training inside `fit`."""
 
-import functools
-
-import keras
-
 from kerasopt import graph, schedules
 from kerasopt.callbacks.timed import TimedCallback
-from kerasopt.parametrization import renew_functions
+from kerasopt.parametrization import parametrized_layers, renew_functions
 from kerasopt.quantization import (
     ActivationQuantizer,
     Quantizer,
     formats,
+    freeze_statistics,
     is_quantizable,
     placement,
     wrap_operations,
@@ -90,7 +87,10 @@ class QuantizationAware(TimedCallback):
 
     def detach(self):
         super().detach()
-        graph.unwrap_operations(self.model)
+        # Operations may hold quantizers of another callback, or of an earlier `fit`.
+        kept = parametrized_layers(self.model)
+        if not any(isinstance(layer, graph.OperationLayer) for layer in kept):
+            graph.unwrap_operations(self.model)
 
     def check(self, horizon):
         schedules.OneShot(1.0, self.begin).check(horizon)
@@ -122,7 +122,6 @@ class QuantizationAware(TimedCallback):
                     link.enabled.assign(True)
         if self._frozen != (update >= freeze):
             self._freeze(update >= freeze)
-            renew_functions(self.model)
 
     def on_train_end(self, logs=None):
         super().on_train_end(logs)
@@ -130,28 +129,15 @@ class QuantizationAware(TimedCallback):
 
     def thaw(self):
         """Lets batch normalizations follow the batches of later trainings again."""
-        _freeze_statistics(self.model, False)
+        if freeze_statistics(self.model, False):
+            renew_functions(self.model)
 
     def _freeze(self, frozen):
         self._frozen = frozen
+        changed = freeze_statistics(self.model, frozen)
         for link in self.attachments.links:
             if isinstance(link, ActivationQuantizer):
+                changed |= link.frozen != frozen
                 link.frozen = frozen
-        _freeze_statistics(self.model, frozen)
-
-
-def _freeze_statistics(model, frozen):
-    """Makes batch normalizations use, and keep, their moving statistics in training.
-
-    Not `layer.trainable = False`: scale and shift go on training, and files are
-    to say nothing of it.
-    """
-    for _, layer in graph.layers(model):
-        if isinstance(layer, keras.layers.BatchNormalization):
-            vars(layer).pop("call", None)
-            if frozen:
-                layer.call = functools.partial(_call_in_inference_mode, layer.call)
-
-
-def _call_in_inference_mode(call, inputs, training=None, mask=None):
-    return call(inputs, training=False, mask=mask)
+        if changed:
+            renew_functions(self.model)

@@ -10,6 +10,7 @@ from kerasopt.quantization.placement import (
     wrap_operations,
 )
 from kerasopt.quantization.quantizers import ActivationQuantizer, Quantizer, WeightQuantizer
+from kerasopt.quantization.statistics import freeze_statistics
 
 __all__ = [
     "ActivationQuantizer",
@@ -20,6 +21,7 @@ __all__ = [
     "Spec",
     "WeightQuantizer",
     "channel_axes",
+    "freeze_statistics",
     "is_quantizable",
     "placement",
     "wrap_operations",
