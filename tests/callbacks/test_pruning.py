@@ -1,4 +1,11 @@
-from techniques.properties import assert_sparse, kernels
+import itertools
+
+import keras
+import numpy as np
+import pytest
+from techniques import models
+from techniques.properties import assert_sparse, kernels, read
+from techniques.refusals import refused
 from techniques.technique_test_case import TechniqueTestCase
 
 import kerasopt as ko
@@ -12,3 +19,174 @@ class TestPruning(TechniqueTestCase):
 
     def check(self, model):
         assert_sparse(kernels(model), 0.5)
+
+
+def fit(model, *callbacks, **kwargs):
+    return model.fit(
+        models.Batches(model), **{"epochs": 2, "verbose": 0} | kwargs, callbacks=[*callbacks]
+    )
+
+
+def make(name="sequential"):
+    return TestPruning().make(name)
+
+
+def zeros(model):
+    return {path: float((read(*at) == 0).mean()) for path, at in kernels(model).items()}
+
+
+class Sparsities(keras.callbacks.Callback):
+    """Notes the fraction of zeros that every batch was computed with."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def on_train_batch_begin(self, batch, logs=None):
+        masks = [mask.numpy() for _, mask in ko.sparsity.masked_variables(self.model)]
+        self.seen.append(1 - np.concatenate([mask.ravel() for mask in masks]).mean())
+
+
+def test_a_global_scope_prunes_all_kernels_together():
+    model = make("convolutional")
+    model.get_layer("classifier").kernel.assign(np.full((6, 4), 1e-6))
+    fit(model, ko.callbacks.Pruning(0.5, scope="global"))
+    masks = [mask.numpy() for _, mask in ko.sparsity.masked_variables(model)]
+    total = sum(mask.size for mask in masks)
+    assert sum((~mask).sum() for mask in masks) == round(0.5 * total)
+    assert zeros(model)["classifier/kernel"] == 1.0
+
+
+def test_the_schedule_is_followed_and_caught_up():
+    model = make()
+    seen = Sparsities()
+    fit(model, ko.callbacks.Pruning(ko.schedules.Linear(0.0, 0.5, begin=0, end=4)), seen)
+    np.testing.assert_allclose(seen.seen, [0, 0.125, 0.25, 0.375, 0.5, 0.5], atol=0.02)
+
+
+def test_rules_decide_in_order():
+    model = make("convolutional")
+    rules = [
+        ("classifier", None),
+        (keras.layers.DepthwiseConv2D, 0.25),
+        (lambda layer: layer.name == "conv", ko.schedules.Constant(0.75)),
+        ("class*", 0.1),
+    ]
+    with pytest.warns(UserWarning, match=r"rule \('class\*'.*no effect.*taken by earlier rules"):
+        fit(model, ko.callbacks.Pruning(0.5, rules=rules))
+    found = zeros(model)
+    assert found["classifier/kernel"] == 0
+    assert found["conv/kernel"] == 122 / 162  # 121.5, rounded to even
+    assert found["depthwise/kernel"] == round(0.25 * 54) / 54
+    assert found["transposed/kernel"] == 0.5
+
+
+def test_embeddings_are_pruned_where_a_rule_names_them():
+    model = make("recurrent")
+    fit(model, ko.callbacks.Pruning(0.5, rules=[("embedding", 0.25), ("*", None)]), epochs=1)
+    ((weight, mask),) = ko.sparsity.masked_variables(model)
+    assert weight.path == "embedding/embeddings" and mask.numpy().mean() == 0.75
+
+
+def test_two_callbacks_share_a_model_with_disjoint_rules():
+    model = make("convolutional")
+    first = ko.callbacks.Pruning(0.5, rules=[("conv", 0.5), ("*", None)])
+    second = ko.callbacks.Pruning(0.25, rules=[("transposed", 0.25), ("*", None)])
+    fit(model, first, second, epochs=1)
+    found = zeros(model)
+    assert (found["conv/kernel"], found["transposed/kernel"]) == (0.5, 0.25)
+    assert found["classifier/kernel"] == 0
+
+
+def test_a_loaded_model_goes_on_where_it_was(tmp_path):
+    model = make()
+    fit(model, ko.callbacks.Pruning(0.5))
+    model.save(tmp_path / "it.keras")
+    loaded = keras.models.load_model(tmp_path / "it.keras")
+    before = [mask.numpy() for _, mask in ko.sparsity.masked_variables(loaded)]
+    fit(loaded, ko.callbacks.Pruning(0.75))
+    after = [mask.numpy() for _, mask in ko.sparsity.masked_variables(loaded)]
+    for old, new in zip(before, after, strict=True):
+        assert (~new).sum() == round(0.75 * new.size) and not (new & ~old).any()
+
+
+@pytest.mark.parametrize("sparsity", [-0.1, 1.0, "much"])
+def test_a_sparsity_outside_of_its_range_raises(sparsity):
+    with pytest.raises(ValueError, match="Received: schedule="):
+        ko.callbacks.Pruning(sparsity)
+    if not isinstance(sparsity, str):
+        with pytest.raises(ValueError, match="from 0 up to but not including 1"):
+            ko.callbacks.Pruning(0.5, rules=[("*", sparsity)])
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ({"scope": "row"}, "Received: scope='row'"),
+        ({"criterion": "l3"}, "Received: criterion='l3'"),
+    ],
+)
+def test_unknown_names_raise(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        ko.callbacks.Pruning(0.5, **arguments)
+
+
+def test_begin_after_end_raises_before_training():
+    model = make()
+    schedule = ko.schedules.Linear(0.0, 0.5, begin="50%", end=2)
+    with refused(model, r"`begin` must not come after `end`. Received: begin='50%', end=2"):
+        fit(model, ko.callbacks.Pruning(schedule))
+    fit(model, ko.callbacks.Pruning(0.5))
+
+
+def test_a_percentage_of_an_endless_dataset_raises_before_training():
+    model = make()
+    endless = itertools.cycle([models.data(model)])
+    with refused(model, "Pass `steps_per_epoch`.*Received: begin='0%'"):
+        model.fit((batch for batch in endless), callbacks=TestPruning().callbacks(model, None))
+
+
+def test_nothing_to_prune_raises_before_training():
+    model = make()
+    with refused(model, r"'sequential' has no weight to prune.*Received: rules=\[\('\*', None\)\]"):
+        fit(model, ko.callbacks.Pruning(0.5, rules=[("*", None)]))
+    plain = keras.Sequential([keras.Input((6,)), keras.layers.BatchNormalization()])
+    plain.compile("sgd", "mse")
+    with refused(plain, "has no weight to prune"):
+        plain.fit(np.ones((4, 6)), np.ones((4, 6)), callbacks=[ko.callbacks.Pruning(0.5)])
+
+
+def test_overlapping_rules_raise_before_training():
+    model = make("convolutional")
+    callbacks = [ko.callbacks.Pruning(0.5), ko.callbacks.Pruning(0.2, rules=[("dense", None)])]
+    with (
+        pytest.warns(UserWarning, match="has no effect"),
+        refused(model, r"disjoint `rules`, each ending with.*Received: \['conv/kernel'"),
+    ):
+        fit(model, *callbacks)
+
+
+def test_what_is_refused_later_takes_everything_off_again():
+    model = make("convolutional")
+    fit(model, epochs=1)
+    model.predict(models.data(model)[0], verbose=0)
+    quantization = ko.callbacks.QuantizationAware(begin="90%", freeze="10%")
+    with refused(model, "`begin` must not come after `freeze`"):
+        fit(model, ko.callbacks.Pruning(0.5), quantization)
+
+
+def test_a_rule_without_a_match_warns():
+    with pytest.warns(UserWarning, match=r"rule \('dens', .*\) has no effect"):
+        fit(make(), ko.callbacks.Pruning(0.5, rules=[("dens", 0.5)]), epochs=1)
+
+
+def test_a_schedule_that_cannot_finish_warns_before_the_first_step():
+    model = make()
+    schedule = ko.schedules.PolynomialDecay(0.0, 0.5, begin=0, end=1000)
+
+    class Stop(keras.callbacks.Callback):
+        def on_train_begin(self, logs=None):
+            raise KeyboardInterrupt
+
+    with pytest.warns(UserWarning, match="cannot finish"), pytest.raises(KeyboardInterrupt):
+        fit(model, ko.callbacks.Pruning(schedule), Stop())

@@ -1,4 +1,11 @@
+import itertools
+
+import keras
+import numpy as np
+import pytest
+from techniques import models
 from techniques.properties import assert_on_int8_grid, assert_ranges_seen, kernels
+from techniques.refusals import refused
 from techniques.technique_test_case import TechniqueTestCase
 
 import kerasopt as ko
@@ -13,3 +20,192 @@ class TestQuantizationAware(TechniqueTestCase):
     def check(self, model):
         assert_on_int8_grid(kernels(model))
         assert_ranges_seen(model)
+
+
+def fit(model, *callbacks, **kwargs):
+    return model.fit(
+        models.Batches(model), **{"epochs": 2, "verbose": 0} | kwargs, callbacks=[*callbacks]
+    )
+
+
+def make(name="sequential"):
+    return TestQuantizationAware().make(name)
+
+
+class States(keras.callbacks.Callback):
+    """Notes what `look` returns of the model after every batch."""
+
+    def __init__(self, look):
+        super().__init__()
+        self.look, self.seen = look, []
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.seen.append(self.look(self.model))
+
+
+def quantizers(model):
+    return [
+        link
+        for layer in model._flatten_layers()
+        for links in getattr(layer, "parametrizations", {}).values()
+        for link in links
+    ]
+
+
+def changes(values):
+    """Returns whether each of `values` is another than the one before."""
+    return [not np.array_equal(a, b) for a, b in itertools.pairwise(values)]
+
+
+def test_until_begin_the_ranges_only_watch():
+    plain, model = make(), make()
+    keras.utils.set_random_seed(1)
+    fit(plain, epochs=1)
+    keras.utils.set_random_seed(1)
+    fit(model, ko.callbacks.QuantizationAware(begin=3, freeze=3), epochs=1)
+    for a, b in zip(plain.trainable_weights, model.trainable_weights, strict=True):
+        np.testing.assert_array_equal(a.numpy(), b.numpy())
+
+
+def test_rounding_begins_when_it_is_due():
+    model = make()
+    states = States(lambda model: all(bool(link.enabled.numpy()) for link in quantizers(model)))
+    fit(model, ko.callbacks.QuantizationAware(begin=2, freeze=4), states)
+    assert states.seen == [False, True, True, True, True, True]
+
+
+@pytest.mark.parametrize("eagerly", [True, False])
+def test_ranges_and_statistics_freeze_and_weights_go_on(eagerly):
+    model = make()
+    model.run_eagerly = eagerly
+
+    def look(model):
+        (norm,) = [each for each in model.layers if "batch_norm" in each.name]
+        observers = [link.observer for link in quantizers(model) if hasattr(link, "observer")]
+        ranges = [float(observer.maximum) for observer in observers]
+        return ranges, norm.moving_mean.numpy(), norm.gamma.numpy()
+
+    states = States(look)
+    fit(model, ko.callbacks.QuantizationAware(begin=0, freeze=3), states)
+    ranges, means, gammas = zip(*states.seen, strict=True)
+    assert changes(ranges) == changes(means) == [True, True, False, False, False]
+    assert all(changes(gammas))
+    before = look(model)[1]
+    fit(model, epochs=1)
+    assert not np.array_equal(look(model)[1], before)
+
+
+def test_freezing_is_nothing_that_files_tell(tmp_path):
+    model = make()
+    trainable = [layer.trainable for layer in model.layers]
+
+    class Save(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            self.model.save(tmp_path / "frozen.keras")
+
+    fit(model, ko.callbacks.QuantizationAware(freeze=0), Save())
+    loaded = keras.models.load_model(tmp_path / "frozen.keras")
+    assert [layer.trainable for layer in loaded.layers] == trainable
+    mean = loaded.layers[2].moving_mean.numpy()
+    fit(loaded, epochs=1)
+    assert not np.array_equal(mean, loaded.layers[2].moving_mean.numpy())
+
+
+def test_rules_leave_layers_float():
+    model = make("convolutional")
+    fit(model, ko.callbacks.QuantizationAware(rules=[("conv", "int8"), ("*", None)]), epochs=1)
+    parametrized = {
+        layer.name for layer in model.layers if getattr(layer, "parametrizations", None)
+    }
+    assert parametrized == {"conv", "conv_relu"}
+
+
+def test_layers_inside_a_subclassed_model_are_quantized():
+    model = make("subclassed")
+    fit(model, ko.callbacks.QuantizationAware(), epochs=1)
+    for layer in (*model.blocks, model.heads["main"]):
+        assert set(layer.parametrizations) == {"kernel", "input"}
+
+
+@pytest.mark.parametrize("eagerly", [True, False])
+def test_an_interruption_while_frozen_is_over_with_the_next_fit(eagerly):
+    model = make()
+    model.run_eagerly = eagerly
+
+    class Stop(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(model, ko.callbacks.QuantizationAware(freeze=0), Stop())
+    mean = model.layers[2].moving_mean.numpy()
+    fit(model, ko.callbacks.QuantizationAware(), epochs=1)
+    assert not np.array_equal(mean, model.layers[2].moving_mean.numpy())
+
+
+def test_an_interruption_while_frozen_is_over_with_finalize():
+    model = make()
+
+    class Stop(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(model, ko.callbacks.QuantizationAware(freeze=0), Stop())
+    ko.finalize(model, verbose=False)
+    mean = model.layers[2].moving_mean.numpy()
+    fit(model, epochs=1)
+    assert not np.array_equal(mean, model.layers[2].moving_mean.numpy())
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ({"spec": "int3"}, r"\['int8'\]. Received: spec='int3'"),
+        ({"begin": "110%"}, "Received: begin='110%'"),
+        ({"freeze": -1}, "Received: freeze=-1"),
+        ({"rules": [("*", "int3")]}, "Received: spec='int3'"),
+    ],
+)
+def test_arguments_out_of_range_raise(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        ko.callbacks.QuantizationAware(**arguments)
+
+
+@pytest.mark.parametrize("begin, freeze", [("90%", "10%"), (5, 1)])
+def test_begin_after_freeze_raises_before_training(begin, freeze):
+    model = make("convolutional")
+    with refused(model, f"`begin` must not come after `freeze`.*begin={begin!r}"):
+        fit(model, ko.callbacks.QuantizationAware(begin=begin, freeze=freeze))
+
+
+def test_an_endless_dataset_raises_before_training():
+    model = make("nested")
+    endless = itertools.cycle([models.data(model)])
+    with refused(model, "Pass `steps_per_epoch`.*Received: begin='0%'"):
+        model.fit((b for b in endless), callbacks=[ko.callbacks.QuantizationAware()])
+
+
+def test_nothing_to_quantize_raises_before_training():
+    model = make("nested")
+    with refused(model, r"'nested' has nothing to quantize.*Received: rules=\[\('\*', None\)\]"):
+        fit(model, ko.callbacks.QuantizationAware(rules=[("*", None)]))
+
+
+def test_overlapping_rules_raise_before_training():
+    model = make("convolutional")
+    with refused(model, r"QuantizationAware and QuantizationAware.*disjoint `rules`"):
+        fit(model, ko.callbacks.QuantizationAware(), ko.callbacks.QuantizationAware())
+
+
+def test_a_refused_fit_leaves_the_quantizers_of_an_earlier_one():
+    model = make("convolutional")
+    fit(model, ko.callbacks.QuantizationAware())
+    with refused(model, "`begin` must not come after `freeze`"):
+        fit(model, ko.callbacks.QuantizationAware(begin="90%", freeze="10%"))
+    assert_ranges_seen(model)
+
+
+def test_a_begin_that_never_comes_warns():
+    with pytest.warns(UserWarning, match="cannot finish"):
+        fit(make(), ko.callbacks.QuantizationAware(begin=100, freeze=100))
