@@ -8,3 +8,11 @@ class Embedding(DropIn, keras.layers.Embedding):
     """A table of vectors that declares its compression."""
 
     _example = "1000, 64"
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        if self.input_quantizer is not None:
+            raise ValueError(
+                "The inputs of an embedding are indices, which cannot be rounded: leave "
+                f"`input_quantizer` out. Received: input_quantizer={self.input_quantizer}"
+            )

@@ -86,7 +86,10 @@ def _sites_of_group(group, groups, specs):
         return
     path = group.anchor.path
     yield from _weight_sites(path, anchor, spec)
-    if any(_is_float(groups.origin(edge), specs) for edge in group.inputs):
+    # The input of an embedding are indices.
+    if not isinstance(anchor, keras.layers.Embedding) and any(
+        _is_float(groups.origin(edge), specs) for edge in group.inputs
+    ):
         yield Site(path, anchor, "input", ActivationQuantizer(spec.activations))
     if _has_integer_output(group):
         output = group.output
