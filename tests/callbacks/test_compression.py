@@ -1,6 +1,9 @@
+import pytest
 from techniques import models
 from techniques.properties import assert_on_int8_grid, assert_ranges_seen, assert_sparse, kernels
+from techniques.refusals import refused
 from techniques.technique_test_case import TechniqueTestCase
+from techniques.training import Technique
 
 import kerasopt as ko
 from kerasopt.layers.drop_in import DropIn
@@ -18,3 +21,39 @@ class TestCompression(TechniqueTestCase):
         assert_sparse(kernels(model, of=DropIn), 0.5)
         assert_on_int8_grid(kernels(model, of=DropIn))
         assert_ranges_seen(model)
+
+
+def test_nothing_declared_raises_before_training():
+    model = Technique().make("convolutional")
+    with refused(model, r"no layer that declares compression.*`kerasopt.layers`"):
+        model.fit(models.Batches(model), callbacks=[ko.callbacks.Compression()])
+
+
+def test_what_is_declared_and_attached_by_another_callback_raises_before_training():
+    model = TestCompression().make("sequential")
+    with refused(model, "disjoint `rules`"):
+        model.fit(
+            models.Batches(model), callbacks=[ko.callbacks.Compression(), ko.callbacks.Pruning(0.3)]
+        )
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ({"scope": "row"}, "Received: scope='row'"),
+        ({"criterion": "l3"}, "Received: criterion='l3'"),
+        ({"begin": "x"}, "Received: begin='x'"),
+        ({"freeze": -2}, "Received: freeze=-2"),
+    ],
+)
+def test_arguments_out_of_range_raise(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        ko.callbacks.Compression(**arguments)
+
+
+def test_begin_after_freeze_raises_before_training():
+    model = TestCompression().make("sequential")
+    with refused(model, "`begin` must not come after `freeze`"):
+        model.fit(
+            models.Batches(model), callbacks=[ko.callbacks.Compression(begin="90%", freeze="10%")]
+        )

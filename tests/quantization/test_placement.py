@@ -105,7 +105,8 @@ def test_embeddings_are_left_alone_unless_named():
         return keras.Model(inputs, layers.Dense(2, name="top")(layers.Flatten()(x)))
 
     assert "table" not in sites(model())
-    assert "embeddings" in sites(model(), [("table", formats.get("int8"))])["table"]
+    rules = [("table", formats.get("int8"))]
+    assert sites(model(), rules)["table"] == {"embeddings", "output"}
 
 
 def test_a_shared_layer_gets_each_quantizer_once():

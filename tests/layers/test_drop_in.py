@@ -1,0 +1,156 @@
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+import kerasopt as ko
+from kerasopt.quantization import ActivationQuantizer, WeightQuantizer
+from kerasopt.sparsity import Mask
+
+LAYERS = {
+    "Dense": ((4,), ([3], {"activation": "relu"})),
+    "Conv2D": ((5, 5, 2), ([3, 2], {"padding": "same"})),
+    "DepthwiseConv2D": ((5, 5, 2), ([2], {"depth_multiplier": 2})),
+    "EinsumDense": ((4,), (["ab,bc->ac", 3], {"bias_axes": "c"})),
+    "Embedding": ((4,), ([6, 3], {})),
+}
+INPUT = "input_quantizer"
+DECLARED = {
+    "weight_quantizer": "int8",
+    INPUT: "int8",
+    "output_quantizer": "int8",
+    "pruning": 0.5,
+}
+
+
+def declared(name):
+    """Returns all that a layer can declare; indices are not quantized."""
+    return {key: DECLARED[key] for key in DECLARED if (name, key) != ("Embedding", INPUT)}
+
+
+def make(module, name, **arguments):
+    shape, (args, kwargs) = LAYERS[name]
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input(shape, dtype="int32" if name == "Embedding" else "float32")
+    layer = getattr(module, name)(*args, **kwargs, **arguments, name="layer")
+    x = layers.Flatten()(layer(inputs))
+    model = keras.Model(inputs, layers.Dense(2, name="top")(x), name=name)
+    model.compile("adam", "mse", run_eagerly=keras.config.backend() == "tensorflow")
+    return model
+
+
+def data(model):
+    generator = np.random.default_rng(0)
+    shape = (12, *model.input.shape[1:])
+    if model.name == "Embedding":
+        return generator.integers(0, 6, shape), generator.normal(size=(12, 2))
+    return generator.normal(size=shape).astype("float32"), generator.normal(size=(12, 2))
+
+
+def fit(model, *callbacks):
+    keras.utils.set_random_seed(1)
+    x, y = data(model)
+    model.fit(x, y, batch_size=4, epochs=2, verbose=0, callbacks=[*callbacks])
+    return model
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_a_model_built_with_them_equals_the_one_that_callbacks_compress(name):
+    drop_in = fit(make(ko.layers, name, **declared(name)), ko.callbacks.Compression(begin="30%"))
+    only = [("layer", "int8"), ("*", None)]
+    attached = fit(
+        make(layers, name),
+        ko.callbacks.Pruning(0.5, rules=[("layer", 0.5), ("*", None)]),
+        ko.callbacks.QuantizationAware(begin="30%", rules=only),
+    )
+    x, _ = data(drop_in)
+    np.testing.assert_array_equal(drop_in(x), attached(x))
+    for a, b in zip(drop_in.weights, attached.weights, strict=True):
+        np.testing.assert_array_equal(a.numpy(), b.numpy(), err_msg=a.path)
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_without_declarations_it_is_the_layer_of_keras(name):
+    plain, drop_in = fit(make(layers, name)), fit(make(ko.layers, name))
+    x, _ = data(plain)
+    np.testing.assert_array_equal(plain(x), drop_in(x))
+    assert isinstance(drop_in.get_layer("layer"), getattr(layers, name))
+    config = plain.get_layer("layer").get_config()
+    assert config.items() <= drop_in.get_layer("layer").get_config().items()
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_declarations_are_on_the_layer_and_in_its_config(name):
+    layer = make(ko.layers, name, **declared(name)).get_layer("layer")
+    weight = {"Embedding": "embeddings"}.get(name, "kernel")
+    assert [type(link) for link in layer.parametrizations[weight]] == [Mask, WeightQuantizer]
+    for slot in layer.parametrizations.keys() - {weight}:
+        assert [type(link) for link in layer.parametrizations[slot]] == [ActivationQuantizer]
+    config = keras.saving.serialize_keras_object(layer)
+    copy = keras.saving.deserialize_keras_object(config)
+    assert keras.saving.serialize_keras_object(copy)["config"]["layer"] == config["config"]["layer"]
+    assert copy.pruning.final == 0.5 and copy.weight_quantizer.weights.bits == 8
+    assert copy.parametrizations.keys() == layer.parametrizations.keys()
+
+
+def test_until_the_callback_moves_it_it_computes_as_the_layer_of_keras():
+    plain, drop_in = make(layers, "Dense"), make(ko.layers, "Dense", **DECLARED)
+    x, _ = data(plain)
+    np.testing.assert_array_equal(plain(x), drop_in(x))
+
+
+def test_fit_without_the_callback_warns_and_trains_a_plain_layer():
+    plain, drop_in = fit(make(layers, "Dense")), make(ko.layers, "Dense", **DECLARED)
+    with pytest.warns(UserWarning, match=r"'layer' declares compression that no callback"):
+        fit(drop_in)
+    x, _ = data(plain)
+    np.testing.assert_array_equal(plain(x), drop_in(x))
+
+
+def test_with_the_callback_nothing_warns(recwarn):
+    fit(make(ko.layers, "Dense", **DECLARED), ko.callbacks.Compression())
+    assert not [w for w in recwarn if "declares compression" in str(w.message)]
+
+
+def test_layers_that_declare_one_schedule_share_a_scope():
+    schedule = ko.schedules.Constant(0.5)
+    inputs = keras.Input((8,))
+    small = ko.layers.Dense(4, pruning=schedule, name="small")
+    large = ko.layers.Dense(4, pruning=schedule, name="large")
+    model = keras.Model(inputs, small(inputs) + large(inputs))
+    model.compile("sgd", "mse")
+    small.kernel.assign(np.full((8, 4), 0.01))
+    large.kernel.assign(np.full((8, 4), 1.0))
+    x = np.zeros((4, 8))
+    model.fit(x, x[:, :4], verbose=0, callbacks=[ko.callbacks.Compression(scope="global")])
+    assert (small.kernel.numpy() == 0).all() and (large.kernel.numpy() == 1).all()
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ({"pruning": 1.0}, "from 0 up to but not including 1"),
+        ({"pruning": "half"}, "Received: schedule='half'"),
+        ({"weight_quantizer": "int3"}, r"\['int8'\]. Received: spec='int3'"),
+    ],
+)
+def test_declarations_out_of_range_raise(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        ko.layers.Dense(3, **arguments)
+
+
+def test_indices_are_not_quantized():
+    with pytest.raises(ValueError, match="leave `input_quantizer` out. Received: input_quantizer"):
+        ko.layers.Embedding(8, 3, input_quantizer="int8")
+
+
+def test_finalize_keeps_a_class_of_the_users_own():
+    class Own(ko.layers.Dense):
+        def call(self, inputs):
+            return 2 * super().call(inputs)
+
+    layer = Own(3, pruning=0.5)
+    x = np.ones((1, 4))
+    before = layer(x)
+    assert type(ko.finalize(layer, verbose=False)) is Own
+    np.testing.assert_array_equal(layer(x), before)
