@@ -75,14 +75,13 @@ def kerasopt_variants(rounds, jit):
 
     import kerasopt as ko
 
-    schedule = ko.schedules.PolynomialDecay(0.0, 0.8, begin=0, end=rounds * STEPS)
+    end = (rounds + 1) * STEPS
+    schedule = ko.schedules.PolynomialDecay(0.0, 0.8, begin=0, end=end, frequency=50)
     callbacks = {
         "plain": [],
         "plain again": [],
         "Pruning": [ko.callbacks.Pruning(schedule)],
-        "QuantizationAware": [
-            ko.callbacks.QuantizationAware("int8", begin=0, freeze=2 * rounds * STEPS)
-        ],
+        "QuantizationAware": [ko.callbacks.QuantizationAware("int8", begin=0, freeze=end + 1)],
     }
     compiled = lambda: compile_model(keras, build(keras), jit_compile=jit)  # noqa: E731
     return {name: Variant(keras, compiled(), members) for name, members in callbacks.items()}
@@ -95,7 +94,7 @@ def tfmot_worker():
     import tf_keras as keras
 
     pruning, quantize = tfmot.sparsity.keras, tfmot.quantization.keras.quantize_model
-    schedule = pruning.PolynomialDecay(0.0, 0.8, 0, 1000, frequency=10)
+    schedule = pruning.PolynomialDecay(0.0, 0.8, 0, 1000, frequency=50)
     models = {
         "tfmot plain": (build(keras), []),
         "tfmot prune": (

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 
 from kerasopt.sparsity.criteria import Criterion
-from kerasopt.sparsity.scopes import Scope
+from kerasopt.sparsity.scopes import HIDDEN, Scope
 
 
 def update_masks(
@@ -27,10 +27,10 @@ def update_masks(
     """
     masks = [keras.ops.convert_to_numpy(mask) for _, mask in weights]
     scores = [
-        np.where(mask, criterion(keras.ops.convert_to_numpy(weight)), -1.0)
+        np.where(mask, criterion(keras.ops.convert_to_numpy(weight)), np.float32(HIDDEN))
         for (weight, _), mask in zip(weights, masks, strict=True)
     ]
     targets = scope.masks(scores, sparsity)
     for (_, variable), mask, target in zip(weights, masks, targets, strict=True):
-        if not np.array_equal(mask & target, mask):
-            variable.assign(mask & target)
+        if not np.array_equal(target, mask):
+            variable.assign(target)
