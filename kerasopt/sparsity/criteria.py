@@ -3,20 +3,15 @@
 import keras
 import numpy as np
 
+from kerasopt.sparsity.axis import Axis, resolve
 
-class Criterion:
+
+class Criterion(Axis):
     """Scores weights: the lowest scores are pruned first."""
 
     def __call__(self, weight: np.ndarray) -> np.ndarray:
         """Returns the scores of `weight`: float32, not negative, of the same shape."""
         raise TypeError(f"{type(self).__name__} must define `__call__`.")
-
-    def get_config(self) -> dict:
-        return {}
-
-    @classmethod
-    def from_config(cls, config: dict) -> "Criterion":
-        return cls(**config)
 
 
 @keras.saving.register_keras_serializable(package="kerasopt")
@@ -32,18 +27,9 @@ class Magnitude(Criterion):
         return np.abs(weight)
 
 
-ALIASES = {"magnitude": Magnitude}
+ALIASES: dict[str, type] = {"magnitude": Magnitude}
 
 
 def get(identifier) -> Criterion:
     """Returns a criterion from its alias (`"magnitude"`), its config or itself."""
-    if isinstance(identifier, Criterion):
-        return identifier
-    if isinstance(identifier, str) and identifier in ALIASES:
-        return ALIASES[identifier]()
-    if isinstance(identifier, dict):
-        return keras.saving.deserialize_keras_object(identifier)
-    raise ValueError(
-        f"`criterion` must be a `kerasopt.sparsity.Criterion` or one of {sorted(ALIASES)}. "
-        f"Received: criterion={identifier!r}"
-    )
+    return resolve(identifier, Criterion, ALIASES, "criterion")

@@ -3,11 +3,13 @@
 import keras
 import numpy as np
 
+from kerasopt.sparsity.axis import Axis, resolve
+
 # The score of a weight that is pruned already.
 HIDDEN = -np.inf
 
 
-class Scope:
+class Scope(Axis):
     """Decides which weights of a list are pruned to reach a sparsity."""
 
     def masks(self, scores: list[np.ndarray], sparsity: float) -> list[np.ndarray]:
@@ -18,13 +20,6 @@ class Scope:
             sparsity: Float in [0, 1), the fraction of zeros.
         """
         raise TypeError(f"{type(self).__name__} must define `masks`.")
-
-    def get_config(self) -> dict:
-        return {}
-
-    @classmethod
-    def from_config(cls, config: dict) -> "Scope":
-        return cls(**config)
 
 
 @keras.saving.register_keras_serializable(package="kerasopt")
@@ -64,18 +59,9 @@ def _keep_highest(scores: np.ndarray, sparsity: float) -> np.ndarray:
     return mask.reshape(scores.shape)
 
 
-ALIASES = {"layer": LayerScope, "global": GlobalScope}
+ALIASES: dict[str, type] = {"layer": LayerScope, "global": GlobalScope}
 
 
 def get(identifier) -> Scope:
     """Returns a scope from its alias (`"layer"`, `"global"`), its config or itself."""
-    if isinstance(identifier, Scope):
-        return identifier
-    if isinstance(identifier, str) and identifier in ALIASES:
-        return ALIASES[identifier]()
-    if isinstance(identifier, dict):
-        return keras.saving.deserialize_keras_object(identifier)
-    raise ValueError(
-        f"`scope` must be a `kerasopt.sparsity.Scope` or one of {sorted(ALIASES)}. "
-        f"Received: scope={identifier!r}"
-    )
+    return resolve(identifier, Scope, ALIASES, "scope")

@@ -1,0 +1,40 @@
+"""What the axes of pruning have in common: small objects known by an alias."""
+
+from typing import Any
+
+import keras
+
+
+class Axis:
+    """A choice along one axis of pruning, without state."""
+
+    def get_config(self) -> dict:
+        return {}
+
+    @classmethod
+    def from_config(cls, config: dict):
+        return cls(**config)
+
+
+def resolve(identifier: Any, axis: type, aliases: dict[str, type], argument: str) -> Any:
+    """Returns the choice that an alias, a config or the object itself stands for.
+
+    Args:
+        identifier: What the user passed.
+        axis: The base class of the axis.
+        aliases: Dict of alias to class.
+        argument: The name of the user's argument, for the error.
+
+    Raises:
+        ValueError: If `identifier` stands for none.
+    """
+    if isinstance(identifier, dict):
+        identifier = keras.saving.deserialize_keras_object(identifier)
+    if isinstance(identifier, str) and identifier in aliases:
+        return aliases[identifier]()
+    if isinstance(identifier, axis):
+        return identifier
+    raise ValueError(
+        f"`{argument}` must be a `kerasopt.sparsity.{axis.__name__}` or one of "
+        f"{sorted(aliases)}. Received: {argument}={identifier!r}"
+    )
