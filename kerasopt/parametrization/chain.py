@@ -5,6 +5,9 @@ from keras.src.backend import AutocastScope
 
 from kerasopt.parametrization.link import Parametrization
 
+# Set in Keras' call context while a parametrized model runs its training step.
+IN_TRAIN_STEP = "kerasopt_in_train_step"
+
 
 class Chain(keras.layers.Layer):
     """The parametrizations of one slot (a weight, the input or the output).
@@ -51,7 +54,12 @@ class Chain(keras.layers.Layer):
         return next((link for link in self.links if isinstance(link, kind)), None)
 
     def call(self, inputs):
-        return self.apply(inputs, self.links)
+        context = self._get_call_context()
+        training = context.get_value("training")
+        context.set_value("training", training or context.get_value(IN_TRAIN_STEP))
+        outputs = self.apply(inputs, self.links)
+        context.set_value("training", training)
+        return outputs
 
     def apply(self, inputs, links):
         """Returns `inputs` read through `links`, in the dtype it came in."""

@@ -11,7 +11,7 @@ import types
 
 import keras
 
-from kerasopt.parametrization.chain import Chain
+from kerasopt.parametrization.chain import IN_TRAIN_STEP, Chain
 from kerasopt.parametrization.location import locate
 from kerasopt.parametrization.view import ParametrizedVariable
 
@@ -80,6 +80,16 @@ class Parametrized:
         }
         with as_base(self):
             self.save_own_variables(_Substituting(store, stored))
+
+    def train_step(self, *args, **kwargs):
+        # Layers inside a subclassed model learn from Keras that they train only if its `call` has
+        # a `training` argument, and on JAX passes it on. Chains have to know in any case.
+        context = self._get_call_context()
+        context.set_value(IN_TRAIN_STEP, True)
+        try:
+            return super().train_step(*args, **kwargs)
+        finally:
+            self._maybe_reset_call_context()
 
     def quantize(self, mode=None, config=None, **kwargs):
         raise ValueError(
