@@ -2,14 +2,13 @@
 
 import keras
 
-from kerasopt.parametrization.chain import Chain
 from kerasopt.parametrization.link import Parametrization
 from kerasopt.parametrization.location import locate
-from kerasopt.parametrization.parametrized import (
+from kerasopt.parametrization.parametrized import Parametrized, attach, become
+from kerasopt.parametrization.reading import (
     ACTIVATION_SLOTS,
-    Parametrized,
-    become,
     chain_of,
+    own_class,
     stored_variable,
 )
 
@@ -58,7 +57,7 @@ def parametrize(
             through a parametrization of this class already.
     """
     _check(layer, weight, parametrization)
-    inner, slot, owner, path = locate(layer, weight)
+    inner, slot, _, _ = locate(layer, weight)
     variable = stored_variable(inner, slot)
     if slot not in ACTIVATION_SLOTS and not isinstance(variable, keras.Variable):
         raise ValueError(
@@ -66,15 +65,7 @@ def parametrize(
             f"variable (weights under LoRA or Keras' quantization are none). "
             f"Received: weight='{weight}'"
         )
-    present = getattr(inner, "slots", ())
-    chain = chain_of(inner, slot) if slot in present else Chain(slot)
-    chain.add(parametrization, None if variable is None else variable.shape)
-    if slot not in present:
-        _hold(inner, f"{slot}_chain", chain)
-        become(inner, (*present, slot))
-    if owner is not inner:
-        become(owner, getattr(owner, "slots", ()))
-        owner._inner = tuple(sorted({*owner._inner, path}))
+    attach(layer, weight, parametrization)
     return layer
 
 
@@ -136,21 +127,7 @@ def _leave(layer) -> None:
     if isinstance(layer, Parametrized) and not layer.slots and not layer._inner:
         vars(layer).pop("_inner", None)
         vars(layer).pop("_pending", None)
-        layer.__class__ = layer.base
-
-
-def _hold(layer, name, chain) -> None:
-    # A built layer accepts no state unless its tracker is unlocked.
-    locked = layer._tracker.locked
-    layer._tracker.unlock()
-    try:
-        setattr(layer, name, chain)
-        # Chains come last, by slot: the order of `weights` must not depend on
-        # the order of attaching.
-        layer._layers.sort(key=lambda inner: inner.slot if isinstance(inner, Chain) else "")
-    finally:
-        if locked:
-            layer._tracker.lock()
+        layer.__class__ = own_class(layer)
 
 
 def _check(layer, weight, parametrization) -> None:

@@ -3,7 +3,7 @@
 import keras
 
 from kerasopt.parametrization.attachment import parametrized_layers, unparametrize_all
-from kerasopt.parametrization.parametrized import ACTIVATION_SLOTS
+from kerasopt.parametrization.reading import ACTIVATION_SLOTS
 
 
 def bake(model: keras.layers.Layer) -> tuple[int, int]:

@@ -12,22 +12,20 @@ import types
 import keras
 
 from kerasopt.parametrization.chain import IN_TRAIN_STEP, Chain
+from kerasopt.parametrization.link import Parametrization
 from kerasopt.parametrization.location import locate
-from kerasopt.parametrization.view import ParametrizedVariable
-
-ACTIVATION_SLOTS = ("input", "output")
+from kerasopt.parametrization.reading import chain_of, members, own_class, stored_variable
 
 
 class Parametrized:
     """What every parametrized layer has beside its own class.
 
     Attributes:
-        base: The layer's own class.
         slots: Tuple of strings, the parametrized weights of this layer, and
             `"input"` and `"output"`.
     """
 
-    base: type
+    _own_class: type
     slots: tuple[str, ...] = ()
     # Paths to parametrized weights of inner layers that this layer's own code
     # creates anew, plain, whenever it is loaded.
@@ -115,10 +113,6 @@ class _Substituting:
         self._store[key] = self._values.get(id(value), value)
 
 
-def chain_of(layer, slot: str) -> Chain:
-    return vars(layer)[f"{slot}_chain"]
-
-
 def links_at(layer, path: str) -> list:
     """Returns the links of the weight at `path` below `layer`."""
     location = locate(layer, path)
@@ -133,78 +127,55 @@ def parametrized_class(base: type, slots: tuple[str, ...]) -> type:
         # Files name the entries of a list of layers by class name: keep it, so
         # that weights load from plain to parametrized models and back.
         namespace.update(__module__=__name__, __qualname__=base.__qualname__)
-        namespace.update(base=base, slots=slots)
-        for slot in slots:
-            if slot not in ACTIVATION_SLOTS:
-                namespace[slot] = _weight_property(base, slot)
-        if set(slots) & set(ACTIVATION_SLOTS):
-            namespace["call"] = _call_through_chains(base, slots)
+        namespace.update(_own_class=base, slots=slots, **members(base, slots))
 
     cls = types.new_class(base.__name__, (Parametrized, base), exec_body=define)
     return keras.saving.register_keras_serializable("kerasopt", "Parametrized")(cls)
 
 
-def _weight_property(base, slot):
-    def read(layer):
-        return ParametrizedVariable(stored_variable(layer, slot), chain_of(layer, slot))
-
-    def write(layer, value):
-        own = getattr(base, slot, None)
-        if isinstance(own, property):
-            own.__set__(layer, value)
-        else:
-            vars(layer)[slot] = value
-
-    return property(read, write)
-
-
-def _call_through_chains(base, slots):
-    # `wraps` keeps the signature, which Keras inspects.
-    @functools.wraps(base.call)
-    def call(self, *args, **kwargs):
-        if "input" in slots:
-            # An addition has two positional tensors, which share the chain.
-            args = _read_through(chain_of(self, "input"), args)
-            first = self.call_signature_parameters[0]
-            if first in kwargs:
-                kwargs[first] = _read_through(chain_of(self, "input"), kwargs[first])
-        outputs = base.call(self, *args, **kwargs)
-        if "output" in slots:
-            outputs = _read_through(chain_of(self, "output"), outputs)
-        return outputs
-
-    return call
-
-
-def _read_through(chain, structure):
-    read = lambda value: chain(value) if keras.ops.is_tensor(value) else value  # noqa: E731
-    return keras.tree.map_structure(read, structure)
-
-
-def stored_variable(layer, slot: str) -> keras.Variable | None:
-    """Returns what `layer.<slot>` is without its chain: the optimizer's variable."""
-    if slot in ACTIVATION_SLOTS:
-        return None
-    base = layer.base if isinstance(layer, Parametrized) else type(layer)
-    own = getattr(base, slot, None)
-    return own.__get__(layer) if isinstance(own, property) else vars(layer).get(slot)
-
-
 def become(layer, slots) -> None:
     """Makes `layer` a parametrized layer with `slots`."""
-    base = layer.base if isinstance(layer, Parametrized) else type(layer)
-    layer.__class__ = parametrized_class(base, tuple(sorted(set(slots))))
+    layer.__class__ = parametrized_class(own_class(layer), tuple(sorted(set(slots))))
 
 
 @contextlib.contextmanager
 def as_base(layer):
     """Lets `layer` be its own class for a moment."""
     parametrized = type(layer)
-    layer.__class__ = parametrized.base
+    layer.__class__ = parametrized._own_class
     try:
         yield
     finally:
         layer.__class__ = parametrized
+
+
+def attach(layer, weight: str, link: Parametrization) -> None:
+    """Puts `link` on the slot at the path `weight` below `layer`, or below its owner."""
+    inner, slot, owner, path = locate(layer, weight)
+    variable = stored_variable(inner, slot)
+    present = getattr(inner, "slots", ())
+    chain = chain_of(inner, slot) if slot in present else Chain(slot)
+    chain.add(link, None if variable is None else variable.shape)
+    if slot not in present:
+        _hold(inner, f"{slot}_chain", chain)
+        become(inner, (*present, slot))
+    if owner is not inner:
+        become(owner, getattr(owner, "slots", ()))
+        owner._inner = tuple(sorted({*owner._inner, path}))
+
+
+def _hold(layer, name, chain) -> None:
+    # A built layer accepts no state unless its tracker is unlocked.
+    locked = layer._tracker.locked
+    layer._tracker.unlock()
+    try:
+        setattr(layer, name, chain)
+        # Chains come last, by slot: the order of `weights` must not depend on
+        # the order of attaching.
+        layer._layers.sort(key=lambda inner: inner.slot if isinstance(inner, Chain) else "")
+    finally:
+        if locked:
+            layer._tracker.lock()
 
 
 def attach_when_built(layer, recipe: dict):
@@ -225,8 +196,6 @@ def attach_when_built(layer, recipe: dict):
 
 
 def attach_pending(layer) -> None:
-    from kerasopt.parametrization.attachment import parametrize
-
     recipe = vars(layer).pop("_pending", None) or {}
     for path, links in recipe.items():
         inner, slot, _, _ = locate(layer, path)
@@ -234,7 +203,7 @@ def attach_pending(layer) -> None:
         present = getattr(inner, "parametrizations", {}).get(slot, ())
         for link in links:
             if not any(type(member) is type(link) for member in present):
-                parametrize(layer, path, link)
+                attach(layer, path, link)
 
 
 keras.saving.register_keras_serializable("kerasopt", "Parametrized")(Parametrized)

@@ -1,0 +1,73 @@
+"""How a parametrized layer reads its weights and activations."""
+
+import functools
+
+import keras
+
+from kerasopt.parametrization.chain import Chain
+from kerasopt.parametrization.view import ParametrizedVariable
+
+ACTIVATION_SLOTS = ("input", "output")
+
+
+def members(base: type, slots: tuple[str, ...]) -> dict:
+    """Returns what a subclass of `base` defines to read `slots` through their chains."""
+    defined = {slot: _weight_property(base, slot) for slot in slots if slot not in ACTIVATION_SLOTS}
+    if set(slots) & set(ACTIVATION_SLOTS):
+        defined["call"] = _call_through_chains(base, slots)
+    return defined
+
+
+def chain_of(layer, slot: str) -> Chain:
+    """Returns the chain of a slot that is parametrized."""
+    return vars(layer)[f"{slot}_chain"]
+
+
+def own_class(layer) -> type:
+    """Returns the class of `layer` without its parametrizations."""
+    return getattr(type(layer), "_own_class", type(layer))
+
+
+def _weight_property(base, slot):
+    def read(layer):
+        return ParametrizedVariable(stored_variable(layer, slot), chain_of(layer, slot))
+
+    def write(layer, value):
+        own = getattr(base, slot, None)
+        if isinstance(own, property):
+            own.__set__(layer, value)
+        else:
+            vars(layer)[slot] = value
+
+    return property(read, write)
+
+
+def _call_through_chains(base, slots):
+    # `wraps` keeps the signature, which Keras inspects.
+    @functools.wraps(base.call)
+    def call(self, *args, **kwargs):
+        if "input" in slots:
+            # An addition has two positional tensors, which share the chain.
+            args = _read_through(chain_of(self, "input"), args)
+            first = self.call_signature_parameters[0]
+            if first in kwargs:
+                kwargs[first] = _read_through(chain_of(self, "input"), kwargs[first])
+        outputs = base.call(self, *args, **kwargs)
+        if "output" in slots:
+            outputs = _read_through(chain_of(self, "output"), outputs)
+        return outputs
+
+    return call
+
+
+def _read_through(chain, structure):
+    read = lambda value: chain(value) if keras.ops.is_tensor(value) else value  # noqa: E731
+    return keras.tree.map_structure(read, structure)
+
+
+def stored_variable(layer, slot: str) -> keras.Variable | None:
+    """Returns what `layer.<slot>` is without its chain: the optimizer's variable."""
+    if slot in ACTIVATION_SLOTS:
+        return None
+    own = getattr(own_class(layer), slot, None)
+    return own.__get__(layer) if isinstance(own, property) else vars(layer).get(slot)
