@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 from techniques import models
 
+import kerasopt as ko
+
 EPOCHS = 2
 
 
@@ -81,13 +83,29 @@ class TrainingTests(Technique):
 
     @pytest.mark.parametrize(
         "arguments",
-        [{"jit_compile": False}, {"jit_compile": True}, {"steps_per_execution": 3}],
+        [{"jit_compile": True}, {"steps_per_execution": 3}],
         ids=str,
     )
     def test_in_compiled_steps(self, arguments):
         model = self.make("sequential", **arguments)
         self.fit(model)
         self.check(model)
+
+    def test_what_was_traced_before_is_forgotten(self):
+        model = self.make("sequential", jit_compile=False)
+        x, y = models.data(model)
+        for call in (model.fit, model.evaluate):
+            call(x, y, verbose=0)
+        plain = predict(model)
+        self.fit(model)
+        self.check(model)
+        assert not np.allclose(predict(model), plain, rtol=1e-3)
+        for _ in ("compressed", "finalized"):
+            outputs = keras.ops.convert_to_numpy(model(x))
+            np.testing.assert_allclose(predict(model), outputs, atol=1e-5)
+            expected = float(model.loss(y, outputs))
+            np.testing.assert_allclose(model.evaluate(x, y, verbose=0), expected, rtol=1e-4)
+            ko.finalize(model, verbose=False)
 
     @pytest.mark.parametrize(
         "optimizer",
