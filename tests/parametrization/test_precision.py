@@ -1,7 +1,7 @@
 import keras
 import numpy as np
 import pytest
-from parametrization.links import Shifted
+from parametrization.links import Scaled, Shifted
 
 import kerasopt as ko
 from kerasopt.quantization import WeightQuantizer
@@ -39,6 +39,14 @@ def test_codes_are_those_of_float32(layer):
     # Identity in, so what comes out is the kernel as the layer computes with it.
     read = keras.ops.convert_to_numpy(layer(np.eye(64))).astype("float32")
     np.testing.assert_array_equal(np.round(read / scale), np.round(expected / scale))
+
+
+def test_state_of_a_link_is_not_cast(layer):
+    stored = layer.kernel.numpy()
+    ko.parametrize(layer, "kernel", Scaled(1 / 3))
+    expected = keras.ops.cast(stored * np.float32(1 / 3), layer.compute_dtype)
+    read = keras.ops.convert_to_numpy(layer(np.eye(64)))
+    np.testing.assert_array_equal(read, keras.ops.convert_to_numpy(expected))
 
 
 def test_activations_keep_the_dtype_of_the_policy(layer):
