@@ -7,6 +7,7 @@ from techniques import models
 from techniques.properties import assert_on_int8_grid, assert_ranges_seen, kernels
 from techniques.refusals import refused
 from techniques.technique_test_case import TechniqueTestCase
+from techniques.training import loss
 
 import kerasopt as ko
 
@@ -52,6 +53,11 @@ def quantizers(model):
     ]
 
 
+def ranges(model):
+    observers = [link.observer for link in quantizers(model) if hasattr(link, "observer")]
+    return [float(observer.maximum) for observer in observers]
+
+
 def changes(values):
     """Returns whether each of `values` is another than the one before."""
     return [not np.array_equal(a, b) for a, b in itertools.pairwise(values)]
@@ -81,14 +87,12 @@ def test_ranges_and_statistics_freeze_and_weights_go_on(eagerly):
 
     def look(model):
         (norm,) = [each for each in model.layers if "batch_norm" in each.name]
-        observers = [link.observer for link in quantizers(model) if hasattr(link, "observer")]
-        ranges = [float(observer.maximum) for observer in observers]
-        return ranges, norm.moving_mean.numpy(), norm.gamma.numpy()
+        return ranges(model), norm.moving_mean.numpy(), norm.gamma.numpy()
 
     states = States(look)
     fit(model, ko.callbacks.QuantizationAware(begin=0, freeze=3), states)
-    ranges, means, gammas = zip(*states.seen, strict=True)
-    assert changes(ranges) == changes(means) == [True, True, False, False, False]
+    seen, means, gammas = zip(*states.seen, strict=True)
+    assert changes(seen) == changes(means) == [True, True, False, False, False]
     assert all(changes(gammas))
     before = look(model)[1]
     fit(model, epochs=1)
@@ -141,6 +145,21 @@ def test_an_interruption_while_frozen_is_over_with_the_next_fit(eagerly):
     mean = model.layers[2].moving_mean.numpy()
     fit(model, ko.callbacks.QuantizationAware(), epochs=1)
     assert not np.array_equal(mean, model.layers[2].moving_mean.numpy())
+
+
+def test_a_model_whose_call_has_no_training_argument_learns_ranges():
+    class Silent(models.Subclassed):
+        def call(self, inputs):
+            return super().call(inputs)
+
+    model = Silent()
+    model(np.zeros((1, 6), "float32"))
+    model.compile("adam", loss())
+    fit(model, ko.callbacks.QuantizationAware(), epochs=1)
+    assert_ranges_seen(model)
+    before = ranges(model)
+    model.evaluate(models.Batches(model), verbose=0)
+    assert ranges(model) == before
 
 
 def test_an_interruption_while_frozen_is_over_with_finalize():

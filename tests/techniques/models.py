@@ -97,8 +97,8 @@ class Subclassed(keras.Model):
         self.heads = {"main": layers.Dense(4)}
         self.stem = keras.Sequential([layers.Dense(units), layers.Dropout(0.25)])
 
-    def call(self, inputs):
-        x = self.stem(inputs)
+    def call(self, inputs, training=None):
+        x = self.stem(inputs)  # without saying whether it trains, as most code does
         for block in self.blocks:
             x = x + block(x)
         return self.heads["main"](x)

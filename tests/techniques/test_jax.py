@@ -11,7 +11,7 @@ FILES = [TESTS / "callbacks/test_pruning.py", TESTS / "techniques/test_together.
 CASES = [
     "TestTogether and finalized and (subclassed or nested)",
     "TestPruning and finalized and (shared or recurrent)",
-    "TestPruning and (new_process or resumed or plain_weights or mixed_bfloat16 or usable)",
+    "TestPruning and (resumed or plain_weights or mixed_bfloat16 or usable)",
     "nothing_to_prune or overlapping",
 ]
 

@@ -151,7 +151,7 @@ class TrainingTests(Technique):
 
         inner = self.make("sequential")
         model = Plain(inner.inputs, inner.outputs, name="own_step")
-        model.compile("adam", loss())
+        model.compile("adam", loss(), run_eagerly=True)
         self.fit(model)
         self.check(model)
 
@@ -161,7 +161,7 @@ class TrainingTests(Technique):
         variables = len(model.variables)
         self.fit(model)
         self.check(model)
-        model.compile("sgd", loss())
+        model.compile("sgd", loss(), run_eagerly=model.run_eagerly)
         self.fit(model)
         self.check(model)
         assert len(model.variables) == variables
