@@ -189,8 +189,11 @@ class ActivationQuantizer(Quantizer):
         else:
             minimum, maximum = observer.minimum, observer.maximum
         scale, zero_point = self.affine(minimum, maximum)
+        # Without a range there is nothing to round to: its scale of 1 would leave whole numbers.
+        seen = keras.ops.logical_or(minimum < 0.0, maximum > 0.0)
+        enabled = keras.ops.logical_and(self.enabled.value, seen)
         # A scale of 0 costs no pass over the activations.
-        return self.round(inputs, keras.ops.where(self.enabled.value, scale, 0.0), zero_point)
+        return self.round(inputs, keras.ops.where(enabled, scale, 0.0), zero_point)
 
     def get_config(self):
         return {

@@ -65,7 +65,8 @@ def test_activations_are_rounded_to_their_range(x, one, other, bits):
     assert quantizer.scale == scale and quantizer.zero_point == zero_point
     expected, _ = fake_quantize(x, scale, zero_point, bits, symmetric=False)
     found = keras.ops.convert_to_numpy(quantizer(x))
-    np.testing.assert_array_equal(found, expected)
+    # Without a range there is nothing to round to.
+    np.testing.assert_array_equal(found, expected if high > low else x)
     assert (found[x == 0] == 0).all()
 
 
