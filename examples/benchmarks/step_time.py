@@ -7,7 +7,7 @@ tensorflow-model-optimization switches a process to Keras 2, so it runs in one o
 waits for its turn. Reported in Markdown on stdout.
 
     python examples/benchmarks/step_time.py --rounds 15              # jit off
-    python examples/benchmarks/step_time.py --rounds 15 --jit
+    python examples/benchmarks/step_time.py --rounds 15 --steps 15 --jit
 """
 
 import argparse
@@ -19,7 +19,7 @@ import time
 
 import numpy as np
 
-BATCH, STEPS = 32, 60
+BATCH = 32
 
 
 def build(keras):
@@ -39,21 +39,21 @@ def compile_model(keras, model, **options):
     return model
 
 
-def data():
+def data(steps):
     rng = np.random.default_rng(0)
-    x = rng.standard_normal((BATCH * STEPS, 32, 32, 3)).astype("float32")
-    return x, rng.integers(0, 10, BATCH * STEPS)
+    x = rng.standard_normal((BATCH * steps, 32, 32, 3)).astype("float32")
+    return x, rng.integers(0, 10, BATCH * steps)
 
 
 class Variant:
     """A model that trains one epoch at a time, in one continued training."""
 
-    def __init__(self, keras, model, callbacks=()):
+    def __init__(self, keras, model, steps, callbacks=()):
         self.model, self.callbacks, self.epoch = model, list(callbacks), 0
         self.ticks = []
         tick = lambda *_: self.ticks.append(time.perf_counter())  # noqa: E731
         self.clock = keras.callbacks.LambdaCallback(on_epoch_begin=tick, on_epoch_end=tick)
-        self.data = data()
+        self.steps, self.data = steps, data(steps)
 
     def run(self):
         """Trains an epoch; returns the milliseconds of a step."""
@@ -67,15 +67,15 @@ class Variant:
             callbacks=[*self.callbacks, self.clock],
         )
         self.epoch += 1
-        return 1000 * (self.ticks[1] - self.ticks[0]) / STEPS
+        return 1000 * (self.ticks[1] - self.ticks[0]) / self.steps
 
 
-def kerasopt_variants(rounds, jit):
+def kerasopt_variants(rounds, steps, jit):
     import keras
 
     import kerasopt as ko
 
-    end = (rounds + 1) * STEPS
+    end = (rounds + 1) * steps
     schedule = ko.schedules.PolynomialDecay(0.0, 0.8, begin=0, end=end, frequency=50)
     callbacks = {
         "plain": [],
@@ -84,10 +84,10 @@ def kerasopt_variants(rounds, jit):
         "QuantizationAware": [ko.callbacks.QuantizationAware("int8", begin=0, freeze=end + 1)],
     }
     compiled = lambda: compile_model(keras, build(keras), jit_compile=jit)  # noqa: E731
-    return {name: Variant(keras, compiled(), members) for name, members in callbacks.items()}
+    return {name: Variant(keras, compiled(), steps, members) for name, members in callbacks.items()}
 
 
-def tfmot_worker():
+def tfmot_worker(steps):
     """Runs an epoch of the variant that each line on stdin names; answers in milliseconds."""
     os.environ["TF_USE_LEGACY_KERAS"] = "1"
     import tensorflow_model_optimization as tfmot
@@ -104,7 +104,7 @@ def tfmot_worker():
         "tfmot QAT": (quantize(build(keras)), []),
     }
     variants = {
-        name: Variant(keras, compile_model(keras, model), callbacks)
+        name: Variant(keras, compile_model(keras, model), steps, callbacks)
         for name, (model, callbacks) in models.items()
     }
     print(json.dumps(list(variants)), flush=True)
@@ -115,9 +115,9 @@ def tfmot_worker():
 class Tfmot:
     """The process in which tfmot runs."""
 
-    def __init__(self):
+    def __init__(self, steps):
         self.process = subprocess.Popen(
-            [sys.executable, __file__, "--tfmot-worker"],
+            [sys.executable, __file__, "--tfmot-worker", "--steps", str(steps)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -134,16 +134,17 @@ class Tfmot:
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--steps", type=int, default=60, help="steps in a round")
     parser.add_argument("--jit", action="store_true", help="compile the step with XLA")
     parser.add_argument("--no-tfmot", action="store_true", help="leave tfmot out")
     parser.add_argument("--tfmot-worker", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.tfmot_worker:
-        return tfmot_worker()
-    variants = kerasopt_variants(arguments.rounds, arguments.jit)
+        return tfmot_worker(arguments.steps)
+    variants = kerasopt_variants(arguments.rounds, arguments.steps, arguments.jit)
     runs = {name: variant.run for name, variant in variants.items()}
     if not arguments.no_tfmot and not arguments.jit:
-        tfmot = Tfmot()
+        tfmot = Tfmot(arguments.steps)
         runs |= {name: lambda name=name: tfmot.run(name) for name in tfmot.names}
     times = {name: [] for name in runs}
     for turn in range(arguments.rounds + 1):  # the first one traces
@@ -151,11 +152,11 @@ def main():
             milliseconds = run()
             if turn:
                 times[name].append(milliseconds)
-    report(times, arguments.jit)
+    report(times, arguments.steps, arguments.jit)
 
 
-def report(times, jit):
-    print(f"\njit {'on' if jit else 'off'}, {len(times['plain'])} rounds of {STEPS} steps\n")
+def report(times, steps, jit):
+    print(f"\njit {'on' if jit else 'off'}, {len(times['plain'])} rounds of {steps} steps\n")
     print("| variant | ms a step | over plain | quartiles |\n| --- | ---: | ---: | ---: |")
     for name, values in times.items():
         base = np.array(times["tfmot plain" if name.startswith("tfmot") else "plain"])
