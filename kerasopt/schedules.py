@@ -106,10 +106,6 @@ class Schedule:
         step = self._step(begin, end)
         return begin + (update - begin) // step * step
 
-    def is_finished(self, update: int, horizon: Horizon) -> bool:
-        """Whether the schedule has reached its final value at `update`."""
-        return update >= self.span(horizon)[1]
-
     def check(self, horizon: Horizon):
         """Raises if the times make no sense in this training, warns if it is too short for them."""
         begin, end = self.span(horizon)

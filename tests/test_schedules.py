@@ -143,7 +143,6 @@ def test_what_is_due(schedule, update):
     assert due[0] == begin and due[-1] == end and due == sorted(set(due))
     assert schedule.next_due(update, HORIZON) == next((d for d in due if d > update), None)
     assert schedule.last_due(update, HORIZON) == max((d for d in due if d <= update), default=None)
-    assert schedule.is_finished(update, HORIZON) == (update >= end)
 
 
 @given(SCHEDULES)

@@ -49,10 +49,6 @@ class Chain(keras.layers.Layer):
         self._tracker.untrack(link)
         self.links = [member for member in self.links if member is not link]
 
-    def find(self, kind: type) -> Parametrization | None:
-        """Returns the link of class `kind`, or `None`."""
-        return next((link for link in self.links if isinstance(link, kind)), None)
-
     def call(self, inputs):
         context = self._get_call_context()
         training = context.get_value("training")
