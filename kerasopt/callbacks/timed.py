@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 
 import keras
 
-from kerasopt.callbacks.attachments import Attachments
 from kerasopt.callbacks.clock import Clock, accumulation_steps, horizon, strategy_scope
+from kerasopt.parametrization import Attachments
 from kerasopt.times import Horizon
 
 # Per model: which `fit` it is, and the bound methods to call if that fails before it begins.
@@ -113,6 +113,7 @@ class TimedCallback(keras.callbacks.Callback):
         clock = Clock.of(self.model)
         clock.mark()
         self.on_update(clock.update, self.horizon)
+        self.attachments.end()
         self._started = False
 
     def _read_clock(self, batch: int):

@@ -1,12 +1,14 @@
 """The core: layers that read their weights and activations through functions."""
 
 from kerasopt.parametrization.attachment import parametrize, parametrized_layers, unparametrize
+from kerasopt.parametrization.attachments import Attachments
 from kerasopt.parametrization.baking import bake
 from kerasopt.parametrization.functions import renew_functions
 from kerasopt.parametrization.link import OptionalState, Parametrization
 from kerasopt.parametrization.parametrized import Parametrized
 
 __all__ = [
+    "Attachments",
     "OptionalState",
     "Parametrization",
     "Parametrized",

@@ -1,13 +1,12 @@
-"""What a callback has attached to the model in one fit."""
+"""What is attached to a model for one training."""
+
+from collections.abc import Callable
 
 import keras
 
-from kerasopt.parametrization import (
-    Parametrization,
-    parametrize,
-    renew_functions,
-    unparametrize,
-)
+from kerasopt.parametrization.attachment import parametrize, unparametrize
+from kerasopt.parametrization.functions import renew_functions
+from kerasopt.parametrization.link import Parametrization
 
 
 class Attachments:
@@ -23,6 +22,7 @@ class Attachments:
         self.paths: list[str] = []
         self.links: list[Parametrization] = []
         self._new: list[tuple[str, Parametrization]] = []
+        self._ends: list[Callable[[], None]] = []
 
     def put(self, path: str, layer: keras.layers.Layer, slot: str, link: Parametrization):
         """Attaches `link` to a slot of the `layer` at `path` of the model.
@@ -43,15 +43,37 @@ class Attachments:
         self.links.append(found)
         return found
 
+    def put_for_training(self, path, layer, slot, link: Parametrization):
+        """As `put`, for a link that leaves the model when the training ends."""
+        link = self.put(path, layer, slot, link)
+        weight = f"{path}/{slot}"
+        if (weight, link) in self._new:
+            self._new.remove((weight, link))
+        self.at_end(lambda: unparametrize(self.model, weight, link))
+        return link
+
+    def at_end(self, undo: Callable[[], None]) -> None:
+        """Calls `undo` when the training ends, or when all of it is undone."""
+        self._ends.append(undo)
+
     def finish(self) -> None:
-        """Makes the model forget the functions it traced without the links."""
-        if self._new:
+        """Makes the model forget the functions it traced without what was attached."""
+        if self._new or self._ends:
+            renew_functions(self.model)
+
+    def end(self) -> None:
+        """Takes off what was there for the training only."""
+        ends, self._ends = self._ends, []
+        for undo in reversed(ends):
+            undo()
+        if ends:
             renew_functions(self.model)
 
     def undo(self) -> None:
         """Takes off what was not there before."""
         for link in self.links:
             link.governed = False
+        self.end()
         for weight, link in reversed(self._new):
             unparametrize(self.model, weight, link)
         self.finish()
