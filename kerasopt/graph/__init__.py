@@ -2,6 +2,7 @@
 
 from kerasopt.graph.graph import Graph, functional_of
 from kerasopt.graph.groups import Group, Groups
+from kerasopt.graph.kernel_layout import KernelLayout, kernel_layout
 from kerasopt.graph.node import Edge, Node
 from kerasopt.graph.operation_layer import (
     OperationLayer,
@@ -26,6 +27,7 @@ __all__ = [
     "Graph",
     "Group",
     "Groups",
+    "KernelLayout",
     "Node",
     "OperationLayer",
     "Rule",
@@ -37,6 +39,7 @@ __all__ = [
     "is_linear",
     "is_residual",
     "is_transparent",
+    "kernel_layout",
     "kernel_names",
     "layers",
     "select",
