@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kerasopt import schedules
-from kerasopt.schedules import Constant, Cosine, Linear, OneShot, PolynomialDecay
+from kerasopt.schedules import Constant, Cosine, Iterative, Linear, OneShot, PolynomialDecay
 from kerasopt.times import Horizon, epochs, resolve
 
 HORIZON = Horizon(total=200, updates_per_epoch=20.0)
@@ -123,6 +123,80 @@ def test_values():
     assert PolynomialDecay(0.0, 0.8, end=100)(50, HORIZON) == pytest.approx(0.8 * (1 - 0.125))
 
 
+def test_integer_times_need_no_horizon():
+    schedule = Linear(0.0, 1.0, begin=10, end=20, frequency=5)
+    assert (schedule(15), schedule.next_due(0), schedule.last_due(16)) == (0.5, 10, 15)
+    assert schedule.span() == (10, 20)
+    rounds = Iterative(0.75, rounds=2, begin=10, end=20)
+    assert (rounds(10), rounds.next_due(10), rounds.last_due(19)) == (0.5, 20, 10)
+    with pytest.raises(ValueError, match="`end` is relative"):
+        Linear(0.0, 1.0, begin=10, end="50%")(15)
+
+
+@given(
+    st.floats(0, 1, exclude_max=True),
+    st.integers(1, 12),
+    st.integers(0, 50),
+    st.integers(0, 100),
+    st.integers(-1, 200),
+)
+def test_rounds_take_the_same_share_of_what_is_left(final, rounds, begin, length, update):
+    schedule = Iterative(final, rounds, begin, begin + length)
+    due = dues(schedule, HORIZON)
+    last = begin + (length if rounds > 1 else 0)
+    assert due[0] == begin and due[-1] == last and len(due) <= rounds
+    assert schedule.next_due(update) == next((d for d in due if d > update), None)
+    assert schedule.last_due(update) == max((d for d in due if d <= update), default=None)
+
+    left = [1 - schedule(moment) for moment in [begin - 1, *due]]
+    assert left[0] == 1 and schedule(last) == final
+    if length >= rounds - 1:
+        assert len(due) == rounds
+        gaps = [b - a for a, b in zip(due, due[1:], strict=False)]
+        assert not gaps or max(gaps) - min(gaps) <= 1
+        for before, after in zip(left, left[1:], strict=False):
+            assert after == pytest.approx(before * (1 - final) ** (1 / rounds))
+    # What is in force between two rounds is the value of the last one, also after a resume.
+    in_force = schedule.last_due(update)
+    assert schedule(update) == (0.0 if in_force is None else schedule(in_force))
+
+
+def test_twenty_percent_of_what_is_left():
+    schedule = Iterative(1 - 0.8**3, rounds=3, begin="10%", end="90%")
+    assert dues(schedule, HORIZON) == [20, 100, 180]
+    assert [schedule(d, HORIZON) for d in (20, 100, 180)] == pytest.approx([0.2, 0.36, 0.488])
+
+
+def test_a_single_round_is_at_begin():
+    schedule = Iterative(0.5, rounds=1, begin=30)
+    assert dues(schedule, HORIZON) == [30]
+    assert (schedule(29), schedule(30)) == (0.0, 0.5)
+
+
+@pytest.mark.parametrize("rounds", [0, -1, 1.5, True, "3", None])
+def test_bad_rounds(rounds):
+    with pytest.raises(ValueError, match="`rounds` must be a positive integer. Received: rounds="):
+        Iterative(0.5, rounds=rounds)
+
+
+@pytest.mark.parametrize("final", [-0.1, 1, math.nan, "0.5"])
+def test_rounds_to_something_that_is_no_share(final):
+    with pytest.raises(ValueError, match="Received: final="):
+        Iterative(final, rounds=3)
+
+
+def test_rounds_that_do_not_fit_warn():
+    schedule = Iterative(0.5, rounds=5, begin=10, end=13)
+    with pytest.warns(UserWarning, match="5 rounds do not fit between the updates 10 and 13"):
+        schedule.check(HORIZON)
+    assert schedule(13) == 0.5
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        Iterative(0.5, rounds=4, begin=10, end=13).check(HORIZON)
+    with pytest.warns(UserWarning, match="Iterative cannot finish"):
+        Iterative(0.5, rounds=4, begin=10, end=900).check(HORIZON)
+
+
 SCHEDULES = st.builds(
     lambda cls, initial, final, begin, length, frequency: cls(
         initial, final, begin, begin + length, frequency=frequency
@@ -163,6 +237,7 @@ def test_values_go_monotonically_from_initial_to_final(schedule):
         PolynomialDecay(0.1, 0.9, begin="10%", end=epochs(7), power=2.5, frequency=7),
         Linear(1.0, 0.5, begin=3),
         Cosine(0.0, 1.0),
+        Iterative(0.8, rounds=4, begin=epochs(1), end="70%"),
     ],
 )
 def test_serialization(schedule):
@@ -181,6 +256,8 @@ def test_get():
     assert schedules.get(0.5)(3, HORIZON) == 0.5
     cosine = schedules.get({"class_name": "cosine", "config": {"initial": 0.0, "final": 0.8}})
     assert isinstance(cosine, Cosine) and cosine.final == 0.8
+    rounds = schedules.get({"class_name": "iterative", "config": {"final": 0.5, "rounds": 2}})
+    assert isinstance(rounds, Iterative) and rounds.rounds == 2
     for wrong in ("cosine", None, True, keras.layers.Dense(1)):
         with pytest.raises(ValueError, match="Received: schedule="):
             schedules.get(wrong)

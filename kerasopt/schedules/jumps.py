@@ -1,0 +1,118 @@
+"""Schedules that jump from one value to the next."""
+
+import bisect
+import warnings
+
+import keras
+
+from kerasopt.schedules.schedule import UNKNOWN, Schedule
+from kerasopt.times import Horizon, Time
+
+
+@keras.saving.register_keras_serializable(package="kerasopt")
+class Constant(Schedule):
+    """The same value throughout, due once, at the beginning.
+
+    Args:
+        value: The value, a float.
+    """
+
+    def __init__(self, value: float):
+        super().__init__(value, value, begin=0, end=0)
+
+    def get_config(self) -> dict:
+        return {"value": self.final}
+
+
+@keras.saving.register_keras_serializable(package="kerasopt")
+class OneShot(Schedule):
+    """Zero at first, and the whole value at once at `begin`.
+
+    Args:
+        value: Value from `begin` on, a float.
+        begin: Time of the only application.
+    """
+
+    def __init__(self, value: float, begin: Time = "0%"):
+        super().__init__(0.0, value, begin=begin, end=begin)
+
+    def get_config(self) -> dict:
+        return {"value": self.final, "begin": keras.saving.serialize_keras_object(self.begin)}
+
+
+@keras.saving.register_keras_serializable(package="kerasopt")
+class Iterative(Schedule):
+    """Rounds of pruning with training in between, each taking the same share of what is left.
+
+    After round `r` of `rounds` the value is
+
+        1 - (1 - final) ** (r / rounds)
+
+    so that a sparsity of 0.8 in 8 rounds takes 18 % of the remaining weights each time (the 20 % of
+    the lottery tickets of Frankle and Carbin, 2019, https://arxiv.org/abs/1803.03635, is 0.832 in
+    8 rounds). The rounds are spread evenly: the first is at `begin`, the last at `end`, and what
+    is left of the training after it belongs to the last round. Whether the weights go back after
+    a round (rewinding) or train on (fine-tuning) is up to the callback; Renda et al. (2020,
+    https://arxiv.org/abs/2003.02389) compare them.
+
+    ```python
+    schedule = ko.schedules.Iterative(0.8, rounds=8, begin="10%", end="80%")
+    model.fit(x, y, epochs=20, callbacks=[ko.callbacks.Pruning(schedule)])
+    ```
+
+    Args:
+        final: Value after the last round, a float in [0, 1).
+        rounds: Number of rounds, a positive integer. A single one is at `begin`; `end` then has no
+            meaning.
+        begin: Time of the first round.
+        end: Time of the last round.
+
+    Raises:
+        ValueError: If `final` or `rounds` is outside its range, a time malformed, or `begin` after
+            `end`.
+    """
+
+    def __init__(self, final: float, rounds: int, begin: Time = "20%", end: Time = "80%"):
+        if isinstance(rounds, bool) or not isinstance(rounds, int) or rounds < 1:
+            raise ValueError(f"`rounds` must be a positive integer. Received: rounds={rounds!r}")
+        super().__init__(0.0, final, begin, begin if rounds == 1 else end)
+        if not 0 <= self.final < 1:
+            raise ValueError(f"`final` must be a share in [0, 1). Received: final={final!r}")
+        self.rounds = rounds
+
+    def __call__(self, update: int, horizon: Horizon = UNKNOWN) -> float:
+        done = bisect.bisect_right(self._moments(horizon), update)
+        if done == self.rounds:
+            return self.final  # the formula would round
+        return 1 - (1 - self.final) ** (done / self.rounds)
+
+    def next_due(self, update: int, horizon: Horizon = UNKNOWN) -> int | None:
+        moments = self._moments(horizon)
+        done = bisect.bisect_right(moments, update)
+        return moments[done] if done < self.rounds else None
+
+    def last_due(self, update: int, horizon: Horizon = UNKNOWN) -> int | None:
+        moments = self._moments(horizon)
+        done = bisect.bisect_right(moments, update)
+        return moments[done - 1] if done else None
+
+    def check(self, horizon: Horizon):
+        super().check(horizon)
+        moments = self._moments(horizon)
+        if len(set(moments)) < self.rounds:
+            warnings.warn(
+                f"{self.rounds} rounds do not fit between the updates {moments[0]} and "
+                f"{moments[-1]}: some fall together. Train longer, or pass fewer `rounds`. "
+                f"Received: rounds={self.rounds}, begin={self.begin!r}, end={self.end!r}",
+                stacklevel=2,
+            )
+
+    def _moments(self, horizon: Horizon) -> list[int]:
+        """The updates at which the rounds are due, in ascending order."""
+        begin, end = self.span(horizon)
+        intervals = max(1, self.rounds - 1)
+        return [begin + i * (end - begin) // intervals for i in range(self.rounds)]
+
+    def get_config(self) -> dict:
+        config = super().get_config()
+        return {"rounds": self.rounds} | {name: config[name] for name in ("final", "begin", "end")}

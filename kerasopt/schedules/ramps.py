@@ -1,0 +1,73 @@
+"""Schedules that go gradually from one value to another."""
+
+import math
+
+import keras
+
+from kerasopt.schedules.schedule import Schedule, finite
+from kerasopt.times import Time
+
+
+@keras.saving.register_keras_serializable(package="kerasopt")
+class PolynomialDecay(Schedule):
+    """Fast at first, slow towards the end: the schedule of gradual pruning.
+
+    With `p = (update - begin) / (end - begin)` the value is
+
+        final + (initial - final) * (1 - p) ** power
+
+    which is equation 1 of Zhu and Gupta, "To prune, or not to prune" (2017,
+    https://arxiv.org/abs/1710.01878), for `power=3`. It equals
+    `tfmot.sparsity.keras.PolynomialDecay`, up to the rounding of the float32 that tfmot computes
+    in; `end` is due here also when it is no multiple of `frequency` after `begin`.
+
+    ```python
+    schedule = ko.schedules.PolynomialDecay(0.0, 0.8, begin="10%", end="60%")
+    model.fit(x, y, epochs=10, callbacks=[ko.callbacks.Pruning(schedule)])
+    ```
+
+    Args:
+        initial: Value until `begin`, a float.
+        final: Value from `end` on, a float.
+        begin: Time of the first application.
+        end: Time of the last one, at which `final` is reached.
+        power: Exponent, a positive float.
+        frequency: Updates between two applications; see `Schedule`.
+    """
+
+    def __init__(
+        self,
+        initial: float,
+        final: float,
+        begin: Time = "0%",
+        end: Time = "100%",
+        power: float = 3.0,
+        frequency: int | None = None,
+    ):
+        super().__init__(initial, final, begin, end, frequency)
+        self.power = finite(power, "power")
+        if self.power <= 0:
+            raise ValueError(f"`power` must be positive. Received: power={power!r}")
+
+    def curve(self, progress: float) -> float:
+        return 1 - (1 - progress) ** self.power
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "power": self.power}
+
+
+@keras.saving.register_keras_serializable(package="kerasopt")
+class Linear(Schedule):
+    """From `initial` to `final` in a straight line. Arguments as in `PolynomialDecay`."""
+
+
+@keras.saving.register_keras_serializable(package="kerasopt")
+class Cosine(Schedule):
+    """Half a cosine: slow at both ends, steepest in the middle.
+
+    The share done is `(1 - cos(pi * p)) / 2` (Loshchilov and Hutter, "SGDR", 2017,
+    https://arxiv.org/abs/1608.03983, without restarts). Arguments as in `PolynomialDecay`.
+    """
+
+    def curve(self, progress: float) -> float:
+        return (1 - math.cos(math.pi * progress)) / 2
