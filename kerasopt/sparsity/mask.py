@@ -23,12 +23,29 @@ class Mask(Parametrization):
     mask.mask.assign(abs(layer.kernel.numpy()) > 0.01)
     ```
 
+    Args:
+        dense_gradient: Boolean, whether hidden values get the gradient that
+            they would have if they were read (the straight-through estimator
+            of Bengio et al., 2013, https://arxiv.org/abs/1308.3432), for
+            regrowth that looks at it.
+        keeps_hidden: Boolean, whether hidden values are latent weights, which
+            may come back as they are. Files hold them then: they are as large
+            as those of a dense model.
+
     Attributes:
         mask: Boolean variable of the shape of the weight; one byte a weight.
     """
 
     order = 20
-    stored_through = True
+
+    def __init__(self, dense_gradient=False, keeps_hidden=False, **kwargs):
+        super().__init__(**kwargs)
+        self.dense_gradient = dense_gradient
+        self.keeps_hidden = keeps_hidden
+
+    @property
+    def stored_through(self):
+        return not self.keeps_hidden
 
     def build(self, input_shape):
         # The callback writes the same mask to every replica.
@@ -45,7 +62,18 @@ class Mask(Parametrization):
     def call(self, inputs):
         # Not a product: a hidden value may be infinite.
         mask = keras.ops.convert_to_tensor(self.mask)
-        return keras.ops.where(mask, inputs, keras.ops.zeros_like(inputs))
+        if self.dense_gradient:
+            zeros = inputs - keras.ops.stop_gradient(inputs)
+        else:
+            zeros = keras.ops.zeros_like(inputs)
+        return keras.ops.where(mask, inputs, zeros)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "dense_gradient": self.dense_gradient,
+            "keeps_hidden": self.keeps_hidden,
+        }
 
 
 def masked_variables(model: keras.layers.Layer) -> list[tuple[keras.Variable, keras.Variable]]:

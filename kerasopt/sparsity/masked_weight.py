@@ -1,0 +1,78 @@
+"""A weight that is read through a mask, and how it is cut into groups."""
+
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+
+from kerasopt.graph import KernelLayout
+from kerasopt.sparsity.grouping import Grouping
+from kerasopt.sparsity.mask import Mask
+
+
+@dataclass(eq=False)
+class MaskedWeight:
+    """A weight of a layer, with its mask.
+
+    Attributes:
+        layer_path: String, the path of the layer in the model.
+        layer: The layer.
+        name: String, the attribute name of the weight.
+        link: The `Mask` that the layer reads it through.
+        layout: `KernelLayout`, what its axes mean.
+        grouping: `Grouping`, how it is cut into groups that are pruned as one.
+        gathered: What a criterion has gathered about it in training: a variable
+            whose value broadcasts to the weight; `None` if nothing.
+    """
+
+    layer_path: str
+    layer: keras.layers.Layer
+    name: str
+    link: Mask
+    layout: KernelLayout
+    grouping: Grouping
+    gathered: keras.Variable | None = None
+
+    @property
+    def path(self) -> str:
+        """The path of the weight in the model, such as `"block1/conv/kernel"`."""
+        return f"{self.layer_path}/{self.name}"
+
+    @property
+    def size(self) -> int:
+        """The number of values."""
+        return int(np.prod(self.grouping.shape))
+
+    @property
+    def stored(self) -> keras.Variable:
+        """The variable that the optimizer updates."""
+        return getattr(self.layer, self.name).stored
+
+    @property
+    def value(self) -> np.ndarray:
+        """The stored values, hidden ones included, as float32."""
+        return _float32(self.stored)
+
+    @property
+    def statistic(self) -> np.ndarray | None:
+        """What was gathered, as float32."""
+        return None if self.gathered is None else _float32(self.gathered)
+
+    @property
+    def mask(self) -> np.ndarray:
+        """The mask, a boolean array of the weight's shape."""
+        return keras.ops.convert_to_numpy(self.link.mask)
+
+    def move(self, mask: np.ndarray) -> None:
+        """Sets the mask, if it is another."""
+        if not np.array_equal(mask, self.mask):
+            self.link.mask.assign(mask)
+
+    def zero_hidden(self) -> None:
+        """Sets the values under the mask to zero, as files hold them."""
+        stored = self.stored
+        stored.assign(keras.ops.where(self.link.mask.value, stored.value, 0.0))
+
+
+def _float32(variable: keras.Variable) -> np.ndarray:
+    return keras.ops.convert_to_numpy(keras.ops.cast(variable.value, "float32"))
