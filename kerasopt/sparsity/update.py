@@ -1,36 +1,54 @@
 """Moving masks to a sparsity."""
 
-import keras
-import numpy as np
-
+from kerasopt.sparsity import criteria, scopes
 from kerasopt.sparsity.criteria import Criterion
-from kerasopt.sparsity.scopes import HIDDEN, Scope
+from kerasopt.sparsity.patterns import NM
+from kerasopt.sparsity.target import Target
 
 
 def update_masks(
-    weights: list[tuple[keras.Variable, keras.Variable]],
+    targets: list[Target],
     sparsity: float,
-    criterion: Criterion,
-    scope: Scope,
+    criterion: str | Criterion = "magnitude",
+    scope="layer",
+    revive: bool = False,
 ) -> None:
     """Prunes weights until `sparsity` of them are zero.
 
-    What is pruned stays pruned: hidden weights score lowest. Sparsity never
-    falls, so a target below what is reached changes nothing.
+    What is pruned stays pruned, unless `revive` is true: hidden weights go
+    first. So sparsity never falls, and a target below what is reached changes
+    nothing.
+
+    Example:
+
+    ```python
+    targets = ko.sparsity.attach_masks(model)
+    ko.sparsity.update_masks(targets, 0.8, scope="global")
+    ```
 
     Args:
-        weights: List of (stored weight, boolean mask of its shape).
+        targets: List of `Target`, as `attach_masks` returns it.
         sparsity: Float in [0, 1), the fraction of zeros that the scope reaches,
-            exact to one weight.
-        criterion: A `Criterion`.
-        scope: A `Scope`.
+            exact to one group of the pattern.
+        criterion: As in `kerasopt.callbacks.Pruning`.
+        scope: As in `kerasopt.callbacks.Pruning`.
+        revive: Boolean, whether weights that are pruned compete with the others,
+            by the values that they have under the mask.
     """
-    masks = [keras.ops.convert_to_numpy(mask) for _, mask in weights]
-    scores = [
-        np.where(mask, criterion(keras.ops.convert_to_numpy(weight)), np.float32(HIDDEN))
-        for (weight, _), mask in zip(weights, masks, strict=True)
-    ]
-    targets = scope.masks(scores, sparsity)
-    for (_, variable), mask, target in zip(weights, masks, targets, strict=True):
-        if not np.array_equal(target, mask):
-            variable.assign(target)
+    criterion, scope = criteria.get(criterion), scopes.get(scope)
+    within = [target for target in targets if isinstance(target.pattern, NM)]
+    for target in within:
+        _keep_within_groups(target, sparsity, criterion, revive)
+    targets = [target for target in targets if not isinstance(target.pattern, NM)]
+    scores = [target.scores(criterion, revive) for target in targets]
+    for target, kept in zip(targets, scope.keep(scores, sparsity), strict=True):
+        target.keep(kept, revive)
+    criterion.reset([weight for target in targets + within for weight in target.members])
+
+
+def _keep_within_groups(target, sparsity, criterion, revive):
+    (weight,) = target.members
+    split = weight.grouping.split
+    mask = weight.mask | True if revive else weight.mask
+    kept = target.pattern.keep(split(criterion(weight)), ~split(mask), sparsity)
+    weight.move(weight.grouping.merge(kept))

@@ -1,0 +1,101 @@
+"""What is pruned as one: kernels, and what goes with them."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from kerasopt.sparsity.criteria import Criterion
+from kerasopt.sparsity.masked_weight import MaskedWeight
+from kerasopt.sparsity.patterns import Pattern
+from kerasopt.sparsity.scores import Scores, hide
+
+
+@dataclass(eq=False)
+class Target:
+    """Weights that share one list of groups: group number i of all is kept, or pruned.
+
+    Most targets are one kernel. A filter takes its bias and the scale and shift
+    of its batch normalization along; an attention head is a part of four
+    kernels.
+
+    Attributes:
+        pattern: The `Pattern` that cuts the weights into groups.
+        members: Weights whose values decide, and whose zeros count.
+        followers: Weights that are pruned along with them.
+    """
+
+    pattern: Pattern
+    members: list[MaskedWeight]
+    followers: list[MaskedWeight] = field(default_factory=list)
+
+    @property
+    def weights(self) -> list[MaskedWeight]:
+        """Members and followers."""
+        return self.members + self.followers
+
+    @property
+    def size(self) -> int:
+        """The number of weights that count."""
+        return sum(weight.size for weight in self.members)
+
+    @property
+    def group_sizes(self) -> int | np.ndarray:
+        """The number of weights in each group that count; an integer if all are equal."""
+        return sum(weight.grouping.sizes for weight in self.members)
+
+    @property
+    def live(self) -> np.ndarray:
+        """Boolean array (count,): the groups that are not pruned."""
+        live = _any(self.members[0])
+        for weight in self.members[1:]:
+            live = live | _any(weight)
+        return live
+
+    def scores(self, criterion: Criterion, revive: bool = False) -> Scores:
+        """Returns the scores of the groups by a criterion.
+
+        Args:
+            criterion: A `Criterion`.
+            revive: Boolean, whether pruned groups are scored like others, not as hidden.
+        """
+        values = self.pool([criterion(weight) for weight in self.members], criterion.order)
+        if not revive:
+            values = hide(values, self.live)
+        shapes = tuple(weight.grouping.shape for weight in self.members)
+        return Scores(values, self.group_sizes, shapes)
+
+    def pool(self, values: list[np.ndarray], order: int) -> np.ndarray:
+        """Returns one value for each group: `(sum |v|^n / size)^(1/n)` over its weights.
+
+        The sum is divided by the size, so that groups of different sizes
+        compare. At order n = 1 it is the mean, and signs are kept.
+
+        Args:
+            values: List of arrays, one for each member, of its shape.
+            order: Integer, n.
+        """
+        if np.isscalar(self.group_sizes) and self.group_sizes == 1:
+            return self.members[0].grouping.split(values[0])[:, 0]
+        total = 0.0
+        for weight, array in zip(self.members, values, strict=True):
+            blocks = weight.grouping.split(array)
+            total = total + (blocks if order == 1 else np.abs(blocks) ** order).sum(axis=1)
+        return np.asarray((total / self.group_sizes) ** (1 / order), "float32")
+
+    def keep(self, kept: np.ndarray, revive: bool = False) -> None:
+        """Moves the masks, those of followers too.
+
+        Args:
+            kept: Boolean array (count,), the groups that are not pruned.
+            revive: Boolean, whether weights that are hidden in such a group come back.
+        """
+        for weight in self.weights:
+            mask = weight.grouping.expand(kept)
+            if not revive:
+                mask &= weight.mask
+            weight.move(mask)
+
+
+def _any(weight: MaskedWeight) -> np.ndarray:
+    blocks = weight.grouping.split(weight.mask)
+    return blocks[:, 0] if blocks.shape[1] == 1 else blocks.any(axis=1)
