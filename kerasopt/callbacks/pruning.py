@@ -1,13 +1,22 @@
 """Pruning inside `fit`."""
 
 import copy
-import itertools
 
-import keras
-
-from kerasopt import graph, schedules
+from kerasopt import schedules
 from kerasopt.callbacks.timed import TimedCallback
-from kerasopt.sparsity import Mask, criteria, scopes, sparsity_schedule, update_masks
+from kerasopt.sparsity import (
+    Mask,
+    criteria,
+    make_targets,
+    patterns,
+    regrowth as regrowths,
+    remaining_level,
+    scopes,
+    select_layers,
+    sparsity_schedule,
+    update_masks,
+    Unit,
+)
 
 
 class Pruning(TimedCallback):
@@ -19,6 +28,10 @@ class Pruning(TimedCallback):
     optimizer. The masks are variables of the layers: checkpoints hold them, and
     a model that was loaded, or trained before, goes on from them. When training
     is over, `kerasopt.finalize(model)` leaves a plain Keras model with zeros.
+
+    A pruning is a point on orthogonal axes: which weights matter (`criterion`),
+    what is pruned as one (`pattern`), over which weights the sparsity holds
+    (`scope`), how much when (`schedule`), and what comes back (`regrowth`).
 
     Example:
 
@@ -35,34 +48,61 @@ class Pruning(TimedCallback):
         schedule: A `kerasopt.schedules.Schedule` of the fraction of zeros, or a
             float in [0, 1), which holds from the first update on.
         scope: `"layer"` (every kernel reaches the sparsity by itself),
-            `"global"` (all kernels together do) or a `kerasopt.sparsity.Scope`.
-        criterion: `"magnitude"` or a `kerasopt.sparsity.Criterion`.
+            `"global"` (all kernels together do, by one threshold), `"erk"`
+            (Erdős-Rényi-kernel), `"lamp"` or a `kerasopt.sparsity.Scope`.
+        criterion: `"magnitude"` (or `"l1"`), `"l2"`, `"random"`, `"saliency"`,
+            `"movement"`, `"wanda"`, a `kerasopt.sparsity.Criterion`, or a
+            function that takes the array of a weight and returns scores of its
+            shape.
+        pattern: `"element"`, `"2:4"` or any N:M, `"block4x1"` or any size,
+            `"kernel"`, `"filter"`, `"channel"`, `"head"` or a
+            `kerasopt.sparsity.Pattern`.
         rules: List of (selector, sparsity), first match wins. The selector is a
             glob on a layer's name or path, a layer class or a predicate; the
             sparsity is a schedule, a float (the schedule of the callback with
             this final value) or `None` to leave the layer alone. Layers without
-            a match get the callback's schedule, if they have a kernel;
-            embeddings are pruned only where a rule names them.
+            a match get the callback's schedule, if the pattern fits their
+            kernels; embeddings are pruned only where a rule names them. Where
+            a scope joins layers (any but `"layer"`), the callback's sparsity is
+            that of all selected weights, and layers without a rule make up for
+            those with one.
+        regrowth: `"set"`, `"rigl"`, `"straight_through"` or a
+            `kerasopt.sparsity.Regrowth`, if pruned weights may come back.
 
     Raises:
         ValueError: Before training starts, if a sparsity is outside [0, 1) or
-            falls, if no weight is selected, if another `Pruning` of the same
-            `fit` has a weight too, or if the schedule has no meaning in this
-            training (see `kerasopt.schedules`).
+            falls, if no weight is selected, if the pattern does not fit one, if
+            the rules leave no way to the sparsity of all, if the criterion
+            cannot be had (no gradient reaches a frozen layer), if another
+            `Pruning` of the same `fit` has a weight too, or if the schedule has
+            no meaning in this training (see `kerasopt.schedules`).
 
     References:
         Zhu and Gupta, "To prune, or not to prune: exploring the efficacy of
         pruning for model compression" (2017, https://arxiv.org/abs/1710.01878).
     """
 
-    def __init__(self, schedule, scope="layer", criterion="magnitude", rules=()):
+    def __init__(
+        self,
+        schedule,
+        scope="layer",
+        criterion="magnitude",
+        pattern="element",
+        rules=(),
+        regrowth=None,
+    ):
         super().__init__()
         self.schedule = sparsity_schedule(schedule)
         self.scope = scopes.get(scope)
         self.criterion = criteria.get(criterion)
+        self.pattern = patterns.get(pattern)
+        self.regrowth = regrowths.get(regrowth)
         self.rules = [(selector, self._ruled(argument)) for selector, argument in rules]
-        # (schedule, weights that it governs)
-        self._units: list[tuple[schedules.Schedule, list]] = []
+        for level in (self.schedule, *(argument for _, argument in self.rules)):
+            if level is not None:
+                self.pattern.check_sparsity(level.final, self.scope)
+        self._units: list[Unit] = []
+        self._exchanged: int | None = None
 
     def _ruled(self, argument):
         if argument is None or isinstance(argument, schedules.Schedule):
@@ -72,41 +112,75 @@ class Pruning(TimedCallback):
         return sparsity_schedule(schedule)
 
     def attach(self, model):
-        units: dict[int, tuple[schedules.Schedule, list]] = {}
+        units: dict[int, Unit] = {}
         for path, layer, schedule in self._select(model):
-            for name in graph.weight_names(layer):
-                mask = self.attachments.put(path, layer, name, Mask())
-                _, weights = units.setdefault(id(schedule), (schedule, []))
-                weights.append((getattr(layer, name).stored, mask.mask))
+            unit = units.setdefault(id(schedule), Unit(schedule))
+            unit.targets += make_targets(model, path, layer, self.pattern, self.attachments)
         self._units = list(units.values())
+        self._exchanged = None
+        members = [weight for target in self._targets for weight in target.members]
+        self.criterion.gather(members, model, self.attachments)
+        self.regrowth.attach(self._targets, model, self.attachments)
 
     def _select(self, model):
         """Returns (path, layer, schedule) of the layers to prune."""
-        selected = graph.select(graph.layers(model), self.rules, self.schedule, graph.kernel_names)
-        if not any(graph.weight_names(layer) for _, layer, _ in selected):
-            raise ValueError(
-                f"Model '{model.name}' has no weight to prune: no layer that the rules leave has a "
-                f"kernel. Received: rules={self.rules}"
-            )
-        return selected
+        return select_layers(model, self.pattern, self.rules, self.schedule)
+
+    @property
+    def _targets(self):
+        return [target for unit in self._units for target in unit.targets]
 
     def check(self, horizon):
-        for schedule, _ in self._units:
+        for schedule in self._schedules:
             schedule.check(horizon)
+        ends = [(unit, unit.schedule.final) for unit in self._units]
+        for unit, level in self._levels(ends):
+            if not 0 <= level < 1:
+                raise ValueError(
+                    f"The rules leave no way to a sparsity of {unit.schedule.final} of all weights: "
+                    f"those without a rule would have to reach {level:.3f}. Change the rules, or "
+                    f'take `scope="layer"`. Received: rules={self.rules}'
+                )
+
+    @property
+    def _schedules(self):
+        schedules = [unit.schedule for unit in self._units]
+        return schedules + ([self.regrowth.schedule] if self.regrowth.schedule else [])
 
     def span(self, horizon):
-        begins, ends = zip(*(schedule.span(horizon) for schedule, _ in self._units), strict=True)
+        begins, ends = zip(*(unit.schedule.span(horizon) for unit in self._units), strict=True)
         return min(begins), max(ends)
 
     def next_due(self, update, horizon):
-        due = [schedule.next_due(update, horizon) for schedule, _ in self._units]
+        due = [schedule.next_due(update, horizon) for schedule in self._schedules]
         return min((moment for moment in due if moment is not None), default=None)
 
     def on_update(self, update, horizon):
-        for schedule, weights in self._units:
-            due = schedule.last_due(update, horizon)
-            if due is not None:
-                update_masks(weights, schedule(due, horizon), self.criterion, self.scope)
+        revive = self.regrowth.revives(update, horizon)
+        levels = [(unit, unit.level(update, horizon)) for unit in self._units]
+        for unit, level in self._levels(levels):
+            update_masks(unit.targets, level, self.criterion, self.scope, revive)
+        self._exchange(update, horizon)
+
+    def _levels(self, levels):
+        """Returns (unit, sparsity) for the units whose first sparsity is due."""
+        levels = [(unit, level) for unit, level in levels if level is not None]
+        if not self.scope.joins_layers:
+            return levels
+        ruled = [(unit, level) for unit, level in levels if unit.schedule is not self.schedule]
+        free = [(unit, level) for unit, level in levels if unit.schedule is self.schedule]
+        return ruled + [(unit, remaining_level(level, unit, ruled)) for unit, level in free]
+
+    def _exchange(self, update, horizon):
+        """Exchanges connections if that is due, which this `fit` has not done yet."""
+        schedule = self.regrowth.schedule
+        due = schedule.last_due(update, horizon) if schedule else None
+        if self._exchanged is None:
+            # A training that is resumed has done what was due before.
+            self._exchanged = update
+        elif due is not None and due > self._exchanged:
+            self._exchanged = due
+            self.regrowth.exchange(self._targets, schedule(due, horizon), due, self.model)
 
     def on_epoch_begin(self, epoch, logs=None):
         super().on_epoch_begin(epoch, logs)
@@ -119,5 +193,7 @@ class Pruning(TimedCallback):
         resumed run equal also in what sees every stored value (a regularizer, the clipping of
         gradients by their global norm).
         """
-        for weight, mask in itertools.chain(*(weights for _, weights in self._units)):
-            weight.assign(keras.ops.where(mask.value, weight.value, 0.0))
+        if not self.regrowth.keeps_hidden:
+            for target in self._targets:
+                for weight in target.weights:
+                    weight.zero_hidden()

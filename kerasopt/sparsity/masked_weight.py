@@ -23,6 +23,7 @@ class MaskedWeight:
         grouping: `Grouping`, how it is cut into groups that are pruned as one.
         gathered: What a criterion has gathered about it in training: a variable
             whose value broadcasts to the weight; `None` if nothing.
+        growth: What a regrowth has gathered about it: a variable of its shape.
     """
 
     layer_path: str
@@ -32,6 +33,7 @@ class MaskedWeight:
     layout: KernelLayout
     grouping: Grouping
     gathered: keras.Variable | None = None
+    growth: keras.Variable | None = None
 
     @property
     def path(self) -> str:
@@ -63,10 +65,12 @@ class MaskedWeight:
         """The mask, a boolean array of the weight's shape."""
         return keras.ops.convert_to_numpy(self.link.mask)
 
-    def move(self, mask: np.ndarray) -> None:
-        """Sets the mask, if it is another."""
-        if not np.array_equal(mask, self.mask):
-            self.link.mask.assign(mask)
+    def move(self, mask: np.ndarray) -> bool:
+        """Sets the mask, and returns whether it has changed."""
+        if np.array_equal(mask, self.mask):
+            return False
+        self.link.mask.assign(mask)
+        return True
 
     def zero_hidden(self) -> None:
         """Sets the values under the mask to zero, as files hold them."""

@@ -82,18 +82,23 @@ class Target:
             total = total + (blocks if order == 1 else np.abs(blocks) ** order).sum(axis=1)
         return np.asarray((total / self.group_sizes) ** (1 / order), "float32")
 
-    def keep(self, kept: np.ndarray, revive: bool = False) -> None:
+    def keep(self, kept: np.ndarray, revive: bool = False) -> bool:
         """Moves the masks, those of followers too.
 
         Args:
             kept: Boolean array (count,), the groups that are not pruned.
             revive: Boolean, whether weights that are hidden in such a group come back.
+
+        Returns:
+            Whether a mask has changed.
         """
+        moved = False
         for weight in self.weights:
             mask = weight.grouping.expand(kept)
             if not revive:
                 mask &= weight.mask
-            weight.move(mask)
+            moved |= weight.move(mask)
+        return moved
 
 
 def _any(weight: MaskedWeight) -> np.ndarray:

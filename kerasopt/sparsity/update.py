@@ -37,13 +37,13 @@ def update_masks(
     """
     criterion, scope = criteria.get(criterion), scopes.get(scope)
     within = [target for target in targets if isinstance(target.pattern, NM)]
-    for target in within:
-        _keep_within_groups(target, sparsity, criterion, revive)
+    moved = [_keep_within_groups(target, sparsity, criterion, revive) for target in within]
     targets = [target for target in targets if not isinstance(target.pattern, NM)]
     scores = [target.scores(criterion, revive) for target in targets]
     for target, kept in zip(targets, scope.keep(scores, sparsity), strict=True):
-        target.keep(kept, revive)
-    criterion.reset([weight for target in targets + within for weight in target.members])
+        moved.append(target.keep(kept, revive))
+    if any(moved):
+        criterion.reset([weight for target in targets + within for weight in target.members])
 
 
 def _keep_within_groups(target, sparsity, criterion, revive):
@@ -51,4 +51,4 @@ def _keep_within_groups(target, sparsity, criterion, revive):
     split = weight.grouping.split
     mask = weight.mask | True if revive else weight.mask
     kept = target.pattern.keep(split(criterion(weight)), ~split(mask), sparsity)
-    weight.move(weight.grouping.merge(kept))
+    return weight.move(weight.grouping.merge(kept))

@@ -1,0 +1,87 @@
+"""Regrowth that exchanges the weakest connections for others."""
+
+import keras
+import numpy as np
+
+from kerasopt import schedules
+from kerasopt.schedules import Schedule
+from kerasopt.sparsity.criteria import Magnitude
+from kerasopt.sparsity.optimizer_slots import optimizers_of, slots
+from kerasopt.sparsity.regrowth.regrowth import Regrowth
+from kerasopt.sparsity.scores import Scores
+from kerasopt.sparsity.selection import keep_highest
+from kerasopt.sparsity.target import Target
+from kerasopt.times import Time
+
+
+class Exchange(Regrowth):
+    """Base of the regrowths that drop the weakest connections and grow as many others.
+
+    In each layer the live groups of lowest magnitude go, and of all groups that
+    are pruned then, those of the highest `growth` come. They start at zero, and
+    with no momentum.
+
+    Args:
+        fraction: Float in (0, 1], the share of the live weights that an exchange
+            replaces, at first.
+        begin: Time from which exchanges are due.
+        end: Time of the last one.
+        frequency: Optimizer updates between two exchanges; `None` means a
+            hundredth of the way from `begin` to `end`.
+    """
+
+    def __init__(
+        self,
+        fraction: float = 0.3,
+        begin: Time = "0%",
+        end: Time = "75%",
+        frequency: int | None = None,
+    ):
+        if isinstance(fraction, bool) or not 0 < fraction <= 1:
+            raise ValueError(
+                "`fraction` is the share of the live weights to replace, more than 0 and up to "
+                f"1. Received: fraction={fraction!r}"
+            )
+        self.fraction = fraction
+        self.schedule = self.shares(fraction, begin, end, frequency)
+
+    @staticmethod
+    def shares(fraction, begin, end, frequency) -> Schedule:
+        """Returns the schedule of the shares."""
+        return schedules.Linear(fraction, fraction, begin, end, frequency)
+
+    def growth(self, target: Target, update: int) -> np.ndarray:
+        """Returns how much each group deserves to be revived: float array (count,)."""
+        raise TypeError(f"{type(self).__name__} must define `growth`.")
+
+    def exchange(self, targets, share, update, model):
+        grown = {}
+        for target in targets:
+            live, scores = target.live, target.scores(Magnitude())
+            pruned = scores.size - scores.size_of(live)
+            dropped = round(share * scores.size_of(live))
+            (kept,) = keep_highest([scores], pruned + dropped)
+            growth = np.where(kept, np.inf, self.growth(target, update)).astype("float32")
+            (kept,) = keep_highest([Scores(growth, scores.sizes, scores.shapes)], pruned)
+            for weight in target.weights:
+                grown[id(weight.stored)] = weight.grouping.expand(kept & ~live)
+                _zero(weight.stored, grown[id(weight.stored)])
+            target.keep(kept, revive=True)
+        for optimizer in optimizers_of(model):
+            for stored, slot in slots(optimizer):
+                if id(stored) in grown:
+                    _zero(slot, grown[id(stored)])
+
+    def get_config(self):
+        config = self.schedule.get_config()
+        times = {name: config[name] for name in ("begin", "end", "frequency")}
+        return {"fraction": self.fraction} | times
+
+    @classmethod
+    def from_config(cls, config):
+        load = keras.saving.deserialize_keras_object
+        return cls(**config | {name: load(config[name]) for name in ("begin", "end")})
+
+
+def _zero(variable: keras.Variable, where: np.ndarray) -> None:
+    variable.assign(keras.ops.where(where, 0.0, variable.value))

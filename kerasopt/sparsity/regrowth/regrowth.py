@@ -1,0 +1,57 @@
+"""What revives pruned weights."""
+
+import keras
+
+from kerasopt.parametrization import Attachments
+from kerasopt.schedules import Schedule
+from kerasopt.sparsity.axis import Axis
+from kerasopt.sparsity.target import Target
+from kerasopt.times import Horizon
+
+
+class Regrowth(Axis):
+    """Says when and how pruned weights come back; by itself, that none does.
+
+    Attributes:
+        dense_gradient: Boolean, whether pruned weights get a gradient.
+        keeps_hidden: Boolean, whether pruned weights are latent: they keep
+            their values, and compete with the others whenever masks move, up to
+            the end of `schedule`.
+        schedule: A `Schedule` of the share of the live weights that an exchange
+            replaces; the first is one `frequency` after its `begin`. `None` if
+            there is nothing to do.
+    """
+
+    dense_gradient = False
+    keeps_hidden = False
+    schedule: Schedule | None = None
+
+    def attach(self, targets: list[Target], model: keras.Model, attachments: Attachments) -> None:
+        """Makes the masks pass what regrowth needs, until the training ends."""
+        links = [weight.link for target in targets for weight in target.weights]
+        for link in links:
+            link.dense_gradient = self.dense_gradient
+            link.keeps_hidden = self.keeps_hidden
+
+        def close():
+            for link in links:
+                link.dense_gradient = link.keeps_hidden = False
+
+        if self.dense_gradient or self.keeps_hidden:
+            attachments.at_end(close)
+
+    def revives(self, update: int, horizon: Horizon) -> bool:
+        """Whether latent weights compete when masks move at `update`."""
+        return self.keeps_hidden and update <= self.schedule.span(horizon)[1]
+
+    def exchange(
+        self, targets: list[Target], share: float, update: int, model: keras.Model
+    ) -> None:
+        """Replaces a share of the connections, so that sparsity stays.
+
+        Args:
+            targets: List of `Target`.
+            share: Float in [0, 1], the share of the live weights to replace.
+            update: Integer, the optimizer update.
+            model: The model, for the state of its optimizer.
+        """

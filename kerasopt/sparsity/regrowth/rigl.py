@@ -1,0 +1,65 @@
+"""Growth where the gradient is largest."""
+
+import keras
+
+from kerasopt import schedules
+from kerasopt.sparsity.gradient_statistics import unwatch_gradients, watch_gradients
+from kerasopt.sparsity.regrowth.exchange import Exchange
+
+
+@keras.saving.register_keras_serializable(package="kerasopt")
+class RigL(Exchange):
+    """Rigging the lottery: connections come back where the loss would fall fastest.
+
+    At update t an exchange replaces the share
+
+        fraction / 2 * (1 + cos(pi * (t - begin) / (end - begin)))
+
+    of each layer's connections: those of lowest magnitude go, and those come
+    whose gradient `|dL/dw|` in the last batch is largest. So gradients are dense
+    in the backward pass, as in a dense training; what they do to pruned weights
+    is not read. (`global_clipnorm` sees them.) The paper exchanges every 100
+    updates, with `fraction` 0.3 and `end` 75 %, on a random network of
+    Erdős-Rényi-kernel sparsities, as in the example.
+
+    Example:
+
+    ```python
+    rigl = ko.sparsity.RigL(frequency=100)
+    ko.callbacks.Pruning(0.9, scope="erk", criterion="random", regrowth=rigl)
+    ```
+
+    Args:
+        fraction: Float in (0, 1], the share that an exchange replaces, at first.
+        begin: Time from which exchanges are due.
+        end: Time at which the share has fallen to zero.
+        frequency: Optimizer updates between two exchanges; `None` means a
+            hundredth of the way from `begin` to `end`.
+
+    Reference:
+        Evci et al., "Rigging the Lottery: Making All Tickets Winners" (2020,
+        https://arxiv.org/abs/1911.11134), algorithm 1 and equation 1.
+    """
+
+    dense_gradient = True
+
+    @staticmethod
+    def shares(fraction, begin, end, frequency):
+        return schedules.Cosine(fraction, 0.0, begin, end, frequency)
+
+    def attach(self, targets, model, attachments):
+        super().attach(targets, model, attachments)
+        weights = [weight for target in targets for weight in target.members]
+        stored = [weight.stored for weight in weights]
+        statistics = watch_gradients(model, stored, _last_magnitude, "rigl")
+        attachments.at_end(lambda: unwatch_gradients(model, statistics))
+        for weight, statistic in zip(weights, statistics, strict=True):
+            weight.growth = statistic
+
+    def growth(self, target, update):
+        gradients = [weight.growth.numpy() for weight in target.members]
+        return target.pool(gradients, order=1)
+
+
+def _last_magnitude(statistic, weight, gradient):
+    return keras.ops.abs(gradient), gradient

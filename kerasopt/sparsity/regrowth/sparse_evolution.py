@@ -1,0 +1,48 @@
+"""Sparse evolutionary training."""
+
+import zlib
+
+import keras
+import numpy as np
+
+from kerasopt.sparsity.regrowth.exchange import Exchange
+
+
+@keras.saving.register_keras_serializable(package="kerasopt")
+class SET(Exchange):
+    """Sparse evolutionary training: connections come back at random.
+
+    Every exchange replaces the same share of each layer's connections, those of
+    lowest magnitude. The paper exchanges once an epoch, with `fraction` 0.3.
+
+    Example:
+
+    ```python
+    ko.callbacks.Pruning(0.9, scope="erk", criterion="random", regrowth="set")
+    ```
+
+    Args:
+        fraction: Float in (0, 1], the share that an exchange replaces.
+        begin: Time from which exchanges are due.
+        end: Time of the last one.
+        frequency: Optimizer updates between two exchanges; `None` means a
+            hundredth of the way from `begin` to `end`.
+        seed: Integer.
+
+    Reference:
+        Mocanu et al., "Scalable training of artificial neural networks with
+        adaptive sparse connectivity inspired by network science" (2018,
+        https://arxiv.org/abs/1707.04780), algorithm 1. New connections start at
+        zero here, as in RigL.
+    """
+
+    def __init__(self, fraction=0.3, begin="0%", end="75%", frequency=None, seed=0):
+        super().__init__(fraction, begin, end, frequency)
+        self.seed = seed
+
+    def growth(self, target, update):
+        path = zlib.crc32(target.members[0].path.encode())
+        return np.random.default_rng((self.seed, update, path)).random(target.live.size)
+
+    def get_config(self):
+        return {**super().get_config(), "seed": self.seed}

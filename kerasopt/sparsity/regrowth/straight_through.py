@@ -1,0 +1,54 @@
+"""Latent weights under the masks."""
+
+import keras
+
+from kerasopt import schedules
+from kerasopt.sparsity.regrowth.regrowth import Regrowth
+from kerasopt.times import Time
+
+
+@keras.saving.register_keras_serializable(package="kerasopt")
+class StraightThrough(Regrowth):
+    """Pruned weights are latent: they train on, and come back when they have grown.
+
+    The forward pass is masked, the gradient is not, and passes straight through
+    the mask to all weights. Whenever masks move, all weights compete by their
+    latent values, until `end`; after that the masks, but not the values under
+    them, stay. Files hold the latent values, so are as large as those of a
+    dense model until `kerasopt.finalize`.
+
+    Example:
+
+    ```python
+    ko.callbacks.Pruning(
+        ko.schedules.PolynomialDecay(0.0, 0.8, end="50%"), regrowth="straight_through"
+    )
+    ```
+
+    Args:
+        end: Time at which masks move for the last time.
+        frequency: Optimizer updates between two moves; `None` means a hundredth
+            of the updates to `end`.
+
+    References:
+        - Bengio et al., "Estimating or Propagating Gradients Through Stochastic
+          Neurons for Conditional Computation" (2013,
+          https://arxiv.org/abs/1308.3432), for the estimator.
+        - Zhou et al., "Learning N:M Fine-grained Structured Sparse Neural
+          Networks From Scratch" (2021, https://arxiv.org/abs/2102.04010),
+          equation 4, for its use in pruning.
+    """
+
+    dense_gradient = True
+    keeps_hidden = True
+
+    def __init__(self, end: Time = "75%", frequency: int | None = None):
+        self.schedule = schedules.Linear(0.0, 0.0, "0%", end, frequency)
+
+    def get_config(self):
+        config = self.schedule.get_config()
+        return {name: config[name] for name in ("end", "frequency")}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config | {"end": keras.saving.deserialize_keras_object(config["end"])})
