@@ -1,15 +1,19 @@
 """The one clock: optimizer updates since this training began."""
 
 import contextlib
+from collections.abc import Iterator
 
 import keras
-from keras.src.saving.keras_saveable import KerasSaveable
+import numpy as np
 
-from kerasopt.parametrization import renew_functions
+from kerasopt.model_state import ModelState
+from kerasopt.model_state import strategy_scope as strategy_scope  # for the callbacks
 from kerasopt.times import Horizon
 
-_ATTRIBUTE = "_kerasopt_clock"
+_NAME = "clock"
 _UNSET = -1
+# Origin, and the iterations that were seen last.
+_INITIAL = np.array([0, _UNSET], "int32")
 
 
 class Clock:
@@ -33,26 +37,18 @@ class Clock:
     @classmethod
     def of(cls, model: keras.Model) -> "Clock":
         """The clock of `model`, which is given one if it has none."""
-        if not cls.exists(model):
-            with _unlocked(model), strategy_scope(model):
-                setattr(model, _ATTRIBUTE, _ClockState())
-            renew_functions(model)
+        ModelState.of(model, _NAME, _INITIAL)
         return cls(model)
 
     @staticmethod
     def exists(model: keras.Model) -> bool:
         """Whether `model` has a clock."""
-        return hasattr(model, _ATTRIBUTE)
+        return ModelState.find(model, _NAME) is not None
 
     @staticmethod
     def remove(model: keras.Model):
         """Takes the clock off `model`, if it has one."""
-        state = getattr(model, _ATTRIBUTE, None)
-        if state is not None:
-            with _unlocked(model):
-                model._tracker.untrack(state)
-            delattr(model, _ATTRIBUTE)
-            renew_functions(model)
+        ModelState.remove(model, _NAME)
 
     @property
     def update(self) -> int:
@@ -85,18 +81,35 @@ class Clock:
         """Notes the iterations of this moment, by which a later reset of them is found out."""
         self._marks = (self._marks[0], self._iterations)
 
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Keeps the time while its body sets the optimizer back to earlier iterations.
+
+        ```python
+        with Clock.of(model).held():
+            snapshot.restore()
+        ```
+        """
+        update = self.update
+        yield
+        self._marks = (self._iterations - update, self._iterations)
+
     @property
     def _iterations(self) -> int:
         return int(keras.ops.convert_to_numpy(_updating_optimizer(self._model).iterations))
 
     @property
+    def _state(self):
+        return ModelState.find(self._model, _NAME)
+
+    @property
     def _marks(self) -> tuple[int, int]:
-        origin, seen = getattr(self._model, _ATTRIBUTE).state.numpy()
+        origin, seen = self._state.numpy()
         return int(origin), int(seen)
 
     @_marks.setter
     def _marks(self, marks: tuple[int, int]):
-        getattr(self._model, _ATTRIBUTE).state.assign(marks)
+        self._state.assign(marks)
 
 
 def horizon(params: dict | None, model: keras.Model) -> Horizon:
@@ -122,41 +135,6 @@ def accumulation_steps(model: keras.Model) -> int:
     return _updating_optimizer(model).gradient_accumulation_steps or 1
 
 
-def strategy_scope(model: keras.Model):
-    """The scope in which variables of `model` are created, mirrored on all its replicas."""
-    strategy = getattr(model, "distribute_strategy", None)
-    return strategy.scope() if strategy is not None else contextlib.nullcontext()
-
-
-class _ClockState(keras.random.SeedGenerator, KerasSaveable):
-    """Origin and last seen iterations, as one integer variable of shape `(2,)`.
-
-    Keras has exactly one kind of state that belongs to a model's `variables`, so that every
-    trainer carries it, but not to `weights`, `layers`, `count_params` and `summary`: that of a
-    seed generator. Unlike a seed generator's it is saved with the weights; a model without a
-    clock ignores it there, and a clock that finds nothing in a file is left unset.
-    """
-
-    def __init__(self):
-        self.name = "kerasopt_clock"
-        self.state = keras.Variable(
-            [0, _UNSET],
-            dtype="int32",
-            trainable=False,
-            aggregation="only_first_replica",
-            name="kerasopt_clock",
-        )
-
-    def _obj_type(self) -> str:
-        return "Operation"
-
-    def save_own_variables(self, store):
-        store["0"] = self.state.numpy()
-
-    def load_own_variables(self, store):
-        self.state.assign(store["0"] if "0" in store.keys() else [0, _UNSET])
-
-
 def _updating_optimizer(model: keras.Model) -> keras.optimizers.Optimizer:
     optimizer = model.optimizer
     if optimizer is None:
@@ -165,14 +143,3 @@ def _updating_optimizer(model: keras.Model) -> keras.optimizers.Optimizer:
             f"Received: model={model.name}"
         )
     return getattr(optimizer, "inner_optimizer", optimizer)
-
-
-@contextlib.contextmanager
-def _unlocked(model: keras.Model):
-    locked = model._tracker.locked
-    model._tracker.unlock()
-    try:
-        yield
-    finally:
-        if locked:
-            model._tracker.lock()

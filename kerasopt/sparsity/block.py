@@ -1,0 +1,65 @@
+"""Blocks of a kernel, seen as a matrix."""
+
+import math
+
+import keras
+
+from kerasopt.sparsity.grouping import Grouping
+from kerasopt.sparsity.pattern import FORMS, Pattern
+
+
+@keras.saving.register_keras_serializable(package="kerasopt")
+class Block(Pattern):
+    """Rectangles of the kernel as a matrix: `"block4x1"`, or any `"blockRxC"`.
+
+    The matrix has a row for each (spatial position, input channel), the channels of one position
+    side by side, and a column for each output channel. Every block has R rows and C columns of
+    it, so `"block4x1"` is 4 inputs of 1 output. Where R or C do not divide, the blocks at the
+    lower and the right border are smaller. The rows of a depthwise kernel are its positions.
+
+    Reference:
+        Narang et al., "Block-Sparse Recurrent Neural Networks" (2017,
+        https://arxiv.org/abs/1711.02782).
+
+    Args:
+        rows: Integer, how many rows a block has.
+        columns: Integer, how many columns a block has.
+
+    Raises:
+        ValueError: If either is less than 1.
+    """
+
+    needs = "spatial axes and no input channels that the layer sums over"
+
+    def __init__(self, rows: int, columns: int):
+        if min(rows, columns) < 1:
+            raise ValueError(
+                f"A block has at least one row and one column. {FORMS} "
+                f"Received: pattern='block{rows}x{columns}'"
+            )
+        self.rows, self.columns = rows, columns
+        self.alias = f"block{rows}x{columns}"
+
+    def applies(self, shape, layout):
+        return bool(layout.spatial + layout.contracted)
+
+    def check(self, path, shape, layout):
+        super().check(path, shape, layout)
+        rows, columns = self.grouping(shape, layout).view
+        if self.rows > rows or self.columns > columns:
+            raise ValueError(
+                self._refusal(
+                    path,
+                    shape,
+                    f"is a matrix of {rows}x{columns} (spatial positions * inputs, outputs): "
+                    f"smaller than a block of {self.rows}x{self.columns}",
+                )
+            )
+
+    def grouping(self, shape, layout):
+        rows, columns = layout.spatial + layout.contracted, layout.outputs
+        view = tuple(math.prod(shape[axis] for axis in axes) for axes in (rows, columns))
+        return Grouping(shape, rows + columns, view, (self.rows, self.columns))
+
+    def get_config(self):
+        return {"rows": self.rows, "columns": self.columns}
