@@ -5,17 +5,18 @@ import copy
 from kerasopt import schedules
 from kerasopt.callbacks.timed import TimedCallback
 from kerasopt.sparsity import (
-    Mask,
+    Unit,
     criteria,
     make_targets,
     patterns,
-    regrowth as regrowths,
     remaining_level,
     scopes,
     select_layers,
     sparsity_schedule,
     update_masks,
-    Unit,
+)
+from kerasopt.sparsity import (
+    regrowth as regrowths,
 )
 
 
@@ -137,8 +138,8 @@ class Pruning(TimedCallback):
         for unit, level in self._levels(ends):
             if not 0 <= level < 1:
                 raise ValueError(
-                    f"The rules leave no way to a sparsity of {unit.schedule.final} of all weights: "
-                    f"those without a rule would have to reach {level:.3f}. Change the rules, or "
+                    f"The rules leave no way to a sparsity of {unit.schedule.final}: the layers "
+                    f"without a rule would have to reach {level:.3f}. Change the rules, or "
                     f'take `scope="layer"`. Received: rules={self.rules}'
                 )
 
@@ -165,7 +166,7 @@ class Pruning(TimedCallback):
     def _levels(self, levels):
         """Returns (unit, sparsity) for the units whose first sparsity is due."""
         levels = [(unit, level) for unit, level in levels if level is not None]
-        if not self.scope.joins_layers:
+        if isinstance(self.scope, scopes.LayerScope):
             return levels
         ruled = [(unit, level) for unit, level in levels if unit.schedule is not self.schedule]
         free = [(unit, level) for unit, level in levels if unit.schedule is self.schedule]

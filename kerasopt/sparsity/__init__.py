@@ -1,21 +1,66 @@
 """Pruning: which weights are zero, and how that is decided."""
 
-from kerasopt.sparsity.criteria import Criterion, Magnitude
+from kerasopt.sparsity import criteria, patterns, regrowth, scopes
+from kerasopt.sparsity.criteria import Criterion, Magnitude, Movement, Random, Saliency, Wanda
 from kerasopt.sparsity.mask import Mask, masked_variables
+from kerasopt.sparsity.masked_weight import MaskedWeight
+from kerasopt.sparsity.masking import attach_masks, make_targets, select_layers
 from kerasopt.sparsity.optimizer_slots import optimizers_of, slots
-from kerasopt.sparsity.scopes import GlobalScope, LayerScope, Scope
+from kerasopt.sparsity.patterns import (
+    NM,
+    Block,
+    Channel,
+    Element,
+    Filter,
+    Head,
+    Kernel,
+    Pattern,
+)
+from kerasopt.sparsity.regrowth import SET, Regrowth, RigL, StraightThrough
+from kerasopt.sparsity.scopes import LAMP, ErdosRenyiKernel, GlobalScope, LayerScope, Scope
 from kerasopt.sparsity.sparsity_schedule import sparsity_schedule
+from kerasopt.sparsity.target import Target
+from kerasopt.sparsity.unit import Unit, remaining_level
 from kerasopt.sparsity.update import update_masks
 
 __all__ = [
+    "LAMP",
+    "NM",
+    "SET",
+    "Block",
+    "Channel",
     "Criterion",
+    "Element",
+    "ErdosRenyiKernel",
+    "Filter",
     "GlobalScope",
+    "Head",
+    "Kernel",
     "LayerScope",
     "Magnitude",
     "Mask",
+    "MaskedWeight",
+    "Movement",
+    "Pattern",
+    "Random",
+    "Regrowth",
+    "RigL",
+    "Saliency",
     "Scope",
+    "StraightThrough",
+    "Target",
+    "Unit",
+    "Wanda",
+    "attach_masks",
+    "criteria",
+    "make_targets",
     "masked_variables",
     "optimizers_of",
+    "patterns",
+    "regrowth",
+    "remaining_level",
+    "scopes",
+    "select_layers",
     "slots",
     "sparsity_schedule",
     "update_masks",

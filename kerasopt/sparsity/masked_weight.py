@@ -15,7 +15,7 @@ class MaskedWeight:
     """A weight of a layer, with its mask.
 
     Attributes:
-        layer_path: String, the path of the layer in the model.
+        path: String, the path of the layer in the model.
         layer: The layer.
         name: String, the attribute name of the weight.
         link: The `Mask` that the layer reads it through.
@@ -26,7 +26,7 @@ class MaskedWeight:
         growth: What a regrowth has gathered about it: a variable of its shape.
     """
 
-    layer_path: str
+    path: str
     layer: keras.layers.Layer
     name: str
     link: Mask
@@ -34,11 +34,6 @@ class MaskedWeight:
     grouping: Grouping
     gathered: keras.Variable | None = None
     growth: keras.Variable | None = None
-
-    @property
-    def path(self) -> str:
-        """The path of the weight in the model, such as `"block1/conv/kernel"`."""
-        return f"{self.layer_path}/{self.name}"
 
     @property
     def size(self) -> int:
@@ -76,6 +71,10 @@ class MaskedWeight:
         """Sets the values under the mask to zero, as files hold them."""
         stored = self.stored
         stored.assign(keras.ops.where(self.link.mask.value, stored.value, 0.0))
+
+    def __str__(self):
+        """The path of the weight in the model, such as `"block1/conv/kernel"`."""
+        return f"{self.path}/{self.name}"
 
 
 def _float32(variable: keras.Variable) -> np.ndarray:

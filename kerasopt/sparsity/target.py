@@ -58,7 +58,7 @@ class Target:
             criterion: A `Criterion`.
             revive: Boolean, whether pruned groups are scored like others, not as hidden.
         """
-        values = self.pool([criterion(weight) for weight in self.members], criterion.order)
+        values = self.pool([criterion.scores(weight) for weight in self.members], criterion.order)
         if not revive:
             values = hide(values, self.live)
         shapes = tuple(weight.grouping.shape for weight in self.members)
@@ -96,7 +96,7 @@ class Target:
         for weight in self.weights:
             mask = weight.grouping.expand(kept)
             if not revive:
-                mask &= weight.mask
+                mask = mask & weight.mask
             moved |= weight.move(mask)
         return moved
 

@@ -50,5 +50,5 @@ def _keep_within_groups(target, sparsity, criterion, revive):
     (weight,) = target.members
     split = weight.grouping.split
     mask = weight.mask | True if revive else weight.mask
-    kept = target.pattern.keep(split(criterion(weight)), ~split(mask), sparsity)
+    kept = target.pattern.keep(split(criterion.scores(weight)), ~split(mask), sparsity)
     return weight.move(weight.grouping.merge(kept))

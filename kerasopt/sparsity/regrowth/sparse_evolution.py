@@ -41,7 +41,7 @@ class SET(Exchange):
         self.seed = seed
 
     def growth(self, target, update):
-        path = zlib.crc32(target.members[0].path.encode())
+        path = zlib.crc32(str(target.members[0]).encode())
         return np.random.default_rng((self.seed, update, path)).random(target.live.size)
 
     def get_config(self):
