@@ -118,16 +118,8 @@ def _weight_sites(path, layer, spec):
         yield Site(path, layer, name, WeightQuantizer(channel_axes(layer, name), spec.weights))
 
 
-def channel_axes(layer: keras.layers.Layer, name: str) -> int | tuple[int, ...]:
+def channel_axes(layer: keras.layers.Layer, name: str) -> tuple[int, ...]:
     """Returns the axes of a weight along which every index has a scale of its own."""
-    depthwise = (keras.layers.DepthwiseConv1D, keras.layers.DepthwiseConv2D)
-    transposed = (
-        keras.layers.Conv1DTranspose,
-        keras.layers.Conv2DTranspose,
-        keras.layers.Conv3DTranspose,
-    )
-    if name == "embeddings":
-        return 0
-    if name == "depthwise_kernel" or isinstance(layer, depthwise):
-        return (-2, -1)
-    return -2 if isinstance(layer, transposed) else -1
+    layout = graph.kernel_layout(layer, name)
+    # Of a table one row is read at a time.
+    return layout.inputs if name == "embeddings" else layout.outputs

@@ -148,12 +148,11 @@ def test_cells_of_recurrent_layers_have_quantized_weights_only():
         (layers.DepthwiseConv2D(2, depth_multiplier=2), (None, 4, 4, 3), "kernel", (3, 2)),
         (layers.SeparableConv2D(5, 2), (None, 4, 4, 3), "depthwise_kernel", (3, 1)),
         (layers.SeparableConv2D(5, 2), (None, 4, 4, 3), "pointwise_kernel", (5,)),
-        (layers.EinsumDense("ab,bcd->acd", (2, 5)), (None, 3), "kernel", (5,)),
+        (layers.EinsumDense("ab,bcd->acd", (2, 5)), (None, 3), "kernel", (2, 5)),
         (layers.Embedding(7, 3), (None, 3), "embeddings", (7,)),
     ],
 )
 def test_every_output_channel_has_its_scale(layer, shape, name, channels):
     layer.build(shape)
     weight = getattr(layer, name)
-    axes = np.atleast_1d(channel_axes(layer, name))
-    assert tuple(weight.shape[axis] for axis in axes) == channels
+    assert tuple(weight.shape[axis] for axis in channel_axes(layer, name)) == channels

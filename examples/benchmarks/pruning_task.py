@@ -1,0 +1,122 @@
+"""What the accuracy benchmarks of pruning share: the network, the data and how it is trained.
+
+The same code runs with Keras 3 and, in a process of its own, with the Keras 2 that
+tensorflow-model-optimization needs: `keras` is an argument everywhere.
+"""
+
+import json
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from data.fashion_mnist import CLASSES, load_full
+
+BATCH = 128
+# (epochs, initial learning rate) of the training of the float weights and of the fine-tuning.
+TRAINING, FINE_TUNING = (8, 1e-3), (4, 5e-4)
+EPOCHS_2_4 = 2
+FREQUENCY = 50  # updates between two changes of the masks
+
+
+def load(held_out=0):
+    """Returns the training and the test split, pixels in [0, 1].
+
+    With `held_out`, that many of the training images are the test split: settings are chosen on
+    them, and the real test images are left for the result.
+    """
+    (x, y), test = load_full()
+    if held_out:
+        (x, y), test = (x[:-held_out], y[:-held_out]), (x[-held_out:], y[-held_out:])
+    pixels = lambda images: images[..., None].astype("float32") / 255  # noqa: E731
+    return (pixels(x), y.astype("int64")), (pixels(test[0]), test[1].astype("int64"))
+
+
+def network(keras):
+    """Returns a residual network of depthwise and pointwise convolutions, 19,000 parameters."""
+    layers = keras.layers
+
+    def block(x, name, filters=None, size=1, strides=1):
+        options = {"strides": strides, "padding": "same", "use_bias": False, "name": name}
+        if filters:
+            x = layers.Conv2D(filters, size, **options)(x)
+        else:
+            x = layers.DepthwiseConv2D(3, **options)(x)
+        return layers.ReLU()(layers.BatchNormalization()(x))
+
+    inputs = layers.Input((28, 28, 1))
+    x = block(inputs, "stem", 32, size=3)
+    x = block(x, "depthwise_1", strides=2)
+    skip = block(x, "pointwise_1", 64)
+    x = block(skip, "depthwise_2")
+    x = layers.Add()([block(x, "pointwise_2", 64), skip])
+    x = block(x, "depthwise_3", strides=2)
+    x = block(x, "pointwise_3", 128)
+    outputs = layers.Dense(CLASSES, name="classifier")(layers.GlobalAveragePooling2D()(x))
+    return keras.Model(inputs, outputs)
+
+
+def schedule_end(epochs, images):
+    """The last change of the masks: after 60 % of the training, at a multiple of `FREQUENCY`."""
+    steps = -(-images // BATCH)
+    return int(0.6 * epochs * steps) // FREQUENCY * FREQUENCY
+
+
+def train(keras, model, data, epochs, rate, callbacks=()):
+    """Trains with Adam, the learning rate falling to zero along a cosine; returns the figures."""
+    (x, y), test = data
+    decay = keras.optimizers.schedules.CosineDecay(rate, epochs * -(-len(x) // BATCH))
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.Adam(decay), loss, metrics=["accuracy"])
+    began = time.perf_counter()
+    model.fit(x, y, BATCH, epochs, verbose=0, callbacks=list(callbacks))
+    seconds = time.perf_counter() - began
+    accuracy = model.evaluate(*test, batch_size=500, verbose=0)[1]
+    return {"epochs": epochs, "accuracy": round(100 * accuracy, 2), "seconds": round(seconds, 1)}
+
+
+def pruned_layers(model):
+    """Returns the layers whose zeros are counted: all with a kernel but the depthwise ones."""
+    names = ("stem", "pointwise_1", "pointwise_2", "pointwise_3", "classifier")
+    return [layer for layer in model.layers if layer.name in names]
+
+
+def zeros(layers):
+    """Returns the fraction of zeros in all kernels of `layers` together."""
+    kernels = [np.array(layer.kernel) for layer in layers]
+    count = sum(int(np.sum(kernel == 0)) for kernel in kernels)
+    return round(count / sum(kernel.size for kernel in kernels), 5)
+
+
+def weights_file(folder, seed):
+    """The float weights of a seed, an array per variable, layer after layer."""
+    return Path(folder) / f"baseline-{seed}.npz"
+
+
+def save_weights(model, path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.savez(path, *model.get_weights())
+
+
+def load_weights(model, path):
+    with np.load(path) as arrays:
+        model.set_weights([arrays[name] for name in arrays.files])
+
+
+def append(path, record):
+    """Adds a JSON line to a file, so that a benchmark that was ended goes on where it was."""
+    with open(path, "a") as file:
+        file.write(json.dumps(record) + "\n")
+
+
+def read(path):
+    """Returns the records of a file of JSON lines."""
+    path = Path(path)
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def recorded(path, key):
+    """Whether a record of the file has all items of `key`."""
+    return any(key.items() <= record.items() for record in read(path))

@@ -1,0 +1,73 @@
+"""Sparsities as those of an Erdős–Rényi random graph: small layers stay denser."""
+
+import keras
+import numpy as np
+
+from kerasopt.sparsity.scope import Scope
+from kerasopt.sparsity.scores import HIDDEN
+from kerasopt.sparsity.selection import keep_highest
+
+
+@keras.saving.register_keras_serializable(package="kerasopt")
+class ErdosRenyiKernel(Scope):
+    """Denser where a layer is small, as in an Erdős–Rényi random graph of kernels.
+
+    The density of a kernel of shape (d_1, ..., d_n) is
+
+        min(1, eps * (d_1 + ... + d_n) / (d_1 * ... * d_n))
+
+    with the eps at which all kernels together have the sparsity. Within a layer, the lowest scores
+    go. A layer that is sparser already stays so, and others are denser for it.
+
+    References:
+        - Mocanu et al., "Scalable training of artificial neural networks with adaptive sparse
+          connectivity inspired by network science" (2018, https://arxiv.org/abs/1707.04780).
+        - Evci et al., "Rigging the Lottery: Making All Tickets Winners" (2020,
+          https://arxiv.org/abs/1911.11134), which has the kernels of convolutions.
+    """
+
+    def keep(self, scores, sparsity):
+        sizes = np.array([target.size for target in scores])
+        live = np.array([target.size_of(target.values != HIDDEN) for target in scores])
+        sides = np.array([sum(map(sum, target.shapes)) for target in scores], "float64")
+        kept = min(sizes.sum() - round(sparsity * sizes.sum()), live.sum())
+        pruned = sizes - share(kept, sides, live)
+        return [
+            keep_highest([target], int(number))[0]
+            for target, number in zip(scores, pruned, strict=True)
+        ]
+
+
+def share(total: int, proportions: np.ndarray, limits: np.ndarray) -> np.ndarray:
+    """Divides a number in proportion, within limits.
+
+    The rounding is Webster's: each result is `min(limit, round(scale * proportion))`, by a common
+    scale, so none grows when `total` falls. Largest remainders do not have this property.
+
+    Args:
+        total: Integer, at most the sum of `limits`.
+        proportions: Positive floats.
+        limits: Integers, the most that each may have.
+
+    Returns:
+        Integer array of the sum `total`.
+    """
+    full = np.zeros(limits.shape, bool)
+    shares = limits
+    while not full.all():
+        rest = total - limits[full].sum()
+        shares = np.where(full, limits, rest * proportions / proportions[~full].sum())
+        if (shares <= limits).all():
+            break
+        full |= shares > limits
+    shares = np.minimum(np.floor(shares + 0.5).astype("int64"), limits)
+    # The scale that makes the sum right is a little off: next in turn is whose rounded share
+    # comes first on the way there.
+    missing = total - shares.sum()
+    for _ in range(missing):
+        turns = np.where(shares < limits, (shares + 0.5) / proportions, np.inf)
+        shares[np.argmin(turns)] += 1
+    for _ in range(-missing):
+        turns = np.where(shares > 0, (shares - 0.5) / proportions, -np.inf)
+        shares[-1 - np.argmax(turns[::-1])] -= 1
+    return shares

@@ -1,0 +1,79 @@
+"""Criteria that look at gradients."""
+
+import functools
+
+import keras
+
+from kerasopt.sparsity.criterion import Criterion
+from kerasopt.sparsity.gradient_statistics import unwatch_gradients, watch_gradients
+
+
+class GradientCriterion(Criterion):
+    """Base of the criteria whose score is a statistic of the gradients.
+
+    The gradient is the one that the optimizer applies: the mean over the batch,
+    reduced over replicas, accumulated, unscaled and clipped, once per update. A
+    hidden weight gets none, unless its mask passes it (straight-through).
+    """
+
+    @staticmethod
+    def rule(statistic, weight, gradient):
+        """Returns the new statistic, and the gradient: see `watch_gradients`."""
+        raise TypeError("A criterion that looks at gradients must define `rule`.")
+
+    def gather(self, weights, model, attachments):
+        variables = [weight.stored for weight in weights]
+        name = type(self).__name__.lower()
+        statistics = watch_gradients(model, variables, self.rule, name)
+        for weight, statistic in zip(weights, statistics, strict=True):
+            weight.gathered = statistic
+        attachments.at_end(functools.partial(unwatch_gradients, model, statistics))
+
+    def __call__(self, weight):
+        return self.statistic(weight)
+
+
+@keras.saving.register_keras_serializable(package="kerasopt")
+class Saliency(GradientCriterion):
+    """How much the loss would change without a weight, to first order.
+
+        score = sum_t |w_t * dL_t/dw|
+
+    over the updates t since the masks have moved. The term is the first-order
+    Taylor expansion of the change of the loss when one parameter becomes zero,
+    `|L(w = 0) - L| ~ |w * dL/dw|`.
+
+    References:
+        - Molchanov et al., "Pruning Convolutional Neural Networks for Resource
+          Efficient Inference" (2017, https://arxiv.org/abs/1611.06440), section
+          2.2: the Taylor expansion criterion for one parameter `h_i` (Eq. 7).
+        - The same term for single weights, of one batch before training, is the
+          connection sensitivity of SNIP: Lee et al. (2019,
+          https://arxiv.org/abs/1810.02340).
+    """
+
+    reset_after_update = True
+
+    @staticmethod
+    def rule(statistic, weight, gradient):
+        return statistic + keras.ops.abs(weight * gradient), gradient
+
+
+@keras.saving.register_keras_serializable(package="kerasopt")
+class Movement(GradientCriterion):
+    """How far training has moved a weight away from zero.
+
+        score = -sum_t w_t * dL_t/dw
+
+    over all updates t of this training. It is negative for a weight that shrinks:
+    those are pruned first, large ones too. Meant for fine-tuning.
+
+    Reference:
+        Sanh et al., "Movement Pruning: Adaptive Sparsity by Fine-Tuning" (2020,
+        https://arxiv.org/abs/2005.07683), section 4: the accumulated importance
+        `S`, for a learning rate of the scores of 1.
+    """
+
+    @staticmethod
+    def rule(statistic, weight, gradient):
+        return statistic - weight * gradient, gradient

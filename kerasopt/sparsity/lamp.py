@@ -1,0 +1,121 @@
+"""LAMP: scores that compare between layers."""
+
+import math
+
+import keras
+import numpy as np
+
+from kerasopt.sparsity.scope import Scope
+from kerasopt.sparsity.scores import HIDDEN, Scores
+from kerasopt.sparsity.selection import FEW, LOWEST, ascending, divide, keep_highest, sample
+
+_LARGEST = np.finfo("float32").max
+
+
+@keras.saving.register_keras_serializable(package="kerasopt")
+class LAMP(Scope):
+    """One threshold for all layers, on scores that say what a weight is in its layer.
+
+    The layer-adaptive magnitude-based score of weight u among the live ones of its layer, in
+    ascending order of their magnitudes, is
+
+        w_u^2 / (sum of w_v^2 over v >= u)
+
+    So the sparsities of layers follow from their weights, and a layer never goes as a whole while
+    others have weights to give: its largest weight scores 1. Other criteria and groups have their
+    scores in the place of the magnitude; they may not be negative.
+
+    Raises:
+        ValueError: If there are negative scores.
+
+    Reference:
+        Lee et al., "Layer-adaptive Sparsity for the Magnitude-based Pruning" (2021,
+        https://arxiv.org/abs/2010.07611).
+    """
+
+    def keep(self, scores, sparsity):
+        for target in scores:
+            if np.count_nonzero(target.values < 0) > np.count_nonzero(target.values == HIDDEN):
+                raise ValueError(
+                    "Scope 'lamp' compares squares, so it takes no criterion that has negative "
+                    "scores, such as 'movement': use scope 'global', or another criterion. "
+                    f"Received: scope={self!r}, a score of "
+                    f"{target.values[target.values > HIDDEN].min()}"
+                )
+        pruned = round(sparsity * sum(target.size for target in scores))
+        # Within a layer the score rises with the magnitude. So each has a threshold of its own on
+        # that, and scores are needed only about it, in a bracket that a sample gives.
+        brackets = _brackets(scores, pruned)
+        parts = [_Part(target, *bracket) for target, bracket in zip(scores, brackets, strict=True)]
+        while True:
+            below = sum(part.below for part in parts)
+            stays = keep_highest([part.scores for part in parts], pruned - below)
+            missed = [n for n, part in enumerate(parts) if not part.encloses(stays[n])]
+            if not missed:
+                return [part.keep(flags) for part, flags in zip(parts, stays, strict=True)]
+            for n in missed:
+                parts[n] = _Part(scores[n], LOWEST, math.inf)
+
+
+class _Part:
+    """The groups of a target between two scores, in ascending order, with their LAMP scores."""
+
+    def __init__(self, target: Scores, low: float, high: float):
+        self._open = low == LOWEST, high == math.inf
+        self._above, positions, self.below = divide(target, low, high)
+        self._positions = positions[ascending(target.values[positions])]
+        largest = _squares(target.values[np.flatnonzero(self._above)]).sum()
+        lamp = _normalized(_squares(target.values[self._positions]), largest)
+        self.scores = Scores(lamp, target.sizes_at(self._positions), ())
+
+    def encloses(self, stays: np.ndarray) -> bool:
+        """Whether the threshold is between the two scores: some go and some stay."""
+        down, up = self._open
+        if not stays.size:
+            return down and up
+        return (down or not stays[0]) and (up or stays[-1])
+
+    def keep(self, stays: np.ndarray) -> np.ndarray:
+        """Returns which groups of the target stay, given which of the part do."""
+        self._above[self._positions] = stays
+        return self._above
+
+
+def _brackets(scores, pruned):
+    """Returns, for each target, two scores that probably enclose its threshold."""
+    samples = []
+    for target in scores:
+        values, sizes = sample(target, max(FEW, target.values.size ** (2 / 3)))
+        order = ascending(values)
+        squares = _squares(values[order]) * (target.values.size / values.size)
+        samples.append((values[order], _normalized(squares), sizes[order]))
+    _, lamp, sizes = (np.concatenate(arrays) for arrays in zip(*samples, strict=True))
+    order = ascending(lamp)
+    last = np.searchsorted(np.cumsum(sizes[order]), pruned)
+    threshold = lamp[order[min(last, order.size - 1)]]
+    return [_bracket(values, lamp, threshold) for values, lamp, _ in samples]
+
+
+def _bracket(values, lamp, threshold):
+    at = int(np.searchsorted(lamp, threshold, side="right"))
+    # The threshold is off by the errors of its place in the sample and of the sums of squares.
+    margin = round(4 * math.sqrt(values.size))
+    low = values[at - margin] if at > margin else LOWEST
+    high = values[at + margin] if at + margin < values.size else math.inf
+    return max(low, LOWEST), high
+
+
+def _squares(values):
+    # As what they stand for, hidden groups are zeros; infinite scores have a square, too.
+    return np.square(np.clip(np.fmin(values, _LARGEST), 0, None), dtype="float64")
+
+
+def _normalized(squares, largest=0.0):
+    """Returns the roots of LAMP scores, which have their order and do not vanish in float32.
+
+    Args:
+        squares: Ascending squares of scores.
+        largest: The sum of the squares that come after them.
+    """
+    sums = largest + np.cumsum(squares[::-1])[::-1]
+    return np.sqrt(squares / np.maximum(sums, np.finfo("float64").tiny)).astype("float32")

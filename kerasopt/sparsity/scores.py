@@ -1,0 +1,60 @@
+"""How much groups of weights matter."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+# The score of a group that is pruned already and stays so.
+HIDDEN = -np.inf
+
+
+class Scores(NamedTuple):
+    """How much each group of weights of a target matters.
+
+    Attributes:
+        values: float32 array of shape (count,), the score of each group: `HIDDEN` where it is
+            pruned already; infinity and NaN, as a diverged training leaves them, are the last to
+            go.
+        sizes: The number of weights in each group: an integer if all are equal, or an integer
+            array of shape (count,).
+        shapes: Tuple with the shape of every weight that the groups are cut from.
+    """
+
+    values: np.ndarray
+    sizes: int | np.ndarray
+    shapes: tuple[tuple[int, ...], ...]
+
+    @property
+    def size(self) -> int:
+        """The number of weights in all groups."""
+        if isinstance(self.sizes, np.ndarray):
+            return int(self.sizes.sum())
+        return self.sizes * self.values.size
+
+    def size_of(self, groups: np.ndarray) -> int:
+        """Returns the number of weights in the groups that a boolean array (count,) flags."""
+        if isinstance(self.sizes, np.ndarray):
+            return int(self.sizes @ groups)
+        return self.sizes * int(np.count_nonzero(groups))
+
+    def sizes_at(self, positions: np.ndarray) -> np.ndarray:
+        """Returns the numbers of weights in the groups at `positions`."""
+        if isinstance(self.sizes, np.ndarray):
+            return self.sizes[positions]
+        return np.full(positions.size, self.sizes)
+
+
+def hide(values: np.ndarray, live: np.ndarray) -> np.ndarray:
+    """Returns scores with `HIDDEN` where `live` is false, and infinity for NaN.
+
+    As `np.where`, in a fifth of its time: where live and pruned weights are mixed at random, it
+    waits for a wrongly predicted branch at every second one; arithmetic has no branches.
+
+    Args:
+        values: float32 array.
+        live: Boolean array of the same shape.
+    """
+    limits = live.astype("float32")
+    limits -= 0.5
+    limits *= np.inf
+    return np.fmin(values, limits, out=limits)

@@ -1,0 +1,65 @@
+"""Wanda: weights and the inputs that they meet."""
+
+import keras
+import numpy as np
+
+from kerasopt import graph
+from kerasopt.sparsity.criterion import Criterion
+from kerasopt.sparsity.input_norms import InputNorm, input_features
+
+# Their layers run once per time step, in a loop that cannot add anything up.
+_LOOPS = (keras.layers.RNN, keras.layers.TimeDistributed)
+
+
+@keras.saving.register_keras_serializable(package="kerasopt")
+class Wanda(Criterion):
+    """The magnitude of a weight times the norm of the input it is multiplied with.
+
+        score_ij = |W_ij| * ||X_j||_2
+
+    `X_j` is the input feature of the element: a unit of a Dense layer, a channel
+    of a convolution (at all positions, whatever the place in the window), an
+    element of the contracted axes of an einsum. The norm is over all samples and
+    positions of training since the masks have moved.
+
+    Raises:
+        ValueError: Before training, for a weight whose input does not show: a
+            table of embeddings, the cell of an RNN, a layer in `TimeDistributed`,
+            the pointwise kernel of a separable convolution, a layer of your own.
+
+    Reference:
+        Sun et al., "A Simple and Effective Pruning Approach for Large Language
+        Models" (2023, https://arxiv.org/abs/2306.11695), Eq. 1.
+    """
+
+    reset_after_update = True
+
+    def gather(self, weights, model, attachments):
+        looped = _in_loops(model)
+        features = [
+            None if id(weight.layer) in looped else input_features(weight.layer, weight.name)
+            for weight in weights
+        ]
+        hidden = [w.path for w, found in zip(weights, features, strict=True) if found is None]
+        if hidden:
+            raise ValueError(
+                f"{self} needs the input that a weight is multiplied with, which does not show in "
+                "embeddings, in loops over time (cells of RNNs, `TimeDistributed`), of pointwise "
+                "kernels in separable convolutions and in layers of your own. Leave these layers "
+                f"out with a rule `(name, None)` or take another criterion. Received: {hidden}"
+            )
+        for weight, (axes, shape, _) in zip(weights, features, strict=True):
+            link = InputNorm(axes, shape)
+            link = attachments.put_for_training(weight.layer_path, weight.layer, "input", link)
+            weight.gathered = link.squares
+
+    def __call__(self, weight):
+        norms = np.sqrt(self.statistic(weight)).ravel()
+        index = input_features(weight.layer, weight.name).index
+        return np.abs(weight.value) * norms[index]
+
+
+def _in_loops(model) -> set[int]:
+    """Returns the ids of the layers of `model` that run in loops."""
+    loops = [layer for _, layer in graph.layers(model) if isinstance(layer, _LOOPS)]
+    return {id(layer) for loop in loops for layer in loop._flatten_layers()}
