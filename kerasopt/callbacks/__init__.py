@@ -4,6 +4,8 @@ from kerasopt.callbacks.backup_and_restore import BackupAndRestore
 from kerasopt.callbacks.compression import Compression
 from kerasopt.callbacks.curriculum import Curriculum
 from kerasopt.callbacks.distillation import Distillation
+from kerasopt.callbacks.early_stopping import EarlyStopping
+from kerasopt.callbacks.model_checkpoint import ModelCheckpoint
 from kerasopt.callbacks.pruning import Pruning
 from kerasopt.callbacks.quantization_aware import QuantizationAware
 from kerasopt.callbacks.tensorboard import TensorBoard
@@ -13,6 +15,8 @@ __all__ = [
     "Compression",
     "Curriculum",
     "Distillation",
+    "EarlyStopping",
+    "ModelCheckpoint",
     "Pruning",
     "QuantizationAware",
     "TensorBoard",

@@ -1,12 +1,17 @@
 """TensorBoard with what compression does."""
 
+import itertools
+
 import keras
 import numpy as np
 
-from kerasopt import graph
-from kerasopt.callbacks.timed import running
-from kerasopt.quantization import ActivationQuantizer
-from kerasopt.sparsity import Mask
+from kerasopt.callbacks.compression_summaries import (
+    mask_images,
+    mask_scalars,
+    range_scalars,
+    read_masks,
+)
+from kerasopt.callbacks.stage import compression_stage
 
 
 class TensorBoard(keras.callbacks.TensorBoard):
@@ -15,8 +20,17 @@ class TensorBoard(keras.callbacks.TensorBoard):
     Beside what Keras writes (the loss terms of `Distillation` and the position
     of `Curriculum` are among the logs of an epoch), the run of training gets
 
-    - `sparsity/<weight>`, the fraction of zeros in each masked weight, and
-      `sparsity/total` in all of them together;
+    - `sparsity/<weight>`, the fraction of each masked weight that is pruned, and
+      `sparsity/total` of all of them together;
+    - `churn/<weight>`, the fraction of each mask that has changed since the epoch
+      before, pruned or revived, and `churn/total`; 0 in the first epoch of a `fit`;
+    - `threshold/<weight>`, the smallest magnitude among the values that are kept;
+      0 as long as nothing is pruned, and when everything is;
+    - `mask/<weight>`, an image of each mask: white is kept, black is pruned. A
+      row is an input (of a convolution: at one position of its window, the
+      channels of a position side by side), a column is an output channel. Cells
+      are as large as 512 pixels a side allow, 16 pixels at most; larger weights
+      are averaged down, to grey;
     - `range/<layer>/minimum` and `maximum` of each quantized activation;
     - `compression/stage`: 0 before any callback has begun to compress, 2 when
       all have reached their targets, 1 between.
@@ -32,30 +46,21 @@ class TensorBoard(keras.callbacks.TensorBoard):
         **kwargs: As in `keras.callbacks.TensorBoard`.
     """
 
+    def on_train_begin(self, logs=None):
+        super().on_train_begin(logs)
+        self._masks: dict[str, np.ndarray] = {}
+
     def on_epoch_end(self, epoch, logs=None):
         super().on_epoch_end(epoch, logs)
         model = self.model  # on JAX this brings the variables up to date
+        masks = read_masks(model)
+        scalars = itertools.chain(mask_scalars(model, masks, self._masks), range_scalars(model))
         with self._train_writer.as_default():
-            for tag, value in _scalars(model):
+            for tag, value in scalars:
                 self.summary.scalar(tag, value, step=epoch)
-
-
-def _scalars(model):
-    masks = []
-    for path, layer in graph.layers(model):
-        for slot, links in getattr(layer, "parametrizations", {}).items():
-            for link in links:
-                if isinstance(link, Mask):
-                    masks.append(keras.ops.convert_to_numpy(link.mask))
-                    yield f"sparsity/{path}/{slot}", 1 - masks[-1].mean()
-                elif isinstance(link, ActivationQuantizer):
-                    # The tag of an output, by far the most, is that of its layer.
-                    tag = f"range/{path}" if slot == "output" else f"range/{path}/{slot}"
-                    yield f"{tag}/minimum", float(link.observer.minimum)
-                    yield f"{tag}/maximum", float(link.observer.maximum)
-    if masks:
-        zeros = sum(mask.size - np.count_nonzero(mask) for mask in masks)
-        yield "sparsity/total", zeros / sum(mask.size for mask in masks)
-    stages = [callback.stage for callback in running(model)]
-    if stages:
-        yield "compression/stage", min(stages) if min(stages) == max(stages) else 1
+            for tag, image in mask_images(model, masks):
+                self.summary.image(tag, image, step=epoch)
+            stage = compression_stage(model)
+            if stage is not None:
+                self.summary.scalar("compression/stage", stage, step=epoch)
+        self._masks = masks
