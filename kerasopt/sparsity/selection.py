@@ -15,9 +15,10 @@ def keep_highest(scores: list[Scores], pruned: int) -> list[np.ndarray]:
     """Returns which groups stay if the lowest ones go until `pruned` weights have gone.
 
     The groups of all targets compete. They go in ascending order of their scores, of equal ones
-    the first, infinity and NaN last, and until the number of pruned weights is nearest to `pruned`:
-    a group still goes if at least half of it is lacking. So the number is exact for groups of one
-    weight, and less than one group off for others. Hidden groups count, and go in any case.
+    the first, infinity and NaN last, until less is lacking than half of the largest group. So the
+    number is exact for groups of one weight, and at most half a group off for others; and where it
+    is reached already, by hidden groups, no other goes, whatever the scores. Hidden groups count,
+    and go in any case.
 
     Args:
         scores: List of `Scores`, one for each target.
@@ -45,14 +46,14 @@ def _keep_highest(scores, pruned, low, high):
         kept.append(above)
         positions.append(between)
     values, sizes = _take(scores, positions)
-    if (pruned < 0 and low > LOWEST) or (sizes.sum() < pruned and high < math.inf):
+    largest = max(int(np.max(target.sizes, initial=0)) for target in scores)
+    if (2 * pruned < largest and low > LOWEST) or (sizes.sum() < pruned and high < math.inf):
         return None
     order = ascending(values)
     ordered = sizes[order]
-    # Twice the weights that have gone when half of a group has.
-    middles = 2 * np.cumsum(ordered) - ordered
+    gone = np.cumsum(ordered) - ordered
     stays = np.zeros(values.size, bool)
-    stays[order[np.searchsorted(middles, 2 * pruned, side="right") :]] = True
+    stays[order[np.searchsorted(gone, pruned - largest / 2, side="right") :]] = True
     ends = np.cumsum([between.size for between in positions])[:-1]
     for flags, between, part in zip(kept, positions, np.split(stays, ends), strict=True):
         flags[between] = part
