@@ -63,7 +63,8 @@ class Pruning(TimedCallback):
             sparsity is a schedule, a float (the schedule of the callback with
             this final value) or `None` to leave the layer alone. Layers without
             a match get the callback's schedule, if the pattern fits their
-            kernels; embeddings are pruned only where a rule names them. Where
+            kernels; embeddings, and filters of the last layer, are pruned only
+            where a rule names them. Where
             a scope joins layers (any but `"layer"`), the callback's sparsity is
             that of all selected weights, and layers without a rule make up for
             those with one.

@@ -1,6 +1,6 @@
 """Putting masks on a model, by a pattern."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
 import keras
 
@@ -63,13 +63,19 @@ def attach_masks(
 def select_layers(model: keras.Model, pattern: Pattern, rules, default) -> list[graph.Selection]:
     """Returns the layers to prune: those that the rules name, and else all that the pattern fits.
 
+    Filters of the last layer are its outputs: they stay, unless a rule names it.
+
     Raises:
         ValueError: If there is none.
     """
+    kept = _last_layers(model) if isinstance(pattern, Filter) else set()
     selected = [
         selection
         for selection in graph.select(
-            graph.layers(model), rules, default, lambda layer: _fits(layer, pattern)
+            graph.layers(model),
+            rules,
+            default,
+            lambda layer: _fits(layer, pattern) and id(layer) not in kept,
         )
         if _is_prunable(selection.layer, pattern)
     ]
@@ -87,7 +93,6 @@ def make_targets(
     layer: keras.layers.Layer,
     pattern: Pattern,
     attachments: Attachments,
-    mask: Callable[[], Mask] = Mask,
 ) -> list[Target]:
     """Puts masks on the weights of a layer, and returns what is pruned as one.
 
@@ -97,7 +102,6 @@ def make_targets(
         layer: The layer.
         pattern: A `Pattern`.
         attachments: `Attachments` to the model.
-        mask: Returns a new `Mask`.
 
     Raises:
         ValueError: If the pattern does not fit one of the weights.
@@ -108,7 +112,7 @@ def make_targets(
         shape = tuple(getattr(layer, name).shape)
         pattern.check(f"{path}/{name}", shape, layout)
         grouping = pattern.grouping(shape, layout)
-        link = attachments.put(path, layer, name, mask())
+        link = attachments.put(path, layer, name, Mask())
         return MaskedWeight(path, layer, name, link, layout, grouping)
 
     if isinstance(pattern, Head):
@@ -140,6 +144,19 @@ def _fits(layer, pattern):
         pattern.applies(tuple(getattr(layer, name).shape), graph.kernel_layout(layer, name))
         for name in kernels
     )
+
+
+def _last_layers(model) -> set[int]:
+    """Returns the ids of the layers with kernels that no other such layer follows."""
+    last = set()
+    before: set[int] = set()  # calls with a kernel in them, or after them
+    for node in reversed(graph.Graph.of(model).nodes):
+        if any(id(reader) in before for reader in node.consumers):
+            before.add(id(node))
+        elif node.is_layer and any(map(graph.kernel_names, node.operation._flatten_layers())):
+            before.add(id(node))
+            last.add(id(node.operation))
+    return last
 
 
 def _of_output_channels(model, path, layer, name) -> Iterator[tuple]:
