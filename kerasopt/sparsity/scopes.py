@@ -39,5 +39,5 @@ ALIASES: dict[str, type] = {
 
 
 def get(identifier) -> Scope:
-    """Returns a scope from its alias (`"layer"`, `"global"`, `"erk"`, `"lamp"`), config or itself."""
+    """Returns a scope from its alias, `"layer"`, `"global"`, `"erk"` or `"lamp"`, config or itself."""
     return resolve(identifier, Scope, ALIASES, "scope")
