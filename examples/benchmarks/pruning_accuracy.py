@@ -20,7 +20,8 @@ import pruning_task as task
 
 import kerasopt as ko
 
-# Arguments of `Pruning` for each method; without `schedule`, sparsity rises as in the peer's runs.
+# Arguments of `Pruning` for each method. Where none is a schedule, sparsity rises as in the peer's
+# runs. Scopes and patterns not named are those of the peer: uniform, single weights.
 METHODS = {
     "uniform": {},
     "2:4": {"pattern": "2:4"},
@@ -31,19 +32,39 @@ METHODS = {
     "saliency": {"criterion": "saliency"},
     "movement": {"criterion": "movement"},
     "wanda": {"criterion": "wanda"},
+    "block4x1": {"pattern": "block4x1"},
+    "kernel": {"pattern": "kernel"},
+    "filter": {"pattern": "filter"},
+    "channel": {"pattern": "channel"},
+    "straight_through": {"regrowth": ko.sparsity.StraightThrough("60%", task.FREQUENCY)},
+    "one_shot": {"schedule": lambda sparsity: sparsity},
+    "erk one_shot": {"scope": "erk", "schedule": lambda sparsity: sparsity},
+    "iterative": {"schedule": lambda sparsity: ko.schedules.Iterative(sparsity, 4, 0, "60%")},
+    "set": {
+        "scope": "erk",
+        "schedule": lambda sparsity: sparsity,
+        "regrowth": ko.sparsity.SET(end="60%", frequency=2 * task.FREQUENCY),
+    },
+    "rigl": {
+        "scope": "erk",
+        "schedule": lambda sparsity: sparsity,
+        "regrowth": ko.sparsity.RigL(end="60%", frequency=2 * task.FREQUENCY),
+    },
 }
-FROM_SCRATCH = ()
 
 
 def callbacks(method, sparsity, end):
-    """Returns what prunes; nothing for the control that is trained on, dense."""
-    if method in ("dense", "float"):
+    """Returns what prunes; nothing for the controls."""
+    if method not in METHODS:
         return []
     options = dict(METHODS[method])
-    rules = [(keras.layers.DepthwiseConv2D, None), *options.pop("rules", [])]
-    if method == "2:4":
-        rules.append(("stem", None))  # one input channel
-    schedule = ko.schedules.PolynomialDecay(0.0, sparsity, 0, end, frequency=task.FREQUENCY)
+    gradual = lambda sparsity: ko.schedules.PolynomialDecay(  # noqa: E731
+        0.0, sparsity, 0, end, frequency=task.FREQUENCY
+    )
+    schedule = options.pop("schedule", gradual)(sparsity)
+    # The stem has one input channel.
+    dense = [keras.layers.DepthwiseConv2D, *(["stem"] if method == "2:4" else [])]
+    rules = [(selector, None) for selector in dense]
     return [ko.callbacks.Pruning(schedule, rules=rules, **options)]
 
 
@@ -51,10 +72,10 @@ def run(folder, data, method, sparsity, seed):
     """Trains one model; returns its figures."""
     keras.utils.set_random_seed(seed)
     model, weights = task.network(keras), task.weights_file(folder, seed)
-    epochs, rate = task.TRAINING if method in ("float", *FROM_SCRATCH) else task.FINE_TUNING
+    epochs, rate = task.TRAINING if method == "float" else task.FINE_TUNING
     if method == "2:4":
         epochs = task.EPOCHS_2_4
-    if method not in ("float", *FROM_SCRATCH):
+    if method != "float":
         task.load_weights(model, weights)
     end = task.schedule_end(epochs, len(data[0][0]))
     figures = task.train(keras, model, data, epochs, rate, callbacks(method, sparsity, end))
