@@ -3,8 +3,10 @@
 import copy
 
 from kerasopt import schedules
+from kerasopt.callbacks.clock import Clock
 from kerasopt.callbacks.timed import TimedCallback
 from kerasopt.sparsity import (
+    Rewinding,
     Unit,
     criteria,
     make_targets,
@@ -68,6 +70,11 @@ class Pruning(TimedCallback):
             a scope joins layers (any but `"layer"`), the callback's sparsity is
             that of all selected weights, and layers without a rule make up for
             those with one.
+        rewind: Where the weights, and the state of the optimizer with its learning
+            rate schedule, go back to after each round of an `Iterative` or
+            `OneShot` schedule (the lottery ticket hypothesis): `"init"`, the
+            beginning of the training; `"epoch k"`, the end of its k-th epoch, or
+            another time. `None`: training goes on where it is.
         regrowth: `"set"`, `"rigl"`, `"straight_through"` or a
             `kerasopt.sparsity.Regrowth`, if pruned weights may come back.
 
@@ -80,8 +87,10 @@ class Pruning(TimedCallback):
             no meaning in this training (see `kerasopt.schedules`).
 
     References:
-        Zhu and Gupta, "To prune, or not to prune: exploring the efficacy of
-        pruning for model compression" (2017, https://arxiv.org/abs/1710.01878).
+        - Zhu and Gupta, "To prune, or not to prune: exploring the efficacy of
+          pruning for model compression" (2017, https://arxiv.org/abs/1710.01878).
+        - Frankle and Carbin, "The Lottery Ticket Hypothesis" (2019,
+          https://arxiv.org/abs/1803.03635), for `rewind`.
     """
 
     def __init__(
@@ -91,6 +100,7 @@ class Pruning(TimedCallback):
         criterion="magnitude",
         pattern="element",
         rules=(),
+        rewind=None,
         regrowth=None,
     ):
         super().__init__()
@@ -99,12 +109,14 @@ class Pruning(TimedCallback):
         self.criterion = criteria.get(criterion)
         self.pattern = patterns.get(pattern)
         self.regrowth = regrowths.get(regrowth)
+        self.rewinding = None if rewind is None else Rewinding(rewind, self.schedule)
         self.rules = [(selector, self._ruled(argument)) for selector, argument in rules]
         for level in (self.schedule, *(argument for _, argument in self.rules)):
             if level is not None:
                 self.pattern.check_sparsity(level.final, self.scope)
         self._units: list[Unit] = []
-        self._exchanged: int | None = None
+        # The update up to which that is done which is done only once.
+        self._done: int | None = None
 
     def _ruled(self, argument):
         if argument is None or isinstance(argument, schedules.Schedule):
@@ -119,9 +131,11 @@ class Pruning(TimedCallback):
             unit = units.setdefault(id(schedule), Unit(schedule))
             unit.targets += make_targets(model, path, layer, self.pattern, self.attachments)
         self._units = list(units.values())
-        self._exchanged = None
-        members = [weight for target in self._targets for weight in target.members]
-        self.criterion.gather(members, model, self.attachments)
+        self._done = None
+        if self.rewinding is not None:
+            self.rewinding.attach(model)
+            self.attachments.at_end(self.rewinding.detach)
+        self.criterion.gather(self._members, model, self.attachments)
         self.regrowth.attach(self._targets, model, self.attachments)
 
     def _select(self, model):
@@ -133,36 +147,73 @@ class Pruning(TimedCallback):
         return [target for unit in self._units for target in unit.targets]
 
     def check(self, horizon):
-        for schedule in self._schedules:
-            schedule.check(horizon)
-        ends = [(unit, unit.schedule.final) for unit in self._units]
-        for unit, level in self._levels(ends):
+        for part in self._timed:
+            part.check(horizon)
+        for unit, level in self._levels(self._finals):
             if not 0 <= level < 1:
                 raise ValueError(
                     f"The rules leave no way to a sparsity of {unit.schedule.final}: the layers "
                     f"without a rule would have to reach {level:.3f}. Change the rules, or "
                     f'take `scope="layer"`. Received: rules={self.rules}'
                 )
+        gathers = any(weight.gathered is not None for weight in self._members)
+        at_once = [unit.level(0, horizon) for unit in self._units]
+        if gathers and any(at_once):
+            raise ValueError(
+                "The criterion scores weights by what it gathers in training, so there is nothing "
+                "to prune by before the first update: pass a schedule that begins later, such as "
+                f'`OneShot({max(filter(None, at_once))}, begin="10%")`. '
+                f"Received: criterion={self.criterion}, schedule={self.schedule}"
+            )
 
     @property
-    def _schedules(self):
-        schedules = [unit.schedule for unit in self._units]
-        return schedules + ([self.regrowth.schedule] if self.regrowth.schedule else [])
+    def _finals(self):
+        return [(unit, unit.schedule.final) for unit in self._units]
+
+    @property
+    def _members(self):
+        return [weight for target in self._targets for weight in target.members]
+
+    @property
+    def _timed(self):
+        """All that is due at times of its own."""
+        parts = [*(unit.schedule for unit in self._units), self.regrowth.schedule, self.rewinding]
+        return [part for part in parts if part is not None]
 
     def span(self, horizon):
         begins, ends = zip(*(unit.schedule.span(horizon) for unit in self._units), strict=True)
         return min(begins), max(ends)
 
     def next_due(self, update, horizon):
-        due = [schedule.next_due(update, horizon) for schedule in self._schedules]
+        due = [part.next_due(update, horizon) for part in self._timed]
         return min((moment for moment in due if moment is not None), default=None)
 
     def on_update(self, update, horizon):
-        revive = self.regrowth.revives(update, horizon)
+        if self._done is None:
+            # A training that is resumed has done what was due once and before.
+            self._done = update
+        if self.rewinding is not None:
+            self.rewinding.remember(update, horizon)
         levels = [(unit, unit.level(update, horizon)) for unit in self._units]
+        finals = dict(self._levels(self._finals))
+        revive = self.regrowth.revives(update, horizon)
         for unit, level in self._levels(levels):
+            # Where rules lag behind, other layers may not make up for more than in the end.
+            level = min(level, finals[unit])
             update_masks(unit.targets, level, self.criterion, self.scope, revive)
-        self._exchange(update, horizon)
+        if self.rewinding is not None and self._newly_due(self.schedule, update, horizon):
+            with Clock.of(self.model).held():
+                self.rewinding.restore(self._targets)
+        due = self._newly_due(self.regrowth.schedule, update, horizon)
+        if due is not None:
+            share = self.regrowth.schedule(due, horizon)
+            self.regrowth.exchange(self._targets, share, due, self.model)
+        self._done = update
+
+    def _newly_due(self, schedule, update, horizon):
+        """Returns the update of an application that this training has not done; else `None`."""
+        due = None if schedule is None else schedule.last_due(update, horizon)
+        return due if due is not None and due > self._done else None
 
     def _levels(self, levels):
         """Returns (unit, sparsity) for the units whose first sparsity is due."""
@@ -172,17 +223,6 @@ class Pruning(TimedCallback):
         ruled = [(unit, level) for unit, level in levels if unit.schedule is not self.schedule]
         free = [(unit, level) for unit, level in levels if unit.schedule is self.schedule]
         return ruled + [(unit, remaining_level(level, unit, ruled)) for unit, level in free]
-
-    def _exchange(self, update, horizon):
-        """Exchanges connections if that is due, which this `fit` has not done yet."""
-        schedule = self.regrowth.schedule
-        due = schedule.last_due(update, horizon) if schedule else None
-        if self._exchanged is None:
-            # A training that is resumed has done what was due before.
-            self._exchanged = update
-        elif due is not None and due > self._exchanged:
-            self._exchanged = due
-            self.regrowth.exchange(self._targets, schedule(due, horizon), due, self.model)
 
     def on_epoch_begin(self, epoch, logs=None):
         super().on_epoch_begin(epoch, logs)

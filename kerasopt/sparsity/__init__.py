@@ -17,6 +17,7 @@ from kerasopt.sparsity.patterns import (
     Pattern,
 )
 from kerasopt.sparsity.regrowth import SET, Regrowth, RigL, StraightThrough
+from kerasopt.sparsity.rewinding import Rewinding
 from kerasopt.sparsity.scopes import LAMP, ErdosRenyiKernel, GlobalScope, LayerScope, Scope
 from kerasopt.sparsity.sparsity_schedule import sparsity_schedule
 from kerasopt.sparsity.target import Target
@@ -44,6 +45,7 @@ __all__ = [
     "Pattern",
     "Random",
     "Regrowth",
+    "Rewinding",
     "RigL",
     "Saliency",
     "Scope",

@@ -94,6 +94,10 @@ class Snapshot:
             self._vectors[dtype].assign(np.concatenate(values))
         self._taken.assign([self._layout])
 
+    def forget(self) -> None:
+        """Lets there be nothing to restore."""
+        self._taken.assign([_NOT_TAKEN])
+
     def restore(self) -> None:
         """Sets all variables to the values that were copied.
 
