@@ -77,6 +77,18 @@ def test_every_fit_begins_anew():
     assert (callback.stage, callback.best) == (1, 0.5)
 
 
+def test_an_interrupted_fit_has_no_say_in_the_next():
+    class Interruption(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            raise KeyboardInterrupt
+
+    model, interrupted = make(), pruning(1, 60)
+    with pytest.raises(KeyboardInterrupt):
+        fit(model, interrupted, Interruption(), epochs=20)
+    history = fit(model, Scores([0.9, 0.8, 0.7, 0.6]), stopping(1), epochs=4)
+    assert history.epoch[-1] == 1
+
+
 def test_a_step_back_is_neither_better_nor_waited_for():
     class SteppingBack(TimedCallback):
         stages = iter([2, 1, 1, 2, 2])
