@@ -1,5 +1,6 @@
 """Putting masks on a model, by a pattern."""
 
+import math
 from collections.abc import Iterable, Iterator
 
 import keras
@@ -51,11 +52,15 @@ def attach_masks(
     attachments = Attachments(model)
     rules = [(selector, wanted or None) for selector, wanted in rules]
     selected = select_layers(model, pattern, rules, default=True)
-    targets = [
-        target
-        for path, layer, _ in selected
-        for target in make_targets(model, path, layer, pattern, attachments)
-    ]
+    try:
+        targets = [
+            target
+            for path, layer, _ in selected
+            for target in make_targets(model, path, layer, pattern, attachments)
+        ]
+    except ValueError:
+        attachments.undo()
+        raise
     attachments.finish()
     return targets
 
@@ -121,11 +126,16 @@ def make_targets(
         members = [masked(at, inner, "kernel") for at, inner in kernels]
         return [Target(pattern, members, [masked(at, inner, "bias") for at, inner in biases])]
     targets = []
-    for name in graph.weight_names(layer):
+    for name in _fitting(layer, pattern) or graph.weight_names(layer):
         target = Target(pattern, [masked(path, layer, name)])
         if isinstance(pattern, Filter):
-            followers = _of_output_channels(model, path, layer, name)
-            target.followers = [masked(*follower) for follower in followers]
+            vectors = _of_output_channels(model, path, layer, name)
+            count = target.members[0].grouping.count
+            target.followers = [
+                masked(at, owner, vector)
+                for at, owner, vector in vectors
+                if math.prod(getattr(owner, vector).shape) == count
+            ]
         targets.append(target)
     return targets
 
@@ -139,11 +149,16 @@ def _is_prunable(layer, pattern):
 def _fits(layer, pattern):
     if isinstance(pattern, Head):
         return _is_prunable(layer, pattern)
-    kernels = graph.kernel_names(layer)
-    return bool(kernels) and all(
-        pattern.applies(tuple(getattr(layer, name).shape), graph.kernel_layout(layer, name))
-        for name in kernels
-    )
+    return bool(graph.kernel_names(layer) and _fitting(layer, pattern))
+
+
+def _fitting(layer, pattern) -> list[str]:
+    """Returns the names of the weights that the pattern can cut into groups."""
+    return [
+        name
+        for name in graph.weight_names(layer)
+        if pattern.applies(tuple(getattr(layer, name).shape), graph.kernel_layout(layer, name))
+    ]
 
 
 def _last_layers(model) -> set[int]:
