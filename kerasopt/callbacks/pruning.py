@@ -115,6 +115,7 @@ class Pruning(TimedCallback):
         self.criterion = criteria.get(criterion)
         self.pattern = patterns.get(pattern)
         self.regrowth = regrowths.get(regrowth)
+        self.regrowth.check_pattern(self.pattern)
         self.rewinding = None if rewind is None else Rewinding(rewind, self.schedule)
         self.rules = [(selector, self._ruled(argument)) for selector, argument in rules]
         for level in (self.schedule, *(argument for _, argument in self.rules)):

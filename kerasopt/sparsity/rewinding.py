@@ -75,12 +75,11 @@ class Rewinding:
         moment = resolve(self.time, horizon, "rewind")
         if update < moment:
             self._snapshot.forget()
-        elif update == moment or not self._snapshot.is_taken:
+        elif update == 0 or not self._snapshot.is_taken:
             self._snapshot.take()
 
     def restore(self, targets: list[Target]):
-        """Goes back, and keeps of the moment what is not pruned."""
-        self._snapshot.restore()
+        """Goes back, but for what is pruned since then: that is zero, in files too."""
         weights = [weight for target in targets for weight in target.weights]
         masks = {id(weight.stored): weight.link.mask for weight in weights}
         state = [(weight.stored, weight.link.mask) for weight in weights]
@@ -89,3 +88,4 @@ class Rewinding:
                 if id(stored) in masks:
                     state.append((slot, masks[id(stored)]))
         self._snapshot.hide(state)
+        self._snapshot.restore()

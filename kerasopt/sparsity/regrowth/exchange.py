@@ -1,11 +1,14 @@
 """Regrowth that exchanges the weakest connections for others."""
 
+import numbers
+
 import keras
 import numpy as np
 
 from kerasopt import schedules
 from kerasopt.schedules import Schedule
 from kerasopt.sparsity.criteria import Magnitude
+from kerasopt.sparsity.n_m import NM
 from kerasopt.sparsity.optimizer_slots import optimizers_of, slots
 from kerasopt.sparsity.regrowth.regrowth import Regrowth
 from kerasopt.sparsity.scores import Scores
@@ -37,7 +40,8 @@ class Exchange(Regrowth):
         end: Time = "75%",
         frequency: int | None = None,
     ):
-        if isinstance(fraction, bool) or not 0 < fraction <= 1:
+        real = isinstance(fraction, numbers.Real) and not isinstance(fraction, bool)
+        if not real or not 0 < fraction <= 1:
             raise ValueError(
                 "`fraction` is the share of the live weights to replace, more than 0 and up to "
                 f"1. Received: fraction={fraction!r}"
@@ -53,6 +57,14 @@ class Exchange(Regrowth):
     def growth(self, target: Target, update: int) -> np.ndarray:
         """Returns how much each group deserves to be revived: float array (count,)."""
         raise TypeError(f"{type(self).__name__} must define `growth`.")
+
+    def check_pattern(self, pattern):
+        if isinstance(pattern, NM):
+            raise ValueError(
+                f"An exchange would leave more than N of M weights in some groups. For '"
+                f'{pattern.alias}\' pass `regrowth="straight_through"`. '
+                f"Received: pattern='{pattern.alias}', regrowth={type(self).__name__}"
+            )
 
     def exchange(self, targets, share, update, model):
         grown = {}

@@ -5,6 +5,7 @@ import keras
 from kerasopt.parametrization import Attachments
 from kerasopt.schedules import Schedule
 from kerasopt.sparsity.axis import Axis
+from kerasopt.sparsity.pattern import Pattern
 from kerasopt.sparsity.target import Target
 from kerasopt.times import Horizon
 
@@ -25,6 +26,9 @@ class Regrowth(Axis):
     dense_gradient = False
     keeps_hidden = False
     schedule: Schedule | None = None
+
+    def check_pattern(self, pattern: Pattern) -> None:
+        """Raises `ValueError` if it cannot revive groups of a pattern."""
 
     def attach(self, targets: list[Target], model: keras.Model, attachments: Attachments) -> None:
         """Makes the masks pass what regrowth needs, until the training ends."""
