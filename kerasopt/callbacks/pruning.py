@@ -6,6 +6,9 @@ from kerasopt import schedules
 from kerasopt.callbacks.clock import Clock
 from kerasopt.callbacks.timed import TimedCallback
 from kerasopt.sparsity import (
+    GuidedSparsity,
+    MetricGuided,
+    MetricSearch,
     Rewinding,
     Unit,
     criteria,
@@ -48,8 +51,10 @@ class Pruning(TimedCallback):
     ```
 
     Args:
-        schedule: A `kerasopt.schedules.Schedule` of the fraction of zeros, or a
-            float in [0, 1), which holds from the first update on.
+        schedule: A `kerasopt.schedules.Schedule` of the fraction of zeros; a
+            float in [0, 1), which holds from the first update on; or a
+            `kerasopt.sparsity.MetricGuided`, which looks for the highest that
+            a metric bears.
         scope: `"layer"` (every kernel reaches the sparsity by itself),
             `"global"` (all kernels together do, by one threshold), `"erk"`
             (Erdős-Rényi-kernel), `"lamp"` or a `kerasopt.sparsity.Scope`.
@@ -104,7 +109,8 @@ class Pruning(TimedCallback):
         regrowth=None,
     ):
         super().__init__()
-        self.schedule = sparsity_schedule(schedule)
+        self.guided = schedule if isinstance(schedule, MetricGuided) else None
+        self.schedule = GuidedSparsity(schedule) if self.guided else sparsity_schedule(schedule)
         self.scope = scopes.get(scope)
         self.criterion = criteria.get(criterion)
         self.pattern = patterns.get(pattern)
@@ -117,10 +123,13 @@ class Pruning(TimedCallback):
         self._units: list[Unit] = []
         # The update up to which that is done which is done only once.
         self._done: int | None = None
+        self._search: MetricSearch | None = None
 
     def _ruled(self, argument):
         if argument is None or isinstance(argument, schedules.Schedule):
             return argument if argument is None else sparsity_schedule(argument)
+        if self.guided is not None:
+            return sparsity_schedule(argument)
         schedule = copy.copy(self.schedule)
         schedule.final = argument
         return sparsity_schedule(schedule)
@@ -131,7 +140,11 @@ class Pruning(TimedCallback):
             unit = units.setdefault(id(schedule), Unit(schedule))
             unit.targets += make_targets(model, path, layer, self.pattern, self.attachments)
         self._units = list(units.values())
-        self._done = None
+        self._done = self._search = None
+        if self.guided is not None:
+            masks = [weight.link.mask for target in self._targets for weight in target.weights]
+            self._search = MetricSearch(self.guided, model, masks)
+            self.attachments.at_end(self._search.remove)
         if self.rewinding is not None:
             self.rewinding.attach(model)
             self.attachments.at_end(self.rewinding.detach)
@@ -218,15 +231,44 @@ class Pruning(TimedCallback):
     def _levels(self, levels):
         """Returns (unit, sparsity) for the units whose first sparsity is due."""
         levels = [(unit, level) for unit, level in levels if level is not None]
-        if isinstance(self.scope, scopes.LayerScope):
+        if self.guided is not None or isinstance(self.scope, scopes.LayerScope):
             return levels
         ruled = [(unit, level) for unit, level in levels if unit.schedule is not self.schedule]
         free = [(unit, level) for unit, level in levels if unit.schedule is self.schedule]
         return ruled + [(unit, remaining_level(level, unit, ruled)) for unit, level in free]
 
     def on_epoch_begin(self, epoch, logs=None):
+        begins = self._done is None
         super().on_epoch_begin(epoch, logs)
+        if self._search is not None:
+            clock = Clock.of(self.model)
+            if begins:
+                self._search.start(epoch, self._sparsity)
+            with clock.held():
+                self.schedule.level = self._search.advance()
+            self.on_update(clock.update, self.horizon)
         self.zero_hidden()
+
+    def on_epoch_end(self, epoch, logs=None):
+        if self._search is not None:
+            update = Clock.of(self.model).update
+            self._search.score(logs, self.guided.has_begun(update, self.horizon))
+
+    def on_train_end(self, logs=None):
+        if self._search is not None:
+            with Clock.of(self.model).held():
+                self._search.end()
+            self.schedule.level = 0.0  # whatever it was, masks are where they have to be
+        super().on_train_end(logs)
+
+    @property
+    def stage(self):
+        return super().stage if self._search is None else self._search.stage
+
+    @property
+    def _sparsity(self):
+        live = sum(int(weight.mask.sum()) for weight in self._members)
+        return 1 - live / sum(weight.size for weight in self._members)
 
     def zero_hidden(self):
         """Sets the values under the masks to zero, as files hold them.

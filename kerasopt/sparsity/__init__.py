@@ -2,9 +2,12 @@
 
 from kerasopt.sparsity import criteria, patterns, regrowth, scopes
 from kerasopt.sparsity.criteria import Criterion, Magnitude, Movement, Random, Saliency, Wanda
+from kerasopt.sparsity.guided_sparsity import GuidedSparsity
 from kerasopt.sparsity.mask import Mask, masked_variables
 from kerasopt.sparsity.masked_weight import MaskedWeight
 from kerasopt.sparsity.masking import attach_masks, make_targets, select_layers
+from kerasopt.sparsity.metric_guided import MetricGuided
+from kerasopt.sparsity.metric_search import MetricSearch
 from kerasopt.sparsity.optimizer_slots import optimizers_of, slots
 from kerasopt.sparsity.patterns import (
     NM,
@@ -35,12 +38,15 @@ __all__ = [
     "ErdosRenyiKernel",
     "Filter",
     "GlobalScope",
+    "GuidedSparsity",
     "Head",
     "Kernel",
     "LayerScope",
     "Magnitude",
     "Mask",
     "MaskedWeight",
+    "MetricGuided",
+    "MetricSearch",
     "Movement",
     "Pattern",
     "Random",
