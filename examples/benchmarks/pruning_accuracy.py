@@ -8,6 +8,7 @@ repeated. The table compares each run with the peer's of its seed and sparsity.
 
     python examples/benchmarks/tfmot_pruning.py --folder pruning_runs
     python examples/benchmarks/pruning_accuracy.py --folder pruning_runs --runs uniform:0.8 erk:0.8
+    python examples/benchmarks/pruning_accuracy.py --folder pruning_runs --runs 2:4:0.5 --epochs 2
     python examples/benchmarks/pruning_accuracy.py --folder pruning_runs --table
 """
 
@@ -20,6 +21,8 @@ import pruning_task as task
 
 import kerasopt as ko
 
+# A random network that is sparse from the first step on.
+SPARSE = {"scope": "erk", "criterion": "random", "schedule": lambda sparsity: sparsity}
 # Arguments of `Pruning` for each method. Where none is a schedule, sparsity rises as in the peer's
 # runs. Scopes and patterns not named are those of the peer: uniform, single weights.
 METHODS = {
@@ -38,19 +41,18 @@ METHODS = {
     "channel": {"pattern": "channel"},
     "straight_through": {"regrowth": ko.sparsity.StraightThrough("60%", task.FREQUENCY)},
     "one_shot": {"schedule": lambda sparsity: sparsity},
-    "erk one_shot": {"scope": "erk", "schedule": lambda sparsity: sparsity},
     "iterative": {"schedule": lambda sparsity: ko.schedules.Iterative(sparsity, 4, 0, "60%")},
-    "set": {
+    "static": SPARSE,
+    "set": SPARSE | {"regrowth": ko.sparsity.SET(end="75%", frequency=2 * task.FREQUENCY)},
+    "rigl": SPARSE | {"regrowth": ko.sparsity.RigL(end="75%", frequency=2 * task.FREQUENCY)},
+    "lottery": {
         "scope": "erk",
-        "schedule": lambda sparsity: sparsity,
-        "regrowth": ko.sparsity.SET(end="60%", frequency=2 * task.FREQUENCY),
-    },
-    "rigl": {
-        "scope": "erk",
-        "schedule": lambda sparsity: sparsity,
-        "regrowth": ko.sparsity.RigL(end="60%", frequency=2 * task.FREQUENCY),
+        "schedule": lambda sparsity: ko.schedules.OneShot(sparsity, begin="50%"),
+        "rewind": "init",
     },
 }
+# These begin with random weights; `scratch` is their dense control.
+FROM_SCRATCH = ("float", "scratch", "static", "set", "rigl", "lottery")
 
 
 def callbacks(method, sparsity, end):
@@ -62,23 +64,22 @@ def callbacks(method, sparsity, end):
         0.0, sparsity, 0, end, frequency=task.FREQUENCY
     )
     schedule = options.pop("schedule", gradual)(sparsity)
-    # The stem has one input channel.
-    dense = [keras.layers.DepthwiseConv2D, *(["stem"] if method == "2:4" else [])]
+    # The stem has a single input channel.
+    dense = [keras.layers.DepthwiseConv2D, *(["stem"] if method in ("2:4", "channel") else [])]
     rules = [(selector, None) for selector in dense]
     return [ko.callbacks.Pruning(schedule, rules=rules, **options)]
 
 
-def run(folder, data, method, sparsity, seed):
+def run(folder, data, method, sparsity, seed, epochs):
     """Trains one model; returns its figures."""
     keras.utils.set_random_seed(seed)
     model, weights = task.network(keras), task.weights_file(folder, seed)
-    epochs, rate = task.TRAINING if method == "float" else task.FINE_TUNING
-    if method == "2:4":
-        epochs = task.EPOCHS_2_4
-    if method != "float":
+    _, rate = task.TRAINING if method in FROM_SCRATCH else task.FINE_TUNING
+    if method not in FROM_SCRATCH:
         task.load_weights(model, weights)
-    end = task.schedule_end(epochs, len(data[0][0]))
-    figures = task.train(keras, model, data, epochs, rate, callbacks(method, sparsity, end))
+    pruning = callbacks(method, sparsity, task.schedule_end(epochs, len(data[0][0])))
+    rounds = 2 if method == "lottery" else 1  # dense, and sparse from the same initial weights
+    figures = task.train(keras, model, data, epochs, rate, pruning, rounds)
     if method == "float":
         task.save_weights(model, weights)
     layers = task.pruned_layers(model)
@@ -93,29 +94,34 @@ def spread(values, error=False):
 
 
 def table(folder):
-    """Prints the results, those of the peer first."""
+    """Prints the results, by sparsity."""
     results = {}
     for library in ("tfmot", "kerasopt"):
         for record in task.read(folder / f"{library}.jsonl"):
-            group = results.setdefault((library, record["method"], record["sparsity"]), {})
-            group[record["seed"]] = record
-    print(
-        "| Library | Method | Sparsity (%) | Seeds | Epochs | Accuracy (%) | Less tfmot, paired |"
-    )
-    print("| --- | --- | ---: | ---: | ---: | ---: | ---: |")
-    for (library, method, sparsity), group in results.items():
-        same = method in ("2:4", "dense", "float")
-        peer = results.get(("tfmot", method if same else "uniform", sparsity), {})
-        pairs = [
-            (group[seed]["accuracy"], peer[seed]["accuracy"]) for seed in group if seed in peer
+            run = (record["sparsity"], record["epochs"], library, record["method"])
+            results.setdefault(run, {})[record["seed"]] = record
+    print("| Sparsity (%) | Epochs | Method | Seeds | Accuracy (%) | Less tfmot | Less uniform |")
+    print("| ---: | ---: | --- | ---: | ---: | ---: | ---: |")
+    for run, group in sorted(results.items(), key=lambda item: item[0][:2]):
+        sparsity, epochs, library, method = run
+        controls = [
+            (sparsity, epochs, "tfmot", "2:4" if method == "2:4" else "uniform"),
+            (sparsity, epochs, "kerasopt", "uniform"),
         ]
-        less = spread([a - b for a, b in pairs], error=True) if pairs else ""
+        differences = [difference(group, results.get(control, {})) for control in controls]
         accuracy = spread([record["accuracy"] for record in group.values()])
         zeros = 100 * statistics.mean(record["zeros"] for record in group.values())
-        epochs = next(iter(group.values()))["epochs"]
-        less = "" if library == "tfmot" else less
-        cells = (library, method, f"{zeros:.2f}", len(group), epochs, accuracy, less)
+        name = method if library == "kerasopt" else f"{library}, {method}"
+        cells = (f"{zeros:.2f}", epochs, name, len(group), accuracy, *differences)
         print(f"| {' | '.join(map(str, cells))} |")
+
+
+def difference(group, control):
+    """Mean and standard error of the differences between runs of one seed."""
+    pairs = [(group[seed], control[seed]) for seed in group if seed in control]
+    if not pairs or group is control:
+        return ""
+    return spread([run["accuracy"] - other["accuracy"] for run, other in pairs], error=True)
 
 
 def main():
@@ -123,6 +129,7 @@ def main():
     parser.add_argument("--folder", type=Path, required=True, help="of the weights and results")
     parser.add_argument("--runs", nargs="*", default=[], help="as method:sparsity")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--epochs", type=int, default=task.FINE_TUNING[0])
     parser.add_argument(
         "--held-out",
         type=int,
@@ -136,9 +143,10 @@ def main():
     for name in arguments.runs:
         method, _, sparsity = name.rpartition(":")
         for seed in arguments.seeds:
-            key = {"method": method, "sparsity": float(sparsity), "seed": seed}
+            epochs = task.TRAINING[0] if method == "float" else arguments.epochs
+            key = {"method": method, "sparsity": float(sparsity), "seed": seed, "epochs": epochs}
             if not task.recorded(results, key):
-                figures = run(arguments.folder, data, method, float(sparsity), seed)
+                figures = run(arguments.folder, data, **key)
                 task.append(results, {**key, **figures})
     if arguments.table:
         table(arguments.folder)

@@ -64,10 +64,14 @@ def schedule_end(epochs, images):
     return int(0.6 * epochs * steps) // FREQUENCY * FREQUENCY
 
 
-def train(keras, model, data, epochs, rate, callbacks=()):
-    """Trains with Adam, the learning rate falling to zero along a cosine; returns the figures."""
+def train(keras, model, data, epochs, rate, callbacks=(), rounds=1):
+    """Trains with Adam; returns the figures.
+
+    The learning rate falls to zero along a cosine, in each of the rounds.
+    """
     (x, y), test = data
-    decay = keras.optimizers.schedules.CosineDecay(rate, epochs * -(-len(x) // BATCH))
+    steps = -(-len(x) // BATCH)
+    decay = keras.optimizers.schedules.CosineDecay(rate, epochs // rounds * steps)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.Adam(decay), loss, metrics=["accuracy"])
     began = time.perf_counter()

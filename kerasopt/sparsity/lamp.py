@@ -47,9 +47,10 @@ class LAMP(Scope):
         # that, and scores are needed only about it, in a bracket that a sample gives.
         brackets = _brackets(scores, pruned)
         parts = [_Part(target, *bracket) for target, bracket in zip(scores, brackets, strict=True)]
+        largest = max(target.largest for target in scores)
         while True:
             below = sum(part.below for part in parts)
-            stays = keep_highest([part.scores for part in parts], pruned - below)
+            stays = keep_highest([part.scores for part in parts], pruned - below, largest)
             missed = [n for n, part in enumerate(parts) if not part.encloses(stays[n])]
             if not missed:
                 return [part.keep(flags) for part, flags in zip(parts, stays, strict=True)]
@@ -87,8 +88,9 @@ def _brackets(scores, pruned):
     for target in scores:
         values, sizes = sample(target, max(FEW, target.values.size ** (2 / 3)))
         order = ascending(values)
-        squares = _squares(values[order]) * (target.values.size / values.size)
-        samples.append((values[order], _normalized(squares), sizes[order]))
+        # Each score of the sample stands for many in the sum.
+        lamp = _normalized(_squares(values[order])) * math.sqrt(values.size / target.values.size)
+        samples.append((values[order], lamp.astype("float32"), sizes[order]))
     _, lamp, sizes = (np.concatenate(arrays) for arrays in zip(*samples, strict=True))
     order = ascending(lamp)
     last = np.searchsorted(np.cumsum(sizes[order]), pruned)
@@ -99,7 +101,7 @@ def _brackets(scores, pruned):
 def _bracket(values, lamp, threshold):
     at = int(np.searchsorted(lamp, threshold, side="right"))
     # The threshold is off by the errors of its place in the sample and of the sums of squares.
-    margin = round(4 * math.sqrt(values.size))
+    margin = round(2 * math.sqrt(values.size))
     low = values[at - margin] if at > margin else LOWEST
     high = values[at + margin] if at + margin < values.size else math.inf
     return max(low, LOWEST), high

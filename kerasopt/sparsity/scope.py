@@ -18,14 +18,10 @@ class Scope(Axis):
         Args:
             scores: List of `Scores`, one for each target.
             sparsity: Float in [0, 1), the fraction of weights to prune, those of hidden groups
-                included. It is reached to half a group, so exactly with groups of one weight.
+                included. It is reached to half of the largest group, so exactly with groups of one
+                weight.
 
         Returns:
             List of boolean arrays (count,), false where a group is pruned.
         """
         raise TypeError(f"{type(self).__name__} must define `keep`.")
-
-    def masks(self, scores, sparsity):
-        flat = [Scores(a.ravel().astype("float32"), 1, (a.shape,)) for a in scores]
-        kept = self.keep(flat, sparsity)
-        return [flags.reshape(a.shape) for flags, a in zip(kept, scores, strict=True)]

@@ -6,7 +6,6 @@ from kerasopt.sparsity.axis import resolve
 from kerasopt.sparsity.erk import ErdosRenyiKernel
 from kerasopt.sparsity.lamp import LAMP
 from kerasopt.sparsity.scope import Scope
-from kerasopt.sparsity.scores import HIDDEN, Scores  # noqa: F401
 from kerasopt.sparsity.selection import keep_highest
 
 
@@ -39,5 +38,5 @@ ALIASES: dict[str, type] = {
 
 
 def get(identifier) -> Scope:
-    """Returns a scope from its alias, `"layer"`, `"global"`, `"erk"` or `"lamp"`, config or itself."""
+    """Returns a scope from its alias (such as `"global"`), its config or itself."""
     return resolve(identifier, Scope, ALIASES, "scope")

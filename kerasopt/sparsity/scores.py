@@ -31,6 +31,11 @@ class Scores(NamedTuple):
             return int(self.sizes.sum())
         return self.sizes * self.values.size
 
+    @property
+    def largest(self) -> int:
+        """The number of weights in the largest group."""
+        return int(np.max(self.sizes))
+
     def size_of(self, groups: np.ndarray) -> int:
         """Returns the number of weights in the groups that a boolean array (count,) flags."""
         if isinstance(self.sizes, np.ndarray):

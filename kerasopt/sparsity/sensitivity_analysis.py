@@ -1,0 +1,222 @@
+"""How much the metric of a model falls when one layer is pruned."""
+
+import contextlib
+import numbers
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import keras
+import numpy as np
+
+from kerasopt.model_state import strategy_scope
+from kerasopt.parametrization import Attachments
+from kerasopt.sparsity import criteria, patterns
+from kerasopt.sparsity.criterion import Criterion
+from kerasopt.sparsity.evaluation_data import evaluation_arguments
+from kerasopt.sparsity.masking import make_targets, select_layers
+from kerasopt.sparsity.metric_direction import metric_direction
+from kerasopt.sparsity.n_m import NM
+from kerasopt.sparsity.pattern import Pattern
+from kerasopt.sparsity.scopes import LayerScope
+from kerasopt.sparsity.sensitivity_curves import Sensitivity
+from kerasopt.sparsity.target import Target
+from kerasopt.sparsity.update import update_masks
+
+LEVELS = (0.25, 0.5, 0.75, 0.9, 0.95)
+
+
+def sensitivity(
+    model: keras.Model,
+    data: Any,
+    levels: Iterable[float] | None = None,
+    criterion: Any = "magnitude",
+    pattern: str | Pattern = "element",
+    rules: Iterable = (),
+    metric: str | None = None,
+    mode: str = "auto",
+    verbose: int = 1,
+) -> Sensitivity:
+    """Measures how much each layer can be pruned by itself.
+
+    Every layer that `kerasopt.callbacks.Pruning` would prune is pruned alone, at
+    once and without training, to one level after the other; at each, the model
+    is evaluated. That takes one `model.evaluate` for each layer and level, and
+    one more for the model as it is. Afterwards the model is as it was: weights,
+    masks, classes of layers and compiled functions, also after an exception or
+    Ctrl-C.
+
+    Example:
+
+    ```python
+    curves = ko.sparsity.sensitivity(model, (x_val, y_val))
+    print(curves)
+    curves.plot("sensitivity.png")
+    pruning = ko.callbacks.Pruning(
+        ko.schedules.PolynomialDecay(0.0, 0.8, begin="10%", end="60%"),
+        rules=curves.suggest(budget=0.01),
+    )
+    ```
+
+    A model that is pruned already starts from its masks: where a layer has
+    reached a level, the score is that of the model as it is.
+
+    Args:
+        model: A built and compiled Keras model.
+        data: What `model.evaluate` takes, more than once: a tuple `(x, y)` or
+            `(x, y, sample_weight)`, a `tf.data.Dataset`, a
+            `keras.utils.PyDataset`. Use data that the result is not reported
+            on. A `Dataset` or `PyDataset` says the batch size; arrays are
+            evaluated in batches of 32, as Keras does.
+        levels: Floats in [0, 1), the fractions of zeros to try. Defaults to
+            0.25, 0.5, 0.75, 0.9 and 0.95, and for a pattern N:M to the one
+            that it has, 1 - N/M.
+        criterion: As in `kerasopt.callbacks.Pruning`, without those that gather
+            something in training (`"saliency"`, `"movement"`, `"wanda"`).
+        pattern: As in `kerasopt.callbacks.Pruning`.
+        rules: Rules of `kerasopt.callbacks.Pruning`, or of
+            `kerasopt.sparsity.attach_masks`: layers with `None`, zero or `False`
+            are left out.
+        metric: String, a key of the dict that `model.evaluate` returns. Defaults
+            to `"accuracy"` if the model has it, or else to `"loss"`.
+        mode: `"max"` if higher is better, `"min"` if lower is, or `"auto"`, as in
+            Keras' callbacks.
+        verbose: 0 (silent) or 1 (a progress bar).
+
+    Returns:
+        `Sensitivity`: the scores, as a table, a figure and a suggestion of rules.
+
+    Raises:
+        ValueError: If the model is not built or not compiled, has nothing to
+            prune or no such metric; if `data` can be read only once, or never
+            ends; if a level is outside [0, 1) or none that the pattern can have;
+            if the criterion needs training.
+
+    References:
+        - Han et al., "Learning both Weights and Connections for Efficient Neural
+          Networks" (2015, https://arxiv.org/abs/1506.02626), section 5.
+        - Li et al., "Pruning Filters for Efficient ConvNets" (2017,
+          https://arxiv.org/abs/1608.08710), section 3.3.
+    """
+    pattern, criterion = patterns.get(pattern), _without_training(criterion)
+    levels = _checked_levels(levels, pattern)
+    arguments = evaluation_arguments(data)
+    _check_model(model)
+    selected, skipped = _selected(model, pattern, rules)
+    progress = keras.utils.Progbar(1 + len(selected) * len(levels), verbose=verbose)
+
+    def evaluate():
+        return model.evaluate(**arguments, verbose=0, return_dict=True)
+
+    with _put_back(model) as attachments:
+        with strategy_scope(model):
+            layers = {
+                path: make_targets(model, path, layer, pattern, attachments)
+                for path, layer in selected
+            }
+        attachments.finish()
+        results = evaluate()
+        metric = _checked_metric(results, metric)
+        mode = metric_direction(model, metric, mode)
+        progress.add(1)
+        scores = {
+            path: list(_curve(targets, levels, criterion, evaluate, results, metric, progress))
+            for path, targets in layers.items()
+        }
+    sizes = {path: sum(target.size for target in targets) for path, targets in layers.items()}
+    return Sensitivity(metric, mode, results[metric], levels, scores, sizes, skipped)
+
+
+def _curve(targets: list[Target], levels, criterion, evaluate, results, metric, progress):
+    """Yields the metric at each level, and leaves the masks as they were."""
+    weights = [weight for target in targets for weight in target.weights]
+    before = [weight.mask.copy() for weight in weights]
+    pruned = _pruned(targets)
+    # Levels rise, and what is pruned first at a higher level is what a lower one prunes.
+    for level in levels:
+        update_masks(targets, level, criterion)
+        if _pruned(targets) != pruned:
+            pruned, results = _pruned(targets), evaluate()
+        progress.add(1)
+        yield results[metric]
+    for weight, mask in zip(weights, before, strict=True):
+        weight.move(mask)
+
+
+def _pruned(targets) -> int:
+    return sum(int(np.sum(~weight.mask)) for target in targets for weight in target.members)
+
+
+@contextlib.contextmanager
+def _put_back(model: keras.Model) -> Iterator[Attachments]:
+    """Attaches to a model, and at the end makes it what it was."""
+    values = [(v, np.array(keras.ops.convert_to_numpy(v))) for v in model.variables]
+    functions = {
+        name: getattr(model, name)
+        for name in ("train_function", "test_function", "predict_function")
+    }
+    attachments = Attachments(model)
+    try:
+        yield attachments
+    finally:
+        if keras.config.backend() == "jax":
+            # A step that was interrupted leaves the variables empty, and its state here.
+            model._jax_state = None
+        for variable, value in values:
+            variable.assign(value)
+        attachments.undo()
+        for name, function in functions.items():
+            setattr(model, name, function)
+
+
+def _selected(model, pattern, rules):
+    """Returns the (path, layer) to prune, and the paths of those that the rules leave out."""
+    rules = [(selector, bool(argument)) for selector, argument in rules]
+    selections = select_layers(model, pattern, rules, default=True)
+    selected = [(path, layer) for path, layer, wanted in selections if wanted]
+    if not selected:
+        raise ValueError(f"The rules leave no layer to prune. Received: rules={rules}")
+    return selected, tuple(path for path, _, wanted in selections if not wanted)
+
+
+def _check_model(model) -> None:
+    if not model.built or not model.compiled:
+        raise ValueError(
+            f"Build and compile model '{model.name}' first: it is evaluated. "
+            f"Received: built={model.built}, compiled={model.compiled}"
+        )
+
+
+def _without_training(identifier) -> Criterion:
+    criterion = criteria.get(identifier)
+    if type(criterion).gather is not Criterion.gather:
+        raise ValueError(
+            f"{criterion} gathers in training what it scores weights by, and nothing is trained "
+            "here. Take a criterion that looks at the weights, such as 'magnitude'. "
+            f"Received: criterion={identifier!r}"
+        )
+    return criterion
+
+
+def _checked_levels(levels, pattern) -> tuple[float, ...]:
+    if levels is None:
+        levels = (1 - pattern.n / pattern.m,) if isinstance(pattern, NM) else LEVELS
+    levels = tuple(levels)
+    if not levels or not all(isinstance(v, numbers.Real) and 0 <= v < 1 for v in levels):
+        raise ValueError(
+            "`levels` must be fractions of zeros, from 0 up to but not including 1, at least one. "
+            f"Received: levels={levels}"
+        )
+    for level in levels:
+        pattern.check_sparsity(level, LayerScope())
+    return tuple(sorted({float(level) for level in levels}))
+
+
+def _checked_metric(results, metric) -> str:
+    if metric is None:
+        return "accuracy" if "accuracy" in results else "loss"
+    if metric not in results:
+        raise ValueError(
+            f"`metric` must be one that the model was compiled with: {sorted(results)}. "
+            f"Received: metric={metric!r}"
+        )
+    return metric
