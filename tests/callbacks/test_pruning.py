@@ -190,3 +190,101 @@ def test_a_schedule_that_cannot_finish_warns_before_the_first_step():
 
     with pytest.warns(UserWarning, match="cannot finish"), pytest.raises(KeyboardInterrupt):
         fit(model, ko.callbacks.Pruning(schedule), Stop())
+
+
+def total(model):
+    masks = [mask.numpy() for _, mask in ko.sparsity.masked_variables(model)]
+    return sum(int((~mask).sum()) for mask in masks), sum(mask.size for mask in masks)
+
+
+@pytest.mark.parametrize("scope", ["global", "erk", "lamp"])
+@pytest.mark.parametrize("criterion", ["l2", "random", "saliency", "wanda", np.abs])
+def test_every_criterion_reaches_the_sparsity_in_every_scope(scope, criterion):
+    model = make()
+    schedule = ko.schedules.Linear(0.0, 0.7, begin=1, end=4)
+    fit(model, ko.callbacks.Pruning(schedule, scope, criterion))
+    zeros, size = total(model)
+    assert zeros == round(0.7 * size)
+
+
+def test_weights_that_moved_towards_zero_go_first_by_movement():
+    model = make()
+    seen = []
+
+    class Kernel(keras.callbacks.Callback):
+        def on_train_batch_begin(self, batch, logs=None):
+            seen.append(abs(keras.ops.convert_to_numpy(self.model.layers[0].kernel)))
+
+    schedule = ko.schedules.OneShot(0.5, begin=5)
+    model.optimizer.learning_rate = 1e-3
+    fit(model, ko.callbacks.Pruning(schedule, criterion="movement"), Kernel())
+    kept = seen[5] > 0
+    grown = (seen[4] - seen[0])[kept].mean()
+    assert grown > (seen[4] - seen[0])[~kept].mean()
+
+
+def test_layers_without_a_rule_make_up_for_those_with_one():
+    model = make("convolutional")
+    rules = [("conv", 0.1), (keras.layers.DepthwiseConv2D, None)]
+    fit(model, ko.callbacks.Pruning(0.5, scope="global", rules=rules))
+    zeros, size = total(model)
+    assert zeros == round(0.5 * size)
+    conv = model.get_layer("conv").parametrizations["kernel"][0].mask.numpy()
+    assert (~conv).sum() == round(0.1 * conv.size)
+
+
+def test_rules_that_leave_no_way_to_the_sparsity_of_all_raise_before_training():
+    model = make()
+    rules = [(lambda layer: layer is model.layers[0], 0.1)]
+    with refused(model, r"would have to reach 1\.\d+.*Received: rules="):
+        fit(model, ko.callbacks.Pruning(0.8, scope="global", rules=rules))
+
+
+def test_a_criterion_that_gathers_has_nothing_to_prune_by_at_once():
+    model = make()
+    with refused(model, r"begins later, such as `OneShot\(0.5.*Received: criterion=Saliency"):
+        fit(model, ko.callbacks.Pruning(0.5, criterion="saliency"))
+
+
+@pytest.mark.parametrize("arguments", [{"criterion": "movement"}, {"regrowth": "rigl"}], ids=str)
+def test_gradients_that_do_not_flow_raise_before_training(arguments):
+    model = make()
+    model.layers[0].trainable = False
+    model.compile("adam", "mse", run_eagerly=model.run_eagerly)
+    schedule = ko.schedules.OneShot(0.5, begin=1)
+    with refused(model, r"No gradient reaches 1 weights.*\('name', None\)|`\(name, None\)`"):
+        fit(model, ko.callbacks.Pruning(schedule, **arguments))
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ({"pattern": "2:4", "schedule": 0.6}, r"1 - N/M = 0.5.*final=0.6"),
+        ({"pattern": "2:4", "scope": "global"}, "'2:4' gives every group the same.*scope="),
+        ({"pattern": "1:4", "rules": [("*", 0.5)], "schedule": 0.75}, "0.75.*final=0.5"),
+        ({"pattern": "5:4"}, "Received: pattern='5:4'"),
+    ],
+)
+def test_arguments_that_contradict_each_other_raise(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        ko.callbacks.Pruning(**{"schedule": 0.5} | arguments)
+
+
+def test_a_budget_of_the_metric_finds_the_sparsity():
+    """A metric that falls with sparsity: beyond 0.55 it is out of the budget."""
+    model = make()
+
+    class Metric(keras.callbacks.Callback):
+        sparsities = []
+
+        def on_epoch_end(self, epoch, logs=None):
+            zeros, size = total(self.model)
+            Metric.sparsities.append(zeros / size)
+            logs["val_accuracy"] = 0.9 if zeros / size < 0.55 else 0.5
+
+    guided = ko.sparsity.MetricGuided(budget=0.1, step=0.4, tolerance=0.1, mode="max")
+    pruning = ko.callbacks.Pruning(guided, scope="global")
+    fit(model, Metric(), pruning, epochs=7)
+    np.testing.assert_allclose(Metric.sparsities[:4], [0, 0.4, 0.8, 0.6], atol=0.01)
+    zeros, size = total(model)
+    assert zeros == round(0.5 * size) and pruning.stage == 2

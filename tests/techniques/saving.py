@@ -1,21 +1,16 @@
 """Files of a model in the middle of compression: the cases that every technique inherits."""
 
 import inspect
-import os
-import pathlib
-import subprocess
-import sys
 
 import h5py
 import keras
 import numpy as np
 import pytest
+from processes import TESTS, run
 from techniques import models
 from techniques.training import Kill, Killed, Technique, predict
 
 import kerasopt as ko
-
-TESTS = pathlib.Path(__file__).parents[1]
 
 
 class Snapshot(keras.callbacks.Callback):
@@ -36,20 +31,6 @@ class Snapshot(keras.callbacks.Callback):
         np.save(self.path.with_name(f"{model.name}-input.npy"), models.data(model)[0])
 
 
-def run(script, *arguments, **environment) -> subprocess.CompletedProcess:
-    """Runs one of the scripts beside this file in a process of its own."""
-    paths = os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")])
-    process = subprocess.run(
-        [sys.executable, str(TESTS / "techniques" / script), *map(str, arguments)],
-        env={**os.environ, "PYTHONPATH": paths, **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert process.returncode == 0, process.stdout + process.stderr
-    return process
-
-
 class SavingTests(Technique):
     """What is saved is what runs, and training goes on from it."""
 
@@ -59,7 +40,8 @@ class SavingTests(Technique):
             self.fit(model, Snapshot(tmp_path / name))
             if name == "convolutional":
                 Snapshot(tmp_path / "finalized").write(ko.finalize(model, verbose=False))
-        run("reload.py", tmp_path, inspect.getfile(type(self)), type(self).__name__)
+        case = inspect.getfile(type(self)), type(self).__name__
+        run(TESTS / "techniques/reload.py", tmp_path, *case)
 
     def test_a_sub_model_cut_out_loads(self, tmp_path):
         model = self.make("convolutional")

@@ -1,30 +1,25 @@
 """The shared cases on the JAX backend, in a process of their own."""
 
-import os
-import pathlib
-import subprocess
-import sys
+from processes import TESTS, run_on_jax
 
-TESTS = pathlib.Path(__file__).parents[1]
-FILES = [TESTS / "callbacks/test_pruning.py", TESTS / "techniques/test_together.py"]
+FILES = [
+    "callbacks/test_pruning.py",
+    "callbacks/test_dynamic_pruning.py",
+    "sparsity/test_regrowth.py",
+    "sparsity/test_rewinding.py",
+    "techniques/test_together.py",
+]
 # Not all of them: every function takes XLA some seconds.
 CASES = [
     "TestTogether and finalized and (subclassed or nested)",
     "TestPruning and finalized and (shared or recurrent)",
     "TestPruning and (resumed or plain_weights or mixed_bfloat16 or usable)",
-    "nothing_to_prune or overlapping",
+    "TestDynamicPruning and (resumed or mixed_float16)",
+    "test_regrowth and resumed",
+    "test_rewinding and resumed",
+    "budget or nothing_to_prune or overlapping",
 ]
 
 
 def test_on_jax():
-    selection = " or ".join(f"({case})" for case in CASES)
-    process = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-k", selection, *FILES],
-        cwd=TESTS.parent,
-        env={**os.environ, "KERAS_BACKEND": "jax"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert process.returncode == 0, process.stdout
-    assert " passed" in process.stdout
+    run_on_jax([TESTS / file for file in FILES], CASES)
