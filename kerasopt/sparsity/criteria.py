@@ -65,7 +65,7 @@ class Random(Criterion):
         self.seed = seed
 
     def __call__(self, weight):
-        generator = np.random.default_rng([self.seed, zlib.crc32(weight.path.encode())])
+        generator = np.random.default_rng([self.seed, zlib.crc32(str(weight).encode())])
         return generator.random(tuple(weight.stored.shape), "float32")
 
     def get_config(self):
@@ -92,11 +92,11 @@ class FunctionCriterion(Criterion):
     def scores(self, weight):
         scores = super().scores(weight)
         # Where training has diverged there is nothing to score.
-        wrong = np.isnan(scores) & ~np.isnan(weight.value)
-        if wrong.any():
+        wrong = np.count_nonzero(np.isnan(scores) & ~np.isnan(weight.value))
+        if wrong:
             raise ValueError(
-                f"A criterion must return numbers, infinite ones at most. Received: "
-                f"criterion={self}, which returned {np.count_nonzero(wrong)} NaN for '{weight.path}'"
+                "A criterion must return numbers, infinite ones at most. Received: "
+                f"criterion={self}, which returned {wrong} NaN for '{weight}'"
             )
         return scores
 

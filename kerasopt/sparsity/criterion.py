@@ -60,7 +60,8 @@ class Criterion(Axis):
         """Forgets what was gathered, if `reset_after_update`."""
         if self.reset_after_update:
             for weight in weights:
-                weight.gathered.assign(keras.ops.zeros(weight.gathered.shape))
+                if weight.gathered is not None:
+                    weight.gathered.assign(keras.ops.zeros(weight.gathered.shape))
 
     def scores(self, weight: MaskedWeight) -> np.ndarray:
         """Returns what `__call__` does, as float32, once it is checked.
@@ -73,7 +74,7 @@ class Criterion(Axis):
         if scores.shape != shape or scores.dtype.kind not in "fiub":
             raise ValueError(
                 f"A criterion must return one real number for each element of a weight: an array "
-                f"of shape {shape} for '{weight.path}'. Received: criterion={self}, which returned "
+                f"of shape {shape} for '{weight}'. Received: criterion={self}, which returned "
                 f"shape={scores.shape}, dtype={scores.dtype}"
             )
         return scores.astype("float32", copy=False)
@@ -84,12 +85,13 @@ class Criterion(Axis):
         Raises:
             ValueError: If nothing is being gathered.
         """
-        if weight.gathered is None:
+        statistic = weight.statistic
+        if statistic is None:
             raise ValueError(
                 f"{self} scores weights by what it gathers while the model trains. Pass it to "
-                f"`kerasopt.callbacks.Pruning`. Received: weight='{weight.path}'"
+                f"`kerasopt.callbacks.Pruning`. Received: weight='{weight}'"
             )
-        return weight.statistic
+        return statistic
 
     def __str__(self):
         return type(self).__name__

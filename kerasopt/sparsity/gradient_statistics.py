@@ -12,7 +12,9 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import keras
+from keras.src.utils.tracking import DotNotTrackScope
 
+from kerasopt import graph
 from kerasopt.sparsity.optimizer_slots import optimizers_of
 
 # (statistic, weight, gradient) -> (new statistic, gradient to apply), all float32.
@@ -76,7 +78,7 @@ def watch_gradients(
     for variable in variables:
         watching = watches.setdefault(optimizer._get_variable_index(variable), [])
         for stale in [watch for watch in watching if watch.name == name]:
-            optimizer._untrack_variable(stale.statistic)
+            _remove(optimizer, stale.statistic)
             watching.remove(stale)
         statistic = optimizer.add_variable(
             shape=variable.shape,
@@ -106,7 +108,7 @@ def unwatch_gradients(model: keras.Model, statistics: list[keras.Variable]) -> N
     removed = {id(statistic) for statistic in statistics}
     for index, watching in list(watches.items()):
         for watch in [watch for watch in watching if id(watch.statistic) in removed]:
-            optimizer._untrack_variable(watch.statistic)
+            _remove(optimizer, watch.statistic)
             watching.remove(watch)
         if not watching:
             del watches[index]
@@ -167,8 +169,18 @@ def watched_class(base: type) -> type:
         # Keras serializes an object as what it says its class is: files, copies and pickles hold
         # the optimizer itself, and load where kerasopt is not installed.
         namespace.update(_own_class=base, __class__=property(lambda optimizer: base))
+        namespace.update(_unpickle_model=base._unpickle_model)
 
     return types.new_class(base.__name__, (WatchedOptimizer, base), exec_body=define)
+
+
+def _remove(optimizer, statistic) -> None:
+    optimizer._untrack_variable(statistic)
+    # TensorFlow does not export an object with a list from which something was removed.
+    with DotNotTrackScope():
+        optimizer._variables = list(optimizer._variables)
+    is_variable, _ = optimizer._tracker.config["variables"]
+    optimizer._tracker.config["variables"] = is_variable, optimizer._variables
 
 
 def _own_class(optimizer) -> type:
@@ -214,14 +226,16 @@ def _check(model, variables) -> None:
         )
     reached = {id(variable) for variable in model.trainable_variables}
     if model.optimizer.built:
-        known = {id(v) for v in _updating(model.optimizer)._trainable_variables}
-        reached &= known
-    frozen = [variable.path for variable in variables if id(variable) not in reached]
+        reached &= {id(known) for known in _updating(model.optimizer)._trainable_variables}
+    frozen = {id(variable) for variable in variables} - reached
     if frozen:
-        layers = sorted({path.rpartition("/")[0] or path for path in frozen})
+        layers = [
+            path
+            for path, layer in graph.layers(model)
+            if frozen & {id(v) for v in layer._trainable_variables + layer._non_trainable_variables}
+        ]
         raise ValueError(
-            f"No gradient reaches {len(frozen)} weights, since they, or their layers {layers}, "
-            "are not trainable. Leave them out with a rule `(name, None)`, unfreeze them and "
-            "compile the model again, or take a criterion that needs no gradients. "
-            f"Received: weights={frozen}"
+            f"No gradient reaches {len(frozen)} weights, since they are not trainable. Leave their "
+            "layers out with a rule `(name, None)`, unfreeze them and compile the model again, or "
+            f"take a criterion that needs no gradients. Received: layers={layers}"
         )

@@ -74,13 +74,13 @@ class InputFeatures(NamedTuple):
     Attributes:
         axes: Tuple of integers, the axes of the input that hold features.
         shape: Tuple of integers, their lengths.
-        index: Integer array that broadcasts to the kernel: for each element the
+        feature_of: Integer array that broadcasts to the kernel: for each element the
             number of its feature, in an array of `shape` that is flattened.
     """
 
     axes: tuple[int, ...]
     shape: tuple[int, ...]
-    index: np.ndarray
+    feature_of: np.ndarray
 
 
 def input_features(layer: keras.layers.Layer, name: str) -> InputFeatures | None:

@@ -201,7 +201,7 @@ def _checked_levels(levels, pattern) -> tuple[float, ...]:
     if levels is None:
         levels = (1 - pattern.n / pattern.m,) if isinstance(pattern, NM) else LEVELS
     levels = tuple(levels)
-    if not levels or not all(isinstance(v, numbers.Real) and 0 <= v < 1 for v in levels):
+    if not levels or not all(isinstance(v, numbers.Real) and 0 <= float(v) < 1 for v in levels):
         raise ValueError(
             "`levels` must be fractions of zeros, from 0 up to but not including 1, at least one. "
             f"Received: levels={levels}"

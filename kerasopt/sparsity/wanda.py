@@ -40,7 +40,7 @@ class Wanda(Criterion):
             None if id(weight.layer) in looped else input_features(weight.layer, weight.name)
             for weight in weights
         ]
-        hidden = [w.path for w, found in zip(weights, features, strict=True) if found is None]
+        hidden = [str(w) for w, found in zip(weights, features, strict=True) if found is None]
         if hidden:
             raise ValueError(
                 f"{self} needs the input that a weight is multiplied with, which does not show in "
@@ -50,13 +50,13 @@ class Wanda(Criterion):
             )
         for weight, (axes, shape, _) in zip(weights, features, strict=True):
             link = InputNorm(axes, shape)
-            link = attachments.put_for_training(weight.layer_path, weight.layer, "input", link)
+            link = attachments.put_for_training(weight.path, weight.layer, "input", link)
             weight.gathered = link.squares
 
     def __call__(self, weight):
         norms = np.sqrt(self.statistic(weight)).ravel()
-        index = input_features(weight.layer, weight.name).index
-        return np.abs(weight.value) * norms[index]
+        features = input_features(weight.layer, weight.name)
+        return np.abs(weight.value) * norms[features.feature_of]
 
 
 def _in_loops(model) -> set[int]:

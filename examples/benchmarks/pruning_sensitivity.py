@@ -1,0 +1,94 @@
+"""How sensitive each layer is to pruning, and what the suggested rules are worth.
+
+    python examples/benchmarks/pruning_sensitivity.py --figure docs/pruning/sensitivity.png
+
+The network of `pruning_task.py` is trained on 50,000 images of Fashion-MNIST, and its layers are
+measured on the 10,000 others. Then it is pruned from the same weights to the same number of zeros
+by the suggested rules, by one sparsity for every layer, and by one threshold for all: at once, and
+while it is fine-tuned. Accuracies are those of the test images.
+"""
+
+import argparse
+
+import keras
+import pruning_task as task
+import tensorflow as tf
+
+import kerasopt as ko
+
+HELD_OUT = 10_000
+LEVELS = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]
+
+
+def network(weights):
+    model = task.network(keras)
+    model.set_weights(weights)
+    return model
+
+
+def at_once(weights, test, rules, zeros, scope):
+    """Returns the accuracy of the network pruned without training."""
+    model = network(weights)
+    levels = dict(rules)
+    targets = ko.sparsity.attach_masks(model, rules=rules)
+    if levels:
+        for target in targets:
+            ko.sparsity.update_masks([target], levels[target.members[0].layer_path])
+    else:
+        ko.sparsity.update_masks(targets, zeros, scope=scope)
+    model.compile(loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    return 100 * model.evaluate(*test, batch_size=500, verbose=0)[1]
+
+
+def fine_tuned(weights, train, test, rules, zeros, scope):
+    """Returns the accuracy of the network pruned while it is fine-tuned."""
+    keras.utils.set_random_seed(0)
+    model, (epochs, rate) = network(weights), task.FINE_TUNING
+    end = task.schedule_end(epochs, len(train[0]))
+    schedule = ko.schedules.PolynomialDecay(0.0, zeros, 0, end, frequency=task.FREQUENCY)
+    pruning = ko.callbacks.Pruning(schedule, scope=scope, rules=rules)
+    return task.train(keras, model, (train, test), epochs, rate, [pruning])["accuracy"]
+
+
+def compare(weights, train, test, curves, budget):
+    """Prints the rows of the table for one budget."""
+    suggested = curves.suggest(budget)
+    pruned = sum(curves.sizes[path] * level for path, level in suggested if level is not None)
+    zeros = pruned / sum(curves.sizes.values())
+    for name, rules, scope in (
+        ("suggested rules", suggested, "layer"),
+        ("one sparsity", [], "layer"),
+        ("one threshold", [], "global"),
+    ):
+        figures = (
+            at_once(weights, test, rules, zeros, scope),
+            fine_tuned(weights, train, test, rules, zeros, scope),
+        )
+        cells = [f"{100 * budget:g}", f"{100 * zeros:.1f}", name, *(f"{f:.2f}" for f in figures)]
+        print(f"| {' | '.join(cells)} |", flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--figure", default="sensitivity.png", help="file to draw to")
+    parser.add_argument("--budgets", type=float, nargs="+", default=[0.01, 0.1])
+    arguments = parser.parse_args()
+    train, held_out = task.load(HELD_OUT)
+    _, test = task.load()
+    keras.utils.set_random_seed(0)
+    model = task.network(keras)
+    print(task.train(keras, model, (train, test), *task.TRAINING))
+    data = tf.data.Dataset.from_tensor_slices(held_out).batch(500)
+    curves = ko.sparsity.sensitivity(model, data, LEVELS)
+    print(f"\n{curves}\n")
+    curves.plot(arguments.figure)
+    for budget in arguments.budgets:
+        print(f"budget {budget}: {curves.suggest(budget)}")
+    print("\n| Budget (points) | Zeros (%) | Pruned by | At once (%) | Fine-tuned (%) |")
+    print("| ---: | ---: | --- | ---: | ---: |")
+    for budget in arguments.budgets:
+        compare(model.get_weights(), train, test, curves, budget)
+
+
+if __name__ == "__main__":
+    main()
