@@ -117,32 +117,37 @@ def sensitivity(
         results = evaluate()
         metric = _checked_metric(results, metric)
         mode = metric_direction(model, metric, mode)
+        baseline = results[metric]
         progress.add(1)
+
+        def score():
+            return evaluate()[metric]
+
         scores = {
-            path: list(_curve(targets, levels, criterion, evaluate, results, metric, progress))
+            path: _curve(targets, levels, criterion, score, baseline, progress)
             for path, targets in layers.items()
         }
     sizes = {path: sum(target.size for target in targets) for path, targets in layers.items()}
-    return Sensitivity(metric, mode, results[metric], levels, scores, sizes, skipped)
+    return Sensitivity(metric, mode, baseline, levels, scores, sizes, skipped)
 
 
-def _curve(targets: list[Target], levels, criterion, evaluate, results, metric, progress):
-    """Yields the metric at each level, and leaves the masks as they were."""
+def _curve(targets: list[Target], levels, criterion, score, baseline, progress) -> list[float]:
+    """Returns the score at each level, and leaves the masks as they were."""
     weights = [weight for target in targets for weight in target.weights]
     before = [weight.mask.copy() for weight in weights]
-    pruned = _pruned(targets)
-    # Levels rise, and what is pruned first at a higher level is what a lower one prunes.
+    zeros, scores = _zeros(targets), [baseline]
+    # Levels rise: what a lower one prunes, a higher one does too.
     for level in levels:
         update_masks(targets, level, criterion)
-        if _pruned(targets) != pruned:
-            pruned, results = _pruned(targets), evaluate()
+        moved, zeros = _zeros(targets) != zeros, _zeros(targets)
+        scores.append(score() if moved else scores[-1])
         progress.add(1)
-        yield results[metric]
     for weight, mask in zip(weights, before, strict=True):
         weight.move(mask)
+    return scores[1:]
 
 
-def _pruned(targets) -> int:
+def _zeros(targets) -> int:
     return sum(int(np.sum(~weight.mask)) for target in targets for weight in target.members)
 
 
@@ -170,12 +175,13 @@ def _put_back(model: keras.Model) -> Iterator[Attachments]:
 
 def _selected(model, pattern, rules):
     """Returns the (path, layer) to prune, and the paths of those that the rules leave out."""
-    rules = [(selector, bool(argument)) for selector, argument in rules]
-    selections = select_layers(model, pattern, rules, default=True)
-    selected = [(path, layer) for path, layer, wanted in selections if wanted]
+    rules = list(rules)
+    wanted = [(selector, bool(argument)) for selector, argument in rules]
+    selections = select_layers(model, pattern, wanted, default=True)
+    selected = [(path, layer) for path, layer, chosen in selections if chosen]
     if not selected:
         raise ValueError(f"The rules leave no layer to prune. Received: rules={rules}")
-    return selected, tuple(path for path, _, wanted in selections if not wanted)
+    return selected, tuple(path for path, _, chosen in selections if not chosen)
 
 
 def _check_model(model) -> None:
