@@ -34,7 +34,7 @@ def run(folder, data, method, sparsity, seed):
     if method == "float":
         figures = task.train(keras, model, data, *task.TRAINING)
         task.save_weights(model, weights)
-        return figures
+        return figures | {"zeros": 0.0}
     task.load_weights(model, weights)
     epochs, rate = task.FINE_TUNING
     if method == "2:4":
