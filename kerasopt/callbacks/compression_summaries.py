@@ -50,12 +50,19 @@ def mask_scalars(
 
 
 def mask_images(
-    model: keras.Model, masks: dict[str, np.ndarray]
+    model: keras.Model, masks: dict[str, np.ndarray], before: dict[str, np.ndarray]
 ) -> Iterator[tuple[str, np.ndarray]]:
-    """Yields tag and image, uint8 of shape `(1, height, width, 1)`, of every mask."""
+    """Yields tag and image, uint8 of shape `(1, height, width, 1)`, of every mask that is new.
+
+    Args:
+        model: The model.
+        masks: Its masks, from `read_masks`.
+        before: Its masks at the last images.
+    """
     for path, layer, slot, _ in _links(model, Mask):
         weight = f"{path}/{slot}"
-        yield f"mask/{weight}", _image(masks[weight], graph.kernel_layout(layer, slot))
+        if weight not in before or not np.array_equal(masks[weight], before[weight]):
+            yield f"mask/{weight}", _image(masks[weight], graph.kernel_layout(layer, slot))
 
 
 def range_scalars(model: keras.Model) -> Iterator[tuple[str, float]]:

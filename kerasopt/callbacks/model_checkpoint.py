@@ -2,7 +2,8 @@
 
 import keras
 
-from kerasopt.callbacks.stage import compressing, compression_stage
+from kerasopt.callbacks.stage import compression_stage
+from kerasopt.callbacks.timed import running
 
 
 class ModelCheckpoint(keras.callbacks.ModelCheckpoint):
@@ -52,7 +53,7 @@ class ModelCheckpoint(keras.callbacks.ModelCheckpoint):
     def _save_model(self, epoch, batch, logs):
         if batch is not None:
             # Those after this one have yet to do what is due at the end of this batch.
-            for callback in compressing(self.model):
+            for callback in running(self.model):
                 callback.on_train_batch_end(batch, logs)
         super()._save_model(epoch, batch, logs)
 

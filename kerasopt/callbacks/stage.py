@@ -2,18 +2,9 @@
 
 import keras
 
-from kerasopt.callbacks.timed import TimedCallback, running
+from kerasopt.callbacks.timed import running
 
 COMPLETE = 2
-
-
-def compressing(model: keras.Model) -> list[TimedCallback]:
-    """Returns the callbacks that compress `model` in the `fit` that trains it.
-
-    Those of a `fit` that was interrupted still seem to run, but have other `params`: the callbacks
-    of one `fit`, its history among them, share an object.
-    """
-    return [callback for callback in running(model) if callback.params is model.history.params]
 
 
 def compression_stage(model: keras.Model) -> int | None:
@@ -28,7 +19,7 @@ def compression_stage(model: keras.Model) -> int | None:
         0 while none of them has begun to compress, 2 (`COMPLETE`) when all have reached their
         targets, 1 between; `None` if there are none.
     """
-    stages = [callback.stage for callback in compressing(model)]
+    stages = [callback.stage for callback in running(model)]
     if not stages:
         return None
     return min(stages) if min(stages) == max(stages) else 1

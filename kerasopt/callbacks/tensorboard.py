@@ -26,7 +26,7 @@ class TensorBoard(keras.callbacks.TensorBoard):
       before, pruned or revived, and `churn/total`; 0 in the first epoch of a `fit`;
     - `threshold/<weight>`, the smallest magnitude among the values that are kept;
       0 as long as nothing is pruned, and when everything is;
-    - `mask/<weight>`, an image of each mask: white is kept, black is pruned. A
+    - `mask/<weight>`, an image of each mask that has changed: white is kept, black is pruned. A
       row is an input (of a convolution: at one position of its window, the
       channels of a position side by side), a column is an output channel. Cells
       are as large as 512 pixels a side allow, 16 pixels at most; larger weights
@@ -58,7 +58,7 @@ class TensorBoard(keras.callbacks.TensorBoard):
         with self._train_writer.as_default():
             for tag, value in scalars:
                 self.summary.scalar(tag, value, step=epoch)
-            for tag, image in mask_images(model, masks):
+            for tag, image in mask_images(model, masks, self._masks):
                 self.summary.image(tag, image, step=epoch)
             stage = compression_stage(model)
             if stage is not None:

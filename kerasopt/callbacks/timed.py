@@ -175,9 +175,17 @@ def attached(model: keras.Model) -> list[TimedCallback]:
 
 
 def running(model: keras.Model) -> list[TimedCallback]:
-    """The callbacks of the `fit` that is training `model`."""
+    """The callbacks that compress `model` in the `fit` that is training it.
+
+    Those of a `fit` that was interrupted still seem to run, but have other `params`: the callbacks
+    of one `fit`, its history among them, share an object.
+    """
     callbacks = [callback for reference in _RUNNING.get(model, []) if (callback := reference())]
-    return [callback for callback in callbacks if callback._started]
+    return [
+        callback
+        for callback in callbacks
+        if callback._started and callback.params is model.history.params
+    ]
 
 
 def keep_attached(model: keras.Model):

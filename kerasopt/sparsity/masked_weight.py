@@ -21,8 +21,8 @@ class MaskedWeight:
         link: The `Mask` that the layer reads it through.
         layout: `KernelLayout`, what its axes mean.
         grouping: `Grouping`, how it is cut into groups that are pruned as one.
-        gathered: What a criterion has gathered about it in training: a variable
-            whose value broadcasts to the weight; `None` if nothing.
+        gathered: The variable in which a criterion gathers something about it
+            in training; `None` if it does not.
         growth: What a regrowth has gathered about it: a variable of its shape.
     """
 
