@@ -76,7 +76,7 @@ def _bracket(scores, pruned):
     share = min(pruned / quantiles[-1], 1.0)
     margin = (4 * math.sqrt(share * (1 - share) / number) + 4 / number) * quantiles[-1]
     first, last = np.searchsorted(quantiles, (pruned - margin, pruned + margin))
-    low = values[order[first]] if pruned > margin else LOWEST
+    low = values[order[min(first, order.size - 1)]] if pruned > margin else LOWEST
     high = values[order[last]] if last < order.size else math.inf
     return max(low, LOWEST), high
 
