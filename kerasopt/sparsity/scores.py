@@ -50,7 +50,7 @@ class Scores(NamedTuple):
 
 
 def hide(values: np.ndarray, live: np.ndarray) -> np.ndarray:
-    """Returns scores with `HIDDEN` where `live` is false, and infinity for NaN.
+    """Returns scores with `HIDDEN` where `live` is false; `values` itself, if it is true all over.
 
     As `np.where`, in a fifth of its time: where live and pruned weights are mixed at random, it
     waits for a wrongly predicted branch at every second one; arithmetic has no branches.
@@ -59,7 +59,10 @@ def hide(values: np.ndarray, live: np.ndarray) -> np.ndarray:
         values: float32 array.
         live: Boolean array of the same shape.
     """
+    if live.all():
+        return values
     limits = live.astype("float32")
     limits -= 0.5
     limits *= np.inf
+    # The smaller number of the two, and infinity for NaN.
     return np.fmin(values, limits, out=limits)

@@ -30,9 +30,10 @@ def keep_highest(scores: list[Scores], pruned: int, largest: int | None = None) 
     """
     # Where nearly every score stands is known beforehand: quantiles of a sample enclose the
     # threshold, two comparisons decide all but some percent, and only those are sorted. What lies
-    # below is counted, so the choice is exact; a bracket that has missed (about once in a million)
-    # is replaced by an open one. ResNet-50's 25.5 million weights take 65 ms of one core; layer by
-    # layer, with 54 samples, 110 ms; `np.partition` and a comparison 260 ms.
+    # below is counted, so the choice is exact; a bracket that has missed (about once in 15,000) is
+    # replaced by an open one. ResNet-50's 25.5 million weights take 50 ms of one core, or 80 ms
+    # layer by layer, with 80 % of them hidden as with none. `np.partition` and a comparison take
+    # 120 and 60 ms with none, but 1.3 and 0.8 s with so many scores that tie.
     largest = largest or max(target.largest for target in scores)
     kept = _keep_highest(scores, pruned, largest, *_bracket(scores, pruned))
     if kept is None:
@@ -66,16 +67,16 @@ def _bracket(scores, pruned):
     count = sum(target.values.size for target in scores)
     if count <= FEW:
         return LOWEST, math.inf
-    number = count ** (2 / 3)
+    number = 2 * count ** (2 / 3)
     samples = [sample(target, number * target.values.size / count) for target in scores]
     values, sizes = (np.concatenate(parts) for parts in zip(*samples, strict=True))
     order = ascending(values)
     quantiles = np.cumsum(sizes[order])
-    # The share below a score is off by a standard deviation of at most 1 / (2 sqrt(number)): the
-    # bracket is five of them to each side.
-    margin = 2.5 / math.sqrt(number) * quantiles[-1]
+    # To each side, four standard deviations of the share that a sample has below a score.
+    share = min(pruned / quantiles[-1], 1.0)
+    margin = (4 * math.sqrt(share * (1 - share) / number) + 4 / number) * quantiles[-1]
     first, last = np.searchsorted(quantiles, (pruned - margin, pruned + margin))
-    low = values[order[first]] if pruned > margin else LOWEST
+    low = values[order[min(first, order.size - 1)]] if pruned > margin else LOWEST
     high = values[order[last]] if last < order.size else math.inf
     return max(low, LOWEST), high
 
