@@ -11,10 +11,12 @@ waits for its turn. Reported in Markdown on stdout.
 """
 
 import argparse
+import functools
 import json
 import os
 import subprocess
 import sys
+import threading
 import time
 
 import numpy as np
@@ -46,27 +48,30 @@ def data(steps):
 
 
 class Variant:
-    """A model that trains one epoch at a time, in one continued training."""
+    """A model that trains one epoch at a time: one `fit`, in a thread that waits for its turn."""
 
-    def __init__(self, keras, model, steps, callbacks=()):
-        self.model, self.callbacks, self.epoch = model, list(callbacks), 0
-        self.ticks = []
-        tick = lambda *_: self.ticks.append(time.perf_counter())  # noqa: E731
-        self.clock = keras.callbacks.LambdaCallback(on_epoch_begin=tick, on_epoch_end=tick)
-        self.steps, self.data = steps, data(steps)
+    def __init__(self, keras, model, rounds, steps, callbacks=()):
+        self.steps, self.ticks = steps, []
+        self.turn, self.done = threading.Semaphore(0), threading.Semaphore(0)
+        begin = keras.callbacks.LambdaCallback(on_epoch_begin=self._begin)
+        end = keras.callbacks.LambdaCallback(on_epoch_end=self._end)
+        callbacks = [begin, *callbacks, end]
+        fit = functools.partial(model.fit, *data(steps), BATCH, rounds, 0, callbacks)
+        threading.Thread(target=fit, daemon=True).start()
+
+    def _begin(self, *_):
+        self.turn.acquire()
+        self.ticks.append(time.perf_counter())
+
+    def _end(self, *_):
+        self.ticks.append(time.perf_counter())
+        self.done.release()
 
     def run(self):
         """Trains an epoch; returns the milliseconds of a step."""
         self.ticks.clear()
-        self.model.fit(
-            *self.data,
-            batch_size=BATCH,
-            initial_epoch=self.epoch,
-            epochs=self.epoch + 1,
-            verbose=0,
-            callbacks=[*self.callbacks, self.clock],
-        )
-        self.epoch += 1
+        self.turn.release()
+        self.done.acquire()
         return 1000 * (self.ticks[1] - self.ticks[0]) / self.steps
 
 
@@ -75,19 +80,27 @@ def kerasopt_variants(rounds, steps, jit):
 
     import kerasopt as ko
 
-    end = (rounds + 1) * steps
+    end = rounds * steps
     schedule = ko.schedules.PolynomialDecay(0.0, 0.8, begin=0, end=end, frequency=50)
     callbacks = {
         "plain": [],
         "plain again": [],
         "Pruning": [ko.callbacks.Pruning(schedule)],
+        "Pruning, saliency": [ko.callbacks.Pruning(schedule, criterion="saliency")],
+        "Pruning, Wanda": [ko.callbacks.Pruning(schedule, criterion="wanda")],
+        "Pruning, RigL": [
+            ko.callbacks.Pruning(0.8, criterion="random", regrowth=ko.sparsity.RigL(frequency=50))
+        ],
         "QuantizationAware": [ko.callbacks.QuantizationAware("int8", begin=0, freeze=end + 1)],
     }
     compiled = lambda: compile_model(keras, build(keras), jit_compile=jit)  # noqa: E731
-    return {name: Variant(keras, compiled(), steps, members) for name, members in callbacks.items()}
+    return {
+        name: Variant(keras, compiled(), rounds, steps, members)
+        for name, members in callbacks.items()
+    }
 
 
-def tfmot_worker(steps):
+def tfmot_worker(rounds, steps):
     """Runs an epoch of the variant that each line on stdin names; answers in milliseconds."""
     os.environ["TF_USE_LEGACY_KERAS"] = "1"
     import tensorflow_model_optimization as tfmot
@@ -104,7 +117,7 @@ def tfmot_worker(steps):
         "tfmot QAT": (quantize(build(keras)), []),
     }
     variants = {
-        name: Variant(keras, compile_model(keras, model), steps, callbacks)
+        name: Variant(keras, compile_model(keras, model), rounds, steps, callbacks)
         for name, (model, callbacks) in models.items()
     }
     print(json.dumps(list(variants)), flush=True)
@@ -115,9 +128,10 @@ def tfmot_worker(steps):
 class Tfmot:
     """The process in which tfmot runs."""
 
-    def __init__(self, steps):
+    def __init__(self, rounds, steps):
+        sizes = ["--rounds", str(rounds), "--steps", str(steps)]
         self.process = subprocess.Popen(
-            [sys.executable, __file__, "--tfmot-worker", "--steps", str(steps)],
+            [sys.executable, __file__, "--tfmot-worker", *sizes],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -140,14 +154,15 @@ def main():
     parser.add_argument("--tfmot-worker", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.tfmot_worker:
-        return tfmot_worker(arguments.steps)
-    variants = kerasopt_variants(arguments.rounds, arguments.steps, arguments.jit)
+        return tfmot_worker(arguments.rounds, arguments.steps)
+    rounds = arguments.rounds + 1  # the first one traces
+    variants = kerasopt_variants(rounds, arguments.steps, arguments.jit)
     runs = {name: variant.run for name, variant in variants.items()}
     if not arguments.no_tfmot and not arguments.jit:
-        tfmot = Tfmot(arguments.steps)
+        tfmot = Tfmot(rounds, arguments.steps)
         runs |= {name: lambda name=name: tfmot.run(name) for name in tfmot.names}
     times = {name: [] for name in runs}
-    for turn in range(arguments.rounds + 1):  # the first one traces
+    for turn in range(rounds):
         for name, run in runs.items():
             milliseconds = run()
             if turn:
