@@ -13,6 +13,7 @@ import argparse
 import keras
 import pruning_task as task
 import tensorflow as tf
+from PIL import Image
 
 import kerasopt as ko
 
@@ -33,7 +34,7 @@ def at_once(weights, test, rules, zeros, scope):
     targets = ko.sparsity.attach_masks(model, rules=rules)
     if levels:
         for target in targets:
-            ko.sparsity.update_masks([target], levels[target.members[0].layer_path])
+            ko.sparsity.update_masks([target], levels[target.members[0].path])
     else:
         ko.sparsity.update_masks(targets, zeros, scope=scope)
     model.compile(loss="sparse_categorical_crossentropy", metrics=["accuracy"])
@@ -82,6 +83,8 @@ def main():
     curves = ko.sparsity.sensitivity(model, data, LEVELS)
     print(f"\n{curves}\n")
     curves.plot(arguments.figure)
+    # With few colours the file is a quarter as large.
+    Image.open(arguments.figure).convert("RGB").quantize(64).save(arguments.figure, optimize=True)
     for budget in arguments.budgets:
         print(f"budget {budget}: {curves.suggest(budget)}")
     print("\n| Budget (points) | Zeros (%) | Pruned by | At once (%) | Fine-tuned (%) |")
