@@ -89,8 +89,10 @@ def run(folder, data, method, sparsity, seed, epochs):
 
 def spread(values, error=False):
     """Mean and standard deviation, or the standard error of the mean."""
-    deviation = statistics.stdev(values) if len(values) > 1 else 0.0
-    return f"{statistics.mean(values):.2f} ± {deviation / (len(values) ** 0.5 if error else 1):.2f}"
+    mean = f"{statistics.mean(values):.2f}"
+    if len(values) == 1:
+        return mean
+    return f"{mean} ± {statistics.stdev(values) / (len(values) ** 0.5 if error else 1):.2f}"
 
 
 def table(folder):
@@ -108,7 +110,10 @@ def table(folder):
             (sparsity, epochs, "tfmot", "2:4" if method == "2:4" else "uniform"),
             (sparsity, epochs, "kerasopt", "uniform"),
         ]
-        differences = [difference(group, results.get(control, {})) for control in controls]
+        differences = [
+            "" if library == "tfmot" else difference(group, results.get(control, {}))
+            for control in controls
+        ]
         accuracy = spread([record["accuracy"] for record in group.values()])
         zeros = 100 * statistics.mean(record["zeros"] for record in group.values())
         name = method if library == "kerasopt" else f"{library}, {method}"
