@@ -28,6 +28,7 @@ SPARSE = {"scope": "erk", "criterion": "random", "schedule": lambda sparsity: sp
 METHODS = {
     "uniform": {},
     "2:4": {"pattern": "2:4"},
+    "2:4-at-once": {"pattern": "2:4", "schedule": lambda sparsity: sparsity},  # as the peer
     "global": {"scope": "global"},
     "erk": {"scope": "erk"},
     "lamp": {"scope": "lamp"},
@@ -65,7 +66,10 @@ def callbacks(method, sparsity, end):
     )
     schedule = options.pop("schedule", gradual)(sparsity)
     # The stem has a single input channel.
-    dense = [keras.layers.DepthwiseConv2D, *(["stem"] if method in ("2:4", "channel") else [])]
+    dense = [
+        keras.layers.DepthwiseConv2D,
+        *(["stem"] if method in ("2:4", "2:4-at-once", "channel") else []),
+    ]
     rules = [(selector, None) for selector in dense]
     return [ko.callbacks.Pruning(schedule, rules=rules, **options)]
 
@@ -107,7 +111,7 @@ def table(folder):
     for run, group in sorted(results.items(), key=lambda item: item[0][:2]):
         sparsity, epochs, library, method = run
         controls = [
-            (sparsity, epochs, "tfmot", "2:4" if method == "2:4" else "uniform"),
+            (sparsity, epochs, "tfmot", "2:4" if method.startswith("2:4") else "uniform"),
             (sparsity, epochs, "kerasopt", "uniform"),
         ]
         differences = [
