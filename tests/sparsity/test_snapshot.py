@@ -61,7 +61,8 @@ def assert_equal(ours, theirs):
         np.testing.assert_array_equal(our, their)
 
 
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+# On JAX Keras cannot fit a model twice with an optimizer that keeps averages: see the next test.
+@pytest.mark.parametrize("optimizer", ["schedule", "accumulated", "loss_scale"])
 def test_a_training_repeats_itself_exactly(optimizer):
     model = make(optimizer)
     fit(model)
@@ -97,7 +98,7 @@ class Rewind(keras.callbacks.Callback):
         self.updates.append(Clock.of(model).update)
 
 
-@pytest.mark.parametrize("optimizer", ["schedule", "loss_scale"])
+@pytest.mark.parametrize("optimizer", ["schedule", "loss_scale", "ema"])
 def test_goes_back_within_fit_and_time_goes_on(optimizer):
     rewind = Rewind()
     fit(make(optimizer), rewind, epochs=4)
