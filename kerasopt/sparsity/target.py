@@ -103,4 +103,4 @@ class Target:
 
 def _any(weight: MaskedWeight) -> np.ndarray:
     blocks = weight.grouping.split(weight.mask)
-    return blocks[:, 0] if blocks.shape[1] == 1 else blocks.any(axis=1)
+    return blocks[:, 0] if blocks.shape[1] == 1 else np.any(blocks, axis=1)

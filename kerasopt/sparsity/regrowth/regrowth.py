@@ -46,7 +46,9 @@ class Regrowth(Axis):
 
     def revives(self, update: int, horizon: Horizon) -> bool:
         """Whether latent weights compete when masks move at `update`."""
-        return self.keeps_hidden and update <= self.schedule.span(horizon)[1]
+        if not self.keeps_hidden or self.schedule is None:
+            return False
+        return update <= self.schedule.span(horizon)[1]
 
     def exchange(
         self, targets: list[Target], share: float, update: int, model: keras.Model
