@@ -95,9 +95,7 @@ class Target:
         moved = False
         for weight in self.weights:
             mask = weight.grouping.expand(kept)
-            if not revive:
-                mask = mask & weight.mask
-            moved |= weight.move(mask)
+            moved |= weight.move(mask if revive else mask & weight.mask)
         return moved
 
 
