@@ -6,8 +6,8 @@ import keras
 import numpy as np
 
 from kerasopt.graph import KernelLayout
-from kerasopt.sparsity.grouping import Grouping
 from kerasopt.sparsity.mask import Mask
+from kerasopt.sparsity.patterns.grouping import Grouping
 
 
 @dataclass(eq=False)

@@ -7,7 +7,7 @@ import numpy as np
 from kerasopt.sparsity.criteria import Criterion
 from kerasopt.sparsity.masked_weight import MaskedWeight
 from kerasopt.sparsity.patterns import Pattern
-from kerasopt.sparsity.scores import Scores, hide
+from kerasopt.sparsity.scopes.scores import Scores, hide
 
 
 @dataclass(eq=False)

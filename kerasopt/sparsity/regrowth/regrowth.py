@@ -5,7 +5,7 @@ import keras
 from kerasopt.parametrization import Attachments
 from kerasopt.schedules import Schedule
 from kerasopt.sparsity.axis import Axis
-from kerasopt.sparsity.pattern import Pattern
+from kerasopt.sparsity.patterns.pattern import Pattern
 from kerasopt.sparsity.target import Target
 from kerasopt.times import Horizon
 
