@@ -164,7 +164,7 @@ def _parametrization_state(model: keras.Model) -> Iterator[keras.Variable]:
 
 def _build_optimizer(model: keras.Model) -> None:
     """Creates the slots that the first step would create, so that they can be copied before it."""
-    if not model.built or model.optimizer is None:
+    if not model.built or getattr(model, "optimizer", None) is None:
         raise ValueError(
             "A snapshot holds the weights of the model and the state of its optimizer: build and "
             f"compile the model first. Received: model={model.name}"
