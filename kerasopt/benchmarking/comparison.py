@@ -15,8 +15,8 @@ from kerasopt.benchmarking.forward import batch_of, compiled_forward, prediction
 from kerasopt.benchmarking.latency import median_latencies
 from kerasopt.benchmarking.layer_statistics import layer_statistics
 from kerasopt.benchmarking.memory import peak_activation_bytes, variable_bytes
-from kerasopt.benchmarking.table import format_table
 from kerasopt.exporters import save
+from kerasopt.table import format_table
 
 
 @dataclass(frozen=True)

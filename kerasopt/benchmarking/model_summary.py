@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import keras
 
 from kerasopt.benchmarking.layer_statistics import LayerStatistics, layer_statistics
-from kerasopt.benchmarking.table import format_table
+from kerasopt.table import format_table
 
 _HEADER = ("Layer (type)", "Parameters", "Zeros", "Bits", "Bytes", "MACs")
 

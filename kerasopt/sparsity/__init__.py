@@ -22,6 +22,7 @@ from kerasopt.sparsity.patterns import (
 from kerasopt.sparsity.regrowth import SET, Regrowth, RigL, StraightThrough
 from kerasopt.sparsity.rewinding import Rewinding
 from kerasopt.sparsity.scopes import LAMP, ErdosRenyiKernel, GlobalScope, LayerScope, Scope
+from kerasopt.sparsity.sensitivity_analysis import Sensitivity, sensitivity
 from kerasopt.sparsity.sparsity_schedule import sparsity_schedule
 from kerasopt.sparsity.target import Target
 from kerasopt.sparsity.unit import Unit, remaining_level
@@ -55,6 +56,7 @@ __all__ = [
     "RigL",
     "Saliency",
     "Scope",
+    "Sensitivity",
     "StraightThrough",
     "Target",
     "Unit",
@@ -69,6 +71,7 @@ __all__ = [
     "remaining_level",
     "scopes",
     "select_layers",
+    "sensitivity",
     "slots",
     "sparsity_schedule",
     "update_masks",

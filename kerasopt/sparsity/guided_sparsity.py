@@ -1,8 +1,7 @@
 """The sparsity that a metric-guided search has come to, as a schedule."""
 
-from kerasopt.schedules import Schedule
+from kerasopt.schedules.schedule import UNKNOWN, Schedule
 from kerasopt.sparsity.metric_guided import MetricGuided
-from kerasopt.times import Horizon
 
 
 class GuidedSparsity(Schedule):
@@ -20,13 +19,13 @@ class GuidedSparsity(Schedule):
         self.guided = guided
         self.level = 0.0
 
-    def __call__(self, update, horizon=Horizon()):
+    def __call__(self, update, horizon=UNKNOWN):
         return self.level
 
-    def next_due(self, update, horizon=Horizon()):
+    def next_due(self, update, horizon=UNKNOWN):
         return None
 
-    def last_due(self, update, horizon=Horizon()):
+    def last_due(self, update, horizon=UNKNOWN):
         return update if self.level else None
 
     def check(self, horizon):

@@ -6,8 +6,8 @@ import keras
 import numpy as np
 
 from kerasopt.graph import KernelLayout
-from kerasopt.sparsity.grouping import Grouping
 from kerasopt.sparsity.mask import Mask
+from kerasopt.sparsity.patterns.grouping import Grouping
 
 
 @dataclass(eq=False)
@@ -58,7 +58,7 @@ class MaskedWeight:
     @property
     def mask(self) -> np.ndarray:
         """The mask, a boolean array of the weight's shape."""
-        return keras.ops.convert_to_numpy(self.link.mask)
+        return np.asarray(self.link.mask.value)
 
     def move(self, mask: np.ndarray) -> bool:
         """Sets the mask, and returns whether it has changed."""
@@ -78,4 +78,5 @@ class MaskedWeight:
 
 
 def _float32(variable: keras.Variable) -> np.ndarray:
-    return keras.ops.convert_to_numpy(keras.ops.cast(variable.value, "float32"))
+    # Not `convert_to_numpy`, which copies twice on TensorFlow.
+    return np.asarray(keras.ops.cast(variable.value, "float32"))

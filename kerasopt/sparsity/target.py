@@ -7,7 +7,7 @@ import numpy as np
 from kerasopt.sparsity.criteria import Criterion
 from kerasopt.sparsity.masked_weight import MaskedWeight
 from kerasopt.sparsity.patterns import Pattern
-from kerasopt.sparsity.scores import Scores, hide
+from kerasopt.sparsity.scopes.scores import Scores, hide
 
 
 @dataclass(eq=False)
@@ -95,12 +95,10 @@ class Target:
         moved = False
         for weight in self.weights:
             mask = weight.grouping.expand(kept)
-            if not revive:
-                mask = mask & weight.mask
-            moved |= weight.move(mask)
+            moved |= weight.move(mask if revive else mask & weight.mask)
         return moved
 
 
 def _any(weight: MaskedWeight) -> np.ndarray:
     blocks = weight.grouping.split(weight.mask)
-    return blocks[:, 0] if blocks.shape[1] == 1 else blocks.any(axis=1)
+    return blocks[:, 0] if blocks.shape[1] == 1 else np.any(blocks, axis=1)

@@ -36,19 +36,29 @@ def update_masks(
             by the values that they have under the mask.
     """
     criterion, scope = criteria.get(criterion), scopes.get(scope)
-    within = [target for target in targets if isinstance(target.pattern, NM)]
-    moved = [_keep_within_groups(target, sparsity, criterion, revive) for target in within]
-    targets = [target for target in targets if not isinstance(target.pattern, NM)]
+    moved = False
+    for rivals in _rivals(targets, scope):
+        keep = _keep_within_groups if isinstance(rivals[0].pattern, NM) else _keep_groups
+        moved |= keep(rivals, sparsity, criterion, scope, revive)
+    if moved:
+        criterion.reset([weight for target in targets for weight in target.members])
+
+
+def _rivals(targets, scope):
+    """Returns lists of targets that compete; one by one where none do, which saves memory."""
+    alone = isinstance(scope, scopes.LayerScope) or isinstance(targets[0].pattern, NM)
+    return [[target] for target in targets] if alone else [targets]
+
+
+def _keep_groups(targets, sparsity, criterion, scope, revive):
     scores = [target.scores(criterion, revive) for target in targets]
-    for target, kept in zip(targets, scope.keep(scores, sparsity), strict=True):
-        moved.append(target.keep(kept, revive))
-    if any(moved):
-        criterion.reset([weight for target in targets + within for weight in target.members])
+    kept = scope.keep(scores, sparsity)
+    return any([target.keep(flags, revive) for target, flags in zip(targets, kept, strict=True)])
 
 
-def _keep_within_groups(target, sparsity, criterion, revive):
-    (weight,) = target.members
+def _keep_within_groups(targets, sparsity, criterion, scope, revive):
+    ((weight,),) = [target.members for target in targets]
     split = weight.grouping.split
     mask = weight.mask | True if revive else weight.mask
-    kept = target.pattern.keep(split(criterion.scores(weight)), ~split(mask), sparsity)
+    kept = targets[0].pattern.keep(split(criterion.scores(weight)), ~split(mask), sparsity)
     return weight.move(weight.grouping.merge(kept))

@@ -4,9 +4,9 @@ import keras
 
 from kerasopt import graph
 from kerasopt.parametrization import Attachments
-from kerasopt.sparsity.grouping import Grouping
 from kerasopt.sparsity.mask import Mask
 from kerasopt.sparsity.masked_weight import MaskedWeight
+from kerasopt.sparsity.patterns.grouping import Grouping
 
 
 def masked_weights(model: keras.Model, attachments: Attachments | None = None) -> list:

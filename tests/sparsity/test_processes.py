@@ -1,12 +1,8 @@
 """Statistics on the JAX backend, and on two devices: in processes of their own."""
 
-import os
-import pathlib
-import subprocess
-import sys
+from processes import TESTS, run, run_on_jax
 
-TESTS = pathlib.Path(__file__).parents[1]
-FOLDER = pathlib.Path(__file__).parent
+FILES = ["criteria/test_criteria.py", "criteria/test_wanda.py", "test_gradient_statistics.py"]
 # Not all of them: every function takes XLA some seconds.
 CASES = [
     "statistics_are_those and gradient_accumulation",
@@ -15,26 +11,9 @@ CASES = [
 ]
 
 
-def run(arguments, **environment):
-    process = subprocess.run(
-        [sys.executable, *arguments],
-        cwd=TESTS.parent,
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert process.returncode == 0, process.stdout + process.stderr
-    return process.stdout
-
-
 def test_on_jax():
-    selection = " or ".join(f"({case})" for case in CASES)
-    files = [FOLDER / f"test_{name}.py" for name in ("criteria", "gradient_statistics", "wanda")]
-    assert " passed" in run(["-m", "pytest", "-q", "-k", selection, *files], KERAS_BACKEND="jax")
+    run_on_jax([TESTS / "sparsity" / file for file in FILES], CASES)
 
 
 def test_on_two_devices():
-    path = os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")])
-    output = run([FOLDER / "mirrored_statistics.py"], PYTHONPATH=path)
-    assert output == "6 statistics agree\n"
+    assert run(TESTS / "sparsity/mirrored_statistics.py") == "6 statistics agree\n"

@@ -8,11 +8,11 @@ import numpy as np
 from kerasopt import schedules
 from kerasopt.schedules import Schedule
 from kerasopt.sparsity.criteria import Magnitude
-from kerasopt.sparsity.n_m import NM
 from kerasopt.sparsity.optimizer_slots import optimizers_of, slots
+from kerasopt.sparsity.patterns.n_m import NM
 from kerasopt.sparsity.regrowth.regrowth import Regrowth
-from kerasopt.sparsity.scores import Scores
-from kerasopt.sparsity.selection import keep_highest
+from kerasopt.sparsity.scopes.scores import Scores
+from kerasopt.sparsity.scopes.selection import keep_highest
 from kerasopt.sparsity.target import Target
 from kerasopt.times import Time
 

@@ -5,7 +5,7 @@ import keras
 from kerasopt.parametrization import Attachments
 from kerasopt.schedules import Schedule
 from kerasopt.sparsity.axis import Axis
-from kerasopt.sparsity.pattern import Pattern
+from kerasopt.sparsity.patterns.pattern import Pattern
 from kerasopt.sparsity.target import Target
 from kerasopt.times import Horizon
 
@@ -46,7 +46,9 @@ class Regrowth(Axis):
 
     def revives(self, update: int, horizon: Horizon) -> bool:
         """Whether latent weights compete when masks move at `update`."""
-        return self.keeps_hidden and update <= self.schedule.span(horizon)[1]
+        if not self.keeps_hidden or self.schedule is None:
+            return False
+        return update <= self.schedule.span(horizon)[1]
 
     def exchange(
         self, targets: list[Target], share: float, update: int, model: keras.Model

@@ -3,7 +3,7 @@ import sys
 import numpy as np
 import pytest
 
-from kerasopt.sparsity.sensitivity_curves import Sensitivity
+from kerasopt.sparsity import Sensitivity
 
 
 def make_curves(scores, baseline=0.9, mode="max", **options):
@@ -43,10 +43,10 @@ def test_the_table_has_a_row_for_each_layer():
     assert str(curves) == (
         "accuracy with one layer pruned (as it is: 0.9000)\n"
         "\n"
-        "| layer      |    weights |     50% |     75% |     90% |\n"
-        "| ---------- | ---------: | ------: | ------: | ------: |\n"
-        "| a          |      1,000 |  0.9100 |  0.9000 |  0.8900 |\n"
-        "| block/conv |      1,000 |  0.9000 |  0.8950 |  0.8000 |"
+        "| layer      | weights |    50% |    75% |    90% |\n"
+        "| ---------- | ------: | -----: | -----: | -----: |\n"
+        "| a          |   1,000 | 0.9100 | 0.9000 | 0.8900 |\n"
+        "| block/conv |   1,000 | 0.9000 | 0.8950 | 0.8000 |"
     )
 
 

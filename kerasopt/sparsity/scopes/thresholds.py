@@ -1,12 +1,9 @@
-"""Scopes: over which weights a sparsity holds."""
+"""Scopes of one threshold: for each layer, or for all."""
 
 import keras
 
-from kerasopt.sparsity.axis import resolve
-from kerasopt.sparsity.erk import ErdosRenyiKernel
-from kerasopt.sparsity.lamp import LAMP
-from kerasopt.sparsity.scope import Scope
-from kerasopt.sparsity.selection import keep_highest
+from kerasopt.sparsity.scopes.scope import Scope
+from kerasopt.sparsity.scopes.selection import keep_highest
 
 
 @keras.saving.register_keras_serializable(package="kerasopt")
@@ -27,16 +24,3 @@ class GlobalScope(Scope):
 
     def keep(self, scores, sparsity):
         return keep_highest(scores, round(sparsity * sum(target.size for target in scores)))
-
-
-ALIASES: dict[str, type] = {
-    "layer": LayerScope,
-    "global": GlobalScope,
-    "erk": ErdosRenyiKernel,
-    "lamp": LAMP,
-}
-
-
-def get(identifier) -> Scope:
-    """Returns a scope from its alias (such as `"global"`), its config or itself."""
-    return resolve(identifier, Scope, ALIASES, "scope")

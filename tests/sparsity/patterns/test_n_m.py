@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from kerasopt.graph import KernelLayout
 from kerasopt.sparsity import GlobalScope, LayerScope, patterns
-from kerasopt.sparsity.n_m import NM
+from kerasopt.sparsity.patterns.n_m import NM
 
 DENSE = KernelLayout((), (0,), (1,))
 CONVOLUTION = KernelLayout((0, 1), (2,), (3,))

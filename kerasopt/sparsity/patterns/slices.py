@@ -1,29 +1,9 @@
-"""Patterns: which weights are pruned together."""
-
-import re
+"""Slices of a kernel: all weights of a channel, a pair of channels, or a head."""
 
 import keras
 
-from kerasopt.sparsity.axis import resolve
-from kerasopt.sparsity.block import Block
-from kerasopt.sparsity.grouping import Grouping
-from kerasopt.sparsity.n_m import NM
-from kerasopt.sparsity.pattern import FORMS, Pattern
-
-
-@keras.saving.register_keras_serializable(package="kerasopt")
-class Element(Pattern):
-    """Every weight by itself: the most accurate, and the hardest to run fast.
-
-    Reference:
-        Han et al., "Learning both Weights and Connections for Efficient Neural Networks" (2015,
-        https://arxiv.org/abs/1506.02626).
-    """
-
-    alias = "element"
-
-    def grouping(self, shape, layout):
-        return Grouping.elements(shape)
+from kerasopt.sparsity.patterns.grouping import Grouping
+from kerasopt.sparsity.patterns.pattern import Pattern
 
 
 @keras.saving.register_keras_serializable(package="kerasopt")
@@ -111,27 +91,3 @@ class Head(Pattern):
 
     def _channels(self, layout):
         return layout.contracted if len(layout.contracted) > 1 else layout.outputs
-
-
-ALIASES: dict[str, type] = {
-    pattern.alias: pattern for pattern in (Element, Kernel, Filter, Channel, Head)
-}
-
-
-def get(identifier) -> Pattern:
-    """Returns a pattern from its alias, its config or itself.
-
-    Args:
-        identifier: `"element"`, `"kernel"`, `"filter"`, `"channel"`, `"head"`, `"N:M"` such as
-            `"2:4"`, `"blockRxC"` such as `"block4x1"`, or a `Pattern`.
-
-    Raises:
-        ValueError: If it is none of these.
-    """
-    if isinstance(identifier, str) and identifier not in ALIASES:
-        if match := re.fullmatch(r"(\d+):(\d+)", identifier):
-            return NM(*map(int, match.groups()))
-        if match := re.fullmatch(r"block(\d+)x(\d+)", identifier):
-            return Block(*map(int, match.groups()))
-        raise ValueError(f"{FORMS} Received: pattern={identifier!r}")
-    return resolve(identifier, Pattern, ALIASES, "pattern")

@@ -3,9 +3,9 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
-from kerasopt.sparsity import selection
-from kerasopt.sparsity.scores import HIDDEN, Scores, hide
-from kerasopt.sparsity.selection import ascending, keep_highest
+from kerasopt.sparsity.scopes import selection
+from kerasopt.sparsity.scopes.scores import HIDDEN, Scores, hide
+from kerasopt.sparsity.scopes.selection import ascending, keep_highest
 
 SETTINGS = hypothesis.settings(deadline=None)
 

@@ -3,9 +3,9 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
-from kerasopt.sparsity import LAMP, lamp
-from kerasopt.sparsity.scores import HIDDEN, Scores
-from kerasopt.sparsity.selection import LOWEST
+from kerasopt.sparsity.scopes import LAMP, lamp
+from kerasopt.sparsity.scopes.scores import HIDDEN, Scores
+from kerasopt.sparsity.scopes.selection import LOWEST
 
 SETTINGS = hypothesis.settings(deadline=None)
 

@@ -5,9 +5,9 @@ import math
 import keras
 import numpy as np
 
-from kerasopt.sparsity.scope import Scope
-from kerasopt.sparsity.scores import HIDDEN, Scores
-from kerasopt.sparsity.selection import FEW, LOWEST, ascending, divide, keep_highest, sample
+from kerasopt.sparsity.scopes.scope import Scope
+from kerasopt.sparsity.scopes.scores import HIDDEN, Scores
+from kerasopt.sparsity.scopes.selection import FEW, LOWEST, ascending, divide, keep_highest, sample
 
 _LARGEST = np.finfo("float32").max
 

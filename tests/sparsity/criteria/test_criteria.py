@@ -4,7 +4,7 @@ import pytest
 from sparsity.masked_weights import dense_model, masked_weights
 
 from kerasopt.sparsity import criteria
-from kerasopt.sparsity.criterion import Criterion
+from kerasopt.sparsity.criteria.criterion import Criterion
 
 
 @pytest.fixture

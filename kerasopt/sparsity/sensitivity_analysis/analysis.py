@@ -11,14 +11,14 @@ import numpy as np
 from kerasopt.model_state import strategy_scope
 from kerasopt.parametrization import Attachments
 from kerasopt.sparsity import criteria, patterns
-from kerasopt.sparsity.criterion import Criterion
-from kerasopt.sparsity.evaluation_data import evaluation_arguments
+from kerasopt.sparsity.criteria.criterion import Criterion
 from kerasopt.sparsity.masking import make_targets, select_layers
 from kerasopt.sparsity.metric_direction import metric_direction
-from kerasopt.sparsity.n_m import NM
-from kerasopt.sparsity.pattern import Pattern
+from kerasopt.sparsity.patterns.n_m import NM
+from kerasopt.sparsity.patterns.pattern import Pattern
 from kerasopt.sparsity.scopes import LayerScope
-from kerasopt.sparsity.sensitivity_curves import Sensitivity
+from kerasopt.sparsity.sensitivity_analysis.curves import Sensitivity
+from kerasopt.sparsity.sensitivity_analysis.evaluation_data import evaluation_arguments
 from kerasopt.sparsity.target import Target
 from kerasopt.sparsity.update import update_masks
 

@@ -1,15 +1,10 @@
-import os
-import subprocess
-import sys
-
 import keras
 import numpy as np
 import pytest
+from processes import run
 
 import kerasopt as ko
-from kerasopt.sparsity import attach_masks, update_masks
-from kerasopt.sparsity.sensitivity_analysis import sensitivity
-from kerasopt.sparsity.sensitivity_curves import Sensitivity
+from kerasopt.sparsity import Sensitivity, attach_masks, sensitivity, update_masks
 
 LEVELS = (0.3, 0.6, 0.9)
 
@@ -285,7 +280,7 @@ def test_the_model_must_be_ready():
 
 JAX = """
 import keras, numpy as np
-from kerasopt.sparsity.sensitivity_analysis import sensitivity
+from kerasopt.sparsity import sensitivity
 
 model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(8), keras.layers.Dense(1)])
 model.compile("sgd", "mse")
@@ -326,8 +321,4 @@ print("done")
 
 
 def test_it_runs_on_jax():
-    environment = {**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"}
-    process = subprocess.run(
-        [sys.executable, "-c", JAX], capture_output=True, text=True, env=environment
-    )
-    assert process.stdout == "done\n", process.stderr
+    assert run("-c", JAX, KERAS_BACKEND="jax") == "done\n"

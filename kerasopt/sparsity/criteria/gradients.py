@@ -4,7 +4,7 @@ import functools
 
 import keras
 
-from kerasopt.sparsity.criterion import Criterion
+from kerasopt.sparsity.criteria.criterion import Criterion
 from kerasopt.sparsity.gradient_statistics import unwatch_gradients, watch_gradients
 
 

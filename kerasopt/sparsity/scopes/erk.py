@@ -3,9 +3,9 @@
 import keras
 import numpy as np
 
-from kerasopt.sparsity.scope import Scope
-from kerasopt.sparsity.scores import HIDDEN
-from kerasopt.sparsity.selection import keep_highest
+from kerasopt.sparsity.scopes.scope import Scope
+from kerasopt.sparsity.scopes.scores import HIDDEN
+from kerasopt.sparsity.scopes.selection import keep_highest
 
 
 @keras.saving.register_keras_serializable(package="kerasopt")

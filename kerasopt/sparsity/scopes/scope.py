@@ -3,7 +3,7 @@
 import numpy as np
 
 from kerasopt.sparsity.axis import Axis
-from kerasopt.sparsity.scores import Scores
+from kerasopt.sparsity.scopes.scores import Scores
 
 
 class Scope(Axis):

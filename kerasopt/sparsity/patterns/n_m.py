@@ -5,8 +5,8 @@ import math
 import keras
 import numpy as np
 
-from kerasopt.sparsity.grouping import Grouping
-from kerasopt.sparsity.pattern import FORMS, Pattern
+from kerasopt.sparsity.patterns.grouping import Grouping
+from kerasopt.sparsity.patterns.pattern import FORMS, Pattern
 from kerasopt.sparsity.scopes import LayerScope
 
 # How many groups are ranked at once: what is compared stays in the cache.

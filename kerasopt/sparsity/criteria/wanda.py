@@ -4,8 +4,8 @@ import keras
 import numpy as np
 
 from kerasopt import graph
-from kerasopt.sparsity.criterion import Criterion
-from kerasopt.sparsity.input_norms import InputNorm, input_features
+from kerasopt.sparsity.criteria.criterion import Criterion
+from kerasopt.sparsity.criteria.input_norms import InputNorm, input_features
 
 # Their layers run once per time step, in a loop that cannot add anything up.
 _LOOPS = (keras.layers.RNN, keras.layers.TimeDistributed)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import strategies as st
 
 from kerasopt.sparsity import LAMP, ErdosRenyiKernel, GlobalScope, LayerScope, scopes
-from kerasopt.sparsity.scores import HIDDEN, Scores
+from kerasopt.sparsity.scopes.scores import HIDDEN, Scores
 
 SETTINGS = hypothesis.settings(deadline=None)
 

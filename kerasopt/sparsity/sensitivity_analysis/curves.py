@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from kerasopt.table import format_table
+
 # Metrics are float32: a fall of exactly the budget is within it.
 _TOLERANCE = 1e-6
 
@@ -91,16 +93,12 @@ class Sensitivity:
 
     def table(self) -> str:
         """Returns a Markdown table that reads well as plain text: a row for each layer."""
-        width = max(len("layer"), *map(len, self.scores))
-        levels = "".join(f" {_percent(level):>7} |" for level in self.levels)
-        lines = [
-            f"| {'layer':{width}} | {'weights':>10} |{levels}",
-            f"| {'-' * width} | {'-' * 9}: |" + " ------: |" * len(self.levels),
+        header = ["layer", "weights", *map(_percent, self.levels)]
+        rows = [
+            [path, f"{self.sizes[path]:,}", *(f"{score:.4f}" for score in scores)]
+            for path, scores in self.scores.items()
         ]
-        for path, scores in self.scores.items():
-            figures = "".join(f" {score:7.4f} |" for score in scores)
-            lines.append(f"| {path:{width}} | {self.sizes[path]:10,} |{figures}")
-        return "\n".join(lines)
+        return format_table(header, rows)
 
     def plot(self, path=None):
         """Draws a line for each layer: the metric over its sparsity.
@@ -118,7 +116,7 @@ class Sensitivity:
         Raises:
             ImportError: If matplotlib is not installed.
         """
-        from kerasopt.sparsity.sensitivity_figure import draw
+        from kerasopt.sparsity.sensitivity_analysis.figure import draw
 
         axes = draw(self)
         if path is not None:

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import strategies as st
 
 from kerasopt.sparsity import ErdosRenyiKernel
-from kerasopt.sparsity.erk import share
-from kerasopt.sparsity.scores import HIDDEN, Scores
+from kerasopt.sparsity.scopes.erk import share
+from kerasopt.sparsity.scopes.scores import HIDDEN, Scores
 
 SETTINGS = hypothesis.settings(deadline=None)
 

@@ -4,8 +4,8 @@ import math
 
 import keras
 
-from kerasopt.sparsity.grouping import Grouping
-from kerasopt.sparsity.pattern import FORMS, Pattern
+from kerasopt.sparsity.patterns.grouping import Grouping
+from kerasopt.sparsity.patterns.pattern import FORMS, Pattern
 
 
 @keras.saving.register_keras_serializable(package="kerasopt")

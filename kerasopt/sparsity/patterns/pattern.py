@@ -2,7 +2,7 @@
 
 from kerasopt.graph import KernelLayout
 from kerasopt.sparsity.axis import Axis
-from kerasopt.sparsity.grouping import Grouping
+from kerasopt.sparsity.patterns.grouping import Grouping
 from kerasopt.sparsity.scopes import Scope
 
 # What a user may write, for errors.

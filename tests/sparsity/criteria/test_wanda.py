@@ -5,7 +5,7 @@ from sparsity.masked_weights import masked_weights
 
 from kerasopt.parametrization import Attachments, parametrized_layers
 from kerasopt.sparsity import criteria
-from kerasopt.sparsity.input_norms import InputNorm, input_features
+from kerasopt.sparsity.criteria.input_norms import InputNorm, input_features
 
 GENERATOR = np.random.default_rng(0)
 

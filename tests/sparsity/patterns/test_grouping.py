@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
-from kerasopt.sparsity.grouping import Grouping
+from kerasopt.sparsity.patterns.grouping import Grouping
 
 
 @st.composite

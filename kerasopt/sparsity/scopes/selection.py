@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from kerasopt.sparsity.scores import Scores
+from kerasopt.sparsity.scopes.scores import Scores
 
 LOWEST = float(np.finfo("float32").min)
 # So few groups are sorted at once.

@@ -1,0 +1,36 @@
+"""The criterion of the size of a weight."""
+
+import keras
+import numpy as np
+
+from kerasopt.sparsity.criteria.criterion import Criterion
+
+
+@keras.saving.register_keras_serializable(package="kerasopt")
+class Magnitude(Criterion):
+    """The absolute value of a weight, `|w|`.
+
+    The score of a group of `size` weights is `(sum(|w|^order) / size)^(1/order)`:
+    of order 1 (aliases `"magnitude"` and `"l1"`) the mean magnitude, of order 2
+    (`"l2"`) the root mean square. For single weights the order makes no difference.
+
+    Args:
+        order: Positive integer, the order of the norm.
+
+    References:
+        - Han et al., "Learning both Weights and Connections for Efficient Neural
+          Networks" (2015, https://arxiv.org/abs/1506.02626).
+        - Of filters, by their L1 norm: Li et al., "Pruning Filters for Efficient
+          ConvNets" (2017, https://arxiv.org/abs/1608.08710).
+    """
+
+    def __init__(self, order: int = 1):
+        if not isinstance(order, int) or order < 1:
+            raise ValueError(f"`order` must be a positive integer. Received: order={order!r}")
+        self.order = order
+
+    def __call__(self, weight):
+        return np.abs(weight.value)
+
+    def get_config(self):
+        return {"order": self.order}

@@ -1,0 +1,36 @@
+"""The control: no criterion at all."""
+
+import zlib
+
+import keras
+import numpy as np
+
+from kerasopt.sparsity.criteria.criterion import Criterion
+
+
+@keras.saving.register_keras_serializable(package="kerasopt")
+class Random(Criterion):
+    """Scores drawn uniformly from [0, 1), whatever the weight: the control.
+
+    They follow from the seed and the path of the weight alone, so a gradual
+    schedule prunes in one fixed order, and a resumed training goes on with it.
+
+    Args:
+        seed: Integer, not negative.
+
+    Reference:
+        As a baseline: Gale et al., "The State of Sparsity in Deep Neural
+        Networks" (2019, https://arxiv.org/abs/1902.09574).
+    """
+
+    def __init__(self, seed: int = 0):
+        if not isinstance(seed, int) or seed < 0:
+            raise ValueError(f"`seed` must be an integer from 0 up. Received: seed={seed!r}")
+        self.seed = seed
+
+    def __call__(self, weight):
+        generator = np.random.default_rng([self.seed, zlib.crc32(str(weight).encode())])
+        return generator.random(tuple(weight.stored.shape), "float32")
+
+    def get_config(self):
+        return {"seed": self.seed}

@@ -1,0 +1,21 @@
+"""Weights by themselves."""
+
+import keras
+
+from kerasopt.sparsity.patterns.grouping import Grouping
+from kerasopt.sparsity.patterns.pattern import Pattern
+
+
+@keras.saving.register_keras_serializable(package="kerasopt")
+class Element(Pattern):
+    """Every weight by itself: the most accurate, and the hardest to run fast.
+
+    Reference:
+        Han et al., "Learning both Weights and Connections for Efficient Neural Networks" (2015,
+        https://arxiv.org/abs/1506.02626).
+    """
+
+    alias = "element"
+
+    def grouping(self, shape, layout):
+        return Grouping.elements(shape)
