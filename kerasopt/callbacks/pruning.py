@@ -116,6 +116,11 @@ class Pruning(TimedCallback):
         self.pattern = patterns.get(pattern)
         self.regrowth = regrowths.get(regrowth)
         self.regrowth.check_pattern(self.pattern)
+        if isinstance(self.scope, scopes.LAMP) and self.criterion.signed:
+            raise ValueError(
+                "Scope 'lamp' compares squares, so it takes no criterion with negative scores: use "
+                f"scope 'global', or another criterion. Received: criterion={self.criterion}"
+            )
         self.rewinding = None if rewind is None else Rewinding(rewind, self.schedule)
         self.rules = [(selector, self._ruled(argument)) for selector, argument in rules]
         for level in (self.schedule, *(argument for _, argument in self.rules)):
@@ -171,6 +176,9 @@ class Pruning(TimedCallback):
                     f'take `scope="layer"`. Received: rules={self.rules}'
                 )
         gathers = any(weight.gathered is not None for weight in self._members)
+        if not gathers:
+            # What a function of the user's own returns is refused here, not in mid-training.
+            self.scope.keep([target.scores(self.criterion) for target in self._targets], 0.0)
         at_once = [unit.level(0, horizon) for unit in self._units]
         if gathers and any(at_once):
             raise ValueError(

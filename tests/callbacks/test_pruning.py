@@ -288,3 +288,48 @@ def test_a_budget_of_the_metric_finds_the_sparsity():
     np.testing.assert_allclose(Metric.sparsities[:4], [0, 0.4, 0.8, 0.6], atol=0.01)
     zeros, size = total(model)
     assert zeros == round(0.5 * size) and pruning.stage == 2
+
+
+@pytest.mark.parametrize(
+    "criterion, scope, message",
+    [
+        (lambda weight: weight[0], "layer", r"of shape \(6, 8\).*Received: criterion=<lambda>"),
+        (lambda weight: weight * np.nan, "layer", "returned 48 NaN"),
+        (lambda weight: -np.abs(weight), "lamp", "Scope 'lamp' compares squares"),
+    ],
+)
+def test_scores_that_cannot_be_raise_before_training(criterion, scope, message):
+    model = make()
+    schedule = ko.schedules.OneShot(0.5, begin=3)
+    with refused(model, message):
+        fit(model, ko.callbacks.Pruning(schedule, scope, criterion))
+
+
+def test_negative_scores_and_squares_contradict_each_other():
+    with pytest.raises(ValueError, match="Scope 'lamp'.*Received: criterion=Movement"):
+        ko.callbacks.Pruning(0.5, "lamp", "movement")
+
+
+def test_a_metric_guided_training_resumes_where_it_was(tmp_path):
+    class Metric(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            zeros, size = total(self.model)
+            logs["val_accuracy"] = 0.9 if zeros / size < 0.35 else 0.5
+
+    def train(model, *callbacks):
+        guided = ko.sparsity.MetricGuided(step=0.4, tolerance=0.1, mode="max")
+        fit(model, Metric(), ko.callbacks.Pruning(guided, "global"), *callbacks, epochs=5)
+
+    class Kill(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 3:
+                raise KeyboardInterrupt
+
+    straight, resumed = make(), make()
+    train(straight)
+    with pytest.raises(KeyboardInterrupt):
+        train(resumed, ko.callbacks.BackupAndRestore(tmp_path / "backup"), Kill())
+    train(resumed, ko.callbacks.BackupAndRestore(tmp_path / "backup"))
+    assert total(straight)[0] > 0
+    for a, b in zip(straight.variables, resumed.variables, strict=True):
+        np.testing.assert_array_equal(a.numpy(), b.numpy(), err_msg=a.path)

@@ -32,10 +32,12 @@ class Criterion(Axis):
             sizes compare; of order 1 their mean, in which signs count.
         reset_after_update: Boolean, whether gathering begins anew when masks
             have moved.
+        signed: Boolean, whether scores may be negative.
     """
 
     order = 1
     reset_after_update = False
+    signed = False
 
     def __call__(self, weight: MaskedWeight) -> np.ndarray:
         """Returns the scores of `weight`: real numbers, of the same shape."""

@@ -74,6 +74,8 @@ class Movement(GradientCriterion):
         `S`, for a learning rate of the scores of 1.
     """
 
+    signed = True
+
     @staticmethod
     def rule(statistic, weight, gradient):
         return statistic - weight * gradient, gradient
