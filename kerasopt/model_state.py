@@ -120,3 +120,10 @@ def _unlocked(model: keras.Model):
     finally:
         if locked:
             model._tracker.lock()
+
+
+def build_optimizer(model: keras.Model) -> None:
+    """Creates the variables of the optimizer that the first step would create."""
+    if model.optimizer is not None and not model.optimizer.built:
+        with strategy_scope(model):
+            model.optimizer.build(model.trainable_variables)

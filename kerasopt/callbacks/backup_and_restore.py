@@ -13,8 +13,8 @@ import numpy as np
 from keras.src.backend.common.global_state import get_global_attribute
 from keras.src.random.seed_generator import GLOBAL_SEED_GENERATOR, global_seed_generator
 
-from kerasopt.callbacks.clock import strategy_scope
 from kerasopt.callbacks.timed import undo_on_failure
+from kerasopt.model_state import build_optimizer
 
 _LATEST, _PREVIOUS, _UNFINISHED = "latest.npz", "previous.npz", "unfinished.npz"
 
@@ -115,7 +115,12 @@ class BackupAndRestore(keras.callbacks.Callback):
     def _restore(self):
         model = self.model
         backup = self._load()
-        _build_optimizer(model)
+        if not model.built:
+            raise ValueError(
+                "A backup is restored before the first batch: build the model before `fit()`, for "
+                f"example with `keras.Input` or `model.build()`. Received: model={model.name}"
+            )
+        build_optimizer(model)  # so that epoch 0 has a whole backup, too
         if backup is None:
             return
         header, values = backup
@@ -181,18 +186,6 @@ def _read(path: str) -> tuple[dict, list[np.ndarray]]:
     with np.load(path) as arrays:
         header = json.loads(arrays["header"].tobytes())
         return header, [arrays[str(i)] for i in range(len(header["signature"]))]
-
-
-def _build_optimizer(model: keras.Model):
-    """Creates what the first step would create, so that epoch 0 has a whole backup, too."""
-    if not model.built:
-        raise ValueError(
-            "A backup is restored before the first batch: build the model before `fit()`, for "
-            f"example with `keras.Input` or `model.build()`. Received: model={model.name}"
-        )
-    if model.optimizer is not None and not model.optimizer.built:
-        with strategy_scope(model):
-            model.optimizer.build(model.trainable_variables)
 
 
 def _variables(model: keras.Model) -> list[keras.Variable]:

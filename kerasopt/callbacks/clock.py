@@ -7,7 +7,6 @@ import keras
 import numpy as np
 
 from kerasopt.model_state import ModelState
-from kerasopt.model_state import strategy_scope as strategy_scope  # for the callbacks
 from kerasopt.times import Horizon
 
 _NAME = "clock"

@@ -4,9 +4,9 @@ import abc
 
 import keras
 
-from kerasopt.callbacks.clock import strategy_scope
 from kerasopt.callbacks.loss_terms import LossTerm, added_to_loss
 from kerasopt.callbacks.training_values import TrainingValues
+from kerasopt.model_state import strategy_scope
 
 _NAME = "make_train_function"
 

@@ -4,7 +4,7 @@ import copy
 
 from kerasopt import schedules
 from kerasopt.callbacks.clock import Clock
-from kerasopt.callbacks.timed import TimedCallback
+from kerasopt.callbacks.timed import TimedCallback, attached
 from kerasopt.sparsity import (
     GuidedSparsity,
     MetricGuided,
@@ -148,18 +148,32 @@ class Pruning(TimedCallback):
         self._units = list(units.values())
         self._done = self._search = None
         if self.guided is not None:
+            self._forbid_two_searches(model)
             masks = [weight.link.mask for target in self._targets for weight in target.weights]
             self._search = MetricSearch(self.guided, model, masks)
-            self.attachments.at_end(self._search.remove)
+            self.attachments.at_end(self._search.close)
         if self.rewinding is not None:
             self.rewinding.attach(model)
             self.attachments.at_end(self.rewinding.detach)
         self.criterion.gather(self._members, model, self.attachments)
         self.regrowth.attach(self._targets, model, self.attachments)
 
+    def detach(self):
+        super().detach()
+        if self._search is not None:
+            self._search.undo()
+
     def _select(self, model):
         """Returns (path, layer, schedule) of the layers to prune."""
         return select_layers(model, self.pattern, self.rules, self.schedule)
+
+    def _forbid_two_searches(self, model):
+        others = [other for other in attached(model) if other is not self]
+        if any(getattr(other, "guided", None) is not None for other in others):
+            raise ValueError(
+                "Two callbacks of one `fit` cannot both look for the sparsity that a metric bears. "
+                f"Give one of them a schedule. Received: schedule={self.guided}"
+            )
 
     @property
     def _targets(self):
@@ -251,6 +265,7 @@ class Pruning(TimedCallback):
         super().on_epoch_begin(epoch, logs)
         if self._search is not None:
             clock = Clock.of(self.model)
+            self.zero_hidden()
             if begins:
                 self._search.start(epoch, self._sparsity)
             with clock.held():

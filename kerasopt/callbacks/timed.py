@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 
 import keras
 
-from kerasopt.callbacks.clock import Clock, accumulation_steps, horizon, strategy_scope
+from kerasopt.callbacks.clock import Clock, accumulation_steps, horizon
+from kerasopt.model_state import strategy_scope
 from kerasopt.parametrization import Attachments
 from kerasopt.times import Horizon
 

@@ -15,6 +15,7 @@ import keras
 from keras.src.utils.tracking import DotNotTrackScope
 
 from kerasopt import graph
+from kerasopt.model_state import build_optimizer
 from kerasopt.sparsity.optimizer_slots import optimizers_of
 
 # (statistic, weight, gradient) -> (new statistic, gradient to apply), all float32.
@@ -68,8 +69,7 @@ def watch_gradients(
             variable: it, or its layer, is not trainable.
     """
     _check(model, variables)
-    if not model.optimizer.built:
-        model.optimizer.build(model.trainable_variables)
+    build_optimizer(model)
     optimizer = _updating(model.optimizer)
     for each in optimizers_of(model):
         _become(each, watched_class(_own_class(each)))
@@ -116,6 +116,13 @@ def unwatch_gradients(model: keras.Model, statistics: list[keras.Variable]) -> N
         vars(optimizer).pop("_watches", None)
         for each in optimizers_of(model):
             _become(each, _own_class(each))
+
+
+def own_variables(optimizer: keras.optimizers.Optimizer) -> list[keras.Variable]:
+    """Returns the variables of an optimizer without the statistics that it keeps for others."""
+    watches = vars(_updating(optimizer)).get("_watches", {}).values()
+    statistics = {id(watch.statistic) for watching in watches for watch in watching}
+    return [variable for variable in optimizer.variables if id(variable) not in statistics]
 
 
 class _Watch(NamedTuple):
@@ -202,8 +209,7 @@ def _without_statistics(optimizer):
     """Lets `optimizer` have its own variables only, for a moment."""
     inner = _updating(optimizer)
     variables = inner._variables
-    statistics = {id(watch.statistic) for watches in inner._watches.values() for watch in watches}
-    vars(inner)["_variables"] = [v for v in variables if id(v) not in statistics]
+    vars(inner)["_variables"] = own_variables(inner)
     try:
         yield
     finally:

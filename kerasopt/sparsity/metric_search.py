@@ -46,6 +46,7 @@ class MetricSearch:
     def __init__(self, guided: MetricGuided, model: keras.Model, masks: Iterable[keras.Variable]):
         self._guided = guided
         self._model = model
+        self._is_new = ModelState.find(model, _NAME) is None
         self._variable = ModelState.of(model, _NAME, np.array(SearchState(), "float32"))
         self._snapshot = Snapshot.of(model, f"{_NAME}_snapshot", include=masks)
 
@@ -69,6 +70,8 @@ class MetricSearch:
         """
         if epoch == 0 or self.state.step == 0:
             self._set(self._guided.start(sparsity))
+        elif not self._snapshot.is_taken:
+            self._snapshot.take()  # what an earlier `fit` has ended with
 
     def advance(self) -> float:
         """Carries out what the last epoch decided, but for moving the masks.
@@ -124,10 +127,15 @@ class MetricSearch:
                 stacklevel=2,
             )
 
-    def remove(self) -> None:
-        """Takes the search off the model."""
+    def close(self) -> None:
+        """Takes off what is there for this `fit` only; a later one can go on with the search."""
         self._snapshot.remove()
-        ModelState.remove(self._model, _NAME)
+
+    def undo(self) -> None:
+        """Takes off all that this search has put on the model."""
+        self.close()
+        if self._is_new:
+            ModelState.remove(self._model, _NAME)
 
     def _set(self, state: SearchState) -> None:
         self._variable.assign(np.array(state, "float32"))

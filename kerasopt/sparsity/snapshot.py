@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator
 import keras
 import numpy as np
 
-from kerasopt.model_state import ModelState, strategy_scope
+from kerasopt.model_state import ModelState, build_optimizer
 from kerasopt.parametrization import parametrized_layers
+from kerasopt.sparsity.gradient_statistics import own_variables
 
 # The state that tells the layout of what was copied.
 _LAYOUT = "layout"
@@ -75,11 +76,16 @@ class Snapshot:
         Raises:
             ValueError: If the model is not built, or not compiled with an optimizer.
         """
-        _build_optimizer(model)
+        if not model.built or getattr(model, "optimizer", None) is None:
+            raise ValueError(
+                "A snapshot holds the weights of the model and the state of its optimizer: build "
+                f"and compile the model first. Received: model={model.name}"
+            )
+        build_optimizer(model)
         state = {id(variable) for variable in _parametrization_state(model)}
         weights = [variable for variable in model.weights if id(variable) not in state]
         optimizers = [v for v in vars(model).values() if isinstance(v, keras.optimizers.Optimizer)]
-        slots = [variable for optimizer in optimizers for variable in optimizer.variables]
+        slots = [variable for optimizer in optimizers for variable in own_variables(optimizer)]
         return cls(model, name, [*weights, *include, *slots])
 
     @property
@@ -160,15 +166,3 @@ def _parametrization_state(model: keras.Model) -> Iterator[keras.Variable]:
         for links in layer.parametrizations.values():
             for link in links:
                 yield from link.variables
-
-
-def _build_optimizer(model: keras.Model) -> None:
-    """Creates the slots that the first step would create, so that they can be copied before it."""
-    if not model.built or getattr(model, "optimizer", None) is None:
-        raise ValueError(
-            "A snapshot holds the weights of the model and the state of its optimizer: build and "
-            f"compile the model first. Received: model={model.name}"
-        )
-    if not model.optimizer.built:
-        with strategy_scope(model):
-            model.optimizer.build(model.trainable_variables)

@@ -325,11 +325,43 @@ def test_a_metric_guided_training_resumes_where_it_was(tmp_path):
             if epoch == 3:
                 raise KeyboardInterrupt
 
-    straight, resumed = make(), make()
+    straight = make()
     train(straight)
+    resumed = make()
     with pytest.raises(KeyboardInterrupt):
         train(resumed, ko.callbacks.BackupAndRestore(tmp_path / "backup"), Kill())
     train(resumed, ko.callbacks.BackupAndRestore(tmp_path / "backup"))
     assert total(straight)[0] > 0
     for a, b in zip(straight.variables, resumed.variables, strict=True):
         np.testing.assert_array_equal(a.numpy(), b.numpy(), err_msg=a.path)
+
+
+def test_two_searches_in_one_fit_raise_before_training():
+    model = make("convolutional")
+    callbacks = [
+        ko.callbacks.Pruning(ko.sparsity.MetricGuided(), rules=[(name, 0.1), ("*", None)])
+        for name in ("conv", "transposed")
+    ]
+    with refused(model, "cannot both look for the sparsity"):
+        fit(model, *callbacks)
+
+
+def test_a_search_goes_on_in_a_fit_that_continues():
+    """The baseline stays that of the dense model."""
+    model = make()
+
+    class Metric(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            zeros, size = total(self.model)
+            logs["val_accuracy"] = 1 - zeros / size
+
+    def train(begin, end):
+        guided = ko.sparsity.MetricGuided(budget=0.45, step=0.3, tolerance=0.1, mode="max")
+        pruning = ko.callbacks.Pruning(guided, "global")
+        fit(model, Metric(), pruning, initial_epoch=begin, epochs=end)
+
+    with pytest.warns(UserWarning, match="ended before the metric-guided search"):
+        train(0, 2)
+    train(2, 8)
+    zeros, size = total(model)
+    assert 0.3 <= zeros / size <= 0.45

@@ -181,7 +181,7 @@ def test_going_back_restores_weights_masks_and_optimizer():
         search.end()
     for variable, value in zip((*model.weights, *model.optimizer.variables), accepted, strict=True):
         np.testing.assert_array_equal(variable.numpy(), value)
-    search.remove()
+    search.undo()
     assert not any("metric_guided" in variable.name for variable in model.variables)
 
 
