@@ -9,12 +9,11 @@ from kerasopt.sparsity import (
     GuidedSparsity,
     MetricGuided,
     MetricSearch,
+    Plan,
     Rewinding,
-    Unit,
     criteria,
     make_targets,
     patterns,
-    remaining_level,
     scopes,
     select_layers,
     sparsity_schedule,
@@ -126,10 +125,14 @@ class Pruning(TimedCallback):
         for level in (self.schedule, *(argument for _, argument in self.rules)):
             if level is not None:
                 self.pattern.check_sparsity(level.final, self.scope)
-        self._units: list[Unit] = []
+        self._plan = self._empty_plan()
         # The update up to which that is done which is done only once.
         self._done: int | None = None
         self._search: MetricSearch | None = None
+
+    def _empty_plan(self):
+        alone = isinstance(self.scope, scopes.LayerScope)
+        return Plan(self.schedule, joint=not alone and self.guided is None)
 
     def _ruled(self, argument):
         if argument is None or isinstance(argument, schedules.Schedule):
@@ -141,22 +144,21 @@ class Pruning(TimedCallback):
         return sparsity_schedule(schedule)
 
     def attach(self, model):
-        units: dict[int, Unit] = {}
-        for path, layer, schedule in self._select(model):
-            unit = units.setdefault(id(schedule), Unit(schedule))
-            unit.targets += make_targets(model, path, layer, self.pattern, self.attachments)
-        self._units = list(units.values())
         self._done = self._search = None
+        self._plan = self._empty_plan()
+        for path, layer, schedule in self._select(model):
+            targets = make_targets(model, path, layer, self.pattern, self.attachments)
+            self._plan.add(schedule, targets)
         if self.guided is not None:
             self._forbid_two_searches(model)
-            masks = [weight.link.mask for target in self._targets for weight in target.weights]
+            masks = [weight.link.mask for weight in self._plan.weights]
             self._search = MetricSearch(self.guided, model, masks)
             self.attachments.at_end(self._search.close)
         if self.rewinding is not None:
             self.rewinding.attach(model)
             self.attachments.at_end(self.rewinding.detach)
-        self.criterion.gather(self._members, model, self.attachments)
-        self.regrowth.attach(self._targets, model, self.attachments)
+        self.criterion.gather(self._plan.members, model, self.attachments)
+        self.regrowth.attach(self._plan.targets, model, self.attachments)
 
     def detach(self):
         super().detach()
@@ -175,53 +177,31 @@ class Pruning(TimedCallback):
                 f"Give one of them a schedule. Received: schedule={self.guided}"
             )
 
-    @property
-    def _targets(self):
-        return [target for unit in self._units for target in unit.targets]
-
     def check(self, horizon):
-        for part in self._timed:
-            part.check(horizon)
-        for unit, level in self._levels(self._finals):
-            if not 0 <= level < 1:
-                raise ValueError(
-                    f"The rules leave no way to a sparsity of {unit.schedule.final}: the layers "
-                    f"without a rule would have to reach {level:.3f}. Change the rules, or "
-                    f'take `scope="layer"`. Received: rules={self.rules}'
-                )
-        gathers = any(weight.gathered is not None for weight in self._members)
-        if not gathers:
+        self._plan.check(horizon)
+        for part in (self.regrowth.schedule, self.rewinding):
+            if part is not None:
+                part.check(horizon)
+        at_once = [level for _, level in self._plan.levels(0, horizon) if level > 0]
+        if not any(weight.gathered is not None for weight in self._plan.members):
             # What a function of the user's own returns is refused here, not in mid-training.
-            self.scope.keep([target.scores(self.criterion) for target in self._targets], 0.0)
-        at_once = [unit.level(0, horizon) for unit in self._units]
-        if gathers and any(at_once):
+            self.scope.keep([target.scores(self.criterion) for target in self._plan.targets], 0.0)
+        elif at_once:
             raise ValueError(
                 "The criterion scores weights by what it gathers in training, so there is nothing "
                 "to prune by before the first update: pass a schedule that begins later, such as "
-                f'`OneShot({max(filter(None, at_once))}, begin="10%")`. '
+                f'`OneShot({max(at_once)}, begin="10%")`. '
                 f"Received: criterion={self.criterion}, schedule={self.schedule}"
             )
 
-    @property
-    def _finals(self):
-        return [(unit, unit.schedule.final) for unit in self._units]
-
-    @property
-    def _members(self):
-        return [weight for target in self._targets for weight in target.members]
-
-    @property
-    def _timed(self):
-        """All that is due at times of its own."""
-        parts = [*(unit.schedule for unit in self._units), self.regrowth.schedule, self.rewinding]
-        return [part for part in parts if part is not None]
-
     def span(self, horizon):
-        begins, ends = zip(*(unit.schedule.span(horizon) for unit in self._units), strict=True)
+        spans = [schedule.span(horizon) for schedule in self._plan.schedules]
+        begins, ends = zip(*spans, strict=True)
         return min(begins), max(ends)
 
     def next_due(self, update, horizon):
-        due = [part.next_due(update, horizon) for part in self._timed]
+        parts = [*self._plan.schedules, self.regrowth.schedule, self.rewinding]
+        due = [part.next_due(update, horizon) for part in parts if part is not None]
         return min((moment for moment in due if moment is not None), default=None)
 
     def on_update(self, update, horizon):
@@ -230,35 +210,22 @@ class Pruning(TimedCallback):
             self._done = update
         if self.rewinding is not None:
             self.rewinding.remember(update, horizon)
-        levels = [(unit, unit.level(update, horizon)) for unit in self._units]
-        finals = dict(self._levels(self._finals))
         revive = self.regrowth.revives(update, horizon)
-        for unit, level in self._levels(levels):
-            # Where rules lag behind, other layers may not make up for more than in the end.
-            level = min(level, finals[unit])
-            update_masks(unit.targets, level, self.criterion, self.scope, revive)
+        for targets, level in self._plan.levels(update, horizon):
+            update_masks(targets, level, self.criterion, self.scope, revive)
         if self.rewinding is not None and self._newly_due(self.schedule, update, horizon):
             with Clock.of(self.model).held():
-                self.rewinding.restore(self._targets)
+                self.rewinding.restore(self._plan.weights)
         due = self._newly_due(self.regrowth.schedule, update, horizon)
         if due is not None:
             share = self.regrowth.schedule(due, horizon)
-            self.regrowth.exchange(self._targets, share, due, self.model)
+            self.regrowth.exchange(self._plan.targets, share, due, self.model)
         self._done = update
 
     def _newly_due(self, schedule, update, horizon):
         """Returns the update of an application that this training has not done; else `None`."""
         due = None if schedule is None else schedule.last_due(update, horizon)
         return due if due is not None and due > self._done else None
-
-    def _levels(self, levels):
-        """Returns (unit, sparsity) for the units whose first sparsity is due."""
-        levels = [(unit, level) for unit, level in levels if level is not None]
-        if self.guided is not None or isinstance(self.scope, scopes.LayerScope):
-            return levels
-        ruled = [(unit, level) for unit, level in levels if unit.schedule is not self.schedule]
-        free = [(unit, level) for unit, level in levels if unit.schedule is self.schedule]
-        return ruled + [(unit, remaining_level(level, unit, ruled)) for unit, level in free]
 
     def on_epoch_begin(self, epoch, logs=None):
         begins = self._done is None
@@ -267,7 +234,7 @@ class Pruning(TimedCallback):
             clock = Clock.of(self.model)
             self.zero_hidden()
             if begins:
-                self._search.start(epoch, self._sparsity)
+                self._search.start(epoch, self._plan.sparsity)
             with clock.held():
                 self.schedule.level = self._search.advance()
             self.on_update(clock.update, self.horizon)
@@ -289,11 +256,6 @@ class Pruning(TimedCallback):
     def stage(self):
         return super().stage if self._search is None else self._search.stage
 
-    @property
-    def _sparsity(self):
-        live = sum(int(weight.mask.sum()) for weight in self._members)
-        return 1 - live / sum(weight.size for weight in self._members)
-
     def zero_hidden(self):
         """Sets the values under the masks to zero, as files hold them.
 
@@ -302,6 +264,5 @@ class Pruning(TimedCallback):
         gradients by their global norm).
         """
         if not self.regrowth.keeps_hidden:
-            for target in self._targets:
-                for weight in target.weights:
-                    weight.zero_hidden()
+            for weight in self._plan.weights:
+                weight.zero_hidden()

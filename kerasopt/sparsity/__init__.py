@@ -19,13 +19,13 @@ from kerasopt.sparsity.patterns import (
     Kernel,
     Pattern,
 )
+from kerasopt.sparsity.plan import Plan
 from kerasopt.sparsity.regrowth import SET, Regrowth, RigL, StraightThrough
 from kerasopt.sparsity.rewinding import Rewinding
 from kerasopt.sparsity.scopes import LAMP, ErdosRenyiKernel, GlobalScope, LayerScope, Scope
 from kerasopt.sparsity.sensitivity_analysis import Sensitivity, sensitivity
 from kerasopt.sparsity.sparsity_schedule import sparsity_schedule
 from kerasopt.sparsity.target import Target
-from kerasopt.sparsity.unit import Unit, remaining_level
 from kerasopt.sparsity.update import update_masks
 
 __all__ = [
@@ -50,6 +50,7 @@ __all__ = [
     "MetricSearch",
     "Movement",
     "Pattern",
+    "Plan",
     "Random",
     "Regrowth",
     "Rewinding",
@@ -59,7 +60,6 @@ __all__ = [
     "Sensitivity",
     "StraightThrough",
     "Target",
-    "Unit",
     "Wanda",
     "attach_masks",
     "criteria",
@@ -68,7 +68,6 @@ __all__ = [
     "optimizers_of",
     "patterns",
     "regrowth",
-    "remaining_level",
     "scopes",
     "select_layers",
     "sensitivity",

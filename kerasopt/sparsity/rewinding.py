@@ -5,9 +5,9 @@ import re
 import keras
 
 from kerasopt.schedules import Iterative, OneShot, Schedule
+from kerasopt.sparsity.masked_weight import MaskedWeight
 from kerasopt.sparsity.optimizer_slots import optimizers_of, slots
 from kerasopt.sparsity.snapshot import Snapshot
-from kerasopt.sparsity.target import Target
 from kerasopt.times import Horizon, Time, epochs, resolve, validate_time
 
 _EPOCH = re.compile(r"epoch (\d+)")
@@ -78,9 +78,8 @@ class Rewinding:
         elif update == 0 or not self._snapshot.is_taken:
             self._snapshot.take()
 
-    def restore(self, targets: list[Target]):
+    def restore(self, weights: list[MaskedWeight]):
         """Goes back, but for what is pruned since then: that is zero, in files too."""
-        weights = [weight for target in targets for weight in target.weights]
         masks = {id(weight.stored): weight.link.mask for weight in weights}
         state = [(weight.stored, weight.link.mask) for weight in weights]
         for optimizer in optimizers_of(self._model):

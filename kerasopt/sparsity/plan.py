@@ -1,0 +1,106 @@
+"""Which sparsity each target has to have, and when."""
+
+from dataclasses import dataclass, field
+
+from kerasopt.schedules import Schedule
+from kerasopt.sparsity.masked_weight import MaskedWeight
+from kerasopt.sparsity.target import Target
+from kerasopt.times import Horizon
+
+
+@dataclass(eq=False)
+class Unit:
+    """Targets that follow one schedule.
+
+    Attributes:
+        schedule: A `Schedule` of sparsities.
+        targets: List of `Target`.
+    """
+
+    schedule: Schedule
+    targets: list[Target] = field(default_factory=list)
+
+    @property
+    def size(self) -> int:
+        """The number of weights that count."""
+        return sum(target.size for target in self.targets)
+
+
+class Plan:
+    """The targets of a pruning, by the schedules that they follow.
+
+    Args:
+        schedule: The `Schedule` of the layers that no rule names.
+        joint: Boolean, whether it is the sparsity of all weights together, so
+            that layers without a rule make up for those with one.
+    """
+
+    def __init__(self, schedule: Schedule, joint: bool):
+        self._schedule = schedule
+        self._joint = joint
+        self._units: dict[int, Unit] = {}
+
+    def add(self, schedule: Schedule, targets: list[Target]) -> None:
+        """Lets targets follow a schedule."""
+        self._units.setdefault(id(schedule), Unit(schedule)).targets += targets
+
+    @property
+    def schedules(self) -> list[Schedule]:
+        """All schedules that targets follow."""
+        return [unit.schedule for unit in self._units.values()]
+
+    @property
+    def targets(self) -> list[Target]:
+        """All targets."""
+        return [target for unit in self._units.values() for target in unit.targets]
+
+    @property
+    def members(self) -> list[MaskedWeight]:
+        """All weights that count."""
+        return [weight for target in self.targets for weight in target.members]
+
+    @property
+    def weights(self) -> list[MaskedWeight]:
+        """All weights that are masked."""
+        return [weight for target in self.targets for weight in target.weights]
+
+    @property
+    def sparsity(self) -> float:
+        """The fraction of the weights that are pruned at present."""
+        live = sum(int(weight.mask.sum()) for weight in self.members)
+        return 1 - live / sum(weight.size for weight in self.members)
+
+    def check(self, horizon: Horizon) -> None:
+        """Raises `ValueError` if the rules leave no way to the sparsity of all."""
+        for schedule in self.schedules:
+            schedule.check(horizon)
+        for unit, level in self._final_levels():
+            if not 0 <= level < 1:
+                raise ValueError(
+                    f"The rules leave no way to a sparsity of {unit.schedule.final}: the layers "
+                    f"without a rule would have to reach {level:.3f}. Change the rules, or take "
+                    f'`scope="layer"`. Received: final={unit.schedule.final}'
+                )
+
+    def levels(self, update: int, horizon: Horizon) -> list[tuple[list[Target], float]]:
+        """Returns (targets, sparsity) for all whose first sparsity is due at `update`."""
+        due = [(unit, unit.schedule.last_due(update, horizon)) for unit in self._units.values()]
+        levels = [(unit, unit.schedule(at, horizon)) for unit, at in due if at is not None]
+        finals = dict(self._final_levels())
+        # Where rules lag behind, other layers may not make up for more than in the end.
+        return [
+            (unit.targets, min(level, finals[unit])) for unit, level in self._made_up_for(levels)
+        ]
+
+    def _final_levels(self):
+        units = self._units.values()
+        return self._made_up_for([(unit, unit.schedule.final) for unit in units])
+
+    def _made_up_for(self, levels):
+        if not self._joint:
+            return levels
+        ruled = [(unit, level) for unit, level in levels if unit.schedule is not self._schedule]
+        free = [(unit, level) for unit, level in levels if unit.schedule is self._schedule]
+        given = sum(unit.size * level for unit, level in ruled)
+        total = sum(unit.size for unit, _ in levels)
+        return ruled + [(unit, (level * total - given) / unit.size) for unit, level in free]
