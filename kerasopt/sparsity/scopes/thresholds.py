@@ -8,14 +8,17 @@ from kerasopt.sparsity.scopes.selection import keep_highest
 
 @keras.saving.register_keras_serializable(package="kerasopt")
 class LayerScope(Scope):
-    """The same sparsity in every layer."""
+    """The same sparsity in every layer, each of which keeps one group at least."""
 
     def keep(self, scores, sparsity):
-        return [
-            kept
-            for target in scores
-            for kept in keep_highest([target], round(sparsity * target.size))
-        ]
+        return [self._keep(target, sparsity) for target in scores]
+
+    def _keep(self, target, sparsity):
+        # A layer without weights stops all that comes after it.
+        (kept,) = keep_highest(
+            [target], min(round(sparsity * target.size), target.size - target.largest)
+        )
+        return kept
 
 
 @keras.saving.register_keras_serializable(package="kerasopt")
