@@ -5,23 +5,14 @@ import copy
 from kerasopt import schedules
 from kerasopt.callbacks.clock import Clock
 from kerasopt.callbacks.timed import TimedCallback, attached
-from kerasopt.sparsity import (
-    GuidedSparsity,
-    MetricGuided,
-    MetricSearch,
-    Plan,
-    Rewinding,
-    criteria,
-    make_targets,
-    patterns,
-    scopes,
-    select_layers,
-    sparsity_schedule,
-    update_masks,
-)
-from kerasopt.sparsity import (
-    regrowth as regrowths,
-)
+from kerasopt.sparsity import criteria, patterns, scopes, sparsity_schedule, update_masks
+from kerasopt.sparsity import regrowth as regrowths
+from kerasopt.sparsity.guided_sparsity import GuidedSparsity
+from kerasopt.sparsity.masking import make_targets, select_layers
+from kerasopt.sparsity.metric_guided import MetricGuided
+from kerasopt.sparsity.metric_search import MetricSearch
+from kerasopt.sparsity.plan import Plan
+from kerasopt.sparsity.rewinding import Rewinding
 
 
 class Pruning(TimedCallback):
