@@ -48,6 +48,9 @@ def assert_integers(weight, axes, message="") -> None:
 def shared_axes(layer, name) -> tuple:
     """Returns the axes over which the weights of one output channel extend."""
     rank = len(getattr(layer, name).shape)
+    if isinstance(layer, keras.layers.EinsumDense):
+        _, kernel, outputs = layer.equation.replace("->", ",").split(",")
+        return tuple(axis for axis, letter in enumerate(kernel) if letter not in outputs)
     if name == "depthwise_kernel" or isinstance(layer, keras.layers.DepthwiseConv2D):
         return tuple(range(rank - 2))
     if isinstance(layer, keras.layers.Conv2DTranspose):
