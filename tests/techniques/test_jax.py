@@ -5,7 +5,7 @@ from processes import TESTS, run_on_jax
 FILES = [
     "callbacks/test_pruning.py",
     "callbacks/test_dynamic_pruning.py",
-    "sparsity/test_regrowth.py",
+    "sparsity/regrowth/test_regrowth.py",
     "sparsity/test_rewinding.py",
     "techniques/test_together.py",
 ]
