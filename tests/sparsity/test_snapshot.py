@@ -1,10 +1,7 @@
-import os
-import subprocess
-import sys
-
 import keras
 import numpy as np
 import pytest
+from processes import run
 
 import kerasopt as ko
 from kerasopt.callbacks.clock import Clock
@@ -276,11 +273,4 @@ for first, second in zip(*ends, strict=True):
 
 
 def test_mirrored_strategy_in_its_own_process():
-    process = subprocess.run(
-        [sys.executable, "-P", "-c", MIRRORED],
-        env={**os.environ, "KERAS_BACKEND": "tensorflow"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert process.returncode == 0, process.stderr
+    run("-P", "-c", MIRRORED, KERAS_BACKEND="tensorflow")
