@@ -20,6 +20,7 @@ import threading
 import time
 
 import numpy as np
+from batches import shuffled_batches
 
 BATCH = 32
 
@@ -44,7 +45,7 @@ def compile_model(keras, model, **options):
 def data(steps):
     rng = np.random.default_rng(0)
     x = rng.standard_normal((BATCH * steps, 32, 32, 3)).astype("float32")
-    return x, rng.integers(0, 10, BATCH * steps)
+    return shuffled_batches(x, rng.integers(0, 10, BATCH * steps), BATCH)
 
 
 class Variant:
@@ -56,7 +57,8 @@ class Variant:
         begin = keras.callbacks.LambdaCallback(on_epoch_begin=self._begin)
         end = keras.callbacks.LambdaCallback(on_epoch_end=self._end)
         callbacks = [begin, *callbacks, end]
-        fit = functools.partial(model.fit, *data(steps), BATCH, rounds, 0, callbacks)
+        options = {"epochs": rounds, "verbose": 0, "shuffle": False, "callbacks": callbacks}
+        fit = functools.partial(model.fit, data(steps), **options)
         threading.Thread(target=fit, daemon=True).start()
 
     def _begin(self, *_):
