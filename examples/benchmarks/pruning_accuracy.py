@@ -34,6 +34,7 @@ METHODS = {
     "lamp": {"scope": "lamp"},
     "random": {"criterion": "random"},
     "saliency": {"criterion": "saliency"},
+    "saliency-global": {"criterion": "saliency", "scope": "global"},
     "movement": {"criterion": "movement"},
     "wanda": {"criterion": "wanda"},
     "block4x1": {"pattern": "block4x1"},
@@ -51,7 +52,13 @@ METHODS = {
         "schedule": lambda sparsity: ko.schedules.OneShot(sparsity, begin="50%"),
         "rewind": "init",
     },
+    # What stands for the sparsity here is the budget, in accuracy on images held out.
+    "metric_guided": {
+        "schedule": lambda budget: ko.sparsity.MetricGuided("val_accuracy", budget, step=0.2),
+        "scope": "lamp",
+    },
 }
+HELD_OUT = 5_000
 # These begin with random weights; `scratch` is their dense control.
 FROM_SCRATCH = ("float", "scratch", "static", "set", "rigl", "lottery")
 
@@ -83,20 +90,13 @@ def run(folder, data, method, sparsity, seed, epochs):
         task.load_weights(model, weights)
     pruning = callbacks(method, sparsity, task.schedule_end(epochs, len(data[0][0])))
     rounds = 2 if method == "lottery" else 1  # dense, and sparse from the same initial weights
-    figures = task.train(keras, model, data, epochs, rate, pruning, rounds)
+    held_out = HELD_OUT if method == "metric_guided" else 0
+    figures = task.train(keras, model, data, epochs, rate, pruning, rounds, held_out)
     if method == "float":
         task.save_weights(model, weights)
     layers = task.pruned_layers(model)
     shares = {layer.name: task.zeros([layer]) for layer in layers}
     return {**figures, "zeros": task.zeros(layers), "layers": shares}
-
-
-def spread(values, error=False):
-    """Mean and standard deviation, or the standard error of the mean."""
-    mean = f"{statistics.mean(values):.2f}"
-    if len(values) == 1:
-        return mean
-    return f"{mean} ± {statistics.stdev(values) / (len(values) ** 0.5 if error else 1):.2f}"
 
 
 def table(folder):
@@ -118,7 +118,7 @@ def table(folder):
             "" if library == "tfmot" else difference(group, results.get(control, {}))
             for control in controls
         ]
-        accuracy = spread([record["accuracy"] for record in group.values()])
+        accuracy = task.spread([record["accuracy"] for record in group.values()])
         zeros = 100 * statistics.mean(record["zeros"] for record in group.values())
         name = method if library == "kerasopt" else f"{library}, {method}"
         cells = (f"{zeros:.2f}", epochs, name, len(group), accuracy, *differences)
@@ -130,7 +130,7 @@ def difference(group, control):
     pairs = [(group[seed], control[seed]) for seed in group if seed in control]
     if not pairs or group is control:
         return ""
-    return spread([run["accuracy"] - other["accuracy"] for run, other in pairs], error=True)
+    return task.spread([run["accuracy"] - other["accuracy"] for run, other in pairs], error=True)
 
 
 def main():

@@ -5,6 +5,7 @@ tensorflow-model-optimization needs: `keras` is an argument everywhere.
 """
 
 import json
+import statistics
 import sys
 import time
 from pathlib import Path
@@ -92,19 +93,25 @@ def schedule_end(epochs, images):
     return int(0.6 * epochs * steps) // FREQUENCY * FREQUENCY
 
 
-def train(keras, model, data, epochs, rate, callbacks=(), rounds=1):
+def train(keras, model, data, epochs, rate, callbacks=(), rounds=1, held_out=0):
     """Trains with Adam; returns the figures.
 
-    The learning rate falls to zero along a cosine, in each of the rounds.
+    The learning rate falls to zero along a cosine, in each of the rounds. The last `held_out`
+    training images are validation data.
     """
-    training, test = data
-    steps = -(-len(training[0]) // BATCH)
+    (x, y), test = data
+    validation = {}
+    if held_out:
+        validation = {"validation_data": (x[-held_out:], y[-held_out:])}
+        validation["validation_batch_size"] = 500
+        x, y = x[:-held_out], y[:-held_out]
+    steps = -(-len(x) // BATCH)
     decay = keras.optimizers.schedules.CosineDecay(rate, epochs // rounds * steps)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.Adam(decay), loss, metrics=["accuracy"])
+    options = {"epochs": epochs, "verbose": 0, "shuffle": False, "callbacks": list(callbacks)}
     began = time.perf_counter()
-    batches = shuffled_batches(*training, BATCH)
-    model.fit(batches, epochs=epochs, verbose=0, shuffle=False, callbacks=list(callbacks))
+    model.fit(shuffled_batches(x, y, BATCH), **options, **validation)
     seconds = time.perf_counter() - began
     accuracy = model.evaluate(*test, batch_size=500, verbose=0)[1]
     return {"epochs": epochs, "accuracy": round(100 * accuracy, 2), "seconds": round(seconds, 1)}
@@ -153,3 +160,11 @@ def read(path):
 def recorded(path, key):
     """Whether a record of the file has all items of `key`."""
     return any(key.items() <= record.items() for record in read(path))
+
+
+def spread(values, error=False):
+    """Mean and standard deviation, or the standard error of the mean."""
+    mean = f"{statistics.mean(values):.2f}"
+    if len(values) == 1:
+        return mean
+    return f"{mean} ± {statistics.stdev(values) / (len(values) ** 0.5 if error else 1):.2f}"
