@@ -63,11 +63,13 @@ HELD_OUT = 5_000
 FROM_SCRATCH = ("float", "scratch", "static", "set", "rigl", "lottery")
 
 
-def callbacks(method, sparsity, end):
+def callbacks(method, sparsity, end, seed):
     """Returns what prunes; nothing for the controls."""
     if method not in METHODS:
         return []
     options = dict(METHODS[method])
+    if options.get("criterion") == "random":
+        options["criterion"] = ko.sparsity.Random(seed)
     gradual = lambda sparsity: ko.schedules.PolynomialDecay(  # noqa: E731
         0.0, sparsity, 0, end, frequency=task.FREQUENCY
     )
@@ -88,7 +90,7 @@ def run(folder, data, method, sparsity, seed, epochs):
     _, rate = task.TRAINING if method in FROM_SCRATCH else task.FINE_TUNING
     if method not in FROM_SCRATCH:
         task.load_weights(model, weights)
-    pruning = callbacks(method, sparsity, task.schedule_end(epochs, len(data[0][0])))
+    pruning = callbacks(method, sparsity, task.schedule_end(epochs, len(data[0][0])), seed)
     rounds = 2 if method == "lottery" else 1  # dense, and sparse from the same initial weights
     held_out = HELD_OUT if method == "metric_guided" else 0
     figures = task.train(keras, model, data, epochs, rate, pruning, rounds, held_out)
