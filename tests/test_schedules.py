@@ -68,7 +68,18 @@ def test_begin_after_end_in_this_training():
     schedule.check(Horizon(300))
 
 
-@pytest.mark.parametrize("frequency", [0, -1, 1.5, "10%"])
+def test_a_frequency_in_epochs():
+    schedule = Linear(0.0, 1.0, begin=5, end=45, frequency=epochs(2))
+    horizon = Horizon(total=50, updates_per_epoch=7.5)
+    assert [schedule.next_due(update, horizon) for update in (5, 20, 35, 45)] == [20, 35, 45, None]
+    assert schedule.last_due(34, horizon) == 20
+    again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(schedule))
+    assert again.frequency == epochs(2)
+    with pytest.raises(ValueError, match="`frequency` is relative to the length of the training"):
+        schedule.next_due(5, Horizon())
+
+
+@pytest.mark.parametrize("frequency", [0, -1, 1.5, "10%", True, epochs(0)])
 def test_bad_frequency(frequency):
     with pytest.raises(ValueError, match="`frequency`"):
         Linear(0.0, 1.0, frequency=frequency)

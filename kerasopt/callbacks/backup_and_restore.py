@@ -13,7 +13,7 @@ import numpy as np
 from keras.src.backend.common.global_state import get_global_attribute
 from keras.src.random.seed_generator import GLOBAL_SEED_GENERATOR, global_seed_generator
 
-from kerasopt.callbacks.timed import undo_on_failure
+from kerasopt.callbacks.timed import TimedCallback, attached, running, undo_on_failure
 from kerasopt.model_state import build_optimizer
 
 _LATEST, _PREVIOUS, _UNFINISHED = "latest.npz", "previous.npz", "unfinished.npz"
@@ -97,11 +97,20 @@ class BackupAndRestore(keras.callbacks.Callback):
         if self.delete_checkpoint:
             self._delete()
         elif self._epoch is not None:
-            self._save(self._epoch + 1)
+            self._save(self._epoch + 1, finished=True)
 
-    def _save(self, epoch: int):
-        variables = _variables(self.model)
-        header = {"epoch": epoch, "signature": _signature(variables), "random": _randomness()}
+    def _save(self, epoch: int, finished: bool = False):
+        model = self.model
+        variables = _variables(model)
+        if finished:
+            # Callbacks after this one have not yet taken theirs off.
+            variables = _without_passing(variables, running(model))
+        header = {
+            "epoch": epoch,
+            "finished": finished,
+            "signature": _signature(variables),
+            "random": _randomness(),
+        }
         encoded = np.frombuffer(json.dumps(header).encode(), "uint8")
         os.makedirs(self.backup_dir, exist_ok=True)
         with open(self._path(_UNFINISHED), "wb") as file:
@@ -125,6 +134,8 @@ class BackupAndRestore(keras.callbacks.Callback):
             return
         header, values = backup
         variables = _variables(model)
+        if header["finished"]:
+            variables = _without_passing(variables, attached(model))
         if _signature(variables) != header["signature"]:
             raise ValueError(
                 "The backup was written by another model, optimizer or set of callbacks. Restore "
@@ -192,6 +203,14 @@ def _variables(model: keras.Model) -> list[keras.Variable]:
     """All that the train step reads and writes, but for metrics, which every epoch resets."""
     optimizers = [v for v in vars(model).values() if isinstance(v, keras.optimizers.Optimizer)]
     return [*model.variables, *(v for optimizer in optimizers for v in optimizer.variables)]
+
+
+def _without_passing(
+    variables: list[keras.Variable], callbacks: list[TimedCallback]
+) -> list[keras.Variable]:
+    """Leaves out what callbacks have put on the model for one training only."""
+    passing = {id(v) for callback in callbacks for v in callback.attachments.passing}
+    return [variable for variable in variables if id(variable) not in passing]
 
 
 def _signature(variables: list[keras.Variable]) -> list:

@@ -92,7 +92,7 @@ class Compression(TimedCallback):
 class _DeclaredPruning(Pruning):
     def _select(self, model):
         return [
-            (path, layer, layer.pruning)
+            graph.Selection(path, layer, layer.pruning)
             for path, layer in graph.layers(model)
             if isinstance(layer, DropIn) and layer.pruning is not None
         ]

@@ -8,6 +8,7 @@ from kerasopt.callbacks.timed import TimedCallback, attached
 from kerasopt.sparsity import criteria, patterns, scopes, sparsity_schedule, update_masks
 from kerasopt.sparsity import regrowth as regrowths
 from kerasopt.sparsity.guided_sparsity import GuidedSparsity
+from kerasopt.sparsity.hidden_values import zero_hidden
 from kerasopt.sparsity.masking import make_targets, select_layers
 from kerasopt.sparsity.metric_guided import MetricGuided
 from kerasopt.sparsity.metric_search import MetricSearch
@@ -100,7 +101,8 @@ class Pruning(TimedCallback):
     ):
         super().__init__()
         self.guided = schedule if isinstance(schedule, MetricGuided) else None
-        self.schedule = GuidedSparsity(schedule) if self.guided else sparsity_schedule(schedule)
+        self._guide = GuidedSparsity(schedule) if self.guided else None
+        self.schedule = self._guide or sparsity_schedule(schedule)
         self.scope = scopes.get(scope)
         self.criterion = criteria.get(criterion)
         self.pattern = patterns.get(pattern)
@@ -112,6 +114,11 @@ class Pruning(TimedCallback):
                 f"scope 'global', or another criterion. Received: criterion={self.criterion}"
             )
         self.rewinding = None if rewind is None else Rewinding(rewind, self.schedule)
+        if self.rewinding is not None and self.regrowth.keeps_hidden:
+            raise ValueError(
+                "Rewinding takes pruned weights back to zero, so they are not latent: leave either "
+                f"out. Received: rewind={rewind!r}, regrowth={type(self.regrowth).__name__}"
+            )
         self.rules = [(selector, self._ruled(argument)) for selector, argument in rules]
         for level in (self.schedule, *(argument for _, argument in self.rules)):
             if level is not None:
@@ -137,17 +144,18 @@ class Pruning(TimedCallback):
     def attach(self, model):
         self._done = self._search = None
         self._plan = self._empty_plan()
-        for path, layer, schedule in self._select(model):
-            targets = make_targets(model, path, layer, self.pattern, self.attachments)
-            self._plan.add(schedule, targets)
+        selected = self._select(model)
+        made = make_targets(model, selected, self.pattern, self.attachments)
+        for selection, targets in zip(selected, made, strict=True):
+            self._plan.add(selection.argument, targets)
         if self.guided is not None:
-            self._forbid_two_searches(model)
+            self._check_search(model)
             masks = [weight.link.mask for weight in self._plan.weights]
             self._search = MetricSearch(self.guided, model, masks)
-            self.attachments.at_end(self._search.close)
+            self.attachments.at_end(self._search.close, self._search.copies)
         if self.rewinding is not None:
             self.rewinding.attach(model)
-            self.attachments.at_end(self.rewinding.detach)
+            self.attachments.at_end(self.rewinding.detach, self.rewinding.copies)
         self.criterion.gather(self._plan.members, model, self.attachments)
         self.regrowth.attach(self._plan.targets, model, self.attachments)
 
@@ -157,10 +165,15 @@ class Pruning(TimedCallback):
             self._search.undo()
 
     def _select(self, model):
-        """Returns (path, layer, schedule) of the layers to prune."""
+        """Returns the layers to prune, with their schedules."""
         return select_layers(model, self.pattern, self.rules, self.schedule)
 
-    def _forbid_two_searches(self, model):
+    def _check_search(self, model):
+        if self.schedule not in self._plan.schedules:
+            raise ValueError(
+                "The rules name every layer, so there is none whose sparsity the metric could "
+                f"guide. Received: schedule={self.guided}, rules={self.rules}"
+            )
         others = [other for other in attached(model) if other is not self]
         if any(getattr(other, "guided", None) is not None for other in others):
             raise ValueError(
@@ -170,9 +183,9 @@ class Pruning(TimedCallback):
 
     def check(self, horizon):
         self._plan.check(horizon)
-        for part in (self.regrowth.schedule, self.rewinding):
-            if part is not None:
-                part.check(horizon)
+        self.regrowth.check(horizon)
+        if self.rewinding is not None:
+            self.rewinding.check(horizon)
         at_once = [level for _, level in self._plan.levels(0, horizon) if level > 0]
         if not any(weight.gathered is not None for weight in self._plan.members):
             # What a function of the user's own returns is refused here, not in mid-training.
@@ -201,9 +214,7 @@ class Pruning(TimedCallback):
             self._done = update
         if self.rewinding is not None:
             self.rewinding.remember(update, horizon)
-        revive = self.regrowth.revives(update, horizon)
-        for targets, level in self._plan.levels(update, horizon):
-            update_masks(targets, level, self.criterion, self.scope, revive)
+        moved = self._move_masks(update, horizon)
         if self.rewinding is not None and self._newly_due(self.schedule, update, horizon):
             with Clock.of(self.model).held():
                 self.rewinding.restore(self._plan.weights)
@@ -211,7 +222,21 @@ class Pruning(TimedCallback):
         if due is not None:
             share = self.regrowth.schedule(due, horizon)
             self.regrowth.exchange(self._plan.targets, share, due, self.model)
+        if moved or due is not None:
+            self.zero_hidden()
         self._done = update
+
+    def _move_masks(self, update, horizon):
+        """Brings masks to their sparsities; returns whether one has moved."""
+        timed = [self.regrowth.schedule, *(s for s in self._plan.schedules if s is not self._guide)]
+        due = [self._newly_due(schedule, update, horizon) for schedule in timed]
+        revive = any(at is not None for at in due) and self.regrowth.revives(update, horizon)
+        return any(
+            [
+                update_masks(targets, level, self.criterion, self.scope, revive)
+                for targets, level in self._plan.levels(update, horizon)
+            ]
+        )
 
     def _newly_due(self, schedule, update, horizon):
         """Returns the update of an application that this training has not done; else `None`."""
@@ -248,12 +273,6 @@ class Pruning(TimedCallback):
         return super().stage if self._search is None else self._search.stage
 
     def zero_hidden(self):
-        """Sets the values under the masks to zero, as files hold them.
-
-        Nothing in the model reads them; but done where `BackupAndRestore` saves, this makes a
-        resumed run equal also in what sees every stored value (a regularizer, the clipping of
-        gradients by their global norm).
-        """
+        """Sets what the masks hide to zero, as files should hold it; latent weights stay."""
         if not self.regrowth.keeps_hidden:
-            for weight in self._plan.weights:
-                weight.zero_hidden()
+            zero_hidden(self.model, self._plan.weights)

@@ -4,6 +4,7 @@ from kerasopt.parametrization.attachment import parametrize, parametrized_layers
 from kerasopt.parametrization.attachments import Attachments
 from kerasopt.parametrization.baking import bake
 from kerasopt.parametrization.functions import renew_functions
+from kerasopt.parametrization.gradients import with_gradient_of
 from kerasopt.parametrization.link import OptionalState, Parametrization
 from kerasopt.parametrization.parametrized import Parametrized
 
@@ -17,4 +18,5 @@ __all__ = [
     "parametrized_layers",
     "renew_functions",
     "unparametrize",
+    "with_gradient_of",
 ]

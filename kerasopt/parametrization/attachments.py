@@ -1,6 +1,6 @@
 """What is attached to a model for one training."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import keras
 
@@ -15,6 +15,9 @@ class Attachments:
     Args:
         model: The model that is trained: it is what gets saved, so it owns the
             parametrizations of layers that its own code creates.
+
+    Attributes:
+        passing: List of the variables that leave the model when the training ends.
     """
 
     def __init__(self, model: keras.Model):
@@ -23,6 +26,7 @@ class Attachments:
         self.links: list[Parametrization] = []
         self._new: list[tuple[str, Parametrization]] = []
         self._ends: list[Callable[[], None]] = []
+        self.passing: list[keras.Variable] = []
 
     def put(self, path: str, layer: keras.layers.Layer, slot: str, link: Parametrization):
         """Attaches `link` to a slot of the `layer` at `path` of the model.
@@ -49,12 +53,18 @@ class Attachments:
         weight = f"{path}/{slot}"
         if (weight, link) in self._new:
             self._new.remove((weight, link))
-        self.at_end(lambda: unparametrize(self.model, weight, link))
+        self.at_end(lambda: unparametrize(self.model, weight, link), link.variables)
         return link
 
-    def at_end(self, undo: Callable[[], None]) -> None:
-        """Calls `undo` when the training ends, or when all of it is undone."""
+    def at_end(self, undo: Callable[[], None], state: Iterable[keras.Variable] = ()) -> None:
+        """Calls `undo` when the training ends, or when all of it is undone.
+
+        Args:
+            undo: What takes something off the model.
+            state: The variables that are there until then.
+        """
         self._ends.append(undo)
+        self.passing += state
 
     def finish(self) -> None:
         """Makes the model forget the functions it traced without what was attached."""
@@ -63,7 +73,7 @@ class Attachments:
 
     def end(self) -> None:
         """Takes off what was there for the training only."""
-        ends, self._ends = self._ends, []
+        ends, self._ends, self.passing = self._ends, [], []
         for undo in reversed(ends):
             undo()
         if ends:

@@ -5,7 +5,7 @@ import math
 import keras
 
 from kerasopt.schedules.schedule import Schedule, finite
-from kerasopt.times import Time
+from kerasopt.times import Epochs, Time
 
 
 @keras.saving.register_keras_serializable(package="kerasopt")
@@ -42,7 +42,7 @@ class PolynomialDecay(Schedule):
         begin: Time = "0%",
         end: Time = "100%",
         power: float = 3.0,
-        frequency: int | None = None,
+        frequency: int | Epochs | None = None,
     ):
         super().__init__(initial, final, begin, end, frequency)
         self.power = finite(power, "power")

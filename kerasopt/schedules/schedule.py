@@ -6,7 +6,7 @@ import warnings
 
 import keras
 
-from kerasopt.times import Horizon, Time, magnitude, resolve, validate_time
+from kerasopt.times import Epochs, Horizon, Time, magnitude, resolve, validate_time
 
 UNKNOWN = Horizon()
 
@@ -29,9 +29,10 @@ class Schedule:
         final: Value from `end` on, a float.
         begin: Time of the first application.
         end: Time of the last one, at which `final` is reached.
-        frequency: Updates between two applications. `None` means a hundredth of the way from
-            `begin` to `end`, rounded up, so every update in a short run. (With a fixed number,
-            100 in tfmot, short runs silently never prune: tensorflow/model-optimization#973.)
+        frequency: Updates between two applications, or `kerasopt.epochs(n)`. `None` means a
+            hundredth of the way from `begin` to `end`, rounded up, so every update in a short
+            run. (With a fixed number, 100 in tfmot, short runs silently never prune:
+            tensorflow/model-optimization#973.)
 
     Raises:
         ValueError: If a value is not finite, a time malformed, `begin` after `end`, or `frequency`
@@ -44,18 +45,13 @@ class Schedule:
         final: float,
         begin: Time = "0%",
         end: Time = "100%",
-        frequency: int | None = None,
+        frequency: int | Epochs | None = None,
     ):
         self.initial = finite(initial, "initial")
         self.final = finite(final, "final")
         self.begin = validate_time(begin, "begin")
         self.end = validate_time(end, "end")
-        self.frequency = frequency
-        if frequency is not None and (not isinstance(frequency, int) or frequency < 1):
-            raise ValueError(
-                "`frequency` must be a positive number of optimizer updates. "
-                f"Received: frequency={frequency!r}"
-            )
+        self.frequency = _validate_frequency(frequency)
         if type(self.begin) is type(self.end) and magnitude(self.begin) > magnitude(self.end):
             raise ValueError(_BEGIN_AFTER_END.format(begin=begin, end=end))
 
@@ -91,7 +87,7 @@ class Schedule:
             return begin
         if update >= end:
             return None
-        step = self._step(begin, end)
+        step = self._step(begin, end, horizon)
         return min(end, begin + ((update - begin) // step + 1) * step)
 
     def last_due(self, update: int, horizon: Horizon = UNKNOWN) -> int | None:
@@ -106,7 +102,7 @@ class Schedule:
             return None
         if update >= end:
             return end
-        step = self._step(begin, end)
+        step = self._step(begin, end, horizon)
         return begin + (update - begin) // step * step
 
     def check(self, horizon: Horizon):
@@ -122,8 +118,10 @@ class Schedule:
                 stacklevel=2,
             )
 
-    def _step(self, begin: int, end: int) -> int:
-        return self.frequency or max(1, math.ceil((end - begin) / 100))
+    def _step(self, begin: int, end: int, horizon: Horizon) -> int:
+        if self.frequency is None:
+            return max(1, math.ceil((end - begin) / 100))
+        return max(1, resolve(self.frequency, horizon, "frequency"))
 
     def get_config(self) -> dict:
         return {
@@ -131,14 +129,14 @@ class Schedule:
             "final": self.final,
             "begin": keras.saving.serialize_keras_object(self.begin),
             "end": keras.saving.serialize_keras_object(self.end),
-            "frequency": self.frequency,
+            "frequency": keras.saving.serialize_keras_object(self.frequency),
         }
 
     @classmethod
     def from_config(cls, config: dict) -> "Schedule":
         times = {
             name: keras.saving.deserialize_keras_object(config[name])
-            for name in ("begin", "end")
+            for name in ("begin", "end", "frequency")
             if name in config
         }
         return cls(**{**config, **times})
@@ -146,6 +144,17 @@ class Schedule:
     def __repr__(self):
         arguments = ", ".join(f"{name}={value!r}" for name, value in self.get_config().items())
         return f"{type(self).__name__}({arguments})"
+
+
+def _validate_frequency(frequency: int | Epochs | None) -> int | Epochs | None:
+    if frequency is None:
+        return None
+    if isinstance(frequency, (int, Epochs)) and magnitude(validate_time(frequency, "frequency")):
+        return frequency
+    raise ValueError(
+        "`frequency` must be a positive number of optimizer updates, or `kerasopt.epochs(n)`. "
+        f"Received: frequency={frequency!r}"
+    )
 
 
 def finite(value: float, name: str) -> float:

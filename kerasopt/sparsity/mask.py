@@ -2,7 +2,7 @@
 
 import keras
 
-from kerasopt.parametrization import Parametrization, parametrized_layers
+from kerasopt.parametrization import Parametrization, parametrized_layers, with_gradient_of
 
 
 @keras.saving.register_keras_serializable(package="kerasopt")
@@ -62,11 +62,8 @@ class Mask(Parametrization):
     def call(self, inputs):
         # Not a product: a hidden value may be infinite.
         mask = keras.ops.convert_to_tensor(self.mask)
-        if self.dense_gradient:
-            zeros = inputs - keras.ops.stop_gradient(inputs)
-        else:
-            zeros = keras.ops.zeros_like(inputs)
-        return keras.ops.where(mask, inputs, zeros)
+        masked = keras.ops.where(mask, inputs, keras.ops.zeros_like(inputs))
+        return with_gradient_of(inputs, masked) if self.dense_gradient else masked
 
     def get_config(self):
         return {

@@ -15,6 +15,8 @@ class MaskedWeight:
     """A weight of a layer, with its mask.
 
     Attributes:
+        number: Integer, its place among the masked weights of one pruning: what random
+            numbers are drawn by, since automatic names differ from model to model.
         path: String, the path of the layer in the model.
         layer: The layer.
         name: String, the attribute name of the weight.
@@ -26,6 +28,7 @@ class MaskedWeight:
         growth: What a regrowth has gathered about it: a variable of its shape.
     """
 
+    number: int
     path: str
     layer: keras.layers.Layer
     name: str
@@ -66,11 +69,6 @@ class MaskedWeight:
             return False
         self.link.mask.assign(mask)
         return True
-
-    def zero_hidden(self) -> None:
-        """Sets the values under the mask to zero, as files hold them."""
-        stored = self.stored
-        stored.assign(keras.ops.where(self.link.mask.value, stored.value, 0.0))
 
     def __str__(self):
         """The path of the weight in the model, such as `"block1/conv/kernel"`."""

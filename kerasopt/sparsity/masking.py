@@ -1,6 +1,7 @@
 """Putting masks on a model, by a pattern."""
 
 import math
+import warnings
 from collections.abc import Iterable, Iterator
 
 import keras
@@ -10,6 +11,7 @@ from kerasopt.parametrization import Attachments
 from kerasopt.sparsity import patterns
 from kerasopt.sparsity.mask import Mask
 from kerasopt.sparsity.masked_weight import MaskedWeight
+from kerasopt.sparsity.output_channels import OutputChannels
 from kerasopt.sparsity.patterns import Filter, Head, Pattern
 from kerasopt.sparsity.target import Target
 
@@ -53,16 +55,12 @@ def attach_masks(
     rules = [(selector, wanted or None) for selector, wanted in rules]
     selected = select_layers(model, pattern, rules, default=True)
     try:
-        targets = [
-            target
-            for path, layer, _ in selected
-            for target in make_targets(model, path, layer, pattern, attachments)
-        ]
+        made = make_targets(model, selected, pattern, attachments)
     except ValueError:
         attachments.undo()
         raise
     attachments.finish()
-    return targets
+    return [target for targets in made for target in targets]
 
 
 def select_layers(model: keras.Model, pattern: Pattern, rules, default) -> list[graph.Selection]:
@@ -72,6 +70,9 @@ def select_layers(model: keras.Model, pattern: Pattern, rules, default) -> list[
 
     Raises:
         ValueError: If there is none.
+
+    Warns:
+        UserWarning: If it cannot be known which layer is the last.
     """
     kept = _last_layers(model) if isinstance(pattern, Filter) else set()
     selected = [
@@ -94,50 +95,60 @@ def select_layers(model: keras.Model, pattern: Pattern, rules, default) -> list[
 
 def make_targets(
     model: keras.Model,
-    path: str,
-    layer: keras.layers.Layer,
+    selected: Iterable[graph.Selection],
     pattern: Pattern,
     attachments: Attachments,
-) -> list[Target]:
-    """Puts masks on the weights of a layer, and returns what is pruned as one.
+) -> list[list[Target]]:
+    """Puts masks on the weights of layers; returns, for each layer, what is pruned as one.
 
     Args:
-        model: The model, for what follows the layer in it.
-        path: String, the path of the layer.
-        layer: The layer.
+        model: The model, for what follows a layer in it.
+        selected: The layers, from `select_layers`.
         pattern: A `Pattern`.
         attachments: `Attachments` to the model.
 
     Raises:
         ValueError: If the pattern does not fit one of the weights.
     """
+    make = _TargetMaker(model, pattern, attachments)
+    return [list(make.targets(path, layer)) for path, layer, _ in selected]
 
-    def masked(path, layer, name):
-        layout = graph.kernel_layout(layer, name)
-        shape = tuple(getattr(layer, name).shape)
-        pattern.check(f"{path}/{name}", shape, layout)
-        grouping = pattern.grouping(shape, layout)
-        link = attachments.put(path, layer, name, Mask())
-        return MaskedWeight(path, layer, name, link, layout, grouping)
 
-    if isinstance(pattern, Head):
+class _TargetMaker:
+    def __init__(self, model, pattern, attachments):
+        self._pattern = pattern
+        self._attachments = attachments
+        self._channels = OutputChannels(model) if isinstance(pattern, Filter) else None
+
+    def targets(self, path, layer) -> Iterator[Target]:
+        if isinstance(self._pattern, Head):
+            yield self._of_heads(path, layer)
+            return
+        for name in _fitting(layer, self._pattern) or graph.weight_names(layer):
+            target = Target(self._pattern, [self._masked(path, layer, name)])
+            if self._channels is not None:
+                count = target.members[0].grouping.count
+                target.followers = [
+                    self._masked(at, owner, vector)
+                    for at, owner, vector in self._channels.vectors(path, layer, name)
+                    if math.prod(getattr(owner, vector).shape) == count
+                ]
+            yield target
+
+    def _of_heads(self, path, layer):
         kernels = [(f"{path}/{attribute}", getattr(layer, attribute)) for attribute in _PROJECTIONS]
         biases = [(at, inner) for at, inner in kernels[:3] if inner.bias is not None]
-        members = [masked(at, inner, "kernel") for at, inner in kernels]
-        return [Target(pattern, members, [masked(at, inner, "bias") for at, inner in biases])]
-    targets = []
-    for name in _fitting(layer, pattern) or graph.weight_names(layer):
-        target = Target(pattern, [masked(path, layer, name)])
-        if isinstance(pattern, Filter):
-            vectors = _of_output_channels(model, path, layer, name)
-            count = target.members[0].grouping.count
-            target.followers = [
-                masked(at, owner, vector)
-                for at, owner, vector in vectors
-                if math.prod(getattr(owner, vector).shape) == count
-            ]
-        targets.append(target)
-    return targets
+        members = [self._masked(at, inner, "kernel") for at, inner in kernels]
+        return Target(self._pattern, members, [self._masked(*at, "bias") for at in biases])
+
+    def _masked(self, path, layer, name):
+        layout = graph.kernel_layout(layer, name)
+        shape = tuple(getattr(layer, name).shape)
+        self._pattern.check(f"{path}/{name}", shape, layout)
+        grouping = self._pattern.grouping(shape, layout)
+        number = len(self._attachments.links)
+        link = self._attachments.put(path, layer, name, Mask())
+        return MaskedWeight(number, path, layer, name, link, layout, grouping)
 
 
 def _is_prunable(layer, pattern):
@@ -163,29 +174,20 @@ def _fitting(layer, pattern) -> list[str]:
 
 def _last_layers(model) -> set[int]:
     """Returns the ids of the layers with kernels that no other such layer follows."""
-    last = set()
+    if graph.functional_of(model) is None:
+        warnings.warn(
+            f"Model '{model.name}' runs its layers in a `call` of its own, so it is not known "
+            "which of them gives the outputs, or which batch normalization follows which layer: "
+            "the filters of all are pruned, and normalizations stay as they are. Leave the last "
+            "layer out with a rule `(name, None)`.",
+            stacklevel=2,
+        )
+    last: set[int] = set()
     before: set[int] = set()  # calls with a kernel in them, or after them
     for node in reversed(graph.Graph.of(model).nodes):
         if any(id(reader) in before for reader in node.consumers):
             before.add(id(node))
         elif node.is_layer and any(map(graph.kernel_names, node.operation._flatten_layers())):
             before.add(id(node))
-            last.add(id(node.operation))
+            last.update(map(id, node.operation._flatten_layers()))
     return last
-
-
-def _of_output_channels(model, path, layer, name) -> Iterator[tuple]:
-    """Yields (path, layer, name) of the vectors that belong to the outputs of a kernel."""
-    # The other kernels of a layer (an RNN's cell, a separable convolution) share its bias.
-    if name not in ("kernel", "pointwise_kernel") or hasattr(layer, "recurrent_kernel"):
-        return
-    if getattr(layer, "bias", None) is not None:
-        yield path, layer, "bias"
-    for group in graph.Groups(graph.Graph.of(model)):
-        if group.anchor.operation is layer and group.batch_normalization is not None:
-            node = group.batch_normalization
-            vectors = [("gamma", node.operation.scale), ("beta", node.operation.center)]
-            for vector, present in vectors:
-                if present:
-                    yield node.path, node.operation, vector
-            return

@@ -61,6 +61,11 @@ class MetricSearch:
         state = self.state
         return SEARCHING if state.action == BACK else int(state.stage)
 
+    @property
+    def copies(self) -> list[keras.Variable]:
+        """The variables that hold the state to go back to."""
+        return self._snapshot.copies
+
     def start(self, epoch: int, sparsity: float) -> None:
         """Begins a search, unless one goes on.
 
@@ -77,7 +82,8 @@ class MetricSearch:
         """Carries out what the last epoch decided, but for moving the masks.
 
         Returns:
-            The sparsity that the masks are to be moved to.
+            The sparsity on trial, that the masks are to be moved to; 0.0 if none is, since
+            masks are where they have to be then.
         """
         state = self.state
         if state.action == ACCEPT:
@@ -85,7 +91,7 @@ class MetricSearch:
         elif state.action == BACK:
             self._snapshot.restore()
         self._set(state.done())
-        return round(state.level, 6)
+        return round(state.level, 6) if state.level > state.accepted else 0.0
 
     def score(self, logs: Mapping[str, float] | None, begun: bool) -> None:
         """Decides by the metric of an epoch.

@@ -66,9 +66,10 @@ class Plan:
 
     @property
     def sparsity(self) -> float:
-        """The fraction of the weights that are pruned at present."""
-        live = sum(int(weight.mask.sum()) for weight in self.members)
-        return 1 - live / sum(weight.size for weight in self.members)
+        """The fraction of the weights without a rule that are pruned at present."""
+        unit = self._units[id(self._schedule)]
+        members = [weight for target in unit.targets for weight in target.members]
+        return 1 - sum(int(weight.mask.sum()) for weight in members) / unit.size
 
     def check(self, horizon: Horizon) -> None:
         """Raises `ValueError` if the rules leave no way to the sparsity of all."""

@@ -5,8 +5,8 @@ import re
 import keras
 
 from kerasopt.schedules import Iterative, OneShot, Schedule
+from kerasopt.sparsity.hidden_values import stored_under_masks
 from kerasopt.sparsity.masked_weight import MaskedWeight
-from kerasopt.sparsity.optimizer_slots import optimizers_of, slots
 from kerasopt.sparsity.snapshot import Snapshot
 from kerasopt.times import Horizon, Time, epochs, resolve, validate_time
 
@@ -56,6 +56,11 @@ class Rewinding:
         """Gives the room back."""
         self._snapshot.remove()
 
+    @property
+    def copies(self) -> list[keras.Variable]:
+        """The variables that hold these values."""
+        return self._snapshot.copies
+
     def check(self, horizon: Horizon):
         """Raises `ValueError` if the first round comes before the moment to go back to."""
         begin, _ = self._schedule.span(horizon)
@@ -80,11 +85,5 @@ class Rewinding:
 
     def restore(self, weights: list[MaskedWeight]):
         """Goes back, but for what is pruned since then: that is zero, in files too."""
-        masks = {id(weight.stored): weight.link.mask for weight in weights}
-        state = [(weight.stored, weight.link.mask) for weight in weights]
-        for optimizer in optimizers_of(self._model):
-            for stored, slot in slots(optimizer):
-                if id(stored) in masks:
-                    state.append((slot, masks[id(stored)]))
-        self._snapshot.hide(state)
+        self._snapshot.hide(stored_under_masks(self._model, weights))
         self._snapshot.restore()

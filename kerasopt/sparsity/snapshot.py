@@ -89,6 +89,11 @@ class Snapshot:
         return cls(model, name, [*weights, *include, *slots])
 
     @property
+    def copies(self) -> list[keras.Variable]:
+        """The variables that hold the copy."""
+        return [copy.state for copy in (*self._vectors.values(), self._taken)]
+
+    @property
     def is_taken(self) -> bool:
         """Whether there is something to restore."""
         return int(self._taken.numpy()[0]) == self._layout

@@ -1,5 +1,6 @@
 """What is pruned as one: kernels, and what goes with them."""
 
+import warnings
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -92,6 +93,13 @@ class Target:
         Returns:
             Whether a mask has changed.
         """
+        if not kept.any() and self.live.any():
+            warnings.warn(
+                f"All of '{self.members[0]}' is pruned: what comes out of it no longer depends on "
+                'its input. Take a lower sparsity, `scope="layer"`, "erk" or "lamp", or leave the '
+                "layer out with a rule `(name, None)`.",
+                stacklevel=2,
+            )
         moved = False
         for weight in self.weights:
             mask = weight.grouping.expand(kept)

@@ -12,7 +12,7 @@ def update_masks(
     criterion: str | Criterion = "magnitude",
     scope="layer",
     revive: bool = False,
-) -> None:
+) -> bool:
     """Prunes weights until `sparsity` of them are zero.
 
     What is pruned stays pruned, unless `revive` is true: hidden weights go
@@ -34,6 +34,9 @@ def update_masks(
         scope: As in `kerasopt.callbacks.Pruning`.
         revive: Boolean, whether weights that are pruned compete with the others,
             by the values that they have under the mask.
+
+    Returns:
+        Whether a mask has changed.
     """
     criterion, scope = criteria.get(criterion), scopes.get(scope)
     moved = False
@@ -42,6 +45,7 @@ def update_masks(
         moved |= keep(rivals, sparsity, criterion, scope, revive)
     if moved:
         criterion.reset([weight for target in targets for weight in target.members])
+    return moved
 
 
 def _rivals(targets, scope):

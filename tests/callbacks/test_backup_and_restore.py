@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 
+import kerasopt as ko
 from kerasopt.callbacks.backup_and_restore import BackupAndRestore
 from kerasopt.callbacks.timed import TimedCallback
 
@@ -248,6 +249,30 @@ def test_a_finished_backup_that_is_kept_trains_no_further(tmp_path):
     )
     assert_equal(model, again)
     assert len(fit(again)) == EPOCHS
+
+
+@pytest.mark.parametrize("order", [1, -1])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"criterion": "saliency", "regrowth": ko.sparsity.RigL(frequency=5)},
+        {"criterion": "wanda"},
+        {"rewind": "init"},
+    ],
+    ids=["statistics", "norms", "copies"],
+)
+def test_a_finished_backup_holds_nothing_that_was_there_for_the_training(
+    arguments, order, tmp_path
+):
+    def train(model):
+        pruning = ko.callbacks.Pruning(ko.schedules.OneShot(0.5, begin=1), **arguments)
+        backup = BackupAndRestore(tmp_path, delete_checkpoint=False)
+        callbacks = [pruning, backup][::order]
+        return model.fit(Data(), epochs=EPOCHS, verbose=0, callbacks=callbacks).epoch
+
+    model, again = compiled(), compiled(seed=1)
+    assert len(train(model)) == EPOCHS and not train(again)
+    assert_equal(model, again)
 
 
 def damage(path, how):

@@ -1,10 +1,11 @@
 import itertools
 
+import h5py
 import keras
 import numpy as np
 import pytest
 from techniques import models
-from techniques.properties import assert_sparse, kernels, read
+from techniques.properties import assert_sparse, kernels, masked, read
 from techniques.refusals import refused
 from techniques.technique_test_case import TechniqueTestCase
 
@@ -192,18 +193,13 @@ def test_a_schedule_that_cannot_finish_warns_before_the_first_step():
         fit(model, ko.callbacks.Pruning(schedule), Stop())
 
 
-def total(model):
-    masks = [mask.numpy() for _, mask in ko.sparsity.masked_variables(model)]
-    return sum(int((~mask).sum()) for mask in masks), sum(mask.size for mask in masks)
-
-
 @pytest.mark.parametrize("scope", ["global", "erk", "lamp"])
 @pytest.mark.parametrize("criterion", ["l2", "random", "saliency", "wanda", np.abs])
 def test_every_criterion_reaches_the_sparsity_in_every_scope(scope, criterion):
     model = make()
     schedule = ko.schedules.Linear(0.0, 0.7, begin=1, end=4)
     fit(model, ko.callbacks.Pruning(schedule, scope, criterion))
-    zeros, size = total(model)
+    zeros, size = masked(model)
     assert zeros == round(0.7 * size)
 
 
@@ -227,7 +223,7 @@ def test_layers_without_a_rule_make_up_for_those_with_one():
     model = make("convolutional")
     rules = [("conv", 0.1), (keras.layers.DepthwiseConv2D, None)]
     fit(model, ko.callbacks.Pruning(0.5, scope="global", rules=rules))
-    zeros, size = total(model)
+    zeros, size = masked(model)
     assert zeros == round(0.5 * size)
     conv = model.get_layer("conv").parametrizations["kernel"][0].mask.numpy()
     assert (~conv).sum() == round(0.1 * conv.size)
@@ -270,26 +266,6 @@ def test_arguments_that_contradict_each_other_raise(arguments, message):
         ko.callbacks.Pruning(**{"schedule": 0.5} | arguments)
 
 
-def test_a_budget_of_the_metric_finds_the_sparsity():
-    """A metric that falls with sparsity: beyond 0.55 it is out of the budget."""
-    model = make()
-
-    class Metric(keras.callbacks.Callback):
-        sparsities = []
-
-        def on_epoch_end(self, epoch, logs=None):
-            zeros, size = total(self.model)
-            Metric.sparsities.append(zeros / size)
-            logs["val_accuracy"] = 0.9 if zeros / size < 0.55 else 0.5
-
-    guided = ko.sparsity.MetricGuided(budget=0.1, step=0.4, tolerance=0.1, mode="max")
-    pruning = ko.callbacks.Pruning(guided, scope="global")
-    fit(model, Metric(), pruning, epochs=7)
-    np.testing.assert_allclose(Metric.sparsities[:4], [0, 0.4, 0.8, 0.6], atol=0.01)
-    zeros, size = total(model)
-    assert zeros == round(0.5 * size) and pruning.stage == 2
-
-
 @pytest.mark.parametrize(
     "criterion, scope, message",
     [
@@ -310,58 +286,52 @@ def test_negative_scores_and_squares_contradict_each_other():
         ko.callbacks.Pruning(0.5, "lamp", "movement")
 
 
-def test_a_metric_guided_training_resumes_where_it_was(tmp_path):
-    class Metric(keras.callbacks.Callback):
-        def on_epoch_end(self, epoch, logs=None):
-            zeros, size = total(self.model)
-            logs["val_accuracy"] = 0.9 if zeros / size < 0.35 else 0.5
-
-    def train(model, *callbacks):
-        guided = ko.sparsity.MetricGuided(step=0.4, tolerance=0.1, mode="max")
-        fit(model, Metric(), ko.callbacks.Pruning(guided, "global"), *callbacks, epochs=5)
-
-    class Kill(keras.callbacks.Callback):
-        def on_epoch_begin(self, epoch, logs=None):
-            if epoch == 3:
-                raise KeyboardInterrupt
-
-    straight = make()
-    train(straight)
-    resumed = make()
-    with pytest.raises(KeyboardInterrupt):
-        train(resumed, ko.callbacks.BackupAndRestore(tmp_path / "backup"), Kill())
-    train(resumed, ko.callbacks.BackupAndRestore(tmp_path / "backup"))
-    assert total(straight)[0] > 0
-    for a, b in zip(straight.variables, resumed.variables, strict=True):
-        np.testing.assert_array_equal(a.numpy(), b.numpy(), err_msg=a.path)
+def test_latent_weights_are_not_rewound():
+    schedule = ko.schedules.OneShot(0.5, begin=3)
+    with pytest.raises(ValueError, match="Received: rewind='init', regrowth=StraightThrough"):
+        ko.callbacks.Pruning(schedule, rewind="init", regrowth="straight_through")
 
 
-def test_two_searches_in_one_fit_raise_before_training():
+@pytest.mark.parametrize("growth", ["set", "rigl", "straight_through"])
+@pytest.mark.parametrize("pattern", ["filter", "head"])
+def test_groups_that_get_no_gradient_cannot_grow_back(pattern, growth):
+    with pytest.raises(ValueError, match=f"Received: pattern='{pattern}', regrowth="):
+        ko.callbacks.Pruning(0.5, pattern=pattern, regrowth=growth)
+
+
+def test_a_layer_that_is_pruned_away_warns_once():
     model = make("convolutional")
-    callbacks = [
-        ko.callbacks.Pruning(ko.sparsity.MetricGuided(), rules=[(name, 0.1), ("*", None)])
-        for name in ("conv", "transposed")
-    ]
-    with refused(model, "cannot both look for the sparsity"):
-        fit(model, *callbacks)
+    model.get_layer("classifier").kernel.assign(np.full((6, 4), 1e-6))
+    with pytest.warns(UserWarning, match="All of 'classifier/kernel' is pruned") as warned:
+        fit(model, ko.callbacks.Pruning(0.5, scope="global"))
+    assert len([each for each in warned if "classifier" in str(each.message)]) == 1
 
 
-def test_a_search_goes_on_in_a_fit_that_continues():
-    """The baseline stays that of the dense model."""
+OPTIMIZERS = {
+    "AdamW with averages": lambda: keras.optimizers.AdamW(0.01, use_ema=True),
+    "momentum": lambda: keras.optimizers.SGD(0.01, momentum=0.9, gradient_accumulation_steps=2),
+}
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_the_optimizer_in_a_file_is_as_sparse_as_the_weights(name, tmp_path):
     model = make()
-
-    class Metric(keras.callbacks.Callback):
-        def on_epoch_end(self, epoch, logs=None):
-            zeros, size = total(self.model)
-            logs["val_accuracy"] = 1 - zeros / size
-
-    def train(begin, end):
-        guided = ko.sparsity.MetricGuided(budget=0.45, step=0.3, tolerance=0.1, mode="max")
-        pruning = ko.callbacks.Pruning(guided, "global")
-        fit(model, Metric(), pruning, initial_epoch=begin, epochs=end)
-
-    with pytest.warns(UserWarning, match="ended before the metric-guided search"):
-        train(0, 2)
-    train(2, 8)
-    zeros, size = total(model)
-    assert 0.3 <= zeros / size <= 0.45
+    model.compile(OPTIMIZERS[name](), "mse", run_eagerly=model.run_eagerly)
+    checkpoint = keras.callbacks.ModelCheckpoint(
+        tmp_path / "{epoch}-{batch}.weights.h5", save_freq=1, save_weights_only=True
+    )
+    schedule = ko.schedules.Linear(0.0, 0.75, begin=0, end=3)
+    x, _ = models.data(model)
+    model.fit(
+        x, x[:, :4], batch_size=4, epochs=2, verbose=0,
+        callbacks=[ko.callbacks.Pruning(schedule), checkpoint],
+    )  # fmt: skip
+    paths = sorted(tmp_path.glob("2-*.h5"))
+    assert len(paths) == 3
+    for path in paths:
+        with h5py.File(path) as file:
+            arrays = [np.asarray(array) for array in file["optimizer/vars"].values()]
+        for layer in model.layers:
+            for array in arrays:
+                if hasattr(layer, "kernel") and array.shape == layer.kernel.shape:
+                    assert (array == 0).mean() >= 0.7, path

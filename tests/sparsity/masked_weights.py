@@ -14,6 +14,7 @@ def masked_weights(model: keras.Model, attachments: Attachments | None = None) -
     attachments = attachments or Attachments(model)
     return [
         MaskedWeight(
+            len(attachments.links),
             path,
             layer,
             name,

@@ -158,10 +158,11 @@ def test_what_a_mask_hides_is_zero_and_gets_a_gradient_only_if_asked(dense_gradi
     assert moved.all() == dense_gradient and moved.any() == dense_gradient
 
 
-def test_nothing_infinite_comes_out_from_under_a_mask():
+@pytest.mark.parametrize("dense_gradient", [False, True])
+def test_nothing_infinite_comes_out_from_under_a_mask(dense_gradient):
     layer = keras.layers.Dense(2, use_bias=False)
     layer.build((None, 2))
-    mask = Mask()
+    mask = Mask(dense_gradient)
     ko.parametrize(layer, "kernel", mask)
     layer.kernel.assign([[np.inf, 1.0], [np.nan, 2.0]])
     mask.mask.assign([[False, True], [False, True]])

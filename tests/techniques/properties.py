@@ -3,6 +3,8 @@
 import keras
 import numpy as np
 
+import kerasopt as ko
+
 _KERNELS = ("kernel", "depthwise_kernel", "pointwise_kernel", "recurrent_kernel")
 
 
@@ -70,3 +72,9 @@ def assert_ranges_seen(model) -> None:
     assert quantizers
     for quantizer in quantizers:
         assert bool(quantizer.enabled.numpy()) and quantizer.has_range, quantizer.path
+
+
+def masked(model) -> tuple[int, int]:
+    """Returns how many of all masked weights are pruned, and their number."""
+    masks = [mask.numpy() for _, mask in ko.sparsity.masked_variables(model)]
+    return sum(int((~mask).sum()) for mask in masks), sum(mask.size for mask in masks)

@@ -27,7 +27,7 @@ class GradientCriterion(Criterion):
         statistics = watch_gradients(model, variables, self.rule, name)
         for weight, statistic in zip(weights, statistics, strict=True):
             weight.gathered = statistic
-        attachments.at_end(functools.partial(unwatch_gradients, model, statistics))
+        attachments.at_end(functools.partial(unwatch_gradients, model, statistics), statistics)
 
     def __call__(self, weight):
         return self.statistic(weight)

@@ -1,7 +1,5 @@
 """The control: no criterion at all."""
 
-import zlib
-
 import keras
 import numpy as np
 
@@ -12,8 +10,9 @@ from kerasopt.sparsity.criteria.criterion import Criterion
 class Random(Criterion):
     """Scores drawn uniformly from [0, 1), whatever the weight: the control.
 
-    They follow from the seed and the path of the weight alone, so a gradual
-    schedule prunes in one fixed order, and a resumed training goes on with it.
+    They follow from the seed and the place of the weight in the model alone, so
+    a gradual schedule prunes in one fixed order, and a resumed training goes on
+    with it.
 
     Args:
         seed: Integer, not negative.
@@ -29,7 +28,7 @@ class Random(Criterion):
         self.seed = seed
 
     def __call__(self, weight):
-        generator = np.random.default_rng([self.seed, zlib.crc32(str(weight).encode())])
+        generator = np.random.default_rng([self.seed, weight.number])
         return generator.random(tuple(weight.stored.shape), "float32")
 
     def get_config(self):

@@ -1,6 +1,7 @@
 """Regrowth that exchanges the weakest connections for others."""
 
 import numbers
+import warnings
 
 import keras
 import numpy as np
@@ -14,7 +15,7 @@ from kerasopt.sparsity.regrowth.regrowth import Regrowth
 from kerasopt.sparsity.scopes.scores import Scores
 from kerasopt.sparsity.scopes.selection import keep_highest
 from kerasopt.sparsity.target import Target
-from kerasopt.times import Time
+from kerasopt.times import Epochs, Horizon, Time
 
 
 class Exchange(Regrowth):
@@ -29,8 +30,8 @@ class Exchange(Regrowth):
             replaces, at first.
         begin: Time from which exchanges are due.
         end: Time of the last one.
-        frequency: Optimizer updates between two exchanges; `None` means a
-            hundredth of the way from `begin` to `end`.
+        frequency: Optimizer updates between two exchanges, or
+            `kerasopt.epochs(n)`.
     """
 
     def __init__(
@@ -38,7 +39,7 @@ class Exchange(Regrowth):
         fraction: float = 0.3,
         begin: Time = "0%",
         end: Time = "75%",
-        frequency: int | None = None,
+        frequency: int | Epochs = 100,
     ):
         real = isinstance(fraction, numbers.Real) and not isinstance(fraction, bool)
         if not real or not 0 < fraction <= 1:
@@ -59,11 +60,24 @@ class Exchange(Regrowth):
         raise TypeError(f"{type(self).__name__} must define `growth`.")
 
     def check_pattern(self, pattern):
+        super().check_pattern(pattern)
         if isinstance(pattern, NM):
             raise ValueError(
                 f"An exchange would leave more than N of M weights in some groups. For '"
                 f'{pattern.alias}\' pass `regrowth="straight_through"`. '
                 f"Received: pattern='{pattern.alias}', regrowth={type(self).__name__}"
+            )
+
+    def check(self, horizon: Horizon) -> None:
+        super().check(horizon)
+        begin, end = self.schedule.span(horizon)
+        first = self.schedule.next_due(begin, horizon)
+        if horizon.total is not None and (first is None or first >= min(end, horizon.total)):
+            warnings.warn(
+                f"{type(self).__name__} makes at most one exchange in this training: it begins at "
+                f"update {begin}, and the next exchange is due at update {first}. Pass a smaller "
+                f"`frequency`, or train longer. Received: frequency={self.schedule.frequency!r}",
+                stacklevel=2,
             )
 
     def exchange(self, targets, share, update, model):
@@ -92,7 +106,8 @@ class Exchange(Regrowth):
     @classmethod
     def from_config(cls, config):
         load = keras.saving.deserialize_keras_object
-        return cls(**config | {name: load(config[name]) for name in ("begin", "end")})
+        times = ("begin", "end", "frequency")
+        return cls(**config | {name: load(config[name]) for name in times if name in config})
 
 
 def _zero(variable: keras.Variable, where: np.ndarray) -> None:

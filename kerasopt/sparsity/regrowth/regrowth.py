@@ -5,7 +5,7 @@ import keras
 from kerasopt.parametrization import Attachments
 from kerasopt.schedules import Schedule
 from kerasopt.sparsity.axis import Axis
-from kerasopt.sparsity.patterns.pattern import Pattern
+from kerasopt.sparsity.patterns import Filter, Head, Pattern
 from kerasopt.sparsity.target import Target
 from kerasopt.times import Horizon
 
@@ -19,8 +19,9 @@ class Regrowth(Axis):
             their values, and compete with the others whenever masks move, up to
             the end of `schedule`.
         schedule: A `Schedule` of the share of the live weights that an exchange
-            replaces; the first is one `frequency` after its `begin`. `None` if
-            there is nothing to do.
+            replaces, or at whose updates latent weights compete. Nothing is done
+            at the very beginning of a training, which has nothing to go by.
+            `None` if there is never anything to do.
     """
 
     dense_gradient = False
@@ -29,6 +30,18 @@ class Regrowth(Axis):
 
     def check_pattern(self, pattern: Pattern) -> None:
         """Raises `ValueError` if it cannot revive groups of a pattern."""
+        if self.schedule is not None and isinstance(pattern, (Filter, Head)):
+            raise ValueError(
+                f"Groups of pattern '{pattern.alias}' lie in several weights, which are all hidden "
+                "at once: no gradient reaches any of them, so none can grow back. Leave "
+                '`regrowth` out, or take `pattern="kernel"` or `"channel"`. '
+                f"Received: pattern='{pattern.alias}', regrowth={type(self).__name__}"
+            )
+
+    def check(self, horizon: Horizon) -> None:
+        """Raises or warns, if `schedule` makes no sense in this training."""
+        if self.schedule is not None:
+            self.schedule.check(horizon)
 
     def attach(self, targets: list[Target], model: keras.Model, attachments: Attachments) -> None:
         """Makes the masks pass what regrowth needs, until the training ends."""

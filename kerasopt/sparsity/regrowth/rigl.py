@@ -19,22 +19,21 @@ class RigL(Exchange):
     whose gradient `|dL/dw|` in the last batch is largest. So gradients are dense
     in the backward pass, as in a dense training; what they do to pruned weights
     is not read. (`global_clipnorm` sees them.) The paper exchanges every 100
-    updates, with `fraction` 0.3 and `end` 75 %, on a random network of
-    Erdős-Rényi-kernel sparsities, as in the example.
+    updates, with `fraction` 0.3 and `end` 75 %, as is the default here, on a
+    random network of Erdős-Rényi-kernel sparsities, as in the example.
 
     Example:
 
     ```python
-    rigl = ko.sparsity.RigL(frequency=100)
-    ko.callbacks.Pruning(0.9, scope="erk", criterion="random", regrowth=rigl)
+    ko.callbacks.Pruning(0.9, scope="erk", criterion="random", regrowth="rigl")
     ```
 
     Args:
         fraction: Float in (0, 1], the share that an exchange replaces, at first.
         begin: Time from which exchanges are due.
         end: Time at which the share has fallen to zero.
-        frequency: Optimizer updates between two exchanges; `None` means a
-            hundredth of the way from `begin` to `end`.
+        frequency: Optimizer updates between two exchanges, or
+            `kerasopt.epochs(n)`.
 
     Reference:
         Evci et al., "Rigging the Lottery: Making All Tickets Winners" (2020,
@@ -52,7 +51,7 @@ class RigL(Exchange):
         weights = [weight for target in targets for weight in target.members]
         stored = [weight.stored for weight in weights]
         statistics = watch_gradients(model, stored, _last_magnitude, "rigl")
-        attachments.at_end(lambda: unwatch_gradients(model, statistics))
+        attachments.at_end(lambda: unwatch_gradients(model, statistics), statistics)
         for weight, statistic in zip(weights, statistics, strict=True):
             weight.growth = statistic
 

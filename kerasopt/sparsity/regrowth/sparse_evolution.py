@@ -1,11 +1,12 @@
 """Sparse evolutionary training."""
 
-import zlib
-
 import keras
 import numpy as np
 
 from kerasopt.sparsity.regrowth.exchange import Exchange
+from kerasopt.times import epochs
+
+_EVERY_EPOCH = epochs(1)
 
 
 @keras.saving.register_keras_serializable(package="kerasopt")
@@ -13,7 +14,7 @@ class SET(Exchange):
     """Sparse evolutionary training: connections come back at random.
 
     Every exchange replaces the same share of each layer's connections, those of
-    lowest magnitude. The paper exchanges once an epoch, with `fraction` 0.3.
+    lowest magnitude. Once an epoch, and with `fraction` 0.3, as in the paper.
 
     Example:
 
@@ -25,8 +26,8 @@ class SET(Exchange):
         fraction: Float in (0, 1], the share that an exchange replaces.
         begin: Time from which exchanges are due.
         end: Time of the last one.
-        frequency: Optimizer updates between two exchanges; `None` means a
-            hundredth of the way from `begin` to `end`.
+        frequency: Optimizer updates between two exchanges, or
+            `kerasopt.epochs(n)`.
         seed: Integer.
 
     Reference:
@@ -36,13 +37,13 @@ class SET(Exchange):
         zero here, as in RigL.
     """
 
-    def __init__(self, fraction=0.3, begin="0%", end="75%", frequency=None, seed=0):
+    def __init__(self, fraction=0.3, begin="0%", end="75%", frequency=_EVERY_EPOCH, seed=0):
         super().__init__(fraction, begin, end, frequency)
         self.seed = seed
 
     def growth(self, target, update):
-        path = zlib.crc32(str(target.members[0]).encode())
-        return np.random.default_rng((self.seed, update, path)).random(target.live.size)
+        seeds = (self.seed, update, target.members[0].number)
+        return np.random.default_rng(seeds).random(target.live.size)
 
     def get_config(self):
         return {**super().get_config(), "seed": self.seed}

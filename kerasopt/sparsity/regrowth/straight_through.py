@@ -4,7 +4,7 @@ import keras
 
 from kerasopt import schedules
 from kerasopt.sparsity.regrowth.regrowth import Regrowth
-from kerasopt.times import Time
+from kerasopt.times import Epochs, Time
 
 
 @keras.saving.register_keras_serializable(package="kerasopt")
@@ -27,8 +27,8 @@ class StraightThrough(Regrowth):
 
     Args:
         end: Time at which masks move for the last time.
-        frequency: Optimizer updates between two moves; `None` means a hundredth
-            of the updates to `end`.
+        frequency: Optimizer updates between two moves, or `kerasopt.epochs(n)`;
+            `None` means a hundredth of the updates to `end`.
 
     References:
         - Bengio et al., "Estimating or Propagating Gradients Through Stochastic
@@ -42,7 +42,7 @@ class StraightThrough(Regrowth):
     dense_gradient = True
     keeps_hidden = True
 
-    def __init__(self, end: Time = "75%", frequency: int | None = None):
+    def __init__(self, end: Time = "75%", frequency: int | Epochs | None = None):
         self.schedule = schedules.Linear(0.0, 0.0, "0%", end, frequency)
 
     def get_config(self):
@@ -51,4 +51,4 @@ class StraightThrough(Regrowth):
 
     @classmethod
     def from_config(cls, config):
-        return cls(**config | {"end": keras.saving.deserialize_keras_object(config["end"])})
+        return cls(**{name: keras.saving.deserialize_keras_object(config[name]) for name in config})

@@ -109,10 +109,8 @@ def sensitivity(
 
     with _put_back(model) as attachments:
         with strategy_scope(model):
-            layers = {
-                path: make_targets(model, path, layer, pattern, attachments)
-                for path, layer in selected
-            }
+            made = make_targets(model, selected, pattern, attachments)
+            layers = dict(zip([path for path, *_ in selected], made, strict=True))
         attachments.finish()
         results = evaluate()
         metric = _checked_metric(results, metric)
@@ -174,11 +172,11 @@ def _put_back(model: keras.Model) -> Iterator[Attachments]:
 
 
 def _selected(model, pattern, rules):
-    """Returns the (path, layer) to prune, and the paths of those that the rules leave out."""
+    """Returns the layers to prune, and the paths of those that the rules leave out."""
     rules = list(rules)
     wanted = [(selector, bool(argument)) for selector, argument in rules]
     selections = select_layers(model, pattern, wanted, default=True)
-    selected = [(path, layer) for path, layer, chosen in selections if chosen]
+    selected = [selection for selection in selections if selection.argument]
     if not selected:
         raise ValueError(f"The rules leave no layer to prune. Received: rules={rules}")
     return selected, tuple(path for path, _, chosen in selections if not chosen)

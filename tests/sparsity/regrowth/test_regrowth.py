@@ -9,7 +9,6 @@ from kerasopt.sparsity import SET, RigL, StraightThrough, regrowth
 
 
 def make():
-    keras.utils.clear_session()  # random masks go by the names of layers
     keras.utils.set_random_seed(0)
     model = models.sequential()
     eager = keras.backend.backend() == "tensorflow"
@@ -49,7 +48,24 @@ def test_connections_are_exchanged_and_sparsity_stays(algorithm):
     assert exchanged == ({2, 4} if algorithm is SET else {2})
     share = 0.5 if algorithm is SET else 0.25  # the cosine's, half-way
     dropped = (first[0] & ~seen.masks[2][0]).sum()
-    assert 0 < dropped <= round(share * first[0].sum())
+    assert 0 < dropped <= round(share * first[0].sum())  # some come back at once
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 1.0])
+def test_the_share_of_the_weakest_is_exchanged(share):
+    class Others(SET):
+        """Growth of what was not live before."""
+
+        def growth(self, target, update):
+            return (~target.live).astype("float32")
+
+    seen = Masks()
+    growth = Others(share, begin=0, end=2, frequency=2)
+    fit(make(), ko.callbacks.Pruning(0.5, criterion="random", regrowth=growth), seen, epochs=1)
+    for before, after, kernel in zip(seen.masks[1], seen.masks[2], seen.kernels[2], strict=True):
+        went, stayed = before & ~after, before & after
+        assert went.sum() == (after & ~before).sum() == round(share * before.sum())
+        assert (kernel[went] == 0).all() and (kernel[stayed] != 0).all()
 
 
 @pytest.mark.parametrize("algorithm", [SET, RigL])
@@ -108,11 +124,13 @@ def test_hidden_weights_are_latent_with_the_straight_through_estimator(tmp_path)
     assert (keras.ops.convert_to_numpy(during.layers[0].kernel.stored) != 0).all()
 
 
-@pytest.mark.parametrize("growth", ["set", "rigl", "straight_through"])
-def test_a_resumed_training_equals_an_uninterrupted_one(growth, tmp_path):
+@pytest.mark.parametrize("frequency", [1, 2, 4])
+@pytest.mark.parametrize("algorithm", [SET, RigL, StraightThrough])
+def test_a_resumed_training_equals_an_uninterrupted_one(algorithm, frequency, tmp_path):
     def pruning():
-        algorithm = {"set": SET, "rigl": RigL, "straight_through": StraightThrough}[growth]
-        return ko.callbacks.Pruning(0.5, criterion="random", regrowth=algorithm(end=6, frequency=1))
+        growth = algorithm(end=6, frequency=frequency)
+        criterion = "magnitude" if algorithm is StraightThrough else "random"
+        return ko.callbacks.Pruning(0.5, criterion=criterion, regrowth=growth)
 
     straight = fit(make(), pruning())
     resumed = make()
@@ -129,6 +147,37 @@ def test_a_resumed_training_equals_an_uninterrupted_one(growth, tmp_path):
 def test_configs_come_back(growth):
     again = regrowth.get(keras.saving.serialize_keras_object(growth))
     assert type(again) is type(growth) and again.get_config() == growth.get_config()
+
+
+def test_masks_of_the_best_epoch_are_those_that_it_had():
+    class Metric(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            logs["val_loss"] = epoch  # the first is the best
+
+    seen = Masks()
+    stopping = ko.callbacks.EarlyStopping(patience=9, restore_best_weights=True)
+    pruning = ko.callbacks.Pruning(0.5, regrowth=StraightThrough("100%", frequency=2))
+    model = fit(make(), Metric(), stopping, pruning, seen, epochs=3)
+    ends = [mask.numpy() for _, mask in ko.sparsity.masked_variables(model)]
+    best = seen.masks[3]  # those of the second epoch's first batch
+    assert not np.array_equal(best[0], seen.masks[-1][0])
+    for a, b in zip(ends, best, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_random_masks_are_those_of_the_place_not_of_the_name():
+    growth = SET(0.5, begin=0, end=4, frequency=2)
+    pruning = ko.callbacks.Pruning(0.5, criterion="random", regrowth=growth)
+    pair = [fit(make(), pruning), fit(make(), pruning)]
+    assert pair[0].layers[0].name != pair[1].layers[0].name
+    for (_, a), (_, b) in zip(*map(ko.sparsity.masked_variables, pair), strict=True):
+        np.testing.assert_array_equal(a.numpy(), b.numpy())
+
+
+def test_a_training_too_short_for_exchanges_warns():
+    pruning = ko.callbacks.Pruning(0.5, criterion="random", regrowth="rigl")
+    with pytest.warns(UserWarning, match="at most one exchange.*Received: frequency=100"):
+        fit(make(), pruning)
 
 
 def test_bad_arguments_raise():
