@@ -22,6 +22,9 @@ class Wanda(Criterion):
     element of the contracted axes of an einsum. The norm is over all samples and
     positions of training since the masks have moved.
 
+    The paper compares weights within each output only. Here they compete as the
+    scope says, in the whole layer with `"layer"`: outputs lose different shares.
+
     Raises:
         ValueError: Before training, for a weight whose input does not show: a
             table of embeddings, the cell of an RNN, a layer in `TimeDistributed`,

@@ -34,6 +34,8 @@ class Exchange(Regrowth):
             `kerasopt.epochs(n)`.
     """
 
+    schedule: Schedule
+
     def __init__(
         self,
         fraction: float = 0.3,
