@@ -4,8 +4,10 @@ import keras
 
 from kerasopt import graph
 from kerasopt.layers.drop_in import DropIn
+from kerasopt.model_state import ModelState
 from kerasopt.parametrization import bake, renew_functions
 from kerasopt.quantization import freeze_statistics
+from kerasopt.sparsity.gradient_statistics import unwatch_all
 
 
 def finalize(model: keras.Model, verbose: bool = True) -> keras.Model:
@@ -34,7 +36,11 @@ def finalize(model: keras.Model, verbose: bool = True) -> keras.Model:
         `model`.
     """
     weights, activations = bake(model)
-    freeze_statistics(model, False)  # as an interrupted training may have left them
+    # What an interrupted training may have left.
+    freeze_statistics(model, False)
+    if isinstance(model, keras.Model):
+        unwatch_all(model)
+        ModelState.remove_all(model)
     if isinstance(model, keras.Model) and model.built:
         graph.unwrap_operations(model)
     for layer in model._flatten_layers():

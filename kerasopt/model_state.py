@@ -77,6 +77,12 @@ class ModelState(keras.random.SeedGenerator, KerasSaveable):
             delattr(model, _attribute(name))
             renew_functions(model)
 
+    @staticmethod
+    def remove_all(model: keras.Model) -> None:
+        """Takes all states off `model`."""
+        for name in [name for name, value in vars(model).items() if isinstance(value, ModelState)]:
+            ModelState.remove(model, name.removeprefix(_attribute("")))
+
     def numpy(self) -> np.ndarray:
         """The value."""
         return keras.ops.convert_to_numpy(self.state)

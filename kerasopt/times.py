@@ -100,8 +100,8 @@ def resolve(time: Time, horizon: Horizon, name: str = "begin") -> int:
         ValueError: If `time` is malformed, or relative to a length that is unknown.
     """
     time = validate_time(time, name)
-    if isinstance(time, int):
-        return time
+    if isinstance(time, int) or not magnitude(time):
+        return int(magnitude(time))
     length = horizon.updates_per_epoch if isinstance(time, Epochs) else horizon.total
     if length is None:
         raise ValueError(

@@ -28,10 +28,13 @@ class Clock:
 
     Args:
         model: A compiled `keras.Model` that has a clock; use `Clock.of` to give it one.
+
+    Attributes:
+        model: That model.
     """
 
     def __init__(self, model: keras.Model):
-        self._model = model
+        self.model = model
 
     @classmethod
     def of(cls, model: keras.Model) -> "Clock":
@@ -71,7 +74,7 @@ class Clock:
         known = epoch > 0 and _UNSET < seen <= iterations
         if known and length is not None:
             # `steps_per_execution` may run past the end of an epoch by less than one execution.
-            known = iterations - origin <= epoch * (length + self._model.steps_per_execution)
+            known = iterations - origin <= epoch * (length + self.model.steps_per_execution)
         if not known:
             origin = iterations - round(epoch * (length or 0))
         self._marks = (origin, iterations)
@@ -95,11 +98,11 @@ class Clock:
 
     @property
     def _iterations(self) -> int:
-        return int(keras.ops.convert_to_numpy(_updating_optimizer(self._model).iterations))
+        return int(keras.ops.convert_to_numpy(_updating_optimizer(self.model).iterations))
 
     @property
     def _state(self):
-        return ModelState.find(self._model, _NAME)
+        return ModelState.find(self.model, _NAME)
 
     @property
     def _marks(self) -> tuple[int, int]:

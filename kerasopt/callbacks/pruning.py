@@ -2,7 +2,7 @@
 
 import copy
 
-from kerasopt import schedules
+from kerasopt import graph, schedules
 from kerasopt.callbacks.clock import Clock
 from kerasopt.callbacks.timed import TimedCallback, attached
 from kerasopt.sparsity import criteria, patterns, scopes, sparsity_schedule, update_masks
@@ -119,7 +119,7 @@ class Pruning(TimedCallback):
                 "Rewinding takes pruned weights back to zero, so they are not latent: leave either "
                 f"out. Received: rewind={rewind!r}, regrowth={type(self.regrowth).__name__}"
             )
-        self.rules = [(selector, self._ruled(argument)) for selector, argument in rules]
+        self.rules = [(r.selector, self._ruled(r.argument)) for r in graph.parse_rules(rules)]
         for level in (self.schedule, *(argument for _, argument in self.rules)):
             if level is not None:
                 self.pattern.check_sparsity(level.final, self.scope)

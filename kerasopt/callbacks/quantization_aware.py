@@ -62,8 +62,8 @@ class QuantizationAware(TimedCallback):
         self.begin = validate_time(begin, "begin")
         self.freeze = validate_time(freeze, "freeze")
         self.rules = [
-            (selector, None if argument is None else formats.get(argument))
-            for selector, argument in rules
+            (rule.selector, None if rule.argument is None else formats.get(rule.argument))
+            for rule in graph.parse_rules(rules)
         ]
         self._frozen = False
 
@@ -75,6 +75,7 @@ class QuantizationAware(TimedCallback):
 
     def _sites(self, model):
         """Returns where quantizers go."""
+        graph.require_built(model)
         wrap_operations(model)
         selected = graph.select(graph.layers(model), self.rules, self.spec, is_quantizable)
         sites = list(placement(model, {id(layer): spec for _, layer, spec in selected}))

@@ -2,6 +2,7 @@
 
 import contextlib
 import math
+import warnings
 import weakref
 from collections.abc import Callable, Iterator
 
@@ -111,11 +112,34 @@ class TimedCallback(keras.callbacks.Callback):
             self._read_clock(batch)
 
     def on_train_end(self, logs=None):
-        clock = Clock.of(self.model)
+        model = self.model
+        clock = Clock.of(model)
         clock.mark()
-        self.on_update(clock.update, self.horizon)
+        update = clock.update
+        if self._started and not update:
+            self._warn_without_updates(model)
+        self.on_update(self._last_update(update, model), self.horizon)
         self.attachments.end()
         self._started = False
+
+    def _last_update(self, update: int, model: keras.Model) -> int:
+        """The moment of a training that has ended.
+
+        One that was not stopped has come to its end, though steps that loss scaling has skipped,
+        and data that ran short, were no updates.
+        """
+        if not update or model.stop_training:
+            return update
+        return max(update, self.horizon.total or 0)
+
+    def _warn_without_updates(self, model: keras.Model):
+        warnings.warn(
+            f"The optimizer that '{model.name}' was compiled with has made no update, so "
+            f"{type(self).__name__} has done nothing: time is counted in its updates. Let "
+            "`train_step` use `self.optimizer` (pass it to `compile`, or assign it). If it does, "
+            "every gradient of this training was infinite or NaN.",
+            stacklevel=2,
+        )
 
     def _read_clock(self, batch: int):
         """Acts if the state is due, and says before which batch the clock need not be read."""

@@ -18,8 +18,8 @@ from kerasopt.graph.operations import (
     is_residual,
     is_transparent,
 )
-from kerasopt.graph.rules import Rule, Selection, select
-from kerasopt.graph.traversal import layers
+from kerasopt.graph.rules import Rule, Selection, parse_rules, select
+from kerasopt.graph.traversal import layers, require_built
 from kerasopt.graph.weights import kernel_names, weight_names
 
 __all__ = [
@@ -42,6 +42,8 @@ __all__ = [
     "kernel_layout",
     "kernel_names",
     "layers",
+    "parse_rules",
+    "require_built",
     "select",
     "unwrap",
     "unwrap_operations",

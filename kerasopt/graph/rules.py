@@ -89,7 +89,7 @@ def select(
     Warns:
         UserWarning: For each rule that decided nothing.
     """
-    ordered = [_as_rule(rule) for rule in rules]
+    ordered = parse_rules(rules)
     decided = [0] * len(ordered)
     matched = [0] * len(ordered)
     selections = []
@@ -110,6 +110,21 @@ def select(
     return selections
 
 
+def parse_rules(rules: Sequence[Rule | tuple[Selector, Any]]) -> list[Rule]:
+    """Returns rules as `Rule` objects.
+
+    Raises:
+        TypeError: If `rules` is no list, a rule is neither a `Rule` nor a pair, or a selector is
+            of no use.
+    """
+    if not isinstance(rules, (list, tuple)):
+        raise TypeError(
+            '`rules` must be a list of pairs of a selector and an argument, as [("conv*", 0.5)]. '
+            f"Received: rules={rules!r}"
+        )
+    return [_as_rule(rule) for rule in rules]
+
+
 def _as_rule(rule: Any) -> Rule:
     if isinstance(rule, Rule):
         return rule
@@ -125,7 +140,7 @@ def _warn_without_effect(rule: Rule, matches: int) -> None:
     reason = (
         f"the {matches} layers it matches are all taken by earlier rules"
         if matches
-        else "it matches no layer that can be selected here; compare it with the names and "
-        "paths that `kerasopt.graph.layers(model)` lists"
+        else "it matches no layer that can be selected here; compare it with the names and paths "
+        "that `kerasopt.graph.layers(model)` lists (of a nested model, `name/*`)"
     )
     warnings.warn(f"The rule {rule} has no effect: {reason}.", stacklevel=3)

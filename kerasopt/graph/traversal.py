@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -40,6 +41,31 @@ def layers(model: keras.Layer) -> list[tuple[str, keras.Layer]]:
     """
     seen: set[int] = {id(model)}
     return list(_walk(model, "", seen))
+
+
+def require_built(model: keras.Model) -> None:
+    """Raises `ValueError` if a model has no weights yet, and warns of layers that have none.
+
+    Args:
+        model: A `keras.Model`.
+    """
+    if not isinstance(model, keras.Model):
+        raise TypeError(
+            "`model` must be a Keras model. "
+            f"Received: model={model!r} (of type {type(model).__name__})"
+        )
+    if not model.built:
+        raise ValueError(
+            f"Model '{model.name}' has no weights before it is built: add a `keras.Input`, call it "
+            f"on data, or call `model.build(input_shape)`. Received: model={model.name}"
+        )
+    unbuilt = [path for path, layer in layers(model) if not layer.built]
+    if unbuilt:
+        warnings.warn(
+            f"Layers of model '{model.name}' have no weights yet, so they are left as they are: "
+            f"call the model on data before `fit`. Received: layers={unbuilt}",
+            stacklevel=3,
+        )
 
 
 def _walk(parent: keras.Layer, prefix: str, seen: set[int]) -> Iterator[tuple[str, keras.Layer]]:

@@ -15,6 +15,10 @@ class Axis:
     def from_config(cls, config: dict):
         return cls(**config)
 
+    def __repr__(self):
+        arguments = ", ".join(f"{name}={value!r}" for name, value in self.get_config().items())
+        return f"{type(self).__name__}({arguments})"
+
 
 def resolve(identifier: Any, axis: type, aliases: dict[str, type], argument: str) -> Any:
     """Returns the choice that an alias, a config or the object itself stands for.

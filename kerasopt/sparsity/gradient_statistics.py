@@ -118,6 +118,13 @@ def unwatch_gradients(model: keras.Model, statistics: list[keras.Variable]) -> N
             _become(each, _own_class(each))
 
 
+def unwatch_all(model: keras.Model) -> None:
+    """Removes all statistics, as a training that was interrupted may have left them."""
+    if getattr(model, "optimizer", None) is not None:
+        watches = vars(_updating(model.optimizer)).get("_watches", {}).values()
+        unwatch_gradients(model, [watch.statistic for each in watches for watch in each])
+
+
 def own_variables(optimizer: keras.optimizers.Optimizer) -> list[keras.Variable]:
     """Returns the variables of an optimizer without the statistics that it keeps for others."""
     watches = vars(_updating(optimizer)).get("_watches", {}).values()

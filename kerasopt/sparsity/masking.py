@@ -2,7 +2,7 @@
 
 import math
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import keras
 
@@ -19,7 +19,7 @@ _PROJECTIONS = ("_query_dense", "_key_dense", "_value_dense", "_output_dense")
 
 
 def attach_masks(
-    model: keras.Model, pattern: str | Pattern = "element", rules: Iterable = ()
+    model: keras.Model, pattern: str | Pattern = "element", rules: Sequence = ()
 ) -> list[Target]:
     """Puts masks on the kernels of a model, for a training loop of your own.
 
@@ -52,7 +52,7 @@ def attach_masks(
     """
     pattern = patterns.get(pattern)
     attachments = Attachments(model)
-    rules = [(selector, wanted or None) for selector, wanted in rules]
+    rules = [(rule.selector, rule.argument or None) for rule in graph.parse_rules(rules)]
     selected = select_layers(model, pattern, rules, default=True)
     try:
         made = make_targets(model, selected, pattern, attachments)
@@ -74,17 +74,14 @@ def select_layers(model: keras.Model, pattern: Pattern, rules, default) -> list[
     Warns:
         UserWarning: If it cannot be known which layer is the last.
     """
+    graph.require_built(model)
     kept = _last_layers(model) if isinstance(pattern, Filter) else set()
-    selected = [
-        selection
-        for selection in graph.select(
-            graph.layers(model),
-            rules,
-            default,
-            lambda layer: _fits(layer, pattern) and id(layer) not in kept,
-        )
-        if _is_prunable(selection.layer, pattern)
-    ]
+    selected = graph.select(
+        [(path, layer) for path, layer in graph.layers(model) if _is_prunable(layer, pattern)],
+        rules,
+        default,
+        lambda layer: _fits(layer, pattern) and id(layer) not in kept,
+    )
     if not selected:
         raise ValueError(
             f"Model '{model.name}' has no weight to prune: no layer that the rules leave has a "

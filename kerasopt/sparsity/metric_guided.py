@@ -113,6 +113,11 @@ class MetricGuided:
         limit: float = 0.99,
         mode: str = "auto",
     ):
+        if not isinstance(monitor, str) or not monitor:
+            raise ValueError(
+                "`monitor` must be a key of the logs of `fit`, such as 'val_accuracy'. "
+                f"Received: monitor={monitor!r}"
+            )
         self.monitor = monitor
         self.budget = _number(budget, "budget", 0 <= _real(budget) < math.inf, "not negative")
         self.begin = validate_time(begin, "begin")

@@ -1,8 +1,11 @@
 """Moving masks to a sparsity."""
 
+import numbers
+
 from kerasopt.sparsity import criteria, scopes
 from kerasopt.sparsity.criteria import Criterion
 from kerasopt.sparsity.patterns import NM
+from kerasopt.sparsity.scopes import LayerScope
 from kerasopt.sparsity.target import Target
 
 
@@ -37,8 +40,13 @@ def update_masks(
 
     Returns:
         Whether a mask has changed.
+
+    Raises:
+        ValueError: If there are no targets, `sparsity` is outside its range or beyond the
+            1 - N/M of an N:M pattern, or such a pattern is to have another scope than `"layer"`.
     """
     criterion, scope = criteria.get(criterion), scopes.get(scope)
+    _check(targets, sparsity, scope)
     moved = False
     for rivals in _rivals(targets, scope):
         keep = _keep_within_groups if isinstance(rivals[0].pattern, NM) else _keep_groups
@@ -48,9 +56,27 @@ def update_masks(
     return moved
 
 
+def _check(targets, sparsity, scope) -> None:
+    if not isinstance(targets, list) or not targets:
+        raise ValueError(
+            "`targets` must be a list that `kerasopt.sparsity.attach_masks` has returned, and not "
+            f"empty. Received: targets={targets!r}"
+        )
+    real = isinstance(sparsity, numbers.Real) and not isinstance(sparsity, bool)
+    if not real or not 0 <= sparsity < 1:
+        raise ValueError(
+            "A sparsity is the fraction of weights that are zero, from 0 up to but not including "
+            f"1. Received: sparsity={sparsity!r}"
+        )
+    pattern = targets[0].pattern
+    if isinstance(pattern, NM):
+        # On the way to the final sparsity any is right.
+        pattern.check_sparsity(max(sparsity, pattern.sparsity), scope)
+
+
 def _rivals(targets, scope):
     """Returns lists of targets that compete; one by one where none do, which saves memory."""
-    alone = isinstance(scope, scopes.LayerScope) or isinstance(targets[0].pattern, NM)
+    alone = isinstance(scope, LayerScope) or isinstance(targets[0].pattern, NM)
     return [[target] for target in targets] if alone else [targets]
 
 

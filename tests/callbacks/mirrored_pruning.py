@@ -11,7 +11,13 @@ CASES = {
     "magnitude": lambda: ko.callbacks.Pruning(GRADUAL, scope="global"),
     "saliency": lambda: ko.callbacks.Pruning(GRADUAL, criterion="saliency"),
     "wanda": lambda: ko.callbacks.Pruning(GRADUAL, criterion="wanda", scope="erk"),
-    "rigl": lambda: ko.callbacks.Pruning(0.8, criterion="random", regrowth="rigl"),
+    "lamp": lambda: ko.callbacks.Pruning(GRADUAL, "lamp"),
+    "2:4": lambda: ko.callbacks.Pruning(ko.schedules.Linear(0.0, 0.5, end="60%"), pattern="2:4"),
+    "filter": lambda: ko.callbacks.Pruning(GRADUAL, pattern="filter"),
+    "set": lambda: ko.callbacks.Pruning(0.8, criterion="random", regrowth="set"),
+    "rigl": lambda: ko.callbacks.Pruning(
+        0.8, criterion="random", regrowth=ko.sparsity.RigL(frequency=4)
+    ),
     "straight-through": lambda: ko.callbacks.Pruning(GRADUAL, regrowth="straight_through"),
     "rewinding": lambda: ko.callbacks.Pruning(
         ko.schedules.Iterative(0.8, 2, begin=4, end=8), pattern="block2x2", rewind=2

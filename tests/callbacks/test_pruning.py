@@ -335,3 +335,61 @@ def test_the_optimizer_in_a_file_is_as_sparse_as_the_weights(name, tmp_path):
             for array in arrays:
                 if hasattr(layer, "kernel") and array.shape == layer.kernel.shape:
                     assert (array == 0).mean() >= 0.7, path
+
+
+def test_a_rule_on_a_layer_without_kernels_warns():
+    norm = lambda layer: isinstance(layer, keras.layers.BatchNormalization)  # noqa: E731
+    with pytest.warns(UserWarning, match="has no effect"):
+        fit(make(), ko.callbacks.Pruning(0.5, rules=[(norm, 0.9)]), epochs=1)
+
+
+@pytest.mark.parametrize("callback", [ko.callbacks.Pruning, ko.callbacks.QuantizationAware])
+def test_a_model_without_weights_raises_before_training(callback):
+    model = keras.Sequential([keras.layers.Dense(2)], name="unbuilt")
+    model.compile("sgd", "mse")
+    arguments = [0.5] if callback is ko.callbacks.Pruning else []
+    with pytest.raises(ValueError, match="'unbuilt' has no weights before it is built"):
+        model.fit(np.ones((4, 3)), np.ones((4, 2)), callbacks=[callback(*arguments)])
+
+
+def test_layers_without_weights_are_warned_of():
+    class Late(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.first, self.head = keras.layers.Dense(3), keras.layers.Dense(2)
+            self.first.build((None, 3))
+
+        def call(self, inputs):
+            return self.head(self.first(inputs))
+
+    model = Late()
+    model.built = True
+    with pytest.warns(UserWarning, match=r"no weights yet.*Received: layers=\['head'\]"):
+        assert len(ko.sparsity.attach_masks(model)) == 1
+
+
+def test_another_optimizers_weights_are_pruned_in_no_order_and_a_warning_says_so():
+    class Two(keras.Model):
+        def train_step(self, data):
+            import tensorflow as tf
+
+            with tf.GradientTape() as tape:
+                loss = keras.ops.mean(self(data[0], training=True) ** 2)
+            weights = self.layers[-1].trainable_variables
+            self.optimizer.apply(tape.gradient(loss, weights), weights)
+            return {"loss": loss}
+
+    inner = make()
+    model = Two(inner.inputs, inner.outputs)
+    model.compile("sgd", run_eagerly=True)
+    schedule = ko.schedules.OneShot(0.5, begin=2)
+    with pytest.warns(UserWarning, match="No gradient has come to '.*/kernel'"):
+        fit(model, ko.callbacks.Pruning(schedule, criterion="saliency"))
+
+
+def test_with_wanda_a_classifier_behind_pooling_competes_with_convolutions():
+    model = make("convolutional")
+    rules = [("separable", None)]
+    schedule = ko.schedules.OneShot(0.5, begin=2)
+    fit(model, ko.callbacks.Pruning(schedule, "global", "wanda", rules=rules))
+    assert 0.1 < zeros(model)["classifier/kernel"] < 0.9

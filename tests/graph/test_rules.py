@@ -84,3 +84,6 @@ def test_bad_rules_raise():
         select([], [(3, 0.5)])
     with pytest.raises(TypeError, match="Received: rules item 'conv'"):
         select([], ["conv"])
+    for rules in ({"conv": 0.5}, "conv", None, 0.5):
+        with pytest.raises(TypeError, match="`rules` must be a list of pairs.*Received: rules="):
+            select([], rules)

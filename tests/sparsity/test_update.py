@@ -3,6 +3,7 @@ import keras
 import numpy as np
 import pytest
 from hypothesis import strategies as st
+from sparsity.masked_weights import dense_model
 
 import kerasopt as ko
 from kerasopt.sparsity import Mask, attach_masks, update_masks
@@ -167,3 +168,34 @@ def test_nothing_infinite_comes_out_from_under_a_mask(dense_gradient):
     layer.kernel.assign([[np.inf, 1.0], [np.nan, 2.0]])
     mask.mask.assign([[False, True], [False, True]])
     np.testing.assert_array_equal(layer(np.ones((1, 2))), [[0.0, 3.0]])
+
+
+@pytest.mark.parametrize("sparsity", [1.0, 1.5, -1, True, np.nan, "50%"])
+def test_a_sparsity_that_is_none_raises(sparsity):
+    targets = attach_masks(dense_model(3))
+    for scope in ("layer", "global", "erk", "lamp"):
+        with pytest.raises(ValueError, match="Received: sparsity="):
+            update_masks(targets, sparsity, scope=scope)
+    assert targets[0].live.all()
+
+
+@pytest.mark.parametrize("targets", [[], None, "model"])
+def test_targets_that_are_none_raise(targets):
+    with pytest.raises(ValueError, match="`attach_masks`|attach_masks. has returned"):
+        update_masks(targets, 0.5, scope="global")
+
+
+def test_n_m_keeps_its_n():
+    targets = attach_masks(dense_model(3, inputs=8), "2:4")
+    with pytest.raises(ValueError, match="1 - N/M = 0.5.*final=0.8"):
+        update_masks(targets, 0.8)
+    with pytest.raises(ValueError, match="scope='layer'"):
+        update_masks(targets, 0.5, scope="global")
+    update_masks(targets, 0.25)
+    assert targets[0].members[0].mask.mean() == 0.75
+
+
+@pytest.mark.parametrize("model", ["model", None, keras.Sequential([keras.layers.Dense(3)])])
+def test_a_model_that_is_none_raises(model):
+    with pytest.raises((TypeError, ValueError), match="Received: model="):
+        attach_masks(model)

@@ -5,6 +5,8 @@ from processes import TESTS, run_on_jax
 FILES = [
     "callbacks/test_pruning.py",
     "callbacks/test_dynamic_pruning.py",
+    "callbacks/test_pruning_patterns.py",
+    "callbacks/test_metric_guided_pruning.py",
     "sparsity/regrowth/test_regrowth.py",
     "sparsity/test_rewinding.py",
     "techniques/test_together.py",
@@ -14,6 +16,8 @@ CASES = [
     "TestTogether and finalized and (subclassed or nested)",
     "TestPruning and finalized and (shared or recurrent)",
     "TestPruning and (resumed or plain_weights or mixed_bfloat16 or usable)",
+    "TestPruning and (steps_per_execution or ema_overwriting or gradient_accumulation)",
+    "test_pruning_patterns and finalizes and (filter or 2)",
     "TestDynamicPruning and (resumed or mixed_float16)",
     "test_regrowth and resumed",
     "test_rewinding and resumed",

@@ -1,6 +1,7 @@
 """Criteria that look at gradients."""
 
 import functools
+import warnings
 
 import keras
 
@@ -30,7 +31,15 @@ class GradientCriterion(Criterion):
         attachments.at_end(functools.partial(unwatch_gradients, model, statistics), statistics)
 
     def __call__(self, weight):
-        return self.statistic(weight)
+        statistic = self.statistic(weight)
+        if not statistic.any():
+            warnings.warn(
+                f"No gradient has come to '{weight}', so {self} prunes it in no order of "
+                "importance: another optimizer than that of `compile` trains it, or nothing "
+                "depends on it. Leave it out with a rule, or take `criterion='magnitude'`.",
+                stacklevel=2,
+            )
+        return statistic
 
 
 @keras.saving.register_keras_serializable(package="kerasopt")

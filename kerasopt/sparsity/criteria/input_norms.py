@@ -25,14 +25,15 @@ _CONVOLUTIONS = (
 
 @keras.saving.register_keras_serializable(package="kerasopt")
 class InputNorm(Parametrization):
-    """Adds up the squares of every input feature, and passes the input on.
+    """Adds up the mean square of every input feature, and passes the input on.
 
     Only training counts. Attached to the `"input"` of a layer; several calls of a
-    shared layer add up, and so do the replicas of a distributed training.
+    shared layer add up. Means, not sums: layers that see more positions than
+    others have no larger norms.
 
     Args:
         axes: List of integers, the axes of the input that hold features; over the
-            others (samples and positions) squares are added.
+            others (samples and positions) the mean is taken.
         shape: List of integers, the number of features along these axes, in the
             order of the input.
 
@@ -45,11 +46,11 @@ class InputNorm(Parametrization):
         self.axes, self.features = tuple(axes), tuple(shape)
 
     def build(self, input_shape):
-        # Every replica adds to a value of its own; who reads it reads their sum.
+        # Every replica adds to a value of its own; who reads it reads their mean.
         self.squares = keras.Variable(
             np.zeros(self.features, "float32"),
             trainable=False,
-            aggregation="sum",
+            aggregation="mean",
             synchronization="on_read",
             name="squares",
         )
@@ -61,7 +62,7 @@ class InputNorm(Parametrization):
             features = {axis % rank for axis in self.axes}
             others = tuple(axis for axis in range(rank) if axis not in features)
             squares = keras.ops.square(keras.ops.stop_gradient(inputs))
-            self.squares.assign_add(keras.ops.sum(squares, axis=others))
+            self.squares.assign_add(keras.ops.mean(squares, axis=others))
         return inputs
 
     def get_config(self):

@@ -19,8 +19,9 @@ class Wanda(Criterion):
 
     `X_j` is the input feature of the element: a unit of a Dense layer, a channel
     of a convolution (at all positions, whatever the place in the window), an
-    element of the contracted axes of an einsum. The norm is over all samples and
-    positions of training since the masks have moved.
+    element of the contracted axes of an einsum. The norm is the root mean square
+    over all samples and positions of training since the masks have moved, so that
+    scores of layers compare.
 
     The paper compares weights within each output only. Here they compete as the
     scope says, in the whole layer with `"layer"`: outputs lose different shares.

@@ -59,15 +59,20 @@ class NM(Pattern):
         self.n, self.m = n, m
         self.alias = f"{n}:{m}"
 
+    @property
+    def sparsity(self) -> float:
+        """The sparsity at which each group has N weights left: 1 - N/M."""
+        return 1 - self.n / self.m
+
     def applies(self, shape, layout):
         return bool(layout.contracted)
 
     def check_sparsity(self, final, scope):
-        expected = 1 - self.n / self.m
-        if not math.isclose(final, expected, abs_tol=1e-6):
+        if not math.isclose(final, self.sparsity, abs_tol=1e-6):
             raise ValueError(
-                f"Pattern '{self.alias}' ends at the sparsity 1 - N/M = {expected:.7g}: pass a "
-                f"schedule that ends there. Received: pattern='{self.alias}', final={final!r}"
+                f"Pattern '{self.alias}' ends at the sparsity 1 - N/M = {self.sparsity:.7g}: pass "
+                "a schedule that ends there (`MetricGuided` with this `limit`). "
+                f"Received: pattern='{self.alias}', final={final!r}"
             )
         if not isinstance(scope, LayerScope):
             raise ValueError(

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from kerasopt import graph
 from kerasopt.model_state import strategy_scope
 from kerasopt.parametrization import Attachments
 from kerasopt.sparsity import criteria, patterns
@@ -100,6 +101,7 @@ def sensitivity(
     pattern, criterion = patterns.get(pattern), _without_training(criterion)
     levels = _checked_levels(levels, pattern)
     arguments = evaluation_arguments(data)
+    graph.require_built(model)
     _check_model(model)
     selected, skipped = _selected(model, pattern, rules)
     progress = keras.utils.Progbar(1 + len(selected) * len(levels), verbose=verbose)
@@ -173,8 +175,7 @@ def _put_back(model: keras.Model) -> Iterator[Attachments]:
 
 def _selected(model, pattern, rules):
     """Returns the layers to prune, and the paths of those that the rules leave out."""
-    rules = list(rules)
-    wanted = [(selector, bool(argument)) for selector, argument in rules]
+    wanted = [(rule.selector, bool(rule.argument)) for rule in graph.parse_rules(rules)]
     selections = select_layers(model, pattern, wanted, default=True)
     selected = [selection for selection in selections if selection.argument]
     if not selected:
@@ -183,10 +184,9 @@ def _selected(model, pattern, rules):
 
 
 def _check_model(model) -> None:
-    if not model.built or not model.compiled:
+    if not model.compiled:
         raise ValueError(
-            f"Build and compile model '{model.name}' first: it is evaluated. "
-            f"Received: built={model.built}, compiled={model.compiled}"
+            f"Compile model '{model.name}' first: it is evaluated. Received: compiled=False"
         )
 
 
@@ -203,8 +203,8 @@ def _without_training(identifier) -> Criterion:
 
 def _checked_levels(levels, pattern) -> tuple[float, ...]:
     if levels is None:
-        levels = (1 - pattern.n / pattern.m,) if isinstance(pattern, NM) else LEVELS
-    levels = tuple(levels)
+        levels = (pattern.sparsity,) if isinstance(pattern, NM) else LEVELS
+    levels = tuple(levels) if isinstance(levels, Iterable) else (levels,)
     if not levels or not all(isinstance(v, numbers.Real) and 0 <= float(v) < 1 for v in levels):
         raise ValueError(
             "`levels` must be fractions of zeros, from 0 up to but not including 1, at least one. "

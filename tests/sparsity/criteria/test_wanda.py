@@ -71,7 +71,8 @@ def test_the_score_is_the_norm_of_what_an_element_adds_to_the_output(name):
         weight.stored.assign(alone)
         added[element] = np.linalg.norm(keras.ops.convert_to_numpy(model(x)))
     weight.stored.assign(value)
-    np.testing.assert_allclose(scores, added, rtol=1e-4)
+    summed = x.size / weight.statistic.size  # samples and positions
+    np.testing.assert_allclose(scores, added / np.sqrt(summed), rtol=1e-4)
 
 
 def test_only_training_counts_and_updates_reset():
@@ -80,7 +81,7 @@ def test_only_training_counts_and_updates_reset():
     for _ in range(2):
         model(x, training=True)
     model(x)
-    np.testing.assert_allclose(weight.statistic, 2 * (x**2).sum((0, 1)), rtol=1e-5)
+    np.testing.assert_allclose(weight.statistic, 2 * (x**2).mean((0, 1)), rtol=1e-5)
     criteria.get("wanda").reset([weight])
     assert not weight.statistic.any()
 
@@ -92,7 +93,7 @@ def test_a_shared_layer_sees_all_its_inputs():
     (weight,), _ = gather(model)
     x = GENERATOR.normal(size=(3, 4)).astype("float32")
     model(x, training=True)
-    np.testing.assert_allclose(weight.statistic, 5 * (x**2).sum(0), rtol=1e-5)
+    np.testing.assert_allclose(weight.statistic, 5 * (x**2).mean(0), rtol=1e-5)
 
 
 def test_attention():
@@ -104,7 +105,7 @@ def test_attention():
     model(x, training=True)
     *projections, output = weights
     for weight in projections:
-        np.testing.assert_allclose(weight.statistic, (x**2).sum((0, 1)), rtol=1e-5)
+        np.testing.assert_allclose(weight.statistic, (x**2).mean((0, 1)), rtol=1e-5)
     assert output.statistic.shape == (2, 3) and (output.statistic > 0).all()
     assert {criteria.get("wanda").scores(weight).shape for weight in weights} == {
         (6, 2, 3),
@@ -122,7 +123,7 @@ def test_channels_first():
     link.build(None)
     x = GENERATOR.normal(size=(2, 3, 8, 8)).astype("float32")
     np.testing.assert_array_equal(link(x, training=True), x)
-    np.testing.assert_allclose(link.squares.numpy(), (x**2).sum((0, 2, 3)), rtol=1e-5)
+    np.testing.assert_allclose(link.squares.numpy(), (x**2).mean((0, 2, 3)), rtol=1e-5)
 
 
 @pytest.mark.parametrize("policy", ["float32", "mixed_float16"])
@@ -149,7 +150,7 @@ def test_in_fit(policy, arguments, tmp_path):
     x = 300 * GENERATOR.normal(size=(8, 8, 8, 2)).astype("float32")
     data = x, np.zeros((8, 3))
     model.fit(*data, batch_size=2, epochs=2, verbose=0, validation_data=data)
-    np.testing.assert_allclose(weights[0].statistic, 2 * (x**2).sum((0, 1, 2)), rtol=1e-2)
+    np.testing.assert_allclose(weights[0].statistic, 8 * (x**2).mean((0, 1, 2)), rtol=1e-2)
     assert weights[0].gathered.dtype == "float32"
     assert criteria.get("wanda").scores(weights[0]).shape == (3, 3, 2, 1)
     model.save(tmp_path / "during.keras")
