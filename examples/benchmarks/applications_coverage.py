@@ -40,17 +40,17 @@ PAGE = f"""# Coverage of `keras.applications`
 Written by `python examples/benchmarks/applications_coverage.py docs/applications.md`: %d of %d
 networks, Keras {keras.__version__}, {keras.config.backend()} backend. Each is built with random
 weights and {CLASSES} classes at the smallest input that it accepts (of {SIZES}),
-trains for {STEPS} steps of {BATCH} images, in which `Pruning` sets half of every kernel to zero, is
-saved as `.keras` and loaded, and is finalized. Gradients are clipped, and batch normalization has
-momentum 0, since three steps on random images would not bring its averages to where they have to
-be; predictions are those of the last two images. "yes" means: the zeros are exact to one weight;
-the loaded and the finalized network predict the same bits as the trained one; the finalized network
-has Keras' own layers, and its file loads, with the same zeros and bits, where kerasopt is not
-imported.
+trains for {STEPS} eager steps of {BATCH} images, in which `Pruning` sets half of every kernel to
+zero, is saved as `.keras` and loaded, and is finalized. Gradients are clipped, and batch
+normalization has momentum 0, since three steps on random images would not bring its averages to
+where they have to be; predictions are those of the last two images. "yes" means: the zeros are
+exact to one weight; the loaded and the finalized network predict the same bits as the trained one;
+the finalized network has Keras' own layers, and its file loads, with the same zeros and bits, where
+kerasopt is not imported.
 
-The time is that of `fit`, tracing included, on two cores with other work on them. Files are those
-of `ko.save`: before training, and finalized. Random values hardly compress, so that halving the
-kernels is what there is to gain.
+The time is that of `fit`, on two cores with other work on them. Files are those of `ko.save`:
+before training, and finalized. Random values hardly compress, so that halving the kernels is what
+there is to gain.
 
 | network | input | parameters | kernels pruned | zeros in kernels (%%) | fit (s) \
 | dense (kB) | pruned (kB) | result |
@@ -99,8 +99,8 @@ def prune(name: str, folder: pathlib.Path, row: dict):
         # Of two random images the gradients explode.
         keras.optimizers.SGD(1e-3, momentum=0.9, global_clipnorm=1.0),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        # XLA takes minutes to compile the deepest of them on a CPU.
-        jit_compile=keras.config.backend() != "tensorflow",
+        # To trace or compile the step of each network would take hours.
+        run_eagerly=keras.config.backend() == "tensorflow",
     )
     pruning = ko.callbacks.Pruning(ko.schedules.OneShot(0.5, begin=1))
     began = time.perf_counter()

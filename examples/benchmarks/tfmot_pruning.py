@@ -17,6 +17,8 @@ import pruning_task as task
 import tensorflow_model_optimization as tfmot
 import tf_keras as keras
 
+RUNS = ["float:0", "dense:0", "uniform:0.5", "uniform:0.8", "uniform:0.9", "2:4:0.5"]
+
 
 def wrap(model, method, sparsity, end):
     """Returns the model that tfmot prunes, with the wrappers in it."""
@@ -53,12 +55,13 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--folder", type=Path, required=True, help="of the weights and results")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--runs", nargs="+", default=RUNS, help="as method:sparsity")
     arguments = parser.parse_args()
     data, results = task.load(), arguments.folder / "tfmot.jsonl"
-    runs = [("float", 0.0), ("dense", 0.0), ("uniform", 0.5), ("uniform", 0.8), ("uniform", 0.9)]
     for seed in arguments.seeds:
-        for method, sparsity in [*runs, ("2:4", 0.5)]:
-            key = {"method": method, "sparsity": sparsity, "seed": seed}
+        for name in arguments.runs:
+            method, _, sparsity = name.rpartition(":")
+            key = {"method": method, "sparsity": float(sparsity), "seed": seed}
             if not task.recorded(results, key):
                 figures = run(arguments.folder, data, method, sparsity, seed)
                 task.append(results, {**key, **figures})
