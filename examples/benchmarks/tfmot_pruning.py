@@ -63,7 +63,7 @@ def main():
             method, _, sparsity = name.rpartition(":")
             key = {"method": method, "sparsity": float(sparsity), "seed": seed}
             if not task.recorded(results, key):
-                figures = run(arguments.folder, data, method, sparsity, seed)
+                figures = run(arguments.folder, data, **key)
                 task.append(results, {**key, **figures})
 
 
