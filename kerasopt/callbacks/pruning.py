@@ -119,7 +119,7 @@ class Pruning(TimedCallback):
                 "Rewinding takes pruned weights back to zero, so they are not latent: leave either "
                 f"out. Received: rewind={rewind!r}, regrowth={type(self.regrowth).__name__}"
             )
-        self.rules = [(r.selector, self._ruled(r.argument)) for r in graph.parse_rules(rules)]
+        self.rules = [(rule.selector, self._ruled(rule)) for rule in graph.parse_rules(rules)]
         for level in (self.schedule, *(argument for _, argument in self.rules)):
             if level is not None:
                 self.pattern.check_sparsity(level.final, self.scope)
@@ -132,13 +132,18 @@ class Pruning(TimedCallback):
         alone = isinstance(self.scope, scopes.LayerScope)
         return Plan(self.schedule, joint=not alone and self.guided is None)
 
-    def _ruled(self, argument):
-        if argument is None or isinstance(argument, schedules.Schedule):
-            return argument if argument is None else sparsity_schedule(argument)
-        if self.guided is not None:
-            return sparsity_schedule(argument)
-        schedule = copy.copy(self.schedule)
-        schedule.final = argument
+    def _ruled(self, rule):
+        """Returns the schedule of the layers of a rule; `None` if it leaves them alone."""
+        if rule.argument is None:
+            return None
+        try:
+            schedule = sparsity_schedule(rule.argument)
+        except ValueError as error:
+            raise ValueError(f"{error} in the rule {rule}") from None
+        if isinstance(rule.argument, schedules.Schedule) or self.guided is not None:
+            return schedule
+        final, schedule = schedule.final, copy.copy(self.schedule)
+        schedule.final = final
         return sparsity_schedule(schedule)
 
     def attach(self, model):

@@ -90,7 +90,7 @@ class QuantizationAware(TimedCallback):
         super().detach()
         # Operations may hold quantizers of another callback, or of an earlier `fit`.
         kept = parametrized_layers(self.model)
-        if not any(isinstance(layer, graph.OperationLayer) for layer in kept):
+        if self.model.built and not any(isinstance(layer, graph.OperationLayer) for layer in kept):
             graph.unwrap_operations(self.model)
 
     def check(self, horizon):

@@ -4,6 +4,11 @@ import numbers
 
 from kerasopt import schedules
 
+_RANGE = (
+    "A sparsity is the fraction of weights that are zero, from 0 up to but not including 1. "
+    "Received: schedule={!r}"
+)
+
 
 def sparsity_schedule(identifier) -> schedules.Schedule:
     """Resolves a schedule of sparsities.
@@ -11,13 +16,12 @@ def sparsity_schedule(identifier) -> schedules.Schedule:
     Raises:
         ValueError: If it leaves [0, 1), or falls.
     """
+    if isinstance(identifier, numbers.Real) and not 0 <= float(identifier) < 1:
+        raise ValueError(_RANGE.format(identifier))
     schedule = schedules.get(identifier)
     for value in (schedule.initial, schedule.final):
         if not isinstance(value, numbers.Real) or not 0 <= value < 1:
-            raise ValueError(
-                "A sparsity is the fraction of weights that are zero, from 0 up to but not "
-                f"including 1. Received: schedule={identifier!r}"
-            )
+            raise ValueError(_RANGE.format(identifier))
     if schedule.final < schedule.initial and not isinstance(schedule, schedules.Constant):
         raise ValueError(
             "Sparsity never falls: `final` must not be smaller than `initial`. "

@@ -38,10 +38,12 @@ def get(identifier) -> Pattern:
     Raises:
         ValueError: If it is none of these.
     """
-    if isinstance(identifier, str) and identifier not in ALIASES:
+    if isinstance(identifier, str):
         if match := re.fullmatch(r"(\d+):(\d+)", identifier):
             return NM(*map(int, match.groups()))
         if match := re.fullmatch(r"block(\d+)x(\d+)", identifier):
             return Block(*map(int, match.groups()))
+    is_object = isinstance(identifier, (Pattern, dict))
+    if not is_object and not (isinstance(identifier, str) and identifier in ALIASES):
         raise ValueError(f"{FORMS} Received: pattern={identifier!r}")
     return resolve(identifier, Pattern, ALIASES, "pattern")

@@ -1,5 +1,6 @@
 """The metric of a model over the sparsity of each layer."""
 
+import numbers
 from dataclasses import dataclass
 
 from kerasopt.table import format_table
@@ -77,8 +78,11 @@ class Sensitivity:
             https://arxiv.org/abs/1608.08710, section 3.3) choose the sparsity of
             each layer by such curves.
         """
-        if not budget >= 0:
-            raise ValueError(f"`budget` must not be negative. Received: budget={budget}")
+        if not isinstance(budget, numbers.Real) or not budget >= 0:
+            raise ValueError(
+                "`budget` must be a number that is not negative, in units of the metric. "
+                f"Received: budget={budget!r}"
+            )
         rules: list[tuple[str, float | None]] = [(path, None) for path in self.skipped]
         for path in self.scores:
             bearable = None

@@ -112,5 +112,5 @@ def test_other_strings_are_refused_with_the_forms_there_are(alias):
 
 
 def test_other_objects_are_refused():
-    with pytest.raises(ValueError, match="kerasopt.sparsity.Pattern.*Received: pattern=4"):
+    with pytest.raises(ValueError, match="'N:M' such as '2:4'.*Received: pattern=4"):
         patterns.get(4)
