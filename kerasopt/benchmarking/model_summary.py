@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import keras
 
 from kerasopt.benchmarking.layer_statistics import LayerStatistics, layer_statistics
+from kerasopt.graph import require_built
 from kerasopt.table import format_table
 
 _HEADER = ("Layer (type)", "Parameters", "Zeros", "Bits", "Bytes", "MACs")
@@ -111,16 +112,7 @@ def summary(model: keras.Model, print_fn: Callable[[str], object] | None = None)
         TypeError: If `model` is not a Keras model.
         ValueError: If `model` has not been built.
     """
-    if not isinstance(model, keras.Model):
-        raise TypeError(
-            "`model` must be a Keras model. "
-            f"Received: model={model!r} (of type {type(model).__name__})"
-        )
-    if not model.built:
-        raise ValueError(
-            "`model` has no weights before it is built: call it on data, or call "
-            f"`model.build(input_shape)`. Received: model={model.name}"
-        )
+    require_built(model)
     report = ModelSummary(model.name, tuple(layer_statistics(model)))
     (print_fn or print)(str(report))
     return report
