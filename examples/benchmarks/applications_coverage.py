@@ -31,7 +31,7 @@ import keras
 import numpy as np
 
 SIZES = (32, 64, 75, 96, 128, 224, 331)
-STEPS, BATCH, CLASSES = 3, 2, 10
+STEPS, BATCH, CLASSES = 3, 4, 10
 # Where the processes of a network leave files for each other.
 FINALIZED, IMAGES, PREDICTIONS = "finalized.keras", "images.npy", "predictions.npy"
 
@@ -96,7 +96,7 @@ def prune(name: str, folder: pathlib.Path, row: dict):
     x = rng.normal(size=(STEPS * BATCH, *model.input_shape[1:])).astype("float32")
     y = rng.integers(0, CLASSES, len(x))
     model.compile(
-        # Of two random images the gradients explode.
+        # Of a few random images the gradients explode.
         keras.optimizers.SGD(1e-3, momentum=0.9, global_clipnorm=1.0),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         # To trace or compile the step of each network would take hours.
