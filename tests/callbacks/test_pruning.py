@@ -383,7 +383,7 @@ def test_another_optimizers_weights_are_pruned_in_no_order_and_a_warning_says_so
     model = Two(inner.inputs, inner.outputs)
     model.compile("sgd", run_eagerly=True)
     schedule = ko.schedules.OneShot(0.5, begin=2)
-    with pytest.warns(UserWarning, match="No gradient has come to '.*/kernel'"):
+    with pytest.warns(UserWarning, match=r"No gradient has come to \['.*/kernel'\]"):
         fit(model, ko.callbacks.Pruning(schedule, criterion="saliency"))
 
 

@@ -31,15 +31,19 @@ class GradientCriterion(Criterion):
         attachments.at_end(functools.partial(unwatch_gradients, model, statistics), statistics)
 
     def __call__(self, weight):
-        statistic = self.statistic(weight)
-        if not statistic.any():
+        return self.statistic(weight)
+
+    def reset(self, weights):
+        unordered = [str(weight) for weight in weights if not weight.statistic.any()]
+        if unordered:
             warnings.warn(
-                f"No gradient has come to '{weight}', so {self} prunes it in no order of "
-                "importance: another optimizer than that of `compile` trains it, or nothing "
-                "depends on it. Leave it out with a rule, or take `criterion='magnitude'`.",
+                f"No gradient has come to {unordered} since masks moved last, so {self} pruned "
+                "them in no order of importance: another optimizer than that of `compile` trains "
+                "them, or nothing depends on them. Leave them out with a rule, or take "
+                "`criterion='magnitude'`.",
                 stacklevel=2,
             )
-        return statistic
+        super().reset(weights)
 
 
 @keras.saving.register_keras_serializable(package="kerasopt")
