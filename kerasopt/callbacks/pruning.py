@@ -251,15 +251,15 @@ class Pruning(TimedCallback):
     def on_epoch_begin(self, epoch, logs=None):
         begins = self._done is None
         super().on_epoch_begin(epoch, logs)
+        if begins or self.regrowth.dense_gradient:
+            self.zero_hidden()
         if self._search is not None:
             clock = Clock.of(self.model)
-            self.zero_hidden()
             if begins:
                 self._search.start(epoch, self._plan.sparsity)
             with clock.held():
                 self.schedule.level = self._search.advance()
             self.on_update(clock.update, self.horizon)
-        self.zero_hidden()
 
     def on_epoch_end(self, epoch, logs=None):
         if self._search is not None:
