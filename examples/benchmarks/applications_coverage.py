@@ -43,7 +43,7 @@ weights and {CLASSES} classes at the smallest input that it accepts (of {SIZES})
 trains for {STEPS} eager steps of {BATCH} images, in which `Pruning` sets half of every kernel to
 zero, is saved as `.keras` and loaded, and is finalized. Gradients are clipped, and batch
 normalization has momentum 0, since three steps on random images would not bring its averages to
-where they have to be; predictions are those of the last two images. "yes" means: the zeros are
+where they have to be; predictions are those of the last batch. "yes" means: the zeros are
 exact to one weight; the loaded and the finalized network predict the same bits as the trained one;
 the finalized network has Keras' own layers, and its file loads, with the same zeros and bits, where
 kerasopt is not imported.
