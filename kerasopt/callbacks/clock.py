@@ -28,13 +28,10 @@ class Clock:
 
     Args:
         model: A compiled `keras.Model` that has a clock; use `Clock.of` to give it one.
-
-    Attributes:
-        model: That model.
     """
 
     def __init__(self, model: keras.Model):
-        self.model = model
+        self._model = model
 
     @classmethod
     def of(cls, model: keras.Model) -> "Clock":
@@ -74,7 +71,7 @@ class Clock:
         known = epoch > 0 and _UNSET < seen <= iterations
         if known and length is not None:
             # `steps_per_execution` may run past the end of an epoch by less than one execution.
-            known = iterations - origin <= epoch * (length + self.model.steps_per_execution)
+            known = iterations - origin <= epoch * (length + self._model.steps_per_execution)
         if not known:
             origin = iterations - round(epoch * (length or 0))
         self._marks = (origin, iterations)
@@ -98,11 +95,11 @@ class Clock:
 
     @property
     def _iterations(self) -> int:
-        return int(keras.ops.convert_to_numpy(_updating_optimizer(self.model).iterations))
+        return int(keras.ops.convert_to_numpy(_updating_optimizer(self._model).iterations))
 
     @property
     def _state(self):
-        return ModelState.find(self.model, _NAME)
+        return ModelState.find(self._model, _NAME)
 
     @property
     def _marks(self) -> tuple[int, int]:
