@@ -101,8 +101,7 @@ class Pruning(TimedCallback):
     ):
         super().__init__()
         self.guided = schedule if isinstance(schedule, MetricGuided) else None
-        self._guide = GuidedSparsity(schedule) if self.guided else None
-        self.schedule = self._guide or sparsity_schedule(schedule)
+        self.schedule = GuidedSparsity(schedule) if self.guided else sparsity_schedule(schedule)
         self.scope = scopes.get(scope)
         self.criterion = criteria.get(criterion)
         self.pattern = patterns.get(pattern)
@@ -233,8 +232,12 @@ class Pruning(TimedCallback):
 
     def _move_masks(self, update, horizon):
         """Brings masks to their sparsities; returns whether one has moved."""
-        timed = [self.regrowth.schedule, *(s for s in self._plan.schedules if s is not self._guide)]
-        due = [self._newly_due(schedule, update, horizon) for schedule in timed]
+        followed = [self.regrowth.schedule, *self._plan.schedules]
+        due = [
+            self._newly_due(schedule, update, horizon)
+            for schedule in followed
+            if not isinstance(schedule, GuidedSparsity)  # due whenever it is asked
+        ]
         revive = any(at is not None for at in due) and self.regrowth.revives(update, horizon)
         return any(
             [
