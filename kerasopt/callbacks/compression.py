@@ -80,10 +80,6 @@ class Compression(TimedCallback):
         for part in self._parts:
             part.on_update(update, horizon)
 
-    def on_epoch_begin(self, epoch, logs=None):
-        super().on_epoch_begin(epoch, logs)
-        self._pruning.zero_hidden()
-
     def on_train_end(self, logs=None):
         super().on_train_end(logs)
         self._quantization.thaw()

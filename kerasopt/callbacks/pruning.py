@@ -213,7 +213,8 @@ class Pruning(TimedCallback):
         return min((moment for moment in due if moment is not None), default=None)
 
     def on_update(self, update, horizon):
-        if self._done is None:
+        begins = self._done is None
+        if begins:
             # A training that is resumed has done what was due once and before.
             self._done = update
         if self.rewinding is not None:
@@ -226,7 +227,7 @@ class Pruning(TimedCallback):
         if due is not None:
             share = self.regrowth.schedule(due, horizon)
             self.regrowth.exchange(self._plan.targets, share, due, self.model)
-        if moved or due is not None:
+        if begins or moved or due is not None:
             self.zero_hidden()
         self._done = update
 
@@ -254,7 +255,7 @@ class Pruning(TimedCallback):
     def on_epoch_begin(self, epoch, logs=None):
         begins = self._done is None
         super().on_epoch_begin(epoch, logs)
-        if begins or self.regrowth.dense_gradient:
+        if self.regrowth.dense_gradient:
             self.zero_hidden()
         if self._search is not None:
             clock = Clock.of(self.model)
