@@ -6,10 +6,11 @@ from kerasopt.parametrization import parametrized_layers, renew_functions
 from kerasopt.quantization import (
     ActivationQuantizer,
     Quantizer,
-    formats,
     freeze_statistics,
     is_quantizable,
+    make_recipe,
     placement,
+    specs,
     wrap_operations,
 )
 from kerasopt.times import resolve, validate_time
@@ -35,7 +36,8 @@ class QuantizationAware(TimedCallback):
     ```
 
     Args:
-        spec: `"int8"` or a `kerasopt.quantization.Spec`.
+        spec: A `kerasopt.quantization.Spec` or its alias, such as `"int8"`,
+            `"int8_dynamic"`, `"int4_weight_only"`, `"ternary"` or `"binary"`.
         begin: Time from which values are rounded: optimizer updates, a
             percentage of this training such as `"60%"`, or `kerasopt.epochs(n)`.
         freeze: Time from which ranges and batch normalization stay as they are.
@@ -44,11 +46,21 @@ class QuantizationAware(TimedCallback):
             or predicates. Layers without a match get the callback's spec if
             they have a kernel, add or average; embeddings are quantized only
             where a rule names them.
+        weight_quantizer: How weights are rounded: `"minmax"`, `"dorefa"`,
+            `"ternary"`, `"binary"` or a `kerasopt.quantization.WeightQuantizer`
+            with arguments of its own. `None`: as fits the format (`"binary"`
+            for one bit, `"ternary"` for two, else `"minmax"`).
+        activation_quantizer: The same for activations: `"minmax"`, `"dorefa"`,
+            `"binary"` or a quantizer of activations.
+        observer: How ranges of activations are found: `"moving_average"`,
+            `"minmax"` or a `kerasopt.quantization.Observer`.
 
     Raises:
-        ValueError: Before training starts, if nothing is to be quantized, if
-            another `QuantizationAware` of the same `fit` has a layer too, or if
-            a time has no meaning in this training.
+        ValueError: If an argument is unknown, or a quantizer cannot round to the
+            format of a spec. Before training starts, if nothing is to be
+            quantized, if a layer is quantized in another way already, if groups
+            do not divide a kernel, if another `QuantizationAware` of the same
+            `fit` has a layer too, or if a time has no meaning in this training.
 
     Reference:
         Jacob et al., "Quantization and Training of Neural Networks for
@@ -56,19 +68,35 @@ class QuantizationAware(TimedCallback):
         https://arxiv.org/abs/1712.05877).
     """
 
-    def __init__(self, spec="int8", begin="0%", freeze="90%", rules=()):
+    def __init__(
+        self,
+        spec="int8",
+        begin="0%",
+        freeze="90%",
+        rules=(),
+        weight_quantizer=None,
+        activation_quantizer=None,
+        observer="moving_average",
+    ):
         super().__init__()
-        self.spec = formats.get(spec)
+        how = (weight_quantizer, activation_quantizer, observer)
+        self.recipe = make_recipe(specs.get(spec), *how)
         self.begin = validate_time(begin, "begin")
         self.freeze = validate_time(freeze, "freeze")
         self.rules = [
-            (rule.selector, None if rule.argument is None else formats.get(rule.argument))
+            (
+                rule.selector,
+                None if rule.argument is None else make_recipe(specs.get(rule.argument), *how),
+            )
             for rule in graph.parse_rules(rules)
         ]
         self._frozen = False
 
     def attach(self, model):
-        for site in self._sites(model):
+        sites = self._sites(model)
+        for site in sites:
+            _check_free(site)
+        for site in sites:
             site.quantizer.initially_enabled = False
             self.attachments.put(*site)
         self._freeze(False)
@@ -77,8 +105,8 @@ class QuantizationAware(TimedCallback):
         """Returns where quantizers go."""
         graph.require_built(model)
         wrap_operations(model)
-        selected = graph.select(graph.layers(model), self.rules, self.spec, is_quantizable)
-        sites = list(placement(model, {id(layer): spec for _, layer, spec in selected}))
+        selected = graph.select(graph.layers(model), self.rules, self.recipe, is_quantizable)
+        sites = list(placement(model, {id(layer): recipe for _, layer, recipe in selected}))
         if not sites:
             raise ValueError(
                 f"Model '{model.name}' has nothing to quantize: no layer that the rules leave has "
@@ -142,3 +170,15 @@ class QuantizationAware(TimedCallback):
                 link.frozen = frozen
         if changed:
             renew_functions(self.model)
+
+
+def _check_free(site):
+    """Raises if the slot of a site has a quantizer that rounds in another way."""
+    for link in getattr(site.layer, "parametrizations", {}).get(site.slot, ()):
+        if isinstance(link, Quantizer) and not link.equals(site.quantizer):
+            raise ValueError(
+                f"'{site.path}/{site.slot}' is quantized already, by {link.described()}. Pass what "
+                f"it was quantized with, leave the layer out with a rule ({site.path!r}, None), or "
+                "call `kerasopt.finalize(model)` first. "
+                f"Received: {site.quantizer.described()}"
+            )

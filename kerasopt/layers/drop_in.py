@@ -8,10 +8,11 @@ import keras
 from kerasopt import graph
 from kerasopt.parametrization import parametrize
 from kerasopt.quantization import (
-    ActivationQuantizer,
+    Quantizer,
+    Recipe,
+    Spec,
     WeightQuantizer,
-    channel_axes,
-    formats,
+    specs,
 )
 from kerasopt.sparsity import Mask, sparsity_schedule
 
@@ -29,9 +30,11 @@ DOC = """
     ```
 
     Args:
-        weight_quantizer: `"int8"` or a `kerasopt.quantization.Spec`, for the
-            weights. Defaults to `None`: not quantized.
-        input_quantizer: The same for the input.
+        weight_quantizer: For the weights: a `kerasopt.quantization.Spec` or its
+            alias, such as `"int8"` or `"binary"`; or a quantizer of weights,
+            such as `kerasopt.quantization.DoReFaWeight()`. Defaults to `None`:
+            not quantized.
+        input_quantizer: The same for the input, with quantizers of activations.
         output_quantizer: The same for the output.
         pruning: A `kerasopt.schedules.Schedule` of the fraction of zeros, or a
             float in [0, 1). Defaults to `None`: not pruned.
@@ -66,9 +69,9 @@ class DropIn:
         **kwargs,
     ):
         super().__init__(*args, **kwargs)
-        self.weight_quantizer = _declared(formats.get, weight_quantizer)
-        self.input_quantizer = _declared(formats.get, input_quantizer)
-        self.output_quantizer = _declared(formats.get, output_quantizer)
+        self.weight_quantizer = _declared(_quantization, weight_quantizer)
+        self.input_quantizer = _declared(_quantization, input_quantizer)
+        self.output_quantizer = _declared(_quantization, output_quantizer)
         self.pruning = _declared(sparsity_schedule, pruning)
 
     def build(self, input_shape):
@@ -77,13 +80,13 @@ class DropIn:
         for name in graph.weight_names(self):
             if self.pruning is not None:
                 parametrize(self, name, Mask())
-            if self.weight_quantizer is not None:
-                axis = channel_axes(self, name)
-                quantizer = WeightQuantizer(axis, self.weight_quantizer.weights, enabled=False)
+            quantizer = _recipe(self.weight_quantizer).weight(self, name, enabled=False)
+            if quantizer is not None:
                 parametrize(self, name, quantizer)
-        for slot, spec in (("input", self.input_quantizer), ("output", self.output_quantizer)):
-            if spec is not None:
-                parametrize(self, slot, ActivationQuantizer(spec.activations, enabled=False))
+        for slot, declared in (("input", self.input_quantizer), ("output", self.output_quantizer)):
+            quantizer = _recipe(declared).activation(enabled=False)
+            if quantizer is not None:
+                parametrize(self, slot, quantizer)
 
     def become_plain(self):
         """Makes the layer the one of Keras that it stands in for, and declare nothing."""
@@ -117,3 +120,24 @@ class DropIn:
 
 def _declared(get, identifier):
     return None if identifier is None else get(identifier)
+
+
+def _quantization(identifier):
+    """Returns a `Spec`, or the config of a quantizer: the layer has no quantizers as its parts."""
+    if isinstance(identifier, dict):
+        identifier = keras.saving.deserialize_keras_object(identifier)
+    if isinstance(identifier, Quantizer):
+        return keras.saving.serialize_keras_object(identifier)
+    return specs.get(identifier)
+
+
+def _recipe(declared):
+    """Returns the recipe for what a layer declares of its weights, or of an activation."""
+    if declared is None:
+        return Recipe(Spec(None, None))
+    if isinstance(declared, Spec):
+        return Recipe(declared)
+    quantizer = keras.saving.deserialize_keras_object(dict(declared))
+    if isinstance(quantizer, WeightQuantizer):
+        return Recipe(Spec(quantizer.format, None), weights=quantizer)
+    return Recipe(Spec(None, quantizer.format), activations=quantizer)

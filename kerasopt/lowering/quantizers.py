@@ -7,7 +7,7 @@ import numpy as np
 
 from kerasopt.layers.integer import Affine
 from kerasopt.lowering.values import StaysFloat
-from kerasopt.quantization import ActivationQuantizer, WeightQuantizer
+from kerasopt.quantization import ActivationQuantizer, Format, WeightQuantizer
 
 
 def activation_quantizer(operation: keras.Operation, slot: str) -> ActivationQuantizer | None:
@@ -19,7 +19,7 @@ def activation_quantizer(operation: keras.Operation, slot: str) -> ActivationQua
 def affine_of(operation: keras.Operation, slot: str) -> Affine | None:
     """Returns what the quantizer of a layer's `"input"` or `"output"` rounds to, or `None`."""
     quantizer = activation_quantizer(operation, slot)
-    if quantizer is None:
+    if quantizer is None or quantizer.format != Format(8):
         return None
     return Affine(float(quantizer.scale), quantizer.zero_point)
 
@@ -42,17 +42,16 @@ def integer_kernel(layer: keras.Layer, slot: str) -> tuple[np.ndarray, np.ndarra
     if not links or not isinstance(links[-1], WeightQuantizer):
         raise StaysFloat(f"its {slot} has no quantizer")
     *before, quantizer = links
+    if not quantizer.format.symmetric or quantizer.bits > 8 or quantizer.group is not None:
+        raise StaysFloat(f"its {slot} is not rounded to symmetric int8 with a scale per channel")
     weight = keras.ops.convert_to_tensor(getattr(layer, slot).stored)
     for link in before:
         weight = link(weight)
-    scale = keras.ops.convert_to_numpy(quantizer.scale(weight))
+    integers, scale, _ = map(keras.ops.convert_to_numpy, quantizer.codes(weight))
     weight = keras.ops.convert_to_numpy(weight)
     if not np.isfinite(weight).all():
         raise ValueError(
             f"Weight '{slot}' of layer '{layer.name}' has values that are not finite: the "
             f"training diverged. Received: {slot}={weight[~np.isfinite(weight)][0]}"
         )
-    # The division is the fake quantizer's, in float32.
-    integers = np.rint(weight / scale)
-    integers = np.clip(integers, quantizer.format.minimum, quantizer.format.maximum)
     return integers.astype("float64"), scale.astype("float64")

@@ -1,39 +1,54 @@
-"""Integer formats, and the specs that say which tensors get which."""
+"""Formats: the values that a tensor is rounded to."""
 
 import dataclasses
 
 import keras
 import numpy as np
 
+_FLOATS = ("float16", "bfloat16")
+
 
 @keras.saving.register_keras_serializable(package="kerasopt")
 @dataclasses.dataclass(frozen=True)
 class Format:
-    """The integers that a tensor is rounded to.
+    """Integers, at a scale and a zero point.
+
+    | bits | symmetric | asymmetric |
+    | ---: | --- | --- |
+    | 1 | -1 and 1, without zero | |
+    | 2 | -1 to 1 (ternary) | -2 to 1 |
+    | 4 | -7 to 7 | -8 to 7 |
+    | 8 | -127 to 127 | -128 to 127 |
+    | 16 | -32767 to 32767 | -32768 to 32767 |
 
     Args:
-        bits: Integer from 2 to 8, the width.
+        bits: Integer from 1 to 16, the width.
         symmetric: Boolean. A symmetric format has zero point 0 and leaves the
-            lowest integer out, so that it is its own mirror image (-127 to 127
-            for 8 bits); an asymmetric one uses all integers.
+            lowest integer out, so that it is its own mirror image; an
+            asymmetric one uses all integers. One bit is symmetric.
     """
 
     bits: int = 8
     symmetric: bool = False
 
     def __post_init__(self):
-        if not isinstance(self.bits, int) or not 2 <= self.bits <= 8:
-            raise ValueError(f"`bits` must be from 2 to 8. Received: bits={self.bits!r}")
+        if type(self.bits) is not int or not 1 <= self.bits <= 16:
+            raise ValueError(f"`bits` must be from 1 to 16. Received: bits={self.bits!r}")
+        if self.bits == 1 and not self.symmetric:
+            raise ValueError(
+                "One bit stands for -1 and 1: pass `symmetric=True`. "
+                f"Received: bits={self.bits}, symmetric={self.symmetric}"
+            )
 
     @property
     def minimum(self) -> int:
         """The smallest integer."""
-        return -(2 ** (self.bits - 1)) + self.symmetric
+        return -self.maximum if self.symmetric else -(2 ** (self.bits - 1))
 
     @property
     def maximum(self) -> int:
         """The largest integer."""
-        return 2 ** (self.bits - 1) - 1
+        return max(2 ** (self.bits - 1) - 1, 1)
 
     @property
     def step(self) -> np.float32:
@@ -46,6 +61,31 @@ class Format:
         span = self.maximum if self.symmetric else self.maximum - self.minimum
         return np.float32(1 / span)
 
+    def affine(self, low, high):
+        """Returns the scale and the zero point at which the integers span ranges.
+
+            scale = max(-low, high) * step,  zero_point = 0                  if symmetric
+            scale = (max(high, 0) - min(low, 0)) * step                      else
+            zero_point = clamp(rint(minimum - min(low, 0) / scale))
+
+        so that zero is one of the values. A range without width has scale 1.
+
+        Args:
+            low: Float32 tensor, the lower ends of ranges.
+            high: Float32 tensor of the same shape, the upper ends.
+
+        Returns:
+            Two float32 tensors; the zero points are whole numbers.
+        """
+        ops = keras.ops
+        low, high = ops.minimum(low, 0.0), ops.maximum(high, 0.0)
+        width = ops.maximum(-low, high) if self.symmetric else high - low
+        scale = ops.where(width > 0, width * self.step, 1.0)
+        if self.symmetric:
+            return scale, ops.zeros_like(scale)
+        zero_point = ops.round(self.minimum - low / scale)
+        return scale, ops.clip(zero_point, self.minimum, self.maximum)
+
     def get_config(self) -> dict:
         return dataclasses.asdict(self)
 
@@ -53,45 +93,37 @@ class Format:
     def from_config(cls, config: dict) -> "Format":
         return cls(**config)
 
+    def __str__(self):
+        return f"{'symmetric' if self.symmetric else 'asymmetric'} {self.bits}-bit integers"
+
 
 @keras.saving.register_keras_serializable(package="kerasopt")
 @dataclasses.dataclass(frozen=True)
-class Spec:
-    """How a layer is quantized.
+class FloatFormat:
+    """Floating-point numbers of 16 bits.
 
     Args:
-        weights: `Format` of the kernels, one scale for each output channel.
-        activations: `Format` of inputs and outputs, one scale for the tensor.
+        dtype: `"float16"` (10 bits of mantissa, up to 65504) or `"bfloat16"`
+            (7 bits of mantissa, the range of float32).
     """
 
-    weights: Format
-    activations: Format
+    dtype: str = "float16"
+
+    def __post_init__(self):
+        if self.dtype not in _FLOATS:
+            raise ValueError(f"`dtype` must be one of {_FLOATS}. Received: dtype={self.dtype!r}")
+
+    @property
+    def bits(self) -> int:
+        """The width, 16."""
+        return 16
 
     def get_config(self) -> dict:
-        return {
-            "weights": keras.saving.serialize_keras_object(self.weights),
-            "activations": keras.saving.serialize_keras_object(self.activations),
-        }
+        return dataclasses.asdict(self)
 
     @classmethod
-    def from_config(cls, config: dict) -> "Spec":
-        return cls(
-            **{name: keras.saving.deserialize_keras_object(value) for name, value in config.items()}
-        )
+    def from_config(cls, config: dict) -> "FloatFormat":
+        return cls(**config)
 
-
-SPECS = {"int8": Spec(weights=Format(8, symmetric=True), activations=Format(8, symmetric=False))}
-
-
-def get(identifier) -> Spec:
-    """Returns a spec from its alias (`"int8"`), its config or itself."""
-    if isinstance(identifier, Spec):
-        return identifier
-    if isinstance(identifier, str) and identifier in SPECS:
-        return SPECS[identifier]
-    if isinstance(identifier, dict):
-        return keras.saving.deserialize_keras_object(identifier)
-    raise ValueError(
-        f"`spec` must be a `kerasopt.quantization.Spec` or one of {sorted(SPECS)}. "
-        f"Received: spec={identifier!r}"
-    )
+    def __str__(self):
+        return self.dtype

@@ -6,8 +6,8 @@ from typing import NamedTuple
 import keras
 
 from kerasopt import graph
-from kerasopt.quantization.formats import Spec
-from kerasopt.quantization.quantizers import ActivationQuantizer, Quantizer, WeightQuantizer
+from kerasopt.quantization.quantizer import Quantizer
+from kerasopt.quantization.recipe import Recipe
 
 # Layers without a kernel whose result needs a range of its own, since they
 # compute new values and have an integer form.
@@ -38,7 +38,7 @@ def wrap_operations(model: keras.Model) -> None:
             graph.wrap_operation(group.output)
 
 
-def placement(model: keras.Model, specs: dict[int, Spec]) -> Iterator[Site]:
+def placement(model: keras.Model, recipes: dict[int, Recipe]) -> Iterator[Site]:
     """Yields where quantizers go in `model`.
 
     A kernel, the batch normalization after it and the activation after that are
@@ -53,20 +53,20 @@ def placement(model: keras.Model, specs: dict[int, Spec]) -> Iterator[Site]:
 
     Args:
         model: A built model; call `wrap_operations` before.
-        specs: Dict of the id of a layer to its `Spec`; other layers stay float.
+        recipes: Dict of the id of a layer to its `Recipe`; other layers stay float.
     """
     groups = graph.Groups(graph.Graph.of(model))
     visible: set[int] = set()
     placed: set[tuple[int, str]] = set()
     for group in groups:
         visible.update(id(node.operation) for node in group.nodes)
-        for site in _sites_of_group(group, groups, specs):
+        for site in _sites_of_group(group, groups, recipes):
             if (id(site.layer), site.slot) not in placed:
                 placed.add((id(site.layer), site.slot))
                 yield site
     for path, layer in graph.layers(model):
-        if id(layer) not in visible and id(layer) in specs:
-            yield from _sites_of_hidden(path, layer, specs[id(layer)])
+        if id(layer) not in visible and id(layer) in recipes:
+            yield from _sites_of_hidden(path, layer, recipes[id(layer)])
 
 
 def is_quantizable(layer: keras.layers.Layer) -> bool:
@@ -79,21 +79,21 @@ def is_quantizable(layer: keras.layers.Layer) -> bool:
     )
 
 
-def _sites_of_group(group, groups, specs):
+def _sites_of_group(group, groups, recipes):
     anchor = group.anchor.operation
-    spec = specs.get(id(anchor))
-    if spec is None or group.transparent:
+    recipe = recipes.get(id(anchor))
+    if recipe is None or group.transparent:
         return
     path = group.anchor.path
-    yield from _weight_sites(path, anchor, spec)
+    yield from _weight_sites(path, anchor, recipe)
     # The input of an embedding are indices.
     if not isinstance(anchor, keras.layers.Embedding) and any(
-        _is_float(groups.origin(edge), specs) for edge in group.inputs
+        _is_float(groups.origin(edge), recipes) for edge in group.inputs
     ):
-        yield Site(path, anchor, "input", ActivationQuantizer(spec.activations))
+        yield from _activation_site(path, anchor, "input", recipe)
     if _has_integer_output(group):
         output = group.output
-        yield Site(output.path, output.operation, "output", ActivationQuantizer(spec.activations))
+        yield from _activation_site(output.path, output.operation, "output", recipe)
 
 
 def _has_integer_output(group):
@@ -102,24 +102,25 @@ def _has_integer_output(group):
     return not graph.has_kernel(anchor) or graph.activation_bounds(anchor) is not None
 
 
-def _is_float(origin, specs):
-    return id(origin.anchor.operation) not in specs or not _has_integer_output(origin)
+def _is_float(origin, recipes):
+    return id(origin.anchor.operation) not in recipes or not _has_integer_output(origin)
 
 
-def _sites_of_hidden(path, layer, spec):
-    yield from _weight_sites(path, layer, spec)
+def _sites_of_hidden(path, layer, recipe):
+    yield from _weight_sites(path, layer, recipe)
     # JAX cannot assign the range of an input inside the loop of an RNN.
     if graph.kernel_names(layer) and not hasattr(layer, "state_size"):
-        yield Site(path, layer, "input", ActivationQuantizer(spec.activations))
+        yield from _activation_site(path, layer, "input", recipe)
 
 
-def _weight_sites(path, layer, spec):
+def _weight_sites(path, layer, recipe):
     for name in graph.weight_names(layer):
-        yield Site(path, layer, name, WeightQuantizer(channel_axes(layer, name), spec.weights))
+        quantizer = recipe.weight(layer, name)
+        if quantizer is not None:
+            yield Site(path, layer, name, quantizer)
 
 
-def channel_axes(layer: keras.layers.Layer, name: str) -> tuple[int, ...]:
-    """Returns the axes of a weight along which every index has a scale of its own."""
-    layout = graph.kernel_layout(layer, name)
-    # Of a table one row is read at a time.
-    return layout.inputs if name == "embeddings" else layout.outputs
+def _activation_site(path, layer, slot, recipe):
+    quantizer = recipe.activation()
+    if quantizer is not None:
+        yield Site(path, layer, slot, quantizer)

@@ -5,14 +5,14 @@ import numpy as np
 
 from kerasopt import graph
 from kerasopt.parametrization import parametrize
-from kerasopt.quantization import formats, is_quantizable, placement, wrap_operations
+from kerasopt.quantization import is_quantizable, make_recipe, placement, specs, wrap_operations
 
 
-def quantization_aware(model: keras.Model, x: np.ndarray) -> keras.Model:
+def quantization_aware(model: keras.Model, x: np.ndarray, spec="int8") -> keras.Model:
     """Places quantizers as `QuantizationAware` does and lets them observe `x`."""
     wrap_operations(model)
-    spec = formats.get("int8")
-    selected = {id(layer): spec for _, layer in graph.layers(model) if is_quantizable(layer)}
+    recipe = make_recipe(specs.get(spec))
+    selected = {id(layer): recipe for _, layer in graph.layers(model) if is_quantizable(layer)}
     for site in list(placement(model, selected)):
         parametrize(model, f"{site.path}/{site.slot}", site.quantizer)
     moments = [layer for _, layer in graph.layers(model) if hasattr(layer, "moving_mean")]

@@ -2,18 +2,10 @@ import keras
 import numpy as np
 import pytest
 
-from kerasopt.quantization import Format, Spec, formats
+from kerasopt.quantization import FloatFormat, Format
 
 
-def test_int8_is_what_the_integer_ops_take():
-    spec = formats.get("int8")
-    assert (spec.weights.minimum, spec.weights.maximum) == (-127, 127)
-    assert (spec.activations.minimum, spec.activations.maximum) == (-128, 127)
-    assert spec.weights.step == np.float32(1 / 127)
-    assert spec.activations.step == np.float32(1 / 255)
-
-
-@pytest.mark.parametrize("bits", range(2, 9))
+@pytest.mark.parametrize("bits", range(2, 17))
 @pytest.mark.parametrize("symmetric", [True, False])
 def test_the_step_spans_the_range(bits, symmetric):
     format = Format(bits, symmetric)
@@ -23,9 +15,37 @@ def test_the_step_spans_the_range(bits, symmetric):
     np.testing.assert_allclose(format.step * levels, 1.0, rtol=1e-6)
 
 
-def test_specs_are_resolved():
-    spec = Spec(weights=Format(4, symmetric=True), activations=Format(8))
-    assert formats.get(spec) is spec
-    assert formats.get(keras.saving.serialize_keras_object(spec)) == spec
-    with pytest.raises(ValueError, match=r"\['int8'\]. Received: spec='int7'"):
-        formats.get("int7")
+def test_one_bit_has_no_zero():
+    format = Format(1, symmetric=True)
+    assert (format.minimum, format.maximum, format.step) == (-1, 1, 1)
+    with pytest.raises(ValueError, match="pass `symmetric=True`. Received: bits=1"):
+        Format(1)
+
+
+def test_zero_is_one_of_the_values_of_a_range():
+    scale, zero_point = Format(8).affine(np.float32([-1, 2, 0]), np.float32([3, 4, 0]))
+    np.testing.assert_array_equal(scale, np.float32([4, 4, 255]) * np.float32(1 / 255))
+    np.testing.assert_array_equal(zero_point, [-64, -128, -128])
+
+
+def test_a_symmetric_range_has_the_largest_magnitude():
+    scale, zero_point = Format(8, True).affine(np.float32([-5, 1, 0]), np.float32([3, 4, 0]))
+    np.testing.assert_array_equal(scale, np.float32([5, 4, 127]) * np.float32(1 / 127))
+    np.testing.assert_array_equal(zero_point, [0, 0, 0])
+
+
+@pytest.mark.parametrize("bits", [0, 17, 4.0, "8", True])
+def test_bits_out_of_range_raise(bits):
+    with pytest.raises(ValueError, match="`bits` must be from 1 to 16. Received: bits="):
+        Format(bits)
+
+
+def test_an_unknown_float_raises():
+    with pytest.raises(ValueError, match=r"'bfloat16'\). Received: dtype='float8'"):
+        FloatFormat("float8")
+
+
+@pytest.mark.parametrize("format", [Format(4, True), Format(), FloatFormat("bfloat16")])
+def test_a_config_round_trip(format):
+    config = keras.saving.serialize_keras_object(format)
+    assert keras.saving.deserialize_keras_object(config) == format

@@ -4,17 +4,17 @@ import pytest
 from keras import layers
 
 from kerasopt import graph
-from kerasopt.quantization import channel_axes, formats, is_quantizable, placement, wrap_operations
+from kerasopt.quantization import is_quantizable, make_recipe, placement, specs, wrap_operations
+
+INT8 = make_recipe(specs.get("int8"))
 
 
 def sites(model, rules=()):
     """Returns, for each path that gets quantizers, the set of its slots."""
     wrap_operations(model)
-    selected = graph.select(
-        graph.layers(model), rules, default=formats.get("int8"), eligible=is_quantizable
-    )
+    selected = graph.select(graph.layers(model), rules, default=INT8, eligible=is_quantizable)
     found = {}
-    for site in placement(model, {id(layer): spec for _, layer, spec in selected}):
+    for site in placement(model, {id(layer): recipe for _, layer, recipe in selected}):
         assert site.slot not in found.setdefault(site.path, set())
         found[site.path].add(site.slot)
     return found
@@ -105,7 +105,7 @@ def test_embeddings_are_left_alone_unless_named():
         return keras.Model(inputs, layers.Dense(2, name="top")(layers.Flatten()(x)))
 
     assert "table" not in sites(model())
-    rules = [("table", formats.get("int8"))]
+    rules = [("table", INT8)]
     assert sites(model(), rules)["table"] == {"embeddings", "output"}
 
 
@@ -137,22 +137,3 @@ def test_cells_of_recurrent_layers_have_quantized_weights_only():
         f"both/{direction}_layer/cell": {"kernel", "recurrent_kernel"}
         for direction in ("forward", "backward")
     }
-
-
-@pytest.mark.parametrize(
-    "layer, shape, name, channels",
-    [
-        (layers.Dense(5), (None, 3), "kernel", (5,)),
-        (layers.Conv2D(5, 2), (None, 4, 4, 3), "kernel", (5,)),
-        (layers.Conv2DTranspose(5, 2), (None, 4, 4, 3), "kernel", (5,)),
-        (layers.DepthwiseConv2D(2, depth_multiplier=2), (None, 4, 4, 3), "kernel", (3, 2)),
-        (layers.SeparableConv2D(5, 2), (None, 4, 4, 3), "depthwise_kernel", (3, 1)),
-        (layers.SeparableConv2D(5, 2), (None, 4, 4, 3), "pointwise_kernel", (5,)),
-        (layers.EinsumDense("ab,bcd->acd", (2, 5)), (None, 3), "kernel", (2, 5)),
-        (layers.Embedding(7, 3), (None, 3), "embeddings", (7,)),
-    ],
-)
-def test_every_output_channel_has_its_scale(layer, shape, name, channels):
-    layer.build(shape)
-    weight = getattr(layer, name)
-    assert tuple(weight.shape[axis] for axis in channel_axes(layer, name)) == channels

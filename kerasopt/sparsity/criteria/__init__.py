@@ -3,7 +3,7 @@
 import functools
 from typing import Any
 
-from kerasopt.sparsity.axis import resolve
+from kerasopt.axis import resolve
 from kerasopt.sparsity.criteria.criterion import Criterion
 from kerasopt.sparsity.criteria.function import FunctionCriterion
 from kerasopt.sparsity.criteria.gradients import Movement, Saliency

@@ -5,7 +5,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from kerasopt.sparsity.axis import Axis
+from kerasopt.axis import Axis
 from kerasopt.sparsity.masked_weight import MaskedWeight
 
 

@@ -2,7 +2,7 @@
 
 import re
 
-from kerasopt.sparsity.axis import resolve
+from kerasopt.axis import resolve
 from kerasopt.sparsity.patterns.block import Block
 from kerasopt.sparsity.patterns.element import Element
 from kerasopt.sparsity.patterns.grouping import Grouping

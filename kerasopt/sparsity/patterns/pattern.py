@@ -1,7 +1,7 @@
 """What every pattern is."""
 
+from kerasopt.axis import Axis
 from kerasopt.graph import KernelLayout
-from kerasopt.sparsity.axis import Axis
 from kerasopt.sparsity.patterns.grouping import Grouping
 from kerasopt.sparsity.scopes import Scope
 

@@ -1,6 +1,6 @@
 """Regrowth: when and how pruned weights come back."""
 
-from kerasopt.sparsity.axis import resolve
+from kerasopt.axis import resolve
 from kerasopt.sparsity.regrowth.exchange import Exchange
 from kerasopt.sparsity.regrowth.regrowth import Regrowth
 from kerasopt.sparsity.regrowth.rigl import RigL

@@ -1,6 +1,6 @@
 """Scopes: over which weights a sparsity holds."""
 
-from kerasopt.sparsity.axis import resolve
+from kerasopt.axis import resolve
 from kerasopt.sparsity.scopes.erk import ErdosRenyiKernel
 from kerasopt.sparsity.scopes.lamp import LAMP
 from kerasopt.sparsity.scopes.scope import Scope

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from kerasopt.sparsity.axis import Axis
+from kerasopt.axis import Axis
 from kerasopt.sparsity.scopes.scores import Scores
 
 

@@ -1,27 +1,23 @@
-"""Observers: which range of values a tensor has."""
+"""Ranges that follow the batches."""
 
 import keras
 
 from kerasopt import ops
-from kerasopt.parametrization import OptionalState
+from kerasopt.quantization.observers.observer import Observer
 
 
 @keras.saving.register_keras_serializable(package="kerasopt")
-class MovingAverage(OptionalState):
-    """Follows the smallest and the largest value of the batches of training.
+class MovingAverage(Observer):
+    """Follows the smallest and the largest value of the batches (alias `"moving_average"`).
 
     After the first batch, whose extremes are taken as they are,
 
         minimum <- momentum * minimum + (1 - momentum) * min(x)
 
-    and likewise the maximum. Both are variables, averaged over replicas.
+    and likewise the maximum.
 
     Args:
         momentum: Float in [0, 1), the weight of the past.
-
-    Attributes:
-        minimum: Float32 scalar variable.
-        maximum: Float32 scalar variable.
 
     Reference:
         Jacob et al., "Quantization and Training of Neural Networks for
@@ -30,23 +26,12 @@ class MovingAverage(OptionalState):
     """
 
     def __init__(self, momentum: float = 0.99, name=None, **kwargs):
-        kwargs.pop("dtype", None)
-        super().__init__(name=name, dtype="float32", **kwargs)
+        super().__init__(name=name, **kwargs)
         if not 0 <= momentum < 1:
             raise ValueError(f"`momentum` must be in [0, 1). Received: momentum={momentum}")
         self.momentum = momentum
 
-    def build(self, input_shape=None):
-        self.minimum, self.maximum = (
-            self.add_weight(
-                initializer="zeros", trainable=False, autocast=False, aggregation="mean", name=name
-            )
-            for name in ("minimum", "maximum")
-        )
-        self.built = True
-
     def update(self, inputs):
-        """Takes a batch into account; returns the new minimum and maximum."""
         low, high = ops.min_max(inputs)
         is_first = keras.ops.equal(self.maximum - self.minimum, 0.0)
         momentum = keras.ops.where(is_first, 0.0, self.momentum)
@@ -54,5 +39,5 @@ class MovingAverage(OptionalState):
             variable.assign(momentum * variable + (1.0 - momentum) * value)
         return self.minimum, self.maximum
 
-    def get_config(self):
-        return {**super().get_config(), "momentum": self.momentum}
+    def arguments(self):
+        return {**super().arguments(), "momentum": self.momentum}

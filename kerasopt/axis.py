@@ -1,4 +1,4 @@
-"""What the axes of pruning have in common: small objects known by an alias."""
+"""What the axes of all techniques have in common: small objects known by an alias."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import keras
 
 
 class Axis:
-    """A choice along one axis of pruning, without state."""
+    """A choice along one axis of a technique, without state."""
 
     def get_config(self) -> dict:
         return {}
@@ -39,6 +39,10 @@ def resolve(identifier: Any, axis: type, aliases: dict[str, type], argument: str
     if isinstance(identifier, axis):
         return identifier
     raise ValueError(
-        f"`{argument}` must be a `kerasopt.sparsity.{axis.__name__}` or one of "
+        f"`{argument}` must be a `{_room(axis)}.{axis.__name__}` or one of "
         f"{sorted(aliases)}. Received: {argument}={identifier!r}"
     )
+
+
+def _room(axis: type) -> str:
+    return ".".join(axis.__module__.split(".")[:2])

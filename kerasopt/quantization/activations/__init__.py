@@ -1,0 +1,27 @@
+"""Quantizers of activations."""
+
+from kerasopt.axis import resolve
+from kerasopt.quantization.activations.activation_quantizer import ActivationQuantizer
+from kerasopt.quantization.activations.binary import BinaryActivation
+from kerasopt.quantization.activations.dorefa import DoReFaActivation
+from kerasopt.quantization.activations.dynamic import DynamicQuantizer
+from kerasopt.quantization.quantizer import Quantizer
+
+__all__ = [
+    "ActivationQuantizer",
+    "BinaryActivation",
+    "DoReFaActivation",
+    "DynamicQuantizer",
+    "get",
+]
+
+ALIASES: dict[str, type] = {
+    "minmax": ActivationQuantizer,
+    "dorefa": DoReFaActivation,
+    "binary": BinaryActivation,
+}
+
+
+def get(identifier) -> Quantizer:
+    """Returns a quantizer of activations from its alias (as `"minmax"`), its config or itself."""
+    return resolve(identifier, Quantizer, ALIASES, "activation_quantizer")

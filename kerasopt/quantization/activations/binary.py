@@ -1,0 +1,48 @@
+"""Activations of one bit."""
+
+import keras
+
+from kerasopt.parametrization import with_gradient_of
+from kerasopt.quantization.formats import Format
+from kerasopt.quantization.quantizer import Quantizer
+from kerasopt.quantization.sign import SURROGATES, check_gradient
+
+
+@keras.saving.register_keras_serializable(package="kerasopt")
+class BinaryActivation(Quantizer):
+    """The sign of an activation, 1 for zero (alias `"binary"`).
+
+        y = 1 where x >= 0, else -1
+
+    with the gradient of a function that resembles it, as in `BinaryWeight`.
+    After a ReLU all values are 1: put a batch normalization between instead.
+
+    Args:
+        format: Of one bit.
+        gradient: `"clipped"` or `"approximate"`.
+        enabled: Boolean, whether it rounds from the beginning.
+
+    References:
+        - Courbariaux et al., "Binarized Neural Networks" (2016,
+          https://arxiv.org/abs/1602.02830).
+        - Liu et al., "Bi-Real Net" (2018, https://arxiv.org/abs/1808.00278).
+    """
+
+    default_format = Format(1, symmetric=True)
+
+    def __init__(self, format=None, gradient="clipped", enabled=True, name=None, **kwargs):
+        super().__init__(format, enabled, name, **kwargs)
+        check_gradient(gradient)
+        self.gradient = gradient
+
+    def check_format(self):
+        if self.format != self.default_format:
+            self.refuse("-1 and 1, a `Format` of one bit")
+
+    def call(self, inputs):
+        signs = keras.ops.where(inputs >= 0, 1.0, -1.0)
+        rounded = with_gradient_of(SURROGATES[self.gradient](inputs), signs)
+        return keras.ops.where(self.enabled.value, rounded, inputs)
+
+    def arguments(self):
+        return {**super().arguments(), "gradient": self.gradient}

@@ -1,0 +1,37 @@
+"""Activations between 0 and 1."""
+
+import keras
+
+from kerasopt.quantization.formats import Format
+from kerasopt.quantization.quantizer import Quantizer
+
+
+@keras.saving.register_keras_serializable(package="kerasopt")
+class DoReFaActivation(Quantizer):
+    """Integers that span 0 to 1 (alias `"dorefa"`).
+
+        y = rint((2^bits - 1) * clip(x, 0, 1)) / (2^bits - 1)
+
+    The gradient is 1 for x from 0 to 1, else 0. It takes the place of an
+    activation: networks are made for it, with batch normalizations before it.
+
+    Args:
+        format: An asymmetric `Format` of 2 bits or more. Defaults to 8 bits.
+        enabled: Boolean, whether it rounds from the beginning.
+
+    Reference:
+        Zhou et al., "DoReFa-Net: Training Low Bitwidth Convolutional Neural
+        Networks with Low Bitwidth Gradients" (2016,
+        https://arxiv.org/abs/1606.06160), equation 11.
+    """
+
+    default_format = Format(8)
+
+    def check_format(self):
+        super().check_format()
+        if self.format.symmetric:
+            self.refuse("asymmetric integers")
+
+    def call(self, inputs):
+        scale = keras.ops.where(self.enabled.value, self.format.step, 0.0)
+        return self.round(inputs, scale, float(self.format.minimum))

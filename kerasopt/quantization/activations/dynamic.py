@@ -1,0 +1,54 @@
+"""Activations within the range of their own values."""
+
+import keras
+
+from kerasopt import ops
+from kerasopt.quantization.formats import Format
+from kerasopt.quantization.quantizer import Quantizer
+
+
+@keras.saving.register_keras_serializable(package="kerasopt")
+class DynamicQuantizer(Quantizer):
+    """Integers whose scale is found as the values come, in training and after it.
+
+    Scale and zero point are those of `Format.affine` for the smallest and the
+    largest value of a tensor, or of each row of it: the values along the last
+    axis, a token or a pixel. Nothing is observed, so nothing has to be
+    calibrated. The gradient is that of `Quantizer.round`: 1, since nothing is
+    clamped.
+
+    Args:
+        format: A `Format` of 2 bits or more. Defaults to 8 bits, symmetric.
+        per: `"row"` or `"tensor"`. A tensor's range depends on what else is in
+            the batch.
+        enabled: Boolean, whether it rounds from the beginning.
+    """
+
+    default_format = Format(8, symmetric=True)
+
+    def __init__(self, format=None, per="row", enabled=True, name=None, **kwargs):
+        super().__init__(format, enabled, name, **kwargs)
+        if per not in ("row", "tensor"):
+            raise ValueError(f'`per` must be "row" or "tensor". Received: per={per!r}')
+        self.per = per
+
+    def call(self, inputs):
+        values = keras.ops.stop_gradient(inputs)
+        if self.per == "tensor":
+            low, high = ops.min_max(values)
+        else:
+            low = keras.ops.min(values, axis=-1, keepdims=True)
+            high = keras.ops.max(values, axis=-1, keepdims=True)
+        scale, zero_point = self.format.affine(low, high)
+        rounded = self.round(inputs, scale, zero_point)
+        return keras.ops.where(self.enabled.value, rounded, inputs)
+
+    def round(self, inputs, scale, zero_point):
+        if self.per == "tensor":
+            return super().round(inputs, scale, zero_point)
+        # The native operation has scales along the last axis, not across it.
+        low, high = self.format.minimum, self.format.maximum
+        return ops.reference.fake_quantize(inputs, scale, zero_point, low, high)
+
+    def arguments(self):
+        return {**super().arguments(), "per": self.per}

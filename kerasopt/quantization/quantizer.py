@@ -1,0 +1,76 @@
+"""The base of fake quantization: values rounded as integers would be, inside the training step."""
+
+import keras
+
+from kerasopt import ops
+from kerasopt.parametrization import Parametrization
+from kerasopt.quantization.copyable import Copyable
+from kerasopt.quantization.formats import FloatFormat, Format
+
+
+class Quantizer(Copyable, Parametrization):
+    """Base of the links that round a tensor to the values of a format.
+
+    Args:
+        format: A `Format` or a `FloatFormat`, as the class can round to.
+        enabled: Boolean, whether it rounds from the beginning.
+
+    Attributes:
+        enabled: Boolean variable. A quantizer that is not enabled returns its
+            input; one that observes observes it.
+    """
+
+    order = 30
+    # What the class rounds to if nothing else is said.
+    default_format: Format | FloatFormat
+
+    def __init__(self, format=None, enabled=True, name=None, **kwargs):
+        super().__init__(name=name, **kwargs)
+        if isinstance(format, dict):
+            format = keras.saving.deserialize_keras_object(format)
+        self.format = self.default_format if format is None else format
+        self.check_format()
+        self.initially_enabled = enabled
+
+    def check_format(self):
+        """Raises `ValueError` if the class cannot round to `self.format`."""
+        if not isinstance(self.format, Format) or self.format.bits < 2:
+            self.refuse("integers of 2 bits or more")
+
+    def refuse(self, wanted: str):
+        """Raises the error of a format that is not among those that are wanted."""
+        raise ValueError(
+            f"A {type(self).__name__} rounds to {wanted}. Received: format={self.format!r}"
+        )
+
+    @property
+    def bits(self) -> int:
+        """The width of a value."""
+        return self.format.bits
+
+    def build(self, input_shape):
+        self.enabled = self.add_weight(
+            dtype="bool",
+            initializer="ones" if self.initially_enabled else "zeros",
+            trainable=False,
+            aggregation="only_first_replica",
+            name="enabled",
+        )
+        self.built = True
+
+    def round(self, inputs, scale, zero_point):
+        """Returns `inputs` on the grid of the format.
+
+            q = clamp(rint(x / scale) + zero_point)
+            y = (q - zero_point) * scale
+
+        The gradient of y with respect to x is 1 where q was not clamped, else 0:
+        the straight-through estimator (Bengio et al. 2013,
+        https://arxiv.org/abs/1308.3432). Ties go to the even integer.
+        """
+        return ops.fake_quantize(
+            inputs, scale, zero_point, qmin=self.format.minimum, qmax=self.format.maximum
+        )
+
+    def arguments(self):
+        return {"format": self.format, "enabled": self.initially_enabled}

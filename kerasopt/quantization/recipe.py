@@ -1,0 +1,128 @@
+"""How the tensors of a layer are quantized: Spec × Quantizer × Observer."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import keras
+
+from kerasopt import graph
+from kerasopt.quantization import activations, observers, weights
+from kerasopt.quantization.activations import (
+    ActivationQuantizer,
+    BinaryActivation,
+    DynamicQuantizer,
+)
+from kerasopt.quantization.cast import Cast
+from kerasopt.quantization.formats import FloatFormat
+from kerasopt.quantization.observers import Observer
+from kerasopt.quantization.quantizer import Quantizer
+from kerasopt.quantization.specs import Spec
+from kerasopt.quantization.weights import BinaryWeight, TernaryWeight, WeightQuantizer
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """Makes the quantizers of layers.
+
+    Args:
+        spec: A `Spec`: the formats, and what shares a scale.
+        weights: A quantizer of weights, of which those of the layers are copies; `None`
+            for the one that is made for the format.
+        activations: The same for activations.
+        observer: An `Observer`, of which those of the activations are copies.
+    """
+
+    spec: Spec
+    weights: WeightQuantizer | None = None
+    activations: Quantizer | None = None
+    observer: Observer = dataclasses.field(default_factory=observers.MovingAverage)
+
+    def __post_init__(self):
+        # Formats that the quantizers refuse are refused now.
+        if self.spec.weights is not None:
+            self._prototype_of_weights()
+        if self.spec.activations is not None:
+            self.activation()
+
+    def weight(self, layer: keras.Layer, name: str, **options) -> Quantizer | None:
+        """Returns a quantizer for the weight `name` of `layer`, if it is to have one."""
+        if self.spec.weights is None:
+            return None
+        prototype = self._prototype_of_weights()
+        if not isinstance(prototype, Cast):
+            options |= {"axis": None, "group": None}
+            if self.spec.granularity != "tensor":
+                options["axis"] = channel_axes(layer, name)
+            if isinstance(self.spec.granularity, int):
+                options["group"] = _group(layer, name, self.spec.granularity)
+        return prototype.like(**options)
+
+    def activation(self, **options) -> Quantizer | None:
+        """Returns a quantizer for an activation, if it is to have one."""
+        spec = self.spec
+        if spec.activations is None:
+            return None
+        prototype = self.activations
+        if prototype is None:
+            prototype = _default_of_activations(spec)
+        elif spec.dynamic:
+            raise ValueError(
+                "The spec has dynamic ranges, so leave `activation_quantizer` out. "
+                f"Received: spec={spec}, activation_quantizer={prototype}"
+            )
+        if isinstance(prototype, ActivationQuantizer):
+            options["observer"] = self.observer.like()
+        return prototype.like(format=spec.activations, **options)
+
+    def _prototype_of_weights(self):
+        prototype = self.weights or _default_of_weights(self.spec.weights)
+        return prototype.like(format=self.spec.weights)
+
+
+def make_recipe(spec, weight_quantizer=None, activation_quantizer=None, observer=None) -> Recipe:
+    """Returns the recipe that the arguments of a callback stand for."""
+    return Recipe(
+        spec,
+        None if weight_quantizer is None else weights.get(weight_quantizer),
+        None if activation_quantizer is None else activations.get(activation_quantizer),
+        observers.get("moving_average" if observer is None else observer),
+    )
+
+
+def channel_axes(layer: keras.layers.Layer, name: str) -> tuple[int, ...]:
+    """Returns the axes of a weight along which every index has a scale of its own."""
+    layout = graph.kernel_layout(layer, name)
+    # Of a table one row is read at a time.
+    return layout.inputs if name == "embeddings" else layout.outputs
+
+
+def _group(layer, name, size):
+    """Returns the axis of a weight that is cut into groups, with their size."""
+    layout = graph.kernel_layout(layer, name)
+    axes = layout.outputs if name == "embeddings" else layout.contracted
+    if not axes:
+        return None
+    length = getattr(layer, name).shape[axes[-1]]
+    if length % size:
+        raise ValueError(
+            f"Groups of {size} do not divide the {length} inputs of '{name}' of layer "
+            f"'{layer.name}'. Take another size, or give the layer a rule with another spec. "
+            f"Received: granularity={size}"
+        )
+    return axes[-1], size
+
+
+def _default_of_weights(format):
+    if isinstance(format, FloatFormat):
+        return Cast(format)
+    few = {1: BinaryWeight, 2: TernaryWeight} if format.symmetric else {}
+    return few.get(format.bits, WeightQuantizer)(format=format)
+
+
+def _default_of_activations(spec):
+    if isinstance(spec.activations, FloatFormat):
+        return Cast(spec.activations)
+    if spec.dynamic:
+        return DynamicQuantizer(spec.activations, per=spec.dynamic)
+    return BinaryActivation() if spec.activations.bits == 1 else ActivationQuantizer()

@@ -1,0 +1,46 @@
+"""Weights squeezed by a tangent."""
+
+import keras
+
+from kerasopt.quantization.weights.weight_quantizer import WeightQuantizer
+
+
+@keras.saving.register_keras_serializable(package="kerasopt")
+class DoReFaWeight(WeightQuantizer):
+    """Integers that span `tanh(w)` (alias `"dorefa"`).
+
+        t = tanh(w) / max|tanh(w)|
+        y = rint(t * maximum) / maximum
+
+    so that every channel has the range -1 to 1, and large weights less of it: a
+    layer after which no batch normalization takes the scale back changes its
+    function. The paper takes one maximum for the layer and an even number of
+    steps, 2^bits - 1, of which none is zero; here they are those of the format,
+    so that zeros stay zero. The gradient passes through the rounding, not
+    through the maximum: `(1 - tanh(w)^2) / max|tanh(w)|`.
+
+    Args:
+        axis: As in `WeightQuantizer`.
+        format: A symmetric `Format` of 2 bits or more. Defaults to 8 bits.
+
+    Reference:
+        Zhou et al., "DoReFa-Net: Training Low Bitwidth Convolutional Neural
+        Networks with Low Bitwidth Gradients" (2016,
+        https://arxiv.org/abs/1606.06160), equation 9.
+    """
+
+    def check_format(self):
+        super().check_format()
+        if not self.format.symmetric:
+            self.refuse("symmetric integers")
+
+    def affine(self, values):
+        scale = keras.ops.full_like(values[0], self.format.step)
+        return scale, keras.ops.zeros_like(scale)
+
+    def rounded(self, values):
+        ops = keras.ops
+        squeezed = ops.tanh(values)
+        largest = ops.max(ops.abs(squeezed), axis=0)
+        squeezed = squeezed / ops.stop_gradient(ops.where(largest > 0, largest, 1.0))
+        return self.round(squeezed, *self.affine(values))

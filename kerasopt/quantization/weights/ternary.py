@@ -1,0 +1,62 @@
+"""Weights of -1, 0 and 1."""
+
+import keras
+
+from kerasopt.parametrization import with_gradient_of
+from kerasopt.quantization.formats import Format
+from kerasopt.quantization.weights.weight_quantizer import WeightQuantizer
+
+
+@keras.saving.register_keras_serializable(package="kerasopt")
+class TernaryWeight(WeightQuantizer):
+    """-1, 0 or 1, times the mean magnitude of what is not 0 (alias `"ternary"`).
+
+        delta = threshold * mean|w|
+        y = scale * sign(w) where |w| > delta, else 0
+        scale = mean of |w| over |w| > delta
+
+    for each channel (equations 3 and 6 of the paper, whose threshold of 0.7 is
+    close to the best for weights of a normal distribution). Zeros stay zero. The
+    gradient passes straight through, as in the paper: it is 1.
+
+    Args:
+        axis: As in `WeightQuantizer`.
+        format: Of two bits, symmetric.
+        threshold: Positive float.
+
+    Reference:
+        Li et al., "Ternary Weight Networks" (2016, https://arxiv.org/abs/1605.04711).
+    """
+
+    default_format = Format(2, symmetric=True)
+
+    def __init__(self, axis=-1, format=None, threshold=0.7, **kwargs):
+        super().__init__(axis, format, **kwargs)
+        if not threshold > 0:
+            raise ValueError(f"`threshold` must be above 0. Received: threshold={threshold!r}")
+        self.threshold = threshold
+
+    def check_format(self):
+        if self.format != self.default_format:
+            self.refuse("-1, 0 and 1, a symmetric `Format` of two bits")
+
+    def affine(self, values):
+        scale, _ = self._fit(values)
+        return scale, keras.ops.zeros_like(scale)
+
+    def rounded(self, values):
+        scale, codes = self._fit(values)
+        return with_gradient_of(values, scale * codes)
+
+    def _fit(self, values):
+        """Returns the scales, and the integers that stand for the values."""
+        ops = keras.ops
+        magnitude = ops.abs(values)
+        kept = magnitude > self.threshold * ops.mean(magnitude, axis=0)
+        total = ops.sum(ops.where(kept, magnitude, 0.0), axis=0)
+        number = ops.sum(ops.cast(kept, values.dtype), axis=0)
+        scale = ops.where(total > 0, total / ops.maximum(number, 1.0), 1.0)
+        return scale, ops.where(kept, ops.sign(values), 0.0)
+
+    def arguments(self):
+        return {**super().arguments(), "threshold": self.threshold}

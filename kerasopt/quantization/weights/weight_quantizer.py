@@ -1,0 +1,84 @@
+"""Weights between the extremes of their channel."""
+
+import keras
+
+from kerasopt.quantization.channels import Channels
+from kerasopt.quantization.formats import Format
+from kerasopt.quantization.quantizer import Quantizer
+
+
+@keras.saving.register_keras_serializable(package="kerasopt")
+class WeightQuantizer(Quantizer):
+    """Integers that span the values of each channel (alias `"minmax"`).
+
+    Symmetric formats have the scale
+
+        scale = max|w| / maximum,  zero_point = 0
+
+    and asymmetric ones that of `Format.affine` for the smallest and the largest
+    w. The scale follows the weight in every step and is no state; a channel of
+    zeros has scale 1. Zeros stay zero. The gradient is that of
+    `Quantizer.round`: 1, since nothing is clamped.
+
+    Subclasses compute other scales (`affine`), or round in another way
+    (`rounded`).
+
+    Args:
+        axis: Integer or tuple of integers, the channel axes of the weight: all
+            others share a scale. `None` for one scale in all.
+        format: A `Format`. Defaults to 8 bits, symmetric.
+        group: Pair of another axis and an integer that divides its length: so
+            many neighbours along it share a scale. `None`: all along it do.
+        enabled: Boolean, whether it rounds from the beginning.
+
+    Reference:
+        Jacob et al., "Quantization and Training of Neural Networks for
+        Efficient Integer-Arithmetic-Only Inference" (2018,
+        https://arxiv.org/abs/1712.05877).
+    """
+
+    default_format = Format(8, symmetric=True)
+
+    def __init__(self, axis=-1, format=None, group=None, enabled=True, name=None, **kwargs):
+        super().__init__(format, enabled, name, **kwargs)
+        self.axis = tuple(axis) if isinstance(axis, (list, tuple)) else axis
+        self.group = None if group is None else tuple(group)
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        axes = () if self.axis is None else self.axis
+        axes = (axes,) if isinstance(axes, int) else axes
+        self._channels = Channels(input_shape, axes, self.group)
+
+    def affine(self, values):
+        """Returns scales and zero points of `values`, a matrix with one column for each scale."""
+        low, high = keras.ops.min(values, axis=0), keras.ops.max(values, axis=0)
+        return self.format.affine(low, high)
+
+    def rounded(self, values):
+        """Returns `values`, a matrix with one column for each scale, on its grid."""
+        scale, zero_point = self.affine(keras.ops.stop_gradient(values))
+        return self.round(values, scale, zero_point)
+
+    def codes(self, weight):
+        """Returns the integers that stand for `weight`, with their scales and zero points.
+
+        Args:
+            weight: Float32 tensor of the shape that the quantizer was built for.
+
+        Returns:
+            Three float32 tensors: whole numbers of the weight's shape, and scales and zero
+            points, each in a shape that broadcasts to it.
+        """
+        channels = self._channels
+        values = channels.split(keras.ops.convert_to_tensor(weight))
+        scale, zero_point = self.affine(values)
+        integers = keras.ops.round(self.rounded(values) / scale) + zero_point
+        return channels.merge(integers), channels.spread(scale), channels.spread(zero_point)
+
+    def call(self, inputs):
+        rounded = self._channels.merge(self.rounded(self._channels.split(inputs)))
+        return keras.ops.where(self.enabled.value, rounded, inputs)
+
+    def arguments(self):
+        return {**super().arguments(), "axis": self.axis, "group": self.group}

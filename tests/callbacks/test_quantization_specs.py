@@ -1,0 +1,146 @@
+import keras
+import numpy as np
+import pytest
+from techniques import models
+from techniques.properties import kernels, read
+from techniques.refusals import refused
+from techniques.training import loss, predict
+
+import kerasopt as ko
+from kerasopt.quantization import (
+    BinaryWeight,
+    DynamicQuantizer,
+    Format,
+    MinMax,
+    Quantizer,
+    Spec,
+    TernaryWeight,
+    specs,
+)
+
+
+def make(name="convolutional"):
+    keras.utils.set_random_seed(0)
+    model = getattr(models, name)()
+    model.compile("adam", loss())
+    return model
+
+
+def fit(model, *callbacks, epochs=2):
+    return model.fit(models.Batches(model), epochs=epochs, verbose=0, callbacks=[*callbacks])
+
+
+def links(model, slots=None):
+    """Returns the quantizers of a model."""
+    return [
+        link
+        for layer in model._flatten_layers()
+        for slot, chain in getattr(layer, "parametrizations", {}).items()
+        for link in chain
+        if isinstance(link, Quantizer) and (slots is None or slot in slots)
+    ]
+
+
+CASES = [("convolutional", alias) for alias in specs.ALIASES]
+CASES += [(name, alias) for name in ("recurrent", "subclassed") for alias in ("binary", "float16")]
+
+
+@pytest.mark.parametrize("name, alias", CASES)
+def test_every_spec_trains_saves_and_loads(name, alias, tmp_path):
+    model = make(name)
+    before = [weight.numpy() for weight in model.trainable_weights]
+    history = fit(model, ko.callbacks.QuantizationAware(alias, begin="20%"))
+    assert np.isfinite(history.history["loss"]).all()
+    assert links(model) and all(bool(link.enabled.value) for link in links(model))
+    for old, new in zip(before, model.trainable_weights, strict=True):
+        assert not np.array_equal(old, new.numpy()), new.path
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(predict(loaded), predict(model))
+    fit(loaded, ko.callbacks.QuantizationAware(alias))
+    assert len(links(loaded)) == len(links(model))
+
+
+@pytest.mark.parametrize("alias", ["int8", "int4", "ternary", "binary", "bfloat16"])
+def test_zeros_of_a_pruned_model_are_the_ones_before(alias):
+    model = make()
+    fit(model, ko.callbacks.Pruning(0.5))
+    zeros = {path: read(*kernel) == 0 for path, kernel in kernels(model).items()}
+    fit(model, ko.callbacks.QuantizationAware(alias))
+    for path, kernel in kernels(model).items():
+        assert (read(*kernel)[zeros[path]] == 0).all() and zeros[path].any()
+    ko.finalize(model, verbose=False)
+    for path, kernel in kernels(model).items():
+        assert (read(*kernel)[zeros[path]] == 0).all()
+
+
+@pytest.mark.parametrize(
+    "alias, values", [("binary", 2), ("binary_int8", 2), ("ternary", 3), ("int4", 15)]
+)
+def test_a_channel_has_as_many_values_as_the_format(alias, values):
+    model = make()
+    fit(model, ko.callbacks.QuantizationAware(alias))
+    for layer, name in kernels(model, keras.layers.Dense).values():
+        columns = read(layer, name).T
+        assert max(len(np.unique(column)) for column in columns) <= values
+
+
+def test_rules_have_specs_of_their_own():
+    model = make()
+    rules = [("conv", Spec(Format(4, symmetric=True), granularity="tensor")), ("*", "int8_dynamic")]
+    fit(model, ko.callbacks.QuantizationAware(rules=rules))
+    (weight,) = links(model.get_layer("conv"), ["kernel"])
+    assert weight.bits == 4 and weight.axis is None
+    assert any(isinstance(link, DynamicQuantizer) for link in links(model))
+
+
+def test_quantizers_and_observers_are_chosen():
+    model = make()
+    callback = ko.callbacks.QuantizationAware(
+        "binary_int8", weight_quantizer=BinaryWeight(gradient="approximate"), observer="minmax"
+    )
+    fit(model, callback)
+    found = links(model)
+    assert {link.gradient for link in found if isinstance(link, BinaryWeight)} == {"approximate"}
+    observers = {type(link.observer) for link in found if hasattr(link, "observer")}
+    assert observers == {MinMax}
+
+
+def test_specs_that_need_no_ranges_say_so_when_converted():
+    model = make()
+    fit(model, ko.callbacks.QuantizationAware("int8_weight_only"))
+    with pytest.raises(ValueError, match="ranges of its activations are unknown"):
+        ko.convert(model)
+
+
+def test_a_layer_that_is_quantized_in_another_way_raises_before_training():
+    model = make()
+    fit(model, ko.callbacks.QuantizationAware("int8"))
+    with refused(model, r"'conv/kernel' is quantized already, by Wei.*Received: Ternary"):
+        fit(model, ko.callbacks.QuantizationAware("ternary"))
+    with refused(model, r"by Act.*observer=MovingAverage\(.*Received: .*MinMax\(\)"):
+        fit(model, ko.callbacks.QuantizationAware("int8", observer="minmax"))
+    ko.finalize(model, verbose=False)
+    fit(model, ko.callbacks.QuantizationAware("ternary"))
+    assert any(isinstance(link, TernaryWeight) for link in links(model))
+
+
+def test_groups_that_do_not_divide_raise_before_training():
+    model = make()
+    with refused(model, "Groups of 5 do not divide .* Received: granularity=5"):
+        fit(model, ko.callbacks.QuantizationAware(Spec(granularity=5)))
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ({"weight_quantizer": "xnor"}, r"'minmax'.*\]. Received: weight_quantizer='xnor'"),
+        ({"activation_quantizer": "xnor"}, r"\]. Received: activation_quantizer='xnor'"),
+        ({"observer": "largest"}, r"'moving_average'\]. Received: observer='largest'"),
+        ({"weight_quantizer": "ternary"}, "a symmetric `Format` of two bits. Received: format"),
+        ({"rules": [("*", "binary")], "weight_quantizer": "minmax"}, "2 bits or more. Received"),
+    ],
+)
+def test_arguments_out_of_range_raise(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        ko.callbacks.QuantizationAware(**arguments)
