@@ -15,6 +15,7 @@ from kerasopt.exporters import save
 from kerasopt.finalization import finalize
 from kerasopt.lowering import convert
 from kerasopt.parametrization import parametrize, unparametrize
+from kerasopt.quantization.post_training import quantize
 from kerasopt.times import epochs
 
 __version__ = "0.1.0"
@@ -31,6 +32,7 @@ __all__ = [
     "parametrization",
     "parametrize",
     "quantization",
+    "quantize",
     "save",
     "schedules",
     "sparsity",

@@ -6,12 +6,10 @@ from kerasopt.parametrization import parametrized_layers, renew_functions
 from kerasopt.quantization import (
     ActivationQuantizer,
     Quantizer,
+    find_sites,
     freeze_statistics,
-    is_quantizable,
     make_recipe,
-    placement,
-    specs,
-    wrap_operations,
+    make_rules,
 )
 from kerasopt.times import resolve, validate_time
 
@@ -52,8 +50,10 @@ class QuantizationAware(TimedCallback):
             for one bit, `"ternary"` for two, else `"minmax"`).
         activation_quantizer: The same for activations: `"minmax"`, `"dorefa"`,
             `"binary"` or a quantizer of activations.
-        observer: How ranges of activations are found: `"moving_average"`,
-            `"minmax"` or a `kerasopt.quantization.Observer`.
+        observer: How ranges of activations are found: `"moving_average"` or
+            `"minmax"`, which follow the batches; or `"percentile"`, `"mse"` or
+            `"kl"`, which count values until `begin` and then find the range
+            once; or a `kerasopt.quantization.Observer`.
 
     Raises:
         ValueError: If an argument is unknown, or a quantizer cannot round to the
@@ -80,39 +80,22 @@ class QuantizationAware(TimedCallback):
     ):
         super().__init__()
         how = (weight_quantizer, activation_quantizer, observer)
-        self.recipe = make_recipe(specs.get(spec), *how)
+        self.recipe = make_recipe(spec, *how)
         self.begin = validate_time(begin, "begin")
         self.freeze = validate_time(freeze, "freeze")
-        self.rules = [
-            (
-                rule.selector,
-                None if rule.argument is None else make_recipe(specs.get(rule.argument), *how),
-            )
-            for rule in graph.parse_rules(rules)
-        ]
+        self.rules = make_rules(rules, *how)
         self._frozen = False
 
     def attach(self, model):
-        sites = self._sites(model)
-        for site in sites:
-            _check_free(site)
-        for site in sites:
+        for site in self._sites(model):
             site.quantizer.initially_enabled = False
             self.attachments.put(*site)
+        self._frozen = True  # as an interrupted training may have left it
         self._freeze(False)
 
     def _sites(self, model):
         """Returns where quantizers go."""
-        graph.require_built(model)
-        wrap_operations(model)
-        selected = graph.select(graph.layers(model), self.rules, self.recipe, is_quantizable)
-        sites = list(placement(model, {id(layer): recipe for _, layer, recipe in selected}))
-        if not sites:
-            raise ValueError(
-                f"Model '{model.name}' has nothing to quantize: no layer that the rules leave has "
-                f"a kernel. Received: rules={self.rules}"
-            )
-        return sites
+        return find_sites(model, self.recipe, self.rules)
 
     def detach(self):
         super().detach()
@@ -124,6 +107,12 @@ class QuantizationAware(TimedCallback):
     def check(self, horizon):
         schedules.OneShot(1.0, self.begin).check(horizon)
         begin, freeze = self._times(horizon)
+        if begin == 0 and any(_settles(link) for link in self._links if not link.enabled.value):
+            raise ValueError(
+                f"The observer {self.recipe.observer.described()} finds ranges from what it sees "
+                "before values are rounded: pass a `begin` that gives it time, such as '10%'. "
+                f"Received: begin={self.begin!r}"
+            )
         if begin > freeze:
             raise ValueError(
                 "`begin` must not come after `freeze`. "
@@ -146,11 +135,11 @@ class QuantizationAware(TimedCallback):
     def on_update(self, update, horizon):
         begin, freeze = self._times(horizon)
         if update >= begin:
-            for link in self.attachments.links:
-                if isinstance(link, Quantizer):
+            for link in self._links:
+                if not link.enabled.value:
+                    link.settle()
                     link.enabled.assign(True)
-        if self._frozen != (update >= freeze):
-            self._freeze(update >= freeze)
+        self._freeze(update >= freeze)
 
     def on_train_end(self, logs=None):
         super().on_train_end(logs)
@@ -161,24 +150,22 @@ class QuantizationAware(TimedCallback):
         if freeze_statistics(self.model, False):
             renew_functions(self.model)
 
+    @property
+    def _links(self):
+        return [link for link in self.attachments.links if isinstance(link, Quantizer)]
+
     def _freeze(self, frozen):
+        """Freezes what moves no more: ranges that have settled, and at last all of it."""
+        changed = frozen != self._frozen and freeze_statistics(self.model, frozen)
         self._frozen = frozen
-        changed = freeze_statistics(self.model, frozen)
-        for link in self.attachments.links:
+        for link in self._links:
             if isinstance(link, ActivationQuantizer):
-                changed |= link.frozen != frozen
-                link.frozen = frozen
+                fixed = frozen or bool(_settles(link) and link.enabled.value)
+                changed |= link.frozen != fixed
+                link.frozen = fixed
         if changed:
             renew_functions(self.model)
 
 
-def _check_free(site):
-    """Raises if the slot of a site has a quantizer that rounds in another way."""
-    for link in getattr(site.layer, "parametrizations", {}).get(site.slot, ()):
-        if isinstance(link, Quantizer) and not link.equals(site.quantizer):
-            raise ValueError(
-                f"'{site.path}/{site.slot}' is quantized already, by {link.described()}. Pass what "
-                f"it was quantized with, leave the layer out with a rule ({site.path!r}, None), or "
-                "call `kerasopt.finalize(model)` first. "
-                f"Received: {site.quantizer.described()}"
-            )
+def _settles(link):
+    return isinstance(link, ActivationQuantizer) and link.observer.settles

@@ -9,10 +9,17 @@ from kerasopt.quantization.activations import (
 )
 from kerasopt.quantization.cast import Cast
 from kerasopt.quantization.formats import FloatFormat, Format
-from kerasopt.quantization.observers import MinMax, MovingAverage, Observer
-from kerasopt.quantization.placement import Site, is_quantizable, placement, wrap_operations
+from kerasopt.quantization.observers import (
+    KullbackLeibler,
+    MeanSquaredError,
+    MinMax,
+    MovingAverage,
+    Observer,
+    Percentile,
+)
+from kerasopt.quantization.placement import Site, find_sites
 from kerasopt.quantization.quantizer import Quantizer
-from kerasopt.quantization.recipe import Recipe, make_recipe
+from kerasopt.quantization.recipe import Recipe, make_recipe, make_rules
 from kerasopt.quantization.specs import Spec
 from kerasopt.quantization.statistics import freeze_statistics
 from kerasopt.quantization.weights import (
@@ -32,9 +39,12 @@ __all__ = [
     "DynamicQuantizer",
     "FloatFormat",
     "Format",
+    "KullbackLeibler",
+    "MeanSquaredError",
     "MinMax",
     "MovingAverage",
     "Observer",
+    "Percentile",
     "Quantizer",
     "Recipe",
     "Site",
@@ -42,12 +52,11 @@ __all__ = [
     "TernaryWeight",
     "WeightQuantizer",
     "activations",
+    "find_sites",
     "freeze_statistics",
-    "is_quantizable",
     "make_recipe",
+    "make_rules",
     "observers",
-    "placement",
     "specs",
     "weights",
-    "wrap_operations",
 ]

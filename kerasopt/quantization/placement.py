@@ -38,6 +38,43 @@ def wrap_operations(model: keras.Model) -> None:
             graph.wrap_operation(group.output)
 
 
+def find_sites(model: keras.Model, recipe: Recipe, rules: list) -> list[Site]:
+    """Returns where quantizers go in `model`, by rules.
+
+    Args:
+        model: A built model. Operations that are no layers, but need a quantizer,
+            are given a layer to hold it.
+        recipe: The `Recipe` of layers that no rule matches.
+        rules: List of (selector, `Recipe`), first match wins; `None` leaves a layer float.
+
+    Raises:
+        ValueError: If there is none, or one has a quantizer that rounds in another way.
+    """
+    graph.require_built(model)
+    wrap_operations(model)
+    selected = graph.select(graph.layers(model), rules, recipe, is_quantizable)
+    sites = list(placement(model, {id(layer): recipe for _, layer, recipe in selected}))
+    if not sites:
+        raise ValueError(
+            f"Model '{model.name}' has nothing to quantize: no layer that the rules leave has "
+            f"a kernel. Received: rules={rules}"
+        )
+    for site in sites:
+        _check_free(site)
+    return sites
+
+
+def _check_free(site: Site) -> None:
+    for link in getattr(site.layer, "parametrizations", {}).get(site.slot, ()):
+        if isinstance(link, Quantizer) and not link.equals(site.quantizer):
+            raise ValueError(
+                f"'{site.path}/{site.slot}' is quantized already, by {link.described()}. Pass what "
+                f"it was quantized with, leave the layer out with a rule ({site.path!r}, None), or "
+                "call `kerasopt.finalize(model)` first. "
+                f"Received: {site.quantizer.described()}"
+            )
+
+
 def placement(model: keras.Model, recipes: dict[int, Recipe]) -> Iterator[Site]:
     """Yields where quantizers go in `model`.
 

@@ -72,5 +72,8 @@ class Quantizer(Copyable, Parametrization):
             inputs, scale, zero_point, qmin=self.format.minimum, qmax=self.format.maximum
         )
 
+    def settle(self) -> None:
+        """Sets what is found once, from what was observed, before it is enabled."""
+
     def arguments(self):
         return {"format": self.format, "enabled": self.initially_enabled}

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import keras
 
 from kerasopt import graph
-from kerasopt.quantization import activations, observers, weights
+from kerasopt.quantization import activations, observers, specs, weights
 from kerasopt.quantization.activations import (
     ActivationQuantizer,
     BinaryActivation,
@@ -80,14 +81,24 @@ class Recipe:
         return prototype.like(format=self.spec.weights)
 
 
-def make_recipe(spec, weight_quantizer=None, activation_quantizer=None, observer=None) -> Recipe:
+def make_recipe(
+    spec, weight_quantizer=None, activation_quantizer=None, observer="moving_average"
+) -> Recipe:
     """Returns the recipe that the arguments of a callback stand for."""
     return Recipe(
-        spec,
+        specs.get(spec),
         None if weight_quantizer is None else weights.get(weight_quantizer),
         None if activation_quantizer is None else activations.get(activation_quantizer),
-        observers.get("moving_average" if observer is None else observer),
+        observers.get(observer),
     )
+
+
+def make_rules(rules, *how) -> list[tuple[Any, Recipe | None]]:
+    """Returns rules of specs as rules of recipes; `how` as in `make_recipe`."""
+    return [
+        (rule.selector, None if rule.argument is None else make_recipe(rule.argument, *how))
+        for rule in graph.parse_rules(rules)
+    ]
 
 
 def channel_axes(layer: keras.layers.Layer, name: str) -> tuple[int, ...]:

@@ -136,7 +136,7 @@ def test_groups_that_do_not_divide_raise_before_training():
     [
         ({"weight_quantizer": "xnor"}, r"'minmax'.*\]. Received: weight_quantizer='xnor'"),
         ({"activation_quantizer": "xnor"}, r"\]. Received: activation_quantizer='xnor'"),
-        ({"observer": "largest"}, r"'moving_average'\]. Received: observer='largest'"),
+        ({"observer": "largest"}, r"'percentile'\]. Received: observer='largest'"),
         ({"weight_quantizer": "ternary"}, "a symmetric `Format` of two bits. Received: format"),
         ({"rules": [("*", "binary")], "weight_quantizer": "minmax"}, "2 bits or more. Received"),
     ],
@@ -144,3 +144,26 @@ def test_groups_that_do_not_divide_raise_before_training():
 def test_arguments_out_of_range_raise(arguments, message):
     with pytest.raises(ValueError, match=message):
         ko.callbacks.QuantizationAware(**arguments)
+
+
+@pytest.mark.parametrize("alias", ["percentile", "mse", "kl"])
+def test_observers_that_count_find_the_range_once_when_rounding_begins(alias):
+    model = make()
+    seen = []
+
+    class Ranges(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            found = [link for link in links(self.model) if hasattr(link, "observer")]
+            seen.append([float(link.observer.maximum) for link in found])
+
+    fit(model, ko.callbacks.QuantizationAware(begin=3, freeze=6, observer=alias), Ranges())
+    assert seen[0] != seen[1] and seen[2] == seen[3] == seen[-1]
+    # What was found stays in a later training.
+    fit(model, ko.callbacks.QuantizationAware(observer=alias), Ranges())
+    assert seen[-1] == seen[2]
+
+
+def test_an_observer_that_counts_needs_time_before_rounding_begins():
+    model = make()
+    with refused(model, r"Percentile\(percentile=99.99\) finds .* Received: begin='0%'"):
+        fit(model, ko.callbacks.QuantizationAware(observer="percentile"))

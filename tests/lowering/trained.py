@@ -5,15 +5,12 @@ import numpy as np
 
 from kerasopt import graph
 from kerasopt.parametrization import parametrize
-from kerasopt.quantization import is_quantizable, make_recipe, placement, specs, wrap_operations
+from kerasopt.quantization import find_sites, make_recipe
 
 
 def quantization_aware(model: keras.Model, x: np.ndarray, spec="int8") -> keras.Model:
     """Places quantizers as `QuantizationAware` does and lets them observe `x`."""
-    wrap_operations(model)
-    recipe = make_recipe(specs.get(spec))
-    selected = {id(layer): recipe for _, layer in graph.layers(model) if is_quantizable(layer)}
-    for site in list(placement(model, selected)):
+    for site in find_sites(model, make_recipe(spec), rules=[]):
         parametrize(model, f"{site.path}/{site.slot}", site.quantizer)
     moments = [layer for _, layer in graph.layers(model) if hasattr(layer, "moving_mean")]
     kept = [(layer.moving_mean.numpy(), layer.moving_variance.numpy()) for layer in moments]

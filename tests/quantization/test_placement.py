@@ -3,18 +3,15 @@ import numpy as np
 import pytest
 from keras import layers
 
-from kerasopt import graph
-from kerasopt.quantization import is_quantizable, make_recipe, placement, specs, wrap_operations
+from kerasopt.quantization import find_sites, make_recipe
 
-INT8 = make_recipe(specs.get("int8"))
+INT8 = make_recipe("int8")
 
 
 def sites(model, rules=()):
     """Returns, for each path that gets quantizers, the set of its slots."""
-    wrap_operations(model)
-    selected = graph.select(graph.layers(model), rules, default=INT8, eligible=is_quantizable)
     found = {}
-    for site in placement(model, {id(layer): recipe for _, layer, recipe in selected}):
+    for site in find_sites(model, INT8, list(rules)):
         assert site.slot not in found.setdefault(site.path, set())
         found[site.path].add(site.slot)
     return found

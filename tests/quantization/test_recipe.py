@@ -42,7 +42,7 @@ def dense():
 
 @pytest.mark.parametrize("alias", specs.ALIASES)
 def test_every_spec_has_its_quantizers(alias):
-    recipe = make_recipe(specs.get(alias))
+    recipe = make_recipe(alias)
     weight, activation = recipe.weight(dense(), "kernel"), recipe.activation()
     assert KINDS[alias] == tuple(None if q is None else type(q) for q in (weight, activation))
     assert weight.format == recipe.spec.weights
@@ -90,7 +90,7 @@ def test_granularity():
 
 def test_arguments_of_prototypes_and_observers_are_passed_on():
     weight, activation = BinaryWeight(gradient="approximate"), ActivationQuantizer()
-    recipe = make_recipe(specs.get("binary_int8"), weight, activation, MinMax())
+    recipe = make_recipe("binary_int8", weight, activation, MinMax())
     made = [recipe.activation() for _ in range(2)]
     assert recipe.weight(dense(), "kernel").gradient == "approximate"
     assert all(isinstance(quantizer.observer, MinMax) for quantizer in made)
@@ -115,4 +115,4 @@ def test_groups_that_do_not_divide_raise():
 def test_a_quantizer_that_cannot_round_to_the_format_raises(arguments, message):
     spec, *how = arguments
     with pytest.raises(ValueError, match=message):
-        make_recipe(specs.get(spec), *how)
+        make_recipe(spec, *how)

@@ -24,8 +24,10 @@ class ActivationQuantizer(Quantizer):
             `"moving_average"`.
 
     Attributes:
-        frozen: Boolean, whether training leaves the range alone. It is part of
-            the traced step: renew the functions of the model after a change.
+        frozen: Boolean, whether training leaves the range alone.
+        calibrating: Boolean, whether the observer follows batches outside of
+            training, too. Both are part of the traced functions: renew those of
+            the model after a change.
 
     Reference:
         Jacob et al., "Quantization and Training of Neural Networks for
@@ -38,7 +40,7 @@ class ActivationQuantizer(Quantizer):
     def __init__(self, format=None, enabled=True, observer="moving_average", name=None, **kwargs):
         super().__init__(format, enabled, name, **kwargs)
         self.observer = observers.get(observer)
-        self.frozen = False
+        self.frozen = self.calibrating = False
 
     def build(self, input_shape):
         super().build(input_shape)
@@ -60,9 +62,12 @@ class ActivationQuantizer(Quantizer):
         """Whether the observer has seen more than one value."""
         return bool(self.observer.maximum > self.observer.minimum)
 
+    def settle(self):
+        self.observer.settle(self.format)
+
     def call(self, inputs, training=None):
         observer = self.observer
-        if training and not self.frozen:
+        if (training or self.calibrating) and not self.frozen:
             minimum, maximum = observer.update(inputs)
         else:
             minimum, maximum = observer.minimum, observer.maximum

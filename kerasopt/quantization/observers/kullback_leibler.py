@@ -1,0 +1,54 @@
+"""Ranges that keep the distribution."""
+
+import keras
+import numpy as np
+
+from kerasopt.quantization.observers.histogram import Histogram
+
+
+@keras.saving.register_keras_serializable(package="kerasopt")
+class KullbackLeibler(Histogram):
+    """The range at which the rounded values are distributed most like the others (alias `"kl"`).
+
+    For every magnitude t, the distribution P of |x|, with what is beyond t
+    counted at t, is compared with Q, the same counts shared out evenly among
+    the bins that one integer stands for:
+
+        minimize KL(P || Q) = sum of P * log(P / Q)
+
+    The range is from -t to t, or as far as there are values.
+
+    Reference:
+        Migacz, "8-bit Inference with TensorRT" (GPU Technology Conference 2017).
+    """
+
+    def find(self, counts, centers, format):
+        middle = len(counts) // 2
+        magnitudes = counts[middle:] + counts[middle - 1 :: -1]
+        one_sided = not counts[:middle].any() or not counts[middle:].any()
+        steps = format.maximum - format.minimum if one_sided else format.maximum
+        if format.symmetric:
+            steps = format.maximum
+        last = np.flatnonzero(magnitudes)[-1] + 1
+        candidates = range(min(steps + 1, last), last + 1)
+        divergences = [_divergence(magnitudes, size, steps + 1) for size in candidates]
+        size = candidates[int(np.argmin(divergences))]
+        limit = size * (centers[1] - centers[0])
+        return -limit, limit
+
+
+def _divergence(counts, size, steps):
+    """Returns KL(P || Q) for a range of `size` bins that `steps` integers stand for."""
+    kept = counts[:size]
+    clamped = kept.copy()
+    clamped[-1] += counts[size:].sum()
+    of = np.arange(size) * steps // size
+    seen = kept > 0
+    totals = np.bincount(of, kept, minlength=steps)
+    numbers = np.bincount(of, seen, minlength=steps)
+    shared = np.where(seen, (totals / np.maximum(numbers, 1))[of], 0.0)
+    # What was clamped to an empty bin has no counterpart.
+    p, q = clamped / clamped.sum(), shared / shared.sum()
+    both = (p > 0) & (q > 0)
+    missing = p[(p > 0) & (q == 0)].sum()
+    return float((p[both] * np.log(p[both] / q[both])).sum()) + (np.inf if missing else 0.0)

@@ -1,0 +1,161 @@
+import keras
+import numpy as np
+import pytest
+from techniques import models
+from techniques.training import loss, predict
+
+import kerasopt as ko
+from kerasopt.quantization import Cast, Quantizer, Spec, specs
+
+
+def make(name="convolutional"):
+    keras.utils.set_random_seed(0)
+    return getattr(models, name)()
+
+
+def inputs(model):
+    return models.data(model)[0]
+
+
+def links(model):
+    return [
+        link
+        for layer in model._flatten_layers()
+        for chain in getattr(layer, "parametrizations", {}).values()
+        for link in chain
+        if isinstance(link, Quantizer)
+    ]
+
+
+@pytest.mark.parametrize("alias", specs.ALIASES)
+def test_a_new_model_is_quantized_and_the_given_one_is_not(alias):
+    model = make()
+    before, config = predict(model), model.to_json()
+    quantized = ko.quantize(model, alias, inputs(model), verbose=0)
+    np.testing.assert_array_equal(predict(model), before)
+    assert model.to_json() == config and not links(model)
+    assert links(quantized) and all(bool(link.enabled.value) for link in links(quantized))
+    assert (predict(quantized) != before).any()
+
+
+@pytest.mark.parametrize("name", ["convolutional", "nested", "shared", "recurrent", "subclassed"])
+def test_eight_bits_are_close_to_float(name):
+    model = make(name)
+    before = predict(model)
+    quantized = ko.quantize(model, "int8", inputs(model), verbose=0)
+    error = np.abs(predict(quantized) - before).max()
+    assert 0 < error < 0.05 * np.abs(before).max()
+
+
+def test_it_is_placed_and_trained_as_a_quantization_aware_model(tmp_path):
+    model = make()
+    quantized = ko.quantize(model, "int8", inputs(model), observer="moving_average", verbose=0)
+    quantized.compile("adam", loss())
+    places = len(links(quantized))
+    callback = ko.callbacks.QuantizationAware("int8")
+    quantized.fit(models.Batches(quantized), verbose=0, callbacks=[callback])
+    assert len(links(quantized)) == places
+    quantized.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(predict(loaded), predict(quantized))
+
+
+def test_the_model_converts_to_integers():
+    x = np.random.default_rng(0).normal(size=(64, 8)).astype("float32")
+    model = keras.Sequential(
+        [keras.Input((8,)), keras.layers.Dense(16, "relu"), keras.layers.Dense(3)]
+    )
+    quantized = ko.quantize(model, "int8", x, verbose=0)
+    step = quantized.layers[-1].parametrizations["output"][0].scale
+    integers = ko.convert(quantized)
+    assert np.abs(integers.predict(x, verbose=0) - quantized(x)).max() < 1.5 * step
+
+
+def test_ranges_are_those_of_the_data():
+    x = np.random.default_rng(0).uniform(-1, 3, (100, 8)).astype("float32")
+    model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(3)])
+    for data in (x, keras.utils.PyDataset, None):
+        if data is None:
+            import tensorflow as tf
+
+            data = tf.data.Dataset.from_tensor_slices((x, x[:, 0])).batch(7)
+        elif data is not x:
+            data = Pairs(x)
+        quantized = ko.quantize(model, "int8", data, verbose=0)
+        (entry,) = quantized.layers[0].parametrizations["input"]
+        assert float(entry.observer.minimum) == x.min()
+        assert float(entry.observer.maximum) == x.max()
+    y = keras.ops.convert_to_numpy(model(x))
+    (end,) = quantized.layers[0].parametrizations["output"]
+    np.testing.assert_allclose(float(end.observer.maximum), y.max(), rtol=1e-5)
+
+
+class Pairs(keras.utils.PyDataset):
+    def __init__(self, x):
+        super().__init__()
+        self.x = x
+
+    def __len__(self):
+        return 4
+
+    def __getitem__(self, index):
+        return self.x[25 * index : 25 * index + 25], np.zeros(25)
+
+
+def test_masks_stay():
+    model = make()
+    model.compile("adam", loss())
+    model.fit(models.Batches(model), verbose=0, callbacks=[ko.callbacks.Pruning(0.5)])
+    zeros = model.get_layer("conv").kernel.numpy() == 0
+    quantized = ko.quantize(model, "binary_weight_only", verbose=0)
+    assert (quantized.get_layer("conv").kernel.numpy()[zeros] == 0).all() and zeros.any()
+
+
+def test_rules_and_specs_without_ranges_need_no_data():
+    quantized = ko.quantize(make(), "int8_dynamic", rules=[("conv", "float16")], verbose=0)
+    assert isinstance(quantized.get_layer("conv").parametrizations["kernel"][0], Cast)
+
+
+def test_calibration_shows_its_progress(capsys):
+    model = make()
+    ko.quantize(model, "int8", inputs(model), batch_size=4)
+    assert "3/3" in capsys.readouterr().out
+
+
+def zeros(model):
+    return np.zeros_like(inputs(model))
+
+
+def not_finite(model):
+    x = np.array(inputs(model))
+    x[0] = np.nan
+    return x
+
+
+@pytest.mark.parametrize(
+    "data, arguments, message",
+    [
+        (lambda model: None, {}, "pass some hundred inputs .* Received: calibration=None"),
+        (not_finite, {}, "not finite.*, or none but zero.* Received: {'conv/input': \\(nan, nan"),
+        (zeros, {}, "or none but zero.* Received: {'conv/input': \\(0.0, 0.0"),
+        (lambda model: inputs(model)[..., :1], {}, "incompatible"),
+        (inputs, {"spec": "int7"}, "Received: spec='int7'"),
+        (inputs, {"observer": "mean"}, "Received: observer='mean'"),
+        (inputs, {"spec": Spec(granularity=5)}, "Groups of 5 do not divide"),
+        (inputs, {"rules": [("*", None)]}, "has nothing to quantize"),
+    ],
+)
+def test_bad_input_raises_and_leaves_the_model(data, arguments, message):
+    model = make()
+    before = predict(model)
+    with pytest.raises(ValueError, match=message):
+        ko.quantize(model, calibration=data(model), verbose=0, **arguments)
+    np.testing.assert_array_equal(predict(model), before)
+    assert not links(model)
+
+
+def test_a_quantized_model_is_quantized_once():
+    model = make()
+    quantized = ko.quantize(model, "int8", inputs(model), verbose=0)
+    with pytest.raises(ValueError, match="is quantized already, by WeightQuantizer"):
+        ko.quantize(quantized, "int4", inputs(model), verbose=0)
