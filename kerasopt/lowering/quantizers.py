@@ -7,6 +7,7 @@ import numpy as np
 
 from kerasopt.layers.integer import Affine
 from kerasopt.lowering.values import StaysFloat
+from kerasopt.parametrization import read_until
 from kerasopt.quantization import ActivationQuantizer, Format, WeightQuantizer
 
 
@@ -41,12 +42,10 @@ def integer_kernel(layer: keras.Layer, slot: str) -> tuple[np.ndarray, np.ndarra
     links = getattr(layer, "parametrizations", {}).get(slot, [])
     if not links or not isinstance(links[-1], WeightQuantizer):
         raise StaysFloat(f"its {slot} has no quantizer")
-    *before, quantizer = links
+    quantizer = links[-1]
     if not quantizer.format.symmetric or quantizer.bits > 8 or quantizer.group is not None:
         raise StaysFloat(f"its {slot} is not rounded to symmetric int8 with a scale per channel")
-    weight = keras.ops.convert_to_tensor(getattr(layer, slot).stored)
-    for link in before:
-        weight = link(weight)
+    weight = read_until(layer, slot, quantizer)
     integers, scale, _ = map(keras.ops.convert_to_numpy, quantizer.codes(weight))
     weight = keras.ops.convert_to_numpy(weight)
     if not np.isfinite(weight).all():

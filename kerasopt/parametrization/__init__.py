@@ -7,6 +7,7 @@ from kerasopt.parametrization.functions import renew_functions
 from kerasopt.parametrization.gradients import with_gradient_of
 from kerasopt.parametrization.link import OptionalState, Parametrization
 from kerasopt.parametrization.parametrized import Parametrized
+from kerasopt.parametrization.reading import read_input, read_until
 
 __all__ = [
     "Attachments",
@@ -16,6 +17,8 @@ __all__ = [
     "bake",
     "parametrize",
     "parametrized_layers",
+    "read_input",
+    "read_until",
     "renew_functions",
     "unparametrize",
     "with_gradient_of",

@@ -28,6 +28,18 @@ def own_class(layer) -> type:
     return getattr(type(layer), "_own_class", type(layer))
 
 
+def read_input(layer, tensor):
+    """Returns what `layer` computes with when it is called on `tensor`."""
+    return chain_of(layer, "input")(tensor) if "input" in getattr(layer, "slots", ()) else tensor
+
+
+def read_until(layer, slot: str, link):
+    """Returns the weight `slot` of `layer` as its `link` receives it, a float32 tensor."""
+    chain = chain_of(layer, slot)
+    stored = keras.ops.cast(keras.ops.convert_to_tensor(stored_variable(layer, slot)), "float32")
+    return chain.apply(stored, chain.links[: chain.links.index(link)])
+
+
 def _weight_property(base, slot):
     def read(layer):
         return ParametrizedVariable(stored_variable(layer, slot), chain_of(layer, slot))

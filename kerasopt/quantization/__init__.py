@@ -18,6 +18,7 @@ from kerasopt.quantization.observers import (
     Percentile,
 )
 from kerasopt.quantization.placement import Site, find_sites
+from kerasopt.quantization.post_training import AdaRound, Nearest, Rounding
 from kerasopt.quantization.quantizer import Quantizer
 from kerasopt.quantization.recipe import Recipe, make_recipe, make_rules
 from kerasopt.quantization.specs import Spec
@@ -31,6 +32,7 @@ from kerasopt.quantization.weights import (
 
 __all__ = [
     "ActivationQuantizer",
+    "AdaRound",
     "BinaryActivation",
     "BinaryWeight",
     "Cast",
@@ -43,10 +45,12 @@ __all__ = [
     "MeanSquaredError",
     "MinMax",
     "MovingAverage",
+    "Nearest",
     "Observer",
     "Percentile",
     "Quantizer",
     "Recipe",
+    "Rounding",
     "Site",
     "Spec",
     "TernaryWeight",

@@ -16,7 +16,9 @@ class KullbackLeibler(Histogram):
 
         minimize KL(P || Q) = sum of P * log(P / Q)
 
-    The range is from -t to t, or as far as there are values.
+    The range is from -t to t, or as far as there are values. Zeros, which an
+    integer stands for exactly, count no more than what is next to them: after a
+    ReLU they are many, and would ask for steps as small as the bins.
 
     Reference:
         Migacz, "8-bit Inference with TensorRT" (GPU Technology Conference 2017).
@@ -25,10 +27,13 @@ class KullbackLeibler(Histogram):
     def find(self, counts, centers, format):
         middle = len(counts) // 2
         magnitudes = counts[middle:] + counts[middle - 1 :: -1]
+        magnitudes[0] = min(magnitudes[0], magnitudes[1])
         one_sided = not counts[:middle].any() or not counts[middle:].any()
         steps = format.maximum - format.minimum if one_sided else format.maximum
         if format.symmetric:
             steps = format.maximum
+        if not magnitudes.any():
+            return -np.inf, np.inf
         last = np.flatnonzero(magnitudes)[-1] + 1
         candidates = range(min(steps + 1, last), last + 1)
         divergences = [_divergence(magnitudes, size, steps + 1) for size in candidates]

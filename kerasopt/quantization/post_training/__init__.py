@@ -1,5 +1,6 @@
 """Quantization without training."""
 
 from kerasopt.quantization.post_training.post_training import quantize
+from kerasopt.quantization.post_training.rounding import AdaRound, Nearest, Rounding
 
-__all__ = ["quantize"]
+__all__ = ["AdaRound", "Nearest", "Rounding", "quantize"]

@@ -34,13 +34,18 @@ def calibrate(model: keras.Model, links: list[Quantizer], data, batch_size, verb
         link.enabled.assign(True)
 
 
-def _observe(model, observing, data, batch_size, verbose):
+def require_data(data) -> None:
+    """Raises `ValueError` if there is no data."""
     if data is None:
         raise ValueError(
-            "The ranges of activations are found from data: pass some hundred inputs as "
-            "`calibration`, or take a spec that needs none, such as 'int8_dynamic' or "
+            "Ranges of activations, and corrections, are found from data: pass some hundred inputs "
+            "as `calibration`, or take a spec that needs none, such as 'int8_dynamic' or "
             "'int8_weight_only'. Received: calibration=None"
         )
+
+
+def _observe(model, observing, data, batch_size, verbose):
+    require_data(data)
     for link in observing:
         link.calibrating = True
     try:

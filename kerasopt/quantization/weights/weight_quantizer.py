@@ -31,6 +31,9 @@ class WeightQuantizer(Quantizer):
             many neighbours along it share a scale. `None`: all along it do.
         enabled: Boolean, whether it rounds from the beginning.
 
+    Attributes:
+        channels: `Channels`, the weight as a matrix with one column for each scale.
+
     Reference:
         Jacob et al., "Quantization and Training of Neural Networks for
         Efficient Integer-Arithmetic-Only Inference" (2018,
@@ -48,7 +51,7 @@ class WeightQuantizer(Quantizer):
         super().build(input_shape)
         axes = () if self.axis is None else self.axis
         axes = (axes,) if isinstance(axes, int) else axes
-        self._channels = Channels(input_shape, axes, self.group)
+        self.channels = Channels(input_shape, axes, self.group)
 
     def affine(self, values):
         """Returns scales and zero points of `values`, a matrix with one column for each scale."""
@@ -70,14 +73,14 @@ class WeightQuantizer(Quantizer):
             Three float32 tensors: whole numbers of the weight's shape, and scales and zero
             points, each in a shape that broadcasts to it.
         """
-        channels = self._channels
+        channels = self.channels
         values = channels.split(keras.ops.convert_to_tensor(weight))
         scale, zero_point = self.affine(values)
         integers = keras.ops.round(self.rounded(values) / scale) + zero_point
         return channels.merge(integers), channels.spread(scale), channels.spread(zero_point)
 
     def call(self, inputs):
-        rounded = self._channels.merge(self.rounded(self._channels.split(inputs)))
+        rounded = self.channels.merge(self.rounded(self.channels.split(inputs)))
         return keras.ops.where(self.enabled.value, rounded, inputs)
 
     def arguments(self):

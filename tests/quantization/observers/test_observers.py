@@ -91,6 +91,13 @@ def test_one_sided_values_keep_their_side(alias):
 
 
 @pytest.mark.parametrize("alias", ["percentile", "mse", "kl"])
+def test_many_zeros_do_not_narrow_the_range(alias):
+    values = np.clip(normal(), 0, None)
+    low, high = watched(observers.get(alias), np.append(values, np.zeros(50_000)))
+    assert low == 0.0 and high > 2.5
+
+
+@pytest.mark.parametrize("alias", ["percentile", "mse", "kl"])
 @pytest.mark.parametrize("value", [0.0, float("nan")])
 def test_without_values_there_is_no_range(alias, value):
     low, high = watched(observers.get(alias), np.full(5, value))

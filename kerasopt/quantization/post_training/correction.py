@@ -1,0 +1,107 @@
+"""Correcting a quantized model, layer by layer, for what rounding has changed."""
+
+import keras
+import numpy as np
+
+from kerasopt import graph
+from kerasopt.parametrization import read_input, read_until
+from kerasopt.quantization.post_training.clipping import has_grid
+from kerasopt.quantization.post_training.products import Products
+from kerasopt.quantization.post_training.rounding import Rounding
+from kerasopt.quantization.post_training.walk import batches_of, walk
+from kerasopt.quantization.weights import WeightQuantizer
+
+# More examples, and positions of a layer's output, change little.
+EXAMPLES, ROWS = 128, 4096
+
+
+def correct(
+    model: keras.Model,
+    quantized: keras.Model,
+    data,
+    batch_size: int | None,
+    rounding: Rounding,
+    bias_correction: bool,
+    verbose: int,
+) -> None:
+    """Rounds the weights of a quantized model anew, and moves its biases.
+
+    Args:
+        model: The float model.
+        quantized: Its copy, with quantizers that are enabled.
+        data: What `model.predict` takes; the first 128 examples are used.
+        batch_size: Integer, of arrays.
+        rounding: A `Rounding`.
+        bias_correction: Boolean, whether each channel is to have the mean that it has in the
+            float model (Nagel et al. 2019, https://arxiv.org/abs/1906.04721, section 4.2).
+        verbose: 0 (silent) or 1 (a progress bar).
+    """
+    groups = list(graph.Groups(graph.Graph.of(quantized)))
+    norms = {id(group.anchor.operation): group.batch_normalization for group in groups}
+    quantizers = {
+        id(node.operation): quantizer
+        for group in groups
+        for node in group.nodes
+        if (quantizer := _quantizer(node.operation)) is not None
+    }
+    progress = keras.utils.Progbar(len(quantizers), verbose=verbose, unit_name="layer")
+    for step in walk(model, quantized, batches_of(data, batch_size, EXAMPLES)):
+        layer = step.node.operation
+        quantizer = quantizers.pop(id(layer), None)
+        if quantizer is None:
+            continue
+        products = Products(layer)
+        float_rows = products.rows([tensor for (tensor,) in step.float_inputs], ROWS)
+        rows = products.rows([read_input(layer, tensor) for (tensor,) in step.inputs], ROWS)
+        target = float_rows @ products.columns(_array(step.float_node.operation.kernel))
+        _round(layer, quantizer, products, rounding, rows, target)
+        if bias_correction:
+            error = target - rows @ products.columns(_array(layer.kernel))
+            _move_bias(layer, norms.get(id(layer)), error.mean(axis=1).ravel())
+        progress.add(1)
+
+
+def _quantizer(layer) -> WeightQuantizer | None:
+    """Returns the quantizer of a layer whose kernel can be rounded either way."""
+    links = getattr(layer, "parametrizations", {}).get("kernel", [])
+    for link in links:
+        if has_grid(link) and Products.fit(layer):
+            return link
+    return None
+
+
+def _round(layer, quantizer, products, rounding, rows, target):
+    weight = read_until(layer, "kernel", quantizer)
+    _, scale, _ = quantizer.codes(weight)
+    scale = np.broadcast_to(_array(scale), weight.shape)
+    weight = _array(weight)
+    codes = rounding.codes(
+        products.columns(weight), products.columns(scale), quantizer.format, rows, target
+    )
+    codes = _with_extremes(products.weight(codes), weight, quantizer)
+    layer.kernel.assign((codes * scale).astype("float32"))
+
+
+def _with_extremes(codes, weight, quantizer):
+    """Returns codes among which, for every scale, the largest one is.
+
+    The scale of a stored weight is found from its largest magnitude, so that one has to stand.
+    """
+    split, format = quantizer.channels.split, quantizer.format
+    codes, values = np.array(split(codes.astype("float32"))), _array(split(weight))
+    places = np.abs(values).argmax(axis=0), np.arange(codes.shape[1])
+    lacks = np.abs(codes).max(axis=0) < format.maximum
+    codes[places] = np.where(lacks, np.sign(values[places]) * format.maximum, codes[places])
+    return _array(quantizer.channels.merge(codes))
+
+
+def _move_bias(layer, normalization, error):
+    """Adds an error per channel to what follows the products."""
+    if layer.use_bias:
+        layer.bias.assign_add(error)
+    elif normalization is not None:
+        normalization.operation.moving_mean.assign_sub(error)
+
+
+def _array(tensor) -> np.ndarray:
+    return np.asarray(keras.ops.convert_to_numpy(tensor), "float32")

@@ -1,0 +1,111 @@
+"""Ranges of channels made alike, without changing what the model computes."""
+
+from collections.abc import Iterator
+
+import keras
+import numpy as np
+
+from kerasopt import graph
+from kerasopt.graph import Group
+from kerasopt.quantization.post_training.products import Products
+
+_SWEEPS = 10
+
+
+def equalize(model: keras.Model) -> int:
+    """Scales neighbouring layers so that their channels have like ranges, in place.
+
+    Where a layer's outputs, through a ReLU or none, go to one other layer only, channel i of the
+    first is divided, and that input of the second multiplied, by
+
+        s_i = sqrt(r1_i / r2_i)
+
+    with r1 and r2 the largest magnitudes of the weights that make the channel and that read it,
+    batch normalization included. It is repeated along chains of layers.
+
+    Args:
+        model: A functional or Sequential model without quantizers.
+
+    Returns:
+        The number of pairs of layers.
+
+    Reference:
+        Nagel et al., "Data-Free Quantization Through Weight Equalization and Bias Correction"
+        (2019, https://arxiv.org/abs/1906.04721), section 4.1.
+    """
+    pairs = list(_pairs(graph.Groups(graph.Graph.of(model))))
+    for _ in range(_SWEEPS):
+        for first, second in pairs:
+            _equalize(first, second)
+    return len(pairs)
+
+
+def _pairs(groups: graph.Groups) -> Iterator[tuple[Group, Group]]:
+    for first in groups:
+        if not _has_products(first, groups) or not _is_homogeneous(first):
+            continue
+        readers = first.output.consumers
+        if first.output.is_output or len(readers) != 1:
+            continue
+        second = groups.of(readers[0])
+        if second.anchor is readers[0] and _has_products(second, groups):
+            yield first, second
+
+
+def _has_products(group, groups):
+    operation = group.anchor.operation
+    is_alone = len(groups.graph.calls(operation)) == 1
+    return is_alone and Products.fit(operation) and getattr(operation, "groups", 1) == 1
+
+
+def _is_homogeneous(group):
+    """Whether a positive factor before the group's activation is one after it."""
+    bounds = [graph.activation_bounds(group.anchor.operation)]
+    if group.activation is not None:
+        bounds.append(graph.clamp_bounds(group.activation.operation))
+    normalization = group.batch_normalization
+    scales = normalization is None or (
+        normalization.operation.scale and normalization.operation.center
+    )
+    return scales and all(bound in ((-np.inf, np.inf), (0.0, np.inf)) for bound in bounds)
+
+
+def _equalize(first, second):
+    made, read = first.anchor.operation, second.anchor.operation
+    normalization = first.batch_normalization and first.batch_normalization.operation
+    before = np.abs(Products(made).columns(_array(made.kernel))).max(axis=1).ravel()
+    if normalization is not None:
+        deviation = np.sqrt(_array(normalization.moving_variance) + normalization.epsilon)
+        before = before * np.abs(_array(normalization.gamma)) / deviation
+    after = _by_input(np.abs(_array(read.kernel)), read)
+    alive = (before > 0) & (after > 0)
+    factor = np.where(alive, np.sqrt(before / np.where(alive, after, 1)), 1).astype("float32")
+    if normalization is not None:
+        scaled = (normalization.gamma, normalization.beta)
+    else:
+        kernel = Products(made)
+        columns = kernel.columns(_array(made.kernel))
+        divided = columns / factor.reshape(columns.shape[0], 1, -1)
+        made.kernel.assign(kernel.weight(divided))
+        scaled = (made.bias,) if made.use_bias else ()
+    for variable in scaled:
+        variable.assign(_array(variable) / factor)
+    inputs = graph.kernel_layout(read, "kernel").inputs
+    read.kernel.assign(_array(read.kernel) * _along(factor, read, inputs))
+
+
+def _by_input(magnitudes, layer):
+    """Returns the largest magnitude that reads each input channel."""
+    (axis,) = graph.kernel_layout(layer, "kernel").inputs
+    others = tuple(each for each in range(magnitudes.ndim) if each != axis)
+    return magnitudes.max(axis=others)
+
+
+def _along(factor, layer, inputs):
+    shape = [1] * len(layer.kernel.shape)
+    shape[inputs[0]] = -1
+    return factor.reshape(shape)
+
+
+def _array(tensor) -> np.ndarray:
+    return np.asarray(keras.ops.convert_to_numpy(tensor), "float32")

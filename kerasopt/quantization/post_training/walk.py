@@ -1,0 +1,125 @@
+"""A float model and its quantized copy, run side by side."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+
+from kerasopt import graph
+from kerasopt.graph import Edge, Graph, Node
+
+
+class Step(NamedTuple):
+    """A call of a layer in both models, with what it receives.
+
+    Attributes:
+        float_node: The `Node` of the float model.
+        node: That of the quantized model.
+        float_inputs: List of the float model's input of each batch: a list of tensors.
+        inputs: The same of the quantized model.
+    """
+
+    float_node: Node
+    node: Node
+    float_inputs: list[list[Any]]
+    inputs: list[list[Any]]
+
+
+def walk(model: keras.Model, quantized: keras.Model, batches: Iterable) -> Iterator[Step]:
+    """Yields every call of two models with the same graph, before it is computed.
+
+    What the caller changes of the layer at hand is in what the layers after it receive. So a
+    quantized layer can be corrected for all that was rounded before it.
+
+    Args:
+        model: A functional or Sequential model.
+        quantized: Its copy.
+        batches: Inputs of the model, as its `call` takes them.
+    """
+    batches = list(batches)
+    ways = [_Way(each, batches) for each in (model, quantized)]
+    for nodes in zip(*(way.graph for way in ways), strict=True):
+        if nodes[0].is_input:
+            continue
+        received = [way.inputs(node) for way, node in zip(ways, nodes, strict=True)]
+        yield Step(*nodes, *received)
+        for way, node, inputs in zip(ways, nodes, received, strict=True):
+            way.compute(node, inputs)
+
+
+class _Way:
+    """The tensors of one model, for as long as they are needed."""
+
+    def __init__(self, model, batches):
+        self.graph = Graph.of(model)
+        self._values: dict[tuple[int, int], list] = {}
+        self._readers: dict[int, int] = {}
+        functional = graph.functional_of(model)
+        assert functional is not None
+        inputs = {id(node.keras_node.outputs[0]): node for node in self.graph if node.is_input}
+        flat = [functional._standardize_inputs(batch) for batch in batches]
+        for position, tensor in enumerate(functional.inputs):
+            self._put(inputs[id(tensor)], [[each[position]] for each in flat])
+
+    def inputs(self, node: Node) -> list[list[Any]]:
+        read = [self._values[_key(edge)] for edge in node.inputs]
+        return [list(batch) for batch in zip(*read, strict=True)]
+
+    def compute(self, node: Node, inputs: list[list[Any]]) -> None:
+        self._put(node, [_call(node, tensors) for tensors in inputs])
+        for edge in node.inputs:
+            self._readers[id(edge.source)] -= 1
+            if not self._readers[id(edge.source)]:
+                for key in [key for key in self._values if key[0] == id(edge.source)]:
+                    del self._values[key]
+
+    def _put(self, node, outputs):
+        self._readers[id(node)] = len(node.consumers)
+        if node.consumers:
+            for index, tensors in enumerate(zip(*outputs, strict=True)):
+                self._values[id(node), index] = list(tensors)
+
+
+def _call(node, tensors):
+    known = {id(old): new for old, new in zip(node.keras_node.input_tensors, tensors, strict=True)}
+    args, kwargs = node.keras_node.arguments.fill_in(known)
+    return keras.tree.flatten(node.operation(*args, **kwargs))
+
+
+def _key(edge: Edge) -> tuple[int, int]:
+    return id(edge.source), edge.index
+
+
+def batches_of(data: Any, batch_size: int | None, examples: int) -> list:
+    """Returns batches of inputs from what `model.predict` takes, of some examples.
+
+    Args:
+        data: Arrays, a `tf.data.Dataset` or a `keras.utils.PyDataset`.
+        batch_size: Integer, of arrays. Defaults to 32.
+        examples: Integer; no further batch is read when as many have come.
+    """
+    found: list = []
+    for batch in _read(data, batch_size or 32):
+        found.append(batch[0] if isinstance(batch, tuple) else batch)
+        if sum(len(keras.tree.flatten(each)[0]) for each in found) >= examples:
+            break
+    return found
+
+
+def _read(data, size):
+    if isinstance(data, keras.utils.PyDataset):
+        yield from (data[index] for index in range(data.num_batches or 0))
+    elif hasattr(data, "element_spec"):
+        yield from data
+    else:
+        count = len(keras.tree.flatten(data)[0])
+        for begin in itertools.count(0, size):
+            if begin >= count:
+                return
+            yield keras.tree.map_structure(
+                lambda array, begin=begin: np.asarray(array[begin : begin + size]), data
+            )
