@@ -5,9 +5,10 @@ import keras
 from kerasopt import graph
 from kerasopt.layers.drop_in import DropIn
 from kerasopt.model_state import ModelState
+from kerasopt.optimizers.gradient_statistics import remove_hooks
+from kerasopt.optimizers.trainable_variables import follow_trainable_variables
 from kerasopt.parametrization import bake, renew_functions
 from kerasopt.quantization import freeze_statistics
-from kerasopt.sparsity.gradient_statistics import unwatch_all
 
 
 def finalize(model: keras.Model, verbose: bool = True) -> keras.Model:
@@ -39,13 +40,15 @@ def finalize(model: keras.Model, verbose: bool = True) -> keras.Model:
     # What an interrupted training may have left.
     freeze_statistics(model, False)
     if isinstance(model, keras.Model):
-        unwatch_all(model)
+        remove_hooks(model)
         ModelState.remove_all(model)
     if isinstance(model, keras.Model) and model.built:
         graph.unwrap_operations(model)
     for layer in model._flatten_layers():
         if isinstance(layer, DropIn):
             layer.become_plain()
+    if isinstance(model, keras.Model):
+        follow_trainable_variables(model)
     renew_functions(model)
     if verbose:
         print(_report(model, weights, activations))

@@ -2,10 +2,12 @@
 
 from kerasopt import graph, schedules
 from kerasopt.callbacks.timed import TimedCallback
+from kerasopt.optimizers.learning_rates import reset_learning_rate, set_learning_rate
+from kerasopt.optimizers.trainable_variables import follow_trainable_variables
 from kerasopt.parametrization import parametrized_layers, renew_functions
 from kerasopt.quantization import (
     ActivationQuantizer,
-    Quantizer,
+    Site,
     find_sites,
     freeze_statistics,
     make_recipe,
@@ -44,16 +46,19 @@ class QuantizationAware(TimedCallback):
             or predicates. Layers without a match get the callback's spec if
             they have a kernel, add or average; embeddings are quantized only
             where a rule names them.
-        weight_quantizer: How weights are rounded: `"minmax"`, `"dorefa"`,
+        weight_quantizer: How weights are rounded: `"minmax"`, `"lsq"`, `"dorefa"`,
             `"ternary"`, `"binary"` or a `kerasopt.quantization.WeightQuantizer`
             with arguments of its own. `None`: as fits the format (`"binary"`
             for one bit, `"ternary"` for two, else `"minmax"`).
-        activation_quantizer: The same for activations: `"minmax"`, `"dorefa"`,
-            `"binary"` or a quantizer of activations.
+        activation_quantizer: The same for activations: `"minmax"`, `"lsq"`,
+            `"pact"`, `"dorefa"`, `"binary"` or a quantizer of activations.
         observer: How ranges of activations are found: `"moving_average"` or
             `"minmax"`, which follow the batches; or `"percentile"`, `"mse"` or
             `"kl"`, which count values until `begin` and then find the range
             once; or a `kerasopt.quantization.Observer`.
+        learned_rate: Float of 0 or more: the learning rate of scales that are
+            learned, as a multiple of the optimizer's. They have no weight decay,
+            and rest from `freeze` on.
 
     Raises:
         ValueError: If an argument is unknown, or a quantizer cannot round to the
@@ -77,6 +82,7 @@ class QuantizationAware(TimedCallback):
         weight_quantizer=None,
         activation_quantizer=None,
         observer="moving_average",
+        learned_rate=1.0,
     ):
         super().__init__()
         how = (weight_quantizer, activation_quantizer, observer)
@@ -84,12 +90,21 @@ class QuantizationAware(TimedCallback):
         self.begin = validate_time(begin, "begin")
         self.freeze = validate_time(freeze, "freeze")
         self.rules = make_rules(rules, *how)
+        if not learned_rate >= 0:
+            raise ValueError(
+                f"`learned_rate` must be 0 or more. Received: learned_rate={learned_rate!r}"
+            )
+        self.learned_rate = learned_rate
         self._frozen = False
+        self._placed: list[Site] = []
 
     def attach(self, model):
+        self._placed = []
         for site in self._sites(model):
             site.quantizer.initially_enabled = False
-            self.attachments.put(*site)
+            link = self.attachments.put(*site)
+            self._placed.append(site._replace(quantizer=link))
+        follow_trainable_variables(model)
         self._frozen = True  # as an interrupted training may have left it
         self._freeze(False)
 
@@ -98,7 +113,9 @@ class QuantizationAware(TimedCallback):
         return find_sites(model, self.recipe, self.rules)
 
     def detach(self):
+        self.thaw()
         super().detach()
+        follow_trainable_variables(self.model)
         # Operations may hold quantizers of another callback, or of an earlier `fit`.
         kept = parametrized_layers(self.model)
         if self.model.built and not any(isinstance(layer, graph.OperationLayer) for layer in kept):
@@ -135,10 +152,9 @@ class QuantizationAware(TimedCallback):
     def on_update(self, update, horizon):
         begin, freeze = self._times(horizon)
         if update >= begin:
-            for link in self._links:
-                if not link.enabled.value:
-                    link.settle()
-                    link.enabled.assign(True)
+            for site in self._placed:
+                if not site.quantizer.enabled.value:
+                    site.enable()
         self._freeze(update >= freeze)
 
     def on_train_end(self, logs=None):
@@ -146,17 +162,29 @@ class QuantizationAware(TimedCallback):
         self.thaw()
 
     def thaw(self):
-        """Lets batch normalizations follow the batches of later trainings again."""
-        if freeze_statistics(self.model, False):
+        """Lets later trainings move what this one has frozen."""
+        changed = freeze_statistics(self.model, False)
+        if self._learned:
+            reset_learning_rate(self.model, self._learned)
+            changed = True
+        if changed:
             renew_functions(self.model)
 
     @property
     def _links(self):
-        return [link for link in self.attachments.links if isinstance(link, Quantizer)]
+        return [site.quantizer for site in self._placed]
+
+    @property
+    def _learned(self):
+        return [variable for link in self._links for variable in link.learned]
 
     def _freeze(self, frozen):
         """Freezes what moves no more: ranges that have settled, and at last all of it."""
         changed = frozen != self._frozen and freeze_statistics(self.model, frozen)
+        if frozen != self._frozen and self._learned:
+            factor = 0.0 if frozen else self.learned_rate
+            set_learning_rate(self.model, self._learned, factor)
+            changed = True
         self._frozen = frozen
         for link in self._links:
             if isinstance(link, ActivationQuantizer):
@@ -168,4 +196,4 @@ class QuantizationAware(TimedCallback):
 
 
 def _settles(link):
-    return isinstance(link, ActivationQuantizer) and link.observer.settles
+    return isinstance(link, ActivationQuantizer) and link.settles

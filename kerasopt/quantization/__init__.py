@@ -2,10 +2,12 @@
 
 from kerasopt.quantization import activations, observers, specs, weights
 from kerasopt.quantization.activations import (
+    PACT,
     ActivationQuantizer,
     BinaryActivation,
     DoReFaActivation,
     DynamicQuantizer,
+    LSQActivation,
 )
 from kerasopt.quantization.cast import Cast
 from kerasopt.quantization.formats import FloatFormat, Format
@@ -26,11 +28,15 @@ from kerasopt.quantization.statistics import freeze_statistics
 from kerasopt.quantization.weights import (
     BinaryWeight,
     DoReFaWeight,
+    LSQWeight,
     TernaryWeight,
     WeightQuantizer,
 )
 
 __all__ = [
+    "LSQActivation",
+    "LSQWeight",
+    "PACT",
     "ActivationQuantizer",
     "AdaRound",
     "BinaryActivation",

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import keras
 
 from kerasopt import graph
+from kerasopt.parametrization import read_until
 from kerasopt.quantization.quantizer import Quantizer
 from kerasopt.quantization.recipe import Recipe
 
@@ -25,6 +26,13 @@ class Site(NamedTuple):
     layer: keras.layers.Layer
     slot: str
     quantizer: Quantizer
+
+    def enable(self) -> None:
+        """Lets the quantizer, which is in its place, round from now on."""
+        is_weight = self.slot not in ("input", "output")
+        value = read_until(self.layer, self.slot, self.quantizer) if is_weight else None
+        self.quantizer.settle(value)
+        self.quantizer.enabled.assign(True)
 
 
 def wrap_operations(model: keras.Model) -> None:

@@ -72,8 +72,17 @@ class Quantizer(Copyable, Parametrization):
             inputs, scale, zero_point, qmin=self.format.minimum, qmax=self.format.maximum
         )
 
-    def settle(self) -> None:
-        """Sets what is found once, from what was observed, before it is enabled."""
+    @property
+    def learned(self) -> list[keras.Variable]:
+        """The variables that are trained together with the weights of the model."""
+        return []
+
+    def settle(self, value=None) -> None:
+        """Sets what is found once, before it is enabled.
+
+        Args:
+            value: Of a weight, what the quantizer receives, a float32 tensor.
+        """
 
     def arguments(self):
         return {"format": self.format, "enabled": self.initially_enabled}

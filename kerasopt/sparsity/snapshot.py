@@ -8,8 +8,8 @@ import keras
 import numpy as np
 
 from kerasopt.model_state import ModelState, build_optimizer
+from kerasopt.optimizers.hooked_optimizer import own_variables
 from kerasopt.parametrization import parametrized_layers
-from kerasopt.sparsity.gradient_statistics import own_variables
 
 # The state that tells the layout of what was copied.
 _LAYOUT = "layout"

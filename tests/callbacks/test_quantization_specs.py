@@ -1,3 +1,5 @@
+import itertools
+
 import keras
 import numpy as np
 import pytest
@@ -167,3 +169,85 @@ def test_an_observer_that_counts_needs_time_before_rounding_begins():
     model = make()
     with refused(model, r"Percentile\(percentile=99.99\) finds .* Received: begin='0%'"):
         fit(model, ko.callbacks.QuantizationAware(observer="percentile"))
+
+
+LEARNED = [("lsq", "lsq"), ("lsq", "pact"), ("minmax", "lsq")]
+
+
+@pytest.mark.parametrize("weights, activations", LEARNED)
+def test_learned_scales_are_trained_until_they_freeze(weights, activations):
+    model = make()
+    seen = []
+
+    class Learned(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            learned = [variable for link in links(self.model) for variable in link.learned]
+            seen.append(np.concatenate([variable.numpy().ravel() for variable in learned]))
+
+    callback = ko.callbacks.QuantizationAware(
+        "int4", 2, 4, weight_quantizer=weights, activation_quantizer=activations
+    )
+    fit(model, callback, Learned())
+    moved = [not np.array_equal(a, b) for a, b in itertools.pairwise(seen)]
+    assert set(seen[0]) <= {0, 1} and moved == [True, True, True, False, False]
+    assert type(model.optimizer) is keras.optimizers.Adam
+    ko.finalize(model, verbose=False)
+    fit(model)
+    assert not links(model)
+
+
+def test_learned_scales_have_a_learning_rate_of_their_own():
+    steps = []
+    for rate in (1.0, 0.1):
+        model = make()
+        model.compile(keras.optimizers.SGD(1.0), loss())
+        callback = ko.callbacks.QuantizationAware("int4", weight_quantizer="lsq", learned_rate=rate)
+        x, y = models.data(model)
+        model.fit(x, y, batch_size=len(x), epochs=1, verbose=0, shuffle=False, callbacks=[callback])
+        (link,) = links(model.get_layer("conv"), ["kernel"])
+        steps.append(link.step.numpy())
+    before = make().get_layer("conv").kernel.numpy()
+    start = 2 * np.abs(before).mean(axis=(0, 1, 2)) / 7**0.5
+    np.testing.assert_allclose(steps[1] - start, 0.1 * (steps[0] - start), rtol=1e-2, atol=1e-6)
+
+
+def test_a_refused_fit_leaves_the_optimizer():
+    model = make()
+    fit(model)
+    before = [variable.path for variable in model.optimizer.variables]
+    with refused(model, "`begin` must not come after `freeze`"):
+        fit(model, ko.callbacks.QuantizationAware("int4", 4, 2, weight_quantizer="lsq"))
+    assert [variable.path for variable in model.optimizer.variables] == before
+    assert type(model.optimizer) is keras.optimizers.Adam
+
+
+def test_learned_scales_are_saved_and_resumed(tmp_path):
+    def run(*callbacks):
+        model = make()
+        how = {"weight_quantizer": "lsq", "activation_quantizer": "lsq"}
+        backup = ko.callbacks.BackupAndRestore(tmp_path / "backup", delete_checkpoint=False)
+        callbacks = [ko.callbacks.QuantizationAware("int4", 1, **how), backup, *callbacks]
+        fit(model, *callbacks, epochs=3)
+        return model
+
+    class Stop(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            if epoch == 1:
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(Stop())
+    resumed = run()
+    (tmp_path / "backup").rename(tmp_path / "other")
+    for a, b in zip(run().weights, resumed.weights, strict=True):
+        np.testing.assert_array_equal(a.numpy(), b.numpy(), err_msg=a.path)
+    resumed.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(predict(loaded), predict(resumed))
+    for a, b in zip(loaded.optimizer.variables, resumed.optimizer.variables, strict=True):
+        np.testing.assert_array_equal(a.numpy(), b.numpy())
+
+
+def test_a_negative_learned_rate_raises():
+    with pytest.raises(ValueError, match="Received: learned_rate=-1"):
+        ko.callbacks.QuantizationAware(learned_rate=-1)

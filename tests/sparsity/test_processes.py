@@ -2,7 +2,11 @@
 
 from processes import TESTS, run, run_on_jax
 
-FILES = ["criteria/test_criteria.py", "criteria/test_wanda.py", "test_gradient_statistics.py"]
+FILES = [
+    "sparsity/criteria/test_criteria.py",
+    "sparsity/criteria/test_wanda.py",
+    "optimizers/test_gradient_statistics.py",
+]
 # Not all of them: every function takes XLA some seconds.
 CASES = [
     "statistics_are_those and gradient_accumulation",
@@ -12,7 +16,7 @@ CASES = [
 
 
 def test_on_jax():
-    run_on_jax([TESTS / "sparsity" / file for file in FILES], CASES)
+    run_on_jax([TESTS / file for file in FILES], CASES)
 
 
 def test_on_two_devices():

@@ -5,6 +5,8 @@ from kerasopt.quantization.activations.activation_quantizer import ActivationQua
 from kerasopt.quantization.activations.binary import BinaryActivation
 from kerasopt.quantization.activations.dorefa import DoReFaActivation
 from kerasopt.quantization.activations.dynamic import DynamicQuantizer
+from kerasopt.quantization.activations.lsq import LSQActivation
+from kerasopt.quantization.activations.pact import PACT
 from kerasopt.quantization.quantizer import Quantizer
 
 __all__ = [
@@ -12,12 +14,16 @@ __all__ = [
     "BinaryActivation",
     "DoReFaActivation",
     "DynamicQuantizer",
+    "LSQActivation",
+    "PACT",
     "get",
 ]
 
 ALIASES: dict[str, type] = {
+    "lsq": LSQActivation,
     "minmax": ActivationQuantizer,
     "dorefa": DoReFaActivation,
+    "pact": PACT,
     "binary": BinaryActivation,
 }
 

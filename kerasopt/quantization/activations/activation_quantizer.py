@@ -24,6 +24,7 @@ class ActivationQuantizer(Quantizer):
             `"moving_average"`.
 
     Attributes:
+        settles: Boolean, whether the range is found once, when it is enabled.
         frozen: Boolean, whether training leaves the range alone.
         calibrating: Boolean, whether the observer follows batches outside of
             training, too. Both are part of the traced functions: renew those of
@@ -50,27 +51,37 @@ class ActivationQuantizer(Quantizer):
     @property
     def scale(self) -> np.float32:
         """The present scale."""
-        return np.float32(self.format.affine(self.observer.minimum, self.observer.maximum)[0])
+        return np.float32(self.affine()[0])
 
     @property
     def zero_point(self) -> int:
         """The present zero point."""
-        return int(self.format.affine(self.observer.minimum, self.observer.maximum)[1])
+        return int(self.affine()[1])
 
     @property
     def has_range(self) -> bool:
         """Whether the observer has seen more than one value."""
         return bool(self.observer.maximum > self.observer.minimum)
 
-    def settle(self):
+    @property
+    def settles(self) -> bool:
+        return self.observer.settles
+
+    def settle(self, value=None):
         self.observer.settle(self.format)
 
-    def call(self, inputs, training=None):
-        observer = self.observer
+    def affine(self):
+        """Returns the present scale and zero point, as tensors."""
+        return self.format.affine(self.observer.minimum, self.observer.maximum)
+
+    def observe(self, inputs, training):
+        """Returns the range, after the observer has seen a batch that it is to see."""
         if (training or self.calibrating) and not self.frozen:
-            minimum, maximum = observer.update(inputs)
-        else:
-            minimum, maximum = observer.minimum, observer.maximum
+            return self.observer.update(inputs)
+        return self.observer.minimum, self.observer.maximum
+
+    def call(self, inputs, training=None):
+        minimum, maximum = self.observe(inputs, training)
         scale, zero_point = self.format.affine(minimum, maximum)
         # Without a range there is nothing to round to: its scale of 1 would leave whole numbers.
         seen = keras.ops.logical_or(minimum < 0.0, maximum > 0.0)

@@ -1,22 +1,19 @@
 """Finding the ranges of activations from data."""
 
-from collections.abc import Iterator
-
 import keras
 import numpy as np
 
-from kerasopt import graph
 from kerasopt.parametrization import renew_functions
 from kerasopt.quantization.activations import ActivationQuantizer
-from kerasopt.quantization.quantizer import Quantizer
+from kerasopt.quantization.placement import Site
 
 
-def calibrate(model: keras.Model, links: list[Quantizer], data, batch_size, verbose: int) -> None:
+def calibrate(model: keras.Model, sites: list[Site], data, batch_size, verbose: int) -> None:
     """Lets the observers of a model see data, and enables its quantizers.
 
     Args:
         model: The model; its quantizers are not enabled yet.
-        links: The quantizers.
+        sites: Where they are.
         data: What `model.predict` takes; `None` if nothing has to be seen.
         batch_size: As in `model.predict`.
         verbose: As in `model.predict`.
@@ -24,14 +21,13 @@ def calibrate(model: keras.Model, links: list[Quantizer], data, batch_size, verb
     Raises:
         ValueError: If there is no data, or an activation has no range in it.
     """
-    observing = [link for link in links if isinstance(link, ActivationQuantizer)]
+    observing = [site for site in sites if isinstance(site.quantizer, ActivationQuantizer)]
     if observing:
-        _observe(model, observing, data, batch_size, verbose)
-    for link in links:
-        link.settle()
-    _check_ranges(model)
-    for link in links:
-        link.enabled.assign(True)
+        links = [site.quantizer for site in observing]
+        _observe(model, links, data, batch_size, verbose)
+        _check_ranges(observing)
+    for site in sites:
+        site.enable()
 
 
 def require_data(data) -> None:
@@ -57,14 +53,17 @@ def _observe(model, observing, data, batch_size, verbose):
         renew_functions(model)
 
 
-def _check_ranges(model):
-    bad = {
-        f"{path}/{slot}": (float(link.observer.minimum), float(link.observer.maximum))
-        for path, slot, link in _activations(model)
+def _check_ranges(sites):
+    ranges = {
+        f"{site.path}/{site.slot}": (
+            float(site.quantizer.observer.minimum),
+            float(site.quantizer.observer.maximum),
+        )
+        for site in sites
     }
     bad = {
         where: (low, high)
-        for where, (low, high) in bad.items()
+        for where, (low, high) in ranges.items()
         if not np.isfinite(low) or not np.isfinite(high) or low == high == 0
     }
     if bad:
@@ -73,11 +72,3 @@ def _check_ranges(model):
             "none but zero, so they have no range. Look at the data, or leave the layers out with "
             f"rules (name, None). Received: {dict(list(bad.items())[:3])}"
         )
-
-
-def _activations(model) -> Iterator[tuple[str, str, ActivationQuantizer]]:
-    for path, layer in graph.layers(model):
-        for slot, links in getattr(layer, "parametrizations", {}).items():
-            for link in links:
-                if isinstance(link, ActivationQuantizer):
-                    yield path, slot, link

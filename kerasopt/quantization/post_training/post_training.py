@@ -98,8 +98,10 @@ def quantize(
             model = _copy(model)
             equalize(model)
         quantized = _copy(model)
-        links = [_attach(quantized, site) for site in find_sites(quantized, recipe, rules)]
-    calibrate(quantized, links, calibration, batch_size, verbose)
+        sites = find_sites(quantized, recipe, rules)
+        for site in sites:
+            _attach(quantized, site)
+    calibrate(quantized, sites, calibration, batch_size, verbose)
     if corrects:
         require_data(calibration)
         correct(model, quantized, calibration, batch_size, rounding, bias_correction, verbose)
@@ -111,7 +113,6 @@ def _attach(model, site):
     parametrize(model, f"{site.path}/{site.slot}", site.quantizer)
     if has_grid(site.quantizer):
         clip_weight(getattr(site.layer, site.slot), site.quantizer)
-    return site.quantizer
 
 
 def _require_graph(model):

@@ -5,8 +5,8 @@ import warnings
 
 import keras
 
+from kerasopt.optimizers.gradient_statistics import unwatch_gradients, watch_gradients
 from kerasopt.sparsity.criteria.criterion import Criterion
-from kerasopt.sparsity.gradient_statistics import unwatch_gradients, watch_gradients
 
 
 class GradientCriterion(Criterion):

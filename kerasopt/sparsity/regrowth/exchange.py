@@ -7,9 +7,9 @@ import keras
 import numpy as np
 
 from kerasopt import schedules
+from kerasopt.optimizers.slots import optimizers_of, slots
 from kerasopt.schedules import Schedule
 from kerasopt.sparsity.criteria import Magnitude
-from kerasopt.sparsity.optimizer_slots import optimizers_of, slots
 from kerasopt.sparsity.patterns.n_m import NM
 from kerasopt.sparsity.regrowth.regrowth import Regrowth
 from kerasopt.sparsity.scopes.scores import Scores

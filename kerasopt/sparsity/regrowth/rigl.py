@@ -3,7 +3,7 @@
 import keras
 
 from kerasopt import schedules
-from kerasopt.sparsity.gradient_statistics import unwatch_gradients, watch_gradients
+from kerasopt.optimizers.gradient_statistics import unwatch_gradients, watch_gradients
 from kerasopt.sparsity.regrowth.exchange import Exchange
 
 

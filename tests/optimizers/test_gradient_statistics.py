@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from sparsity.masked_weights import dense_model, masked_weights
 
+from kerasopt.optimizers.gradient_statistics import unwatch_gradients, watch_gradients
 from kerasopt.parametrization import Attachments
 from kerasopt.sparsity import criteria
-from kerasopt.sparsity.gradient_statistics import unwatch_gradients, watch_gradients
 
 BATCH, BATCHES, RATE = 4, 8, 0.25
 GENERATOR = np.random.default_rng(0)

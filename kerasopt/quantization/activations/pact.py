@@ -1,0 +1,77 @@
+"""Activations whose upper end is learned."""
+
+import keras
+
+from kerasopt.parametrization import with_gradient_of
+from kerasopt.quantization.activations.activation_quantizer import ActivationQuantizer
+
+
+@keras.saving.register_keras_serializable(package="kerasopt")
+class PACT(ActivationQuantizer):
+    """Integers that span 0 to a limit, which is learned (alias `"pact"`).
+
+        y = rint(clip(x, 0, limit) / step) * step,  step = limit / (2^bits - 1)
+
+    The gradient with respect to x is 1 for x from 0 to below the limit, else 0;
+    with respect to the limit it is 1 where x is not below it, else 0. It takes the
+    place of a ReLU: what is negative becomes 0. The limit begins with the
+    largest value that the observer has seen when it is enabled.
+
+    Args:
+        format: An asymmetric `Format` of 2 bits or more. Defaults to 8 bits.
+        observer: As in `ActivationQuantizer`.
+        decay: Float of 0 or more: `decay * limit^2` is added to the loss of the
+            model, as in the paper.
+
+    Attributes:
+        limit: Trainable float32 scalar variable.
+
+    Reference:
+        Choi et al., "PACT: Parameterized Clipping Activation for Quantized Neural
+        Networks" (2018, https://arxiv.org/abs/1805.06085), equations 1 to 3.
+    """
+
+    settles = True
+
+    def __init__(self, format=None, enabled=True, observer="moving_average", decay=0.0, **kwargs):
+        super().__init__(format, enabled, observer, **kwargs)
+        if not decay >= 0:
+            raise ValueError(f"`decay` must be 0 or more. Received: decay={decay!r}")
+        self.decay = decay
+
+    def check_format(self):
+        super().check_format()
+        if self.format.symmetric:
+            self.refuse("asymmetric integers")
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        regularizer = keras.regularizers.L2(self.decay) if self.decay else None
+        self.limit = self.add_weight(
+            initializer="ones", autocast=False, regularizer=regularizer, name="limit"
+        )
+
+    @property
+    def learned(self):
+        return [self.limit]
+
+    def settle(self, value=None):
+        super().settle()
+        largest = keras.ops.convert_to_tensor(self.observer.maximum)
+        self.limit.assign(keras.ops.where(largest > 0, largest, 1.0))
+
+    def affine(self):
+        return self.format.affine(0.0, keras.ops.maximum(self.limit, 0.0))
+
+    def call(self, inputs, training=None):
+        ops = keras.ops
+        self.observe(inputs, training)
+        limit = ops.convert_to_tensor(self.limit)
+        # Where it clips, the gradient goes to the limit.
+        clipped = ops.where(inputs < limit, ops.maximum(inputs, 0.0), limit)
+        scale, zero_point = (ops.stop_gradient(each) for each in self.affine())
+        rounded = with_gradient_of(clipped, self.round(clipped, scale, zero_point))
+        return ops.where(self.enabled.value, rounded, inputs)
+
+    def arguments(self):
+        return {**super().arguments(), "decay": self.decay}
