@@ -16,8 +16,8 @@ import argparse
 import statistics
 from pathlib import Path
 
+import fashion_mnist_task as task
 import keras
-import pruning_task as task
 
 import kerasopt as ko
 

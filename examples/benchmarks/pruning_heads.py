@@ -11,8 +11,8 @@ goes to `heads.jsonl` in the folder, and what is there already is not repeated.
 import argparse
 from pathlib import Path
 
+import fashion_mnist_task as task
 import keras
-import pruning_task as task
 
 import kerasopt as ko
 

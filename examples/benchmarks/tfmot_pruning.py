@@ -13,7 +13,7 @@ from pathlib import Path
 
 os.environ["TF_USE_LEGACY_KERAS"] = "1"
 
-import pruning_task as task
+import fashion_mnist_task as task
 import tensorflow_model_optimization as tfmot
 import tf_keras as keras
 

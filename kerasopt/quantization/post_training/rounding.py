@@ -1,6 +1,7 @@
 """Roundings: whether a weight goes to the integer above or below."""
 
 import abc
+import math
 
 import keras
 import numpy as np
@@ -58,7 +59,8 @@ class AdaRound(Rounding):
 
     Args:
         iterations: Positive integer, steps of Adam for each layer.
-        batch: Positive integer, rows in a step.
+        batch: Positive integer, rows in a step, where a position sums over more than twice as
+            many values; else all rows.
         learning_rate: Positive float.
         weight: Positive float, of the second term.
 
@@ -82,7 +84,7 @@ class AdaRound(Rounding):
         self.weight = weight
 
     def codes(self, columns, scale, format, rows, target):
-        generator = np.random.default_rng(0)
+        slope_of_error = self._slope_of_error(rows, target)
         is_free = columns != 0
         spread = target.std(axis=1, keepdims=True)
         gain = np.where(spread > 0, 1 / np.maximum(spread, 1e-12), 0.0).astype("float32")
@@ -91,17 +93,14 @@ class AdaRound(Rounding):
         v = np.log(rest / (1 - rest)).astype("float32")
         step = _Adam(v.shape, self.learning_rate)
         for iteration in range(self.iterations):
-            chosen = generator.integers(rows.shape[1], size=self.batch)
             sigmoid = 1 / (1 + np.exp(-v))
             h = np.clip(1.2 * sigmoid - 0.1, 0, 1)
             codes = np.clip(lower + h * is_free, format.minimum, format.maximum)
-            x = rows[:, chosen]
-            error = (x @ (scale * codes) - target[:, chosen]) * gain**2
-            gradient = scale * (x.transpose(0, 2, 1) @ error) * (2 / self.batch)
+            gradient = scale * gain**2 * slope_of_error(scale * codes)
             gradient *= (codes == lower + h) & is_free
             progress = (iteration / self.iterations - 0.2) / 0.8
             if progress > 0:
-                beta = 2 + 9 * (1 + np.cos(progress * np.pi))
+                beta = 2 + 9 * (1 + math.cos(progress * math.pi))
                 centered = 2 * h - 1
                 slope = np.sign(centered) * np.abs(centered) ** (beta - 1)
                 gradient -= 2 * self.weight * beta * slope
@@ -109,6 +108,24 @@ class AdaRound(Rounding):
             v -= step(gradient)
         up = is_free & (v >= 0)
         return np.clip(lower + up, format.minimum, format.maximum)
+
+    def _slope_of_error(self, rows, target):
+        """Returns the gradient of the mean square of `rows @ weights - target` for weights."""
+        count, inputs = rows.shape[1:]
+        if inputs <= 2 * self.batch:
+            # All rows at once cost no more than a batch of them.
+            transposed = rows.transpose(0, 2, 1) * np.float32(2 / count)
+            squares, products = transposed @ rows, transposed @ target
+            return lambda weights: squares @ weights - products
+        generator = np.random.default_rng(0)
+
+        def slope(weights):
+            chosen = generator.integers(count, size=self.batch)
+            batch = rows[:, chosen]
+            error = batch @ weights - target[:, chosen]
+            return batch.transpose(0, 2, 1) @ error * np.float32(2 / self.batch)
+
+        return slope
 
     def get_config(self):
         return {

@@ -1,4 +1,4 @@
-"""What the accuracy benchmarks of pruning share: the network, the data and how it is trained.
+"""What the accuracy benchmarks share: the network, the data and how it is trained.
 
 The same code runs with Keras 3 and, in a process of its own, with the Keras 2 that
 tensorflow-model-optimization needs: `keras` is an argument everywhere.

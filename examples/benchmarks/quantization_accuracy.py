@@ -1,0 +1,125 @@
+"""Accuracy of quantized networks on Fashion-MNIST, with and without training.
+
+From the float weights that `tfmot_pruning.py --runs float:0` has trained, each run trains for two
+epochs with `QuantizationAware`, or calls `ko.quantize`; `float` trains for as long without either. A
+line of JSON per result goes to `quantization.jsonl` in the folder, and what is there already is not
+repeated. The table compares each run with the float weights of its seed.
+
+    python examples/benchmarks/tfmot_pruning.py --folder runs --runs float:0
+    python examples/benchmarks/quantization_accuracy.py --folder runs --runs float int8 int4+lsq
+    python examples/benchmarks/quantization_accuracy.py --folder runs --runs post:int8 --table
+"""
+
+import argparse
+import os
+from pathlib import Path
+
+import fashion_mnist_task as task
+import keras
+import numpy as np
+
+import kerasopt as ko
+
+RATE, EPOCHS, CALIBRATION = 5e-4, 2, 200
+RUNS = [
+    *("float", "int8", "int8+lsq", "int8_dynamic", "int8_weight_only", "int16x8"),
+    *("int4_weight_only", "int4_weight_only+lsq", "int4", "int4+lsq", "int4+pact"),
+    *("ternary_weight_only", "ternary", "binary_weight_only", "binary_int8"),
+    *("post:int8", "post:int4_weight_only", "post:int4_weight_only+adaround+bias"),
+    *("pruned", "pruned>int8", "pruned>post:int8"),
+]
+WARM_UP = {"begin": "20%"}
+# Arguments of `QuantizationAware` for what may follow a spec.
+QUANTIZERS = {
+    "lsq": {"weight_quantizer": "lsq", "activation_quantizer": "lsq", **WARM_UP},
+    "pact": {"weight_quantizer": "lsq", "activation_quantizer": "pact", **WARM_UP},
+    "approximate": {"weight_quantizer": ko.quantization.BinaryWeight(gradient="approximate")},
+}
+CORRECTIONS = {"adaround": {"rounding": "adaround"}, "bias": {"bias_correction": True}}
+
+
+def trained(model, data, how):
+    """Returns the accuracy after training with a spec and quantizers."""
+    spec, *quantizers = how.split("+")
+    options = {}
+    for name in quantizers:
+        options |= QUANTIZERS[name]
+    if ko.quantization.specs.get(spec).activations is None:
+        options.pop("activation_quantizer", None)
+    callback = ko.callbacks.QuantizationAware(spec, **options)
+    return task.train(keras, model, data, EPOCHS, RATE, [callback])["accuracy"]
+
+
+def post_training(model, data, how):
+    """Returns the accuracy without training."""
+    (x, _), test = data
+    spec, *corrections = how.split("+")
+    options = {}
+    for name in corrections:
+        options |= CORRECTIONS[name]
+    chosen = np.random.default_rng(0).choice(len(x), CALIBRATION, replace=False)
+    quantized = ko.quantize(model, spec, x[chosen], verbose=0, **options)
+    quantized.compile(metrics=["accuracy"], loss=keras.losses.SparseCategoricalCrossentropy(True))
+    return round(100 * quantized.evaluate(*test, batch_size=500, verbose=0)[1], 2)
+
+
+def run(folder, data, method, seed):
+    """Returns the accuracy of one run."""
+    keras.utils.set_random_seed(seed)
+    model = task.network(keras)
+    task.load_weights(model, task.weights_file(folder, seed))
+    if method.startswith("pruned"):
+        accuracy = pruned(model, data)
+        _, _, method = method.partition(">")
+        if not method:
+            return accuracy
+    if method == "float":
+        return task.train(keras, model, data, EPOCHS, RATE)["accuracy"]
+    if method.startswith("post:"):
+        return post_training(model, data, method.removeprefix("post:"))
+    return trained(model, data, method)
+
+
+def pruned(model, data):
+    """Prunes a model to 80 %, as tfmot's runs do; returns its accuracy."""
+    epochs, rate = task.FINE_TUNING
+    end = task.schedule_end(epochs, len(data[0][0]))
+    schedule = ko.schedules.PolynomialDecay(0.0, 0.8, 0, end, frequency=task.FREQUENCY)
+    callback = ko.callbacks.Pruning(schedule, rules=[(keras.layers.DepthwiseConv2D, None)])
+    return task.train(keras, model, data, epochs, rate, [callback])["accuracy"]
+
+
+def table(folder):
+    """Prints the results."""
+    records = task.read(folder / "tfmot.jsonl")
+    floats = {r["seed"]: r["accuracy"] for r in records if r["method"] == "float"}
+    results = {}
+    for record in task.read(folder / "quantization.jsonl"):
+        results.setdefault(record["method"], {})[record["seed"]] = record["accuracy"]
+    print("| Run | Seeds | Accuracy (%) | Less float weights |\n| --- | ---: | ---: | ---: |")
+    for method, group in results.items():
+        differences = [group[seed] - floats[seed] for seed in group if seed in floats]
+        less = task.spread(differences, error=True) if differences else ""
+        print(f"| {method} | {len(group)} | {task.spread(group.values())} | {less} |")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--folder", type=Path, required=True, help="of the weights and results")
+    parser.add_argument("--runs", nargs="*", default=RUNS, help="[pruned>][post:]spec[+option]")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--table", action="store_true", help="print the results in Markdown")
+    arguments = parser.parse_args()
+    data, results = task.load(), arguments.folder / "quantization.jsonl"
+    for method in arguments.runs:
+        for seed in arguments.seeds:
+            key = {"method": method, "seed": seed}
+            if not task.recorded(results, key):
+                task.append(results, {**key, "accuracy": run(arguments.folder, data, **key)})
+    if arguments.table:
+        table(arguments.folder)
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    main()
