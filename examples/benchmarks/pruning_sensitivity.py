@@ -2,10 +2,10 @@
 
     python examples/benchmarks/pruning_sensitivity.py --figure docs/pruning/sensitivity.png
 
-The network of `fashion_mnist_task.py` is trained on 50,000 images of Fashion-MNIST, and its layers are
-measured on the 10,000 others. Then it is pruned from the same weights to the same number of zeros
-by the suggested rules, by one sparsity for every layer, and by one threshold for all: at once, and
-while it is fine-tuned. Accuracies are those of the test images.
+The network of `fashion_mnist_task.py` is trained on 50,000 images of Fashion-MNIST, and its layers
+are measured on the 10,000 others. Then it is pruned from the same weights to the same number of
+zeros by the suggested rules, by one sparsity for every layer, and by one threshold for all: at
+once, and while it is fine-tuned. Accuracies are those of the test images.
 """
 
 import argparse

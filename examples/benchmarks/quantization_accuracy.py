@@ -1,9 +1,9 @@
 """Accuracy of quantized networks on Fashion-MNIST, with and without training.
 
 From the float weights that `tfmot_pruning.py --runs float:0` has trained, each run trains for two
-epochs with `QuantizationAware`, or calls `ko.quantize`; `float` trains for as long without either. A
-line of JSON per result goes to `quantization.jsonl` in the folder, and what is there already is not
-repeated. The table compares each run with the float weights of its seed.
+epochs with `QuantizationAware`, or calls `ko.quantize`; `float` trains for as long without either.
+A line of JSON per result goes to `quantization.jsonl` in the folder, and what is there already is
+not repeated. The table compares each run with the float weights of its seed.
 
     python examples/benchmarks/tfmot_pruning.py --folder runs --runs float:0
     python examples/benchmarks/quantization_accuracy.py --folder runs --runs float int8 int4+lsq
