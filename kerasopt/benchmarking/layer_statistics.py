@@ -6,9 +6,8 @@ from dataclasses import dataclass
 
 import keras
 
-from kerasopt.benchmarking.macs import multiply_accumulates
 from kerasopt.benchmarking.weights import Weight, weights_of
-from kerasopt.graph import layers
+from kerasopt.graph import layers, multiply_accumulates
 
 
 @dataclass(frozen=True)
@@ -26,6 +25,8 @@ class LayerStatistics:
         bytes: Integer, bytes that its weights take at their bits, zeros included.
         macs: Integer, multiply-accumulates for one example, zeros included; `None` where they
             are not known.
+        sqnr: Float, the ratio of signal to rounding noise in decibel, of its kernel with the
+            lowest; `None` where no quantizer is at work.
     """
 
     path: str
@@ -36,6 +37,7 @@ class LayerStatistics:
     bits: int
     bytes: int
     macs: int | None
+    sqnr: float | None = None
 
 
 def layer_statistics(model: keras.Model) -> list[LayerStatistics]:
@@ -66,4 +68,8 @@ def _statistics(
         bits=max(weight.bits for weight in kernels or weights),
         bytes=size_in_bytes(weights),
         macs=macs,
+        sqnr=min(
+            (weight.rounding().sqnr for weight in kernels if weight.rounding is not None),
+            default=None,
+        ),
     )

@@ -10,6 +10,7 @@ from kerasopt.graph import require_built
 from kerasopt.table import format_table
 
 _HEADER = ("Layer (type)", "Parameters", "Zeros", "Bits", "Bytes", "MACs")
+_SQNR = "SQNR (dB)"  # a column of models with quantizers
 
 
 @dataclass(frozen=True)
@@ -56,26 +57,32 @@ class ModelSummary:
 
     def __str__(self) -> str:
         rows = [
-            (
+            [
                 f"{layer.path} ({layer.class_name})",
                 f"{layer.parameters:,}",
                 _zeros(layer.zeros, layer.kernel_parameters),
                 str(layer.bits),
                 f"{layer.bytes:,}",
                 "-" if layer.macs is None else f"{layer.macs:,}",
-            )
+            ]
             for layer in self.layers
         ]
         macs_known = any(layer.macs is not None for layer in self.layers)
-        total = (
+        total = [
             "Total",
             f"{self.parameters:,}",
             _zeros(self.zeros, self.kernel_parameters),
             "",
             f"{self.bytes:,}",
             f"{self.macs:,}" if macs_known else "-",
-        )
-        return f"Model: {self.name}\n\n{format_table(_HEADER, [*rows, total])}"
+        ]
+        header = list(_HEADER)
+        if any(layer.sqnr is not None for layer in self.layers):
+            header.append(_SQNR)
+            for row, layer in zip(rows, self.layers, strict=True):
+                row.append("-" if layer.sqnr is None else f"{layer.sqnr:.1f}")
+            total.append("")
+        return f"Model: {self.name}\n\n{format_table(header, [*rows, total])}"
 
 
 def summary(model: keras.Model, print_fn: Callable[[str], object] | None = None) -> ModelSummary:
@@ -83,7 +90,8 @@ def summary(model: keras.Model, print_fn: Callable[[str], object] | None = None)
 
     One row for each layer that has weights: its parameters, the zeros in its kernels, the bits of
     one value, the bytes of its weights at those bits, and the multiply-accumulates (MACs) for one
-    example. Works on plain Keras models, on models during compression (zeros and bits are those
+    example; in a model with quantizers also the ratio of signal to rounding noise (SQNR) of its
+    kernels. Works on plain Keras models, on models during compression (zeros and bits are those
     that the layers compute with, through their masks and quantizers) and on integer models.
 
     Example:

@@ -1,6 +1,8 @@
 """The weights of a layer, as the layer reads them."""
 
+import functools
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -8,6 +10,7 @@ import keras
 import numpy as np
 
 from kerasopt.graph import kernel_names
+from kerasopt.quantization import Quantizer, RoundingError, measure_weight
 
 
 @dataclass(frozen=True)
@@ -19,11 +22,13 @@ class Weight:
         bits: Integer, bits of one value: those of its quantizer, or of its dtype.
         is_kernel: Boolean, whether it is what the layer multiplies its input with, or the rows of
             an embedding.
+        rounding: Measures what its quantizer changes; `None` if it has none at work.
     """
 
     variable: keras.Variable
     bits: int
     is_kernel: bool
+    rounding: Callable[[], RoundingError] | None = None
 
     @cached_property
     def size(self) -> int:
@@ -37,7 +42,7 @@ class Weight:
 def weights_of(layer: keras.Layer) -> list[Weight]:
     """Lists the layer's own weights, without those of inner layers."""
     chains = {
-        id(getattr(layer, slot).stored): (getattr(layer, slot), links)
+        id(getattr(layer, slot).stored): (getattr(layer, slot), slot, links)
         for slot, links in getattr(layer, "parametrizations", {}).items()
         if slot not in ("input", "output")
     }
@@ -45,9 +50,13 @@ def weights_of(layer: keras.Layer) -> list[Weight]:
     kernels = {id(_stored(getattr(layer, name, None))) for name in names}
     weights = []
     for stored in (*layer._trainable_variables, *layer._non_trainable_variables):
-        variable, links = chains.get(id(stored), (stored, []))
+        variable, slot, links = chains.get(id(stored), (stored, "", []))
+        quantizer = next((link for link in links if isinstance(link, Quantizer)), None)
         bits = next((link.bits for link in links if hasattr(link, "bits")), bits_of(stored.dtype))
-        weights.append(Weight(variable, bits, id(stored) in kernels))
+        rounding = None
+        if quantizer is not None and bool(quantizer.enabled.value):
+            rounding = functools.partial(measure_weight, layer, slot, quantizer)
+        weights.append(Weight(variable, bits, id(stored) in kernels, rounding))
     return weights
 
 

@@ -80,6 +80,10 @@ class Compression(TimedCallback):
         for part in self._parts:
             part.on_update(update, horizon)
 
+    def detach(self):
+        self._quantization.thaw()
+        super().detach()
+
     def on_train_end(self, logs=None):
         super().on_train_end(logs)
         self._quantization.thaw()
@@ -88,19 +92,27 @@ class Compression(TimedCallback):
 class _DeclaredPruning(Pruning):
     def _select(self, model):
         return [
-            graph.Selection(path, layer, layer.pruning)
-            for path, layer in graph.layers(model)
-            if isinstance(layer, DropIn) and layer.pruning is not None
+            graph.Selection(path, part, layer.pruning)
+            for path, layer, part in _declared_parts(model)
+            if layer.pruning is not None
         ]
 
 
 class _DeclaredQuantization(QuantizationAware):
     def _sites(self, model):
         return [
-            Site(path, layer, slot, link)
-            for path, layer in graph.layers(model)
-            if isinstance(layer, DropIn)
-            for slot, links in getattr(layer, "parametrizations", {}).items()
+            Site(path, part, slot, link)
+            for path, _, part in _declared_parts(model, whole=True)
+            for slot, links in getattr(part, "parametrizations", {}).items()
             for link in links
             if isinstance(link, Quantizer)
         ]
+
+
+def _declared_parts(model, whole=False):
+    """Yields (path, drop-in layer, part of it with weights); `whole`: the layer itself, too."""
+    for path, layer in graph.layers(model):
+        if isinstance(layer, DropIn):
+            parts = dict(layer.parts()) | ({"": layer} if whole else {})
+            for below, part in parts.items():
+                yield f"{path}/{below}".rstrip("/"), layer, part

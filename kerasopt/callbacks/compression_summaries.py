@@ -8,7 +8,7 @@ import numpy as np
 
 from kerasopt import graph
 from kerasopt.parametrization import Parametrization
-from kerasopt.quantization import ActivationQuantizer
+from kerasopt.quantization import ActivationQuantizer, Quantizer, measure_weight
 from kerasopt.sparsity import Mask
 
 # Sides in pixels: of an image, and of one weight in it.
@@ -66,12 +66,23 @@ def mask_images(
 
 
 def range_scalars(model: keras.Model) -> Iterator[tuple[str, float]]:
-    """Yields tag and value of both ends of the range of each quantized activation."""
+    """Yields tag and value of the range and the scale of each quantized activation."""
     for path, _, slot, link in _links(model, ActivationQuantizer):
         # The tag of an output, by far the most, is that of its layer.
-        tag = f"range/{path}" if slot == "output" else f"range/{path}/{slot}"
-        yield f"{tag}/minimum", float(link.observer.minimum)
-        yield f"{tag}/maximum", float(link.observer.maximum)
+        tensor = path if slot == "output" else f"{path}/{slot}"
+        yield f"range/{tensor}/minimum", float(link.observer.minimum)
+        yield f"range/{tensor}/maximum", float(link.observer.maximum)
+        yield f"scale/{tensor}", float(link.scale)
+
+
+def rounding_scalars(model: keras.Model) -> Iterator[tuple[str, float]]:
+    """Yields tag and value of the signal-to-noise ratio and the clipping of quantized weights."""
+    for path, layer, slot, link in _links(model, Quantizer):
+        if slot not in ("input", "output") and bool(link.enabled.value):
+            error = measure_weight(layer, slot, link)
+            if np.isfinite(error.sqnr):
+                yield f"sqnr/{path}/{slot}", error.sqnr
+            yield f"clipped/{path}/{slot}", error.clipped
 
 
 def _links(model, kind: type[Parametrization]) -> Iterator[tuple]:

@@ -10,6 +10,7 @@ from kerasopt.callbacks.compression_summaries import (
     mask_scalars,
     range_scalars,
     read_masks,
+    rounding_scalars,
 )
 from kerasopt.callbacks.stage import compression_stage
 
@@ -31,7 +32,11 @@ class TensorBoard(keras.callbacks.TensorBoard):
       channels of a position side by side), a column is an output channel. Cells
       are as large as 512 pixels a side allow, 16 pixels at most; larger weights
       are averaged down, to grey;
-    - `range/<layer>/minimum` and `maximum` of each quantized activation;
+    - `range/<layer>/minimum` and `maximum`, and `scale/<layer>`, of each quantized
+      activation;
+    - `sqnr/<weight>`, the ratio of signal to rounding noise in decibel, and
+      `clipped/<weight>`, the fraction that is outside of the range, of each
+      quantized weight;
     - `compression/stage`: 0 before any callback has begun to compress, 2 when
       all have reached their targets, 1 between.
 
@@ -54,7 +59,9 @@ class TensorBoard(keras.callbacks.TensorBoard):
         super().on_epoch_end(epoch, logs)
         model = self.model  # on JAX this brings the variables up to date
         masks = read_masks(model)
-        scalars = itertools.chain(mask_scalars(model, masks, self._masks), range_scalars(model))
+        scalars = itertools.chain(
+            mask_scalars(model, masks, self._masks), range_scalars(model), rounding_scalars(model)
+        )
         with self._train_writer.as_default():
             for tag, value in scalars:
                 self.summary.scalar(tag, value, step=epoch)

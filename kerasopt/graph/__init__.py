@@ -3,6 +3,7 @@
 from kerasopt.graph.graph import Graph, functional_of
 from kerasopt.graph.groups import Group, Groups
 from kerasopt.graph.kernel_layout import KernelLayout, kernel_layout
+from kerasopt.graph.macs import multiply_accumulates
 from kerasopt.graph.node import Edge, Node
 from kerasopt.graph.operation_layer import (
     OperationLayer,
@@ -42,6 +43,7 @@ __all__ = [
     "kernel_layout",
     "kernel_names",
     "layers",
+    "multiply_accumulates",
     "parse_rules",
     "require_built",
     "select",

@@ -1,3 +1,5 @@
+"""Dense layers that declare their compression."""
+
 import keras
 
 from kerasopt.layers.drop_in import DropIn
@@ -8,3 +10,10 @@ class Dense(DropIn, keras.layers.Dense):
     """A densely connected layer that declares its compression."""
 
     _example = "10"
+
+
+@keras.saving.register_keras_serializable(package="kerasopt")
+class EinsumDense(DropIn, keras.layers.EinsumDense):
+    """A dense layer over any axes that declares its compression."""
+
+    _example = '"abc,cd->abd", output_shape=(None, 64)'

@@ -1,6 +1,7 @@
 """What the drop-in layers have beside Keras' own."""
 
 import functools
+import itertools
 import warnings
 
 import keras
@@ -49,15 +50,21 @@ class DropIn:
         if "_example" not in vars(cls):
             return  # made on the fly, by parametrization
         cls.__doc__ += DOC.format(name=cls.__name__, example=cls._example)
-        base_call = super(cls, cls).call
+        base_build, base_call = super(cls, cls).build, super(cls, cls).call
 
-        # `wraps` keeps the signature, which Keras inspects.
+        # `wraps` keeps the signatures, which Keras inspects.
+        @functools.wraps(base_build)
+        def build(self, *args, **kwargs):
+            base_build(self, *args, **kwargs)
+            self.built = True
+            self._attach_declared()
+
         @functools.wraps(base_call)
         def call(self, *args, **kwargs):
             self._warn_if_nothing_moves()
             return base_call(self, *args, **kwargs)
 
-        cls.call = call
+        cls.build, cls.call = build, call
 
     def __init__(
         self,
@@ -74,15 +81,22 @@ class DropIn:
         self.output_quantizer = _declared(_quantization, output_quantizer)
         self.pruning = _declared(sparsity_schedule, pruning)
 
-    def build(self, input_shape):
-        super().build(input_shape)
-        self.built = True
-        for name in graph.weight_names(self):
-            if self.pruning is not None:
-                parametrize(self, name, Mask())
-            quantizer = _recipe(self.weight_quantizer).weight(self, name, enabled=False)
-            if quantizer is not None:
-                parametrize(self, name, quantizer)
+    def parts(self):
+        """Returns (path below this layer, layer) of all that has weights to compress.
+
+        Those are the layer itself, or the cell and the projections that it is made of.
+        """
+        inner = [(f"{path}/", layer) for path, layer in graph.layers(self)]
+        return [part for part in [("", self), *inner] if graph.weight_names(part[1])]
+
+    def _attach_declared(self):
+        for path, layer in self.parts():
+            for name in graph.weight_names(layer):
+                if self.pruning is not None:
+                    parametrize(self, path + name, Mask())
+                quantizer = _recipe(self.weight_quantizer).weight(layer, name, enabled=False)
+                if quantizer is not None:
+                    parametrize(self, path + name, quantizer)
         for slot, declared in (("input", self.input_quantizer), ("output", self.output_quantizer)):
             quantizer = _recipe(declared).activation(enabled=False)
             if quantizer is not None:
@@ -97,7 +111,9 @@ class DropIn:
         self.__class__ = next(base for base in type(self).__mro__ if not issubclass(base, DropIn))
 
     def _warn_if_nothing_moves(self):
-        links = [link for chain in getattr(self, "parametrizations", {}).values() for link in chain]
+        layers = [self, *(layer for _, layer in self.parts())]
+        chains = [getattr(layer, "parametrizations", {}).values() for layer in layers]
+        links = [link for chain in itertools.chain(*chains) for link in chain]
         if self._get_call_context().get_value("training") and not all(
             link.governed for link in links
         ):

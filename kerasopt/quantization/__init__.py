@@ -11,6 +11,8 @@ from kerasopt.quantization.activations import (
 )
 from kerasopt.quantization.cast import Cast
 from kerasopt.quantization.formats import FloatFormat, Format
+from kerasopt.quantization.measurement import RoundingError, measure, measure_weight
+from kerasopt.quantization.mixed_precision import Widths, WidthSensitivity, width_sensitivity
 from kerasopt.quantization.observers import (
     KullbackLeibler,
     MeanSquaredError,
@@ -57,16 +59,22 @@ __all__ = [
     "Quantizer",
     "Recipe",
     "Rounding",
+    "RoundingError",
     "Site",
     "Spec",
     "TernaryWeight",
     "WeightQuantizer",
+    "WidthSensitivity",
+    "Widths",
     "activations",
     "find_sites",
     "freeze_statistics",
     "make_recipe",
     "make_rules",
+    "measure",
+    "measure_weight",
     "observers",
     "specs",
     "weights",
+    "width_sensitivity",
 ]

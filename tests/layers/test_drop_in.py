@@ -4,10 +4,13 @@ import pytest
 from keras import layers
 
 import kerasopt as ko
+from kerasopt import graph
 from kerasopt.quantization import (
     ActivationQuantizer,
     BinaryWeight,
     DynamicQuantizer,
+    LSQActivation,
+    LSQWeight,
     WeightQuantizer,
 )
 from kerasopt.sparsity import Mask
@@ -18,7 +21,22 @@ LAYERS = {
     "DepthwiseConv2D": ((5, 5, 2), ([2], {"depth_multiplier": 2})),
     "EinsumDense": ((4,), (["ab,bc->ac", 3], {"bias_axes": "c"})),
     "Embedding": ((4,), ([6, 3], {})),
+    "Conv1D": ((6, 2), ([3, 2], {})),
+    "Conv3D": ((4, 4, 4, 2), ([3, 2], {})),
+    "Conv1DTranspose": ((6, 2), ([3, 2], {})),
+    "Conv2DTranspose": ((5, 5, 2), ([3, 2], {})),
+    "Conv3DTranspose": ((3, 3, 3, 2), ([2, 2], {})),
+    "DepthwiseConv1D": ((6, 2), ([2], {})),
+    "SeparableConv1D": ((6, 2), ([3, 2], {})),
+    "SeparableConv2D": ((5, 5, 2), ([3, 2], {})),
+    "LSTM": ((5, 3), ([4], {"return_sequences": True})),
+    "GRU": ((5, 3), ([4], {})),
+    "SimpleRNN": ((5, 3), ([4], {})),
+    "MultiHeadAttention": ((5, 4), ([2, 3], {})),
+    "GroupQueryAttention": ((5, 4), ([3, 4, 2], {})),
 }
+# Layers that are made of others, which hold the weights.
+COMPOSITE = ("LSTM", "GRU", "SimpleRNN", "MultiHeadAttention", "GroupQueryAttention")
 INPUT = "input_quantizer"
 DECLARED = {
     "weight_quantizer": "int8",
@@ -38,8 +56,8 @@ def make(module, name, **arguments):
     keras.utils.set_random_seed(0)
     inputs = keras.Input(shape, dtype="int32" if name == "Embedding" else "float32")
     layer = getattr(module, name)(*args, **kwargs, **arguments, name="layer")
-    x = layers.Flatten()(layer(inputs))
-    model = keras.Model(inputs, layers.Dense(2, name="top")(x), name=name)
+    x = layer(inputs, inputs) if name.endswith("Attention") else layer(inputs)
+    model = keras.Model(inputs, layers.Dense(2, name="top")(layers.Flatten()(x)), name=name)
     model.compile("adam", "mse", run_eagerly=keras.config.backend() == "tensorflow")
     return model
 
@@ -61,17 +79,50 @@ def fit(model, *callbacks):
 
 @pytest.mark.parametrize("name", LAYERS)
 def test_a_model_built_with_them_equals_the_one_that_callbacks_compress(name):
-    drop_in = fit(make(ko.layers, name, **declared(name)), ko.callbacks.Compression(begin="30%"))
-    only = [("layer", "int8"), ("*", None)]
+    arguments, spec = declared(name), "int8"
+    if name in COMPOSITE:
+        # Callbacks round the inputs of projections, these layers the input of the whole.
+        arguments, spec = {"weight_quantizer": "int8", "pruning": 0.5}, "int8_weight_only"
+    drop_in = fit(make(ko.layers, name, **arguments), ko.callbacks.Compression(begin="30%"))
     attached = fit(
         make(layers, name),
-        ko.callbacks.Pruning(0.5, rules=[("layer", 0.5), ("*", None)]),
-        ko.callbacks.QuantizationAware(begin="30%", rules=only),
+        ko.callbacks.Pruning(0.5, rules=[("layer*", 0.5), ("*", None)]),
+        ko.callbacks.QuantizationAware(begin="30%", rules=[("layer*", spec), ("*", None)]),
     )
     x, _ = data(drop_in)
     np.testing.assert_array_equal(drop_in(x), attached(x))
     for a, b in zip(drop_in.weights, attached.weights, strict=True):
         np.testing.assert_array_equal(a.numpy(), b.numpy(), err_msg=a.path)
+
+
+@pytest.mark.parametrize("name", COMPOSITE)
+def test_a_layer_that_is_made_of_others_declares_for_them(name, tmp_path):
+    arguments = dict.fromkeys(("weight_quantizer", INPUT), "binary")
+    model = fit(make(ko.layers, name, **arguments), ko.callbacks.Compression())
+    layer = model.get_layer("layer")
+    kernels = [part.kernel.numpy() for _, part in layer.parts()]
+    assert kernels
+    for kernel in kernels:
+        scales = np.unique(np.abs(kernel))
+        assert len(scales) < kernel.size / 2
+    (entry,) = layer.parametrizations["input"]
+    assert bool(entry.enabled.value)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    x, _ = data(model)
+    np.testing.assert_array_equal(loaded(x), model(x))
+    ko.finalize(model, verbose=False)
+    assert type(model.get_layer("layer")) is getattr(layers, name)
+
+
+def test_learned_scales_are_declared():
+    quantizers = {"weight_quantizer": LSQWeight(), INPUT: LSQActivation()}
+    model = make(ko.layers, "Dense", **quantizers)
+    fit(model, ko.callbacks.Compression(begin="30%"))
+    layer = model.get_layer("layer")
+    assert type(model.optimizer) is keras.optimizers.Adam
+    ((weight,), (entry,)) = layer.parametrizations["kernel"], layer.parametrizations["input"]
+    assert (weight.step.numpy() != 1).all() and float(entry.step.numpy()) != 1
 
 
 @pytest.mark.parametrize("alias", ["binary", "ternary", "int4", "int8_dynamic", "bfloat16"])
@@ -103,12 +154,13 @@ def test_without_declarations_it_is_the_layer_of_keras(name):
     assert config.items() <= drop_in.get_layer("layer").get_config().items()
 
 
-@pytest.mark.parametrize("name", LAYERS)
+@pytest.mark.parametrize("name", LAYERS.keys() - set(COMPOSITE))
 def test_declarations_are_on_the_layer_and_in_its_config(name):
     layer = make(ko.layers, name, **declared(name)).get_layer("layer")
-    weight = {"Embedding": "embeddings"}.get(name, "kernel")
-    assert [type(link) for link in layer.parametrizations[weight]] == [Mask, WeightQuantizer]
-    for slot in layer.parametrizations.keys() - {weight}:
+    weights = graph.weight_names(layer)
+    for weight in weights:
+        assert [type(link) for link in layer.parametrizations[weight]] == [Mask, WeightQuantizer]
+    for slot in layer.parametrizations.keys() - set(weights):
         assert [type(link) for link in layer.parametrizations[slot]] == [ActivationQuantizer]
     config = keras.saving.serialize_keras_object(layer)
     copy = keras.saving.deserialize_keras_object(config)

@@ -12,7 +12,7 @@ from kerasopt.parametrization import parametrize
 from kerasopt.quantization.placement import find_sites
 from kerasopt.quantization.post_training import rounding as roundings
 from kerasopt.quantization.post_training.calibration import calibrate, require_data
-from kerasopt.quantization.post_training.clipping import clip_weight, has_grid
+from kerasopt.quantization.post_training.clipping import clipped_weight, has_grid
 from kerasopt.quantization.post_training.correction import correct
 from kerasopt.quantization.post_training.equalization import equalize
 from kerasopt.quantization.recipe import make_recipe, make_rules
@@ -112,7 +112,9 @@ def _attach(model, site):
     site.quantizer.initially_enabled = False
     parametrize(model, f"{site.path}/{site.slot}", site.quantizer)
     if has_grid(site.quantizer):
-        clip_weight(getattr(site.layer, site.slot), site.quantizer)
+        weight = getattr(site.layer, site.slot)
+        values = keras.ops.convert_to_numpy(weight).astype("float32")
+        weight.assign(clipped_weight(values, site.quantizer))
 
 
 def _require_graph(model):

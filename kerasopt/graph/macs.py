@@ -10,7 +10,9 @@ from typing import Any
 
 import keras
 
-from kerasopt.graph import functional_of, kernel_names, layers
+from kerasopt.graph.graph import functional_of
+from kerasopt.graph.traversal import layers
+from kerasopt.graph.weights import kernel_names
 
 Shape = tuple[int, ...]
 

@@ -1,0 +1,154 @@
+"""What rounding changes: signal to noise, clipping, scales."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import keras
+import numpy as np
+
+from kerasopt import graph
+from kerasopt.parametrization import read_until
+from kerasopt.quantization.cast import Cast
+from kerasopt.quantization.quantizer import Quantizer
+from kerasopt.table import format_table
+
+
+@dataclass
+class RoundingError:
+    """What a quantizer does to the values of a tensor, added up over batches.
+
+    Attributes:
+        bits: Integer, the width of a value.
+        minimum: Float, the smallest value that comes in.
+        maximum: Float, the largest.
+        sqnr: Float, the signal-to-quantization-noise ratio in decibel: `10 log10(sum of x^2 /
+            sum of (x - y)^2)`; infinity where nothing is changed.
+        clipped: Float, the share of values that are further from what they are rounded to than
+            half a step: those outside of the range.
+    """
+
+    bits: int
+    minimum: float = math.inf
+    maximum: float = -math.inf
+    clipped: float = 0.0
+    _signal: float = field(default=0.0, repr=False)
+    _noise: float = field(default=0.0, repr=False)
+    _count: int = field(default=0, repr=False)
+
+    def add(self, values, rounded, step) -> None:
+        """Takes values, what they are rounded to, and the step between neighbours into account."""
+        values, rounded = np.asarray(values, "float64"), np.asarray(rounded, "float64")
+        error = np.abs(values - rounded)
+        outside = 0.0 if step is None else float((error > 0.501 * np.asarray(step)).sum())
+        self.clipped = (self.clipped * self._count + outside) / (self._count + values.size)
+        self._count += values.size
+        self._signal += float((values**2).sum())
+        self._noise += float((error**2).sum())
+        self.minimum = min(self.minimum, float(values.min()))
+        self.maximum = max(self.maximum, float(values.max()))
+
+    @property
+    def sqnr(self) -> float:
+        if not self._noise:
+            return math.inf
+        return 10 * math.log10(self._signal / self._noise) if self._signal else -math.inf
+
+
+class RoundingErrors(dict):
+    """Dict of the path of a tensor to its `RoundingError`. `str` of it is a Markdown table."""
+
+    def __str__(self) -> str:
+        header = ("Tensor", "Bits", "Minimum", "Maximum", "SQNR (dB)", "Clipped")
+        rows = [
+            (
+                path,
+                str(each.bits),
+                f"{each.minimum:.4g}",
+                f"{each.maximum:.4g}",
+                f"{each.sqnr:.1f}",
+                f"{each.clipped:.2%}",
+            )
+            for path, each in self.items()
+        ]
+        return format_table(header, rows)
+
+
+def measure(model: keras.Model, data: Any = None) -> RoundingErrors:
+    """Measures what the quantizers of a model change, tensor by tensor.
+
+    Example:
+
+    ```python
+    quantized = ko.quantize(model, "int8", calibration=x)
+    print(ko.quantization.measure(quantized, x[:100]))
+    ```
+
+    Args:
+        model: A built model with quantizers, from `QuantizationAware` or `ko.quantize`.
+        data: A batch of inputs, as the model's `call` takes them, for its activations. `None`:
+            weights only.
+
+    Returns:
+        `RoundingErrors`, a dict of path to `RoundingError`, in the order of the layers.
+    """
+    found = RoundingErrors()
+    activations = {}
+    for path, layer in graph.layers(model):
+        for slot, links in getattr(layer, "parametrizations", {}).items():
+            for link in links:
+                if not isinstance(link, Quantizer):
+                    continue
+                found[f"{path}/{slot}"] = RoundingError(link.bits)
+                if slot in ("input", "output"):
+                    activations[link] = found[f"{path}/{slot}"]
+                else:
+                    measure_weight(layer, slot, link, found[f"{path}/{slot}"])
+    if data is None:
+        return RoundingErrors((path, each) for path, each in found.items() if each._count)
+    with _recorded(activations):
+        model(data, training=False)
+    return found
+
+
+def measure_weight(
+    layer, slot: str, quantizer: Quantizer, into: RoundingError | None = None
+) -> RoundingError:
+    """Returns the `RoundingError` of a weight by its quantizer, as it is now."""
+    rounding = into or RoundingError(quantizer.bits)
+    value = read_until(layer, slot, quantizer)
+    step = None if isinstance(quantizer, Cast) else _array(quantizer.codes(value)[1])
+    rounding.add(_array(value), _array(quantizer(value)), step)
+    return rounding
+
+
+@contextlib.contextmanager
+def _recorded(activations: dict[Any, RoundingError]) -> Iterator[None]:
+    """Lets quantizers note what they are called with, for a moment, outside of graphs."""
+
+    def recording(link, rounding):
+        call = link.call
+
+        def record(inputs, **kwargs):
+            outputs = call(inputs, **kwargs)
+            step = getattr(link, "scale", None)
+            rounding.add(_array(inputs), _array(outputs), step)
+            return outputs
+
+        return record
+
+    for link, rounding in activations.items():
+        vars(link)["call"] = recording(link, rounding)
+    try:
+        yield
+    finally:
+        for link in activations:
+            vars(link).pop("call", None)
+
+
+def _array(tensor) -> np.ndarray:
+    return keras.ops.convert_to_numpy(tensor)

@@ -1,0 +1,129 @@
+"""How much the outputs of a model change when the weights of one layer have fewer bits."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from kerasopt import graph
+from kerasopt.quantization.formats import Format
+from kerasopt.quantization.mixed_precision.widths import WidthSensitivity
+from kerasopt.quantization.post_training.clipping import clipped_weight, has_grid
+from kerasopt.quantization.recipe import make_recipe
+from kerasopt.quantization.specs import Spec
+
+
+def width_sensitivity(
+    model: keras.Model,
+    data: Any,
+    widths: Iterable[int] = (2, 3, 4, 8),
+    rules: Sequence = (),
+    batch_size: int | None = None,
+    verbose: int = 1,
+) -> WidthSensitivity:
+    """Measures what fewer bits for the weights of one layer do to the outputs of a model.
+
+    The weights of every layer that `QuantizationAware` would quantize are
+    rounded alone, to one width after the other, as `ko.quantize` would round
+    them; at each, the model predicts. The error of a layer at a width is
+
+        mean (y' - y)^2 / variance of y
+
+    over all outputs y. No labels are needed, and errors of several layers add up
+    as long as they are small. Afterwards the model is as it was.
+
+    Example:
+
+    ```python
+    analysis = ko.quantization.width_sensitivity(model, x[:500])
+    print(analysis)
+    widths = analysis.assign(budget=500_000)  # bytes
+    model.fit(x, y, callbacks=[ko.callbacks.QuantizationAware("int8", rules=widths.rules())])
+    ```
+
+    Args:
+        model: A built Keras model.
+        data: What `model.predict` takes, more than once.
+        widths: Integers from 1 to 16, bits of a weight.
+        rules: List of (selector, boolean), first match wins: whether to measure a
+            layer. Those left out keep their width.
+        batch_size: As in `model.predict`.
+        verbose: 0 (silent) or 1 (a progress bar).
+
+    Returns:
+        `WidthSensitivity`: a table, the best widths under a budget, a figure.
+
+    Raises:
+        ValueError: If the model is not built, the rules leave no layer, a width
+            is outside its range, or the outputs are all the same.
+    """
+    graph.require_built(model)
+    recipes = {bits: make_recipe(Spec(Format(bits, symmetric=True), None)) for bits in widths}
+    layers = [(path, layer) for path, layer in graph.layers(model) if graph.kernel_names(layer)]
+    selected = [
+        (path, layer) for path, layer, wanted in graph.select(layers, rules, True) if wanted
+    ]
+    if not recipes or not selected:
+        raise ValueError(
+            f"There is nothing to measure. Received: widths={list(recipes)}, rules={rules}"
+        )
+    expected = _predict(model, data, batch_size)
+    variance = float(np.var(expected))
+    if not np.isfinite(variance) or not variance:
+        raise ValueError(
+            "The outputs of the model on this data are all the same, or not finite, so there is "
+            f"nothing to compare with. Received: a variance of {variance}"
+        )
+    progress = keras.utils.Progbar(len(selected) * len(recipes), verbose=verbose)
+    errors: dict[str, dict[int, float]] = {}
+    for path, layer in selected:
+        errors[path] = {}
+        for bits, recipe in recipes.items():
+            with _Rounded(layer, recipe):
+                outputs = _predict(model, data, batch_size)
+            errors[path][bits] = float(np.mean((outputs - expected) ** 2)) / variance
+            progress.add(1)
+    macs = graph.multiply_accumulates(model)
+    return WidthSensitivity(
+        errors,
+        {path: _size(layer) for path, layer in selected},
+        {path: macs[id(layer)] for path, layer in selected if id(layer) in macs},
+    )
+
+
+class _Rounded:
+    """The kernels of a layer rounded, for a moment."""
+
+    def __init__(self, layer, recipe):
+        self._layer, self._recipe = layer, recipe
+        self._stored = [_variable(layer, name) for name in graph.kernel_names(layer)]
+        self._values = [np.array(keras.ops.convert_to_numpy(each)) for each in self._stored]
+
+    def __enter__(self):
+        for name, stored in zip(graph.kernel_names(self._layer), self._stored, strict=True):
+            quantizer = self._recipe.weight(self._layer, name)
+            quantizer.build(tuple(stored.shape))
+            weight = np.asarray(keras.ops.convert_to_numpy(getattr(self._layer, name)), "float32")
+            if has_grid(quantizer):
+                weight = clipped_weight(weight, quantizer)
+            stored.assign(quantizer(keras.ops.convert_to_tensor(weight)))
+
+    def __exit__(self, *error):
+        for stored, value in zip(self._stored, self._values, strict=True):
+            stored.assign(value)
+
+
+def _variable(layer, name):
+    weight = getattr(layer, name)
+    return getattr(weight, "stored", weight)
+
+
+def _size(layer) -> int:
+    return sum(int(np.prod(getattr(layer, name).shape)) for name in graph.kernel_names(layer))
+
+
+def _predict(model, data, batch_size) -> np.ndarray:
+    outputs = model.predict(data, batch_size=batch_size, verbose=0)
+    flat = [np.asarray(each, "float64").ravel() for each in keras.tree.flatten(outputs)]
+    return np.concatenate(flat)
