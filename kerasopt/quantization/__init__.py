@@ -26,7 +26,7 @@ from kerasopt.quantization.post_training import AdaRound, Nearest, Rounding
 from kerasopt.quantization.quantizer import Quantizer
 from kerasopt.quantization.recipe import Recipe, make_recipe, make_rules
 from kerasopt.quantization.specs import Spec
-from kerasopt.quantization.statistics import freeze_statistics
+from kerasopt.quantization.statistics import freeze_statistics, reestimate_statistics
 from kerasopt.quantization.weights import (
     BinaryWeight,
     DoReFaWeight,
@@ -74,6 +74,7 @@ __all__ = [
     "measure",
     "measure_weight",
     "observers",
+    "reestimate_statistics",
     "specs",
     "weights",
     "width_sensitivity",

@@ -5,10 +5,11 @@ import numpy as np
 
 from kerasopt import graph
 from kerasopt.parametrization import read_input, read_until
+from kerasopt.quantization.batches import batches_of
 from kerasopt.quantization.post_training.clipping import has_grid
 from kerasopt.quantization.post_training.products import Products
 from kerasopt.quantization.post_training.rounding import Rounding
-from kerasopt.quantization.post_training.walk import batches_of, walk
+from kerasopt.quantization.post_training.walk import walk
 from kerasopt.quantization.weights import WeightQuantizer
 
 # More examples, and positions of a layer's output, change little.

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import keras
-import numpy as np
 
 from kerasopt import graph
 from kerasopt.graph import Edge, Graph, Node
@@ -92,34 +90,3 @@ def _call(node, tensors):
 
 def _key(edge: Edge) -> tuple[int, int]:
     return id(edge.source), edge.index
-
-
-def batches_of(data: Any, batch_size: int | None, examples: int) -> list:
-    """Returns batches of inputs from what `model.predict` takes, of some examples.
-
-    Args:
-        data: Arrays, a `tf.data.Dataset` or a `keras.utils.PyDataset`.
-        batch_size: Integer, of arrays. Defaults to 32.
-        examples: Integer; no further batch is read when as many have come.
-    """
-    found: list = []
-    for batch in _read(data, batch_size or 32):
-        found.append(batch[0] if isinstance(batch, tuple) else batch)
-        if sum(len(keras.tree.flatten(each)[0]) for each in found) >= examples:
-            break
-    return found
-
-
-def _read(data, size):
-    if isinstance(data, keras.utils.PyDataset):
-        yield from (data[index] for index in range(data.num_batches or 0))
-    elif hasattr(data, "element_spec"):
-        yield from data
-    else:
-        count = len(keras.tree.flatten(data)[0])
-        for begin in itertools.count(0, size):
-            if begin >= count:
-                return
-            yield keras.tree.map_structure(
-                lambda array, begin=begin: np.asarray(array[begin : begin + size]), data
-            )
