@@ -95,6 +95,16 @@ def is_residual(operation: keras.Operation, inputs: int) -> bool:
     return is_add and inputs >= 2
 
 
+def is_concatenation(operation: keras.Operation) -> bool:
+    """Whether `operation` joins tensors along an axis."""
+    operation = unwrap(operation)
+    is_layer = isinstance(operation, keras.Layer)
+    name = type(operation).__name__
+    return isinstance(operation, keras.layers.Concatenate) or (
+        not is_layer and name == "Concatenate"
+    )
+
+
 def is_transparent(operation: keras.Operation) -> bool:
     """Whether the output keeps the scale and zero point of the (only) input.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import keras
 import numpy as np
 
+from kerasopt.graph import Group, is_concatenation, is_transparent
 from kerasopt.layers.integer import Affine
 from kerasopt.lowering.values import StaysFloat
 from kerasopt.parametrization import read_until
@@ -23,6 +24,22 @@ def affine_of(operation: keras.Operation, slot: str) -> Affine | None:
     if quantizer is None or quantizer.format != Format(8):
         return None
     return Affine(float(quantizer.scale), quantizer.zero_point)
+
+
+def output_affine(group: Group) -> Affine | None:
+    """Returns what the output of a group is rounded to, or `None`.
+
+    That is by its own quantizer, or by that of the concatenation which is all that it goes to.
+    """
+    node = group.output
+    affine = affine_of(node.operation, "output")
+    while affine is None and len(node.consumers) == 1 and not node.is_output:
+        node = node.consumers[0]
+        if is_concatenation(node.operation):
+            return affine_of(node.operation, "output")
+        if not is_transparent(node.operation) or len(node.inputs) > 1:
+            return None
+    return affine
 
 
 def integer_kernel(layer: keras.Layer, slot: str) -> tuple[np.ndarray, np.ndarray]:

@@ -284,6 +284,30 @@ def test_what_stays_float_is_named_and_computes_the_same(reason):
     assert np.abs(run(integers, x) - expected).max() < 0.03 * np.abs(expected).max()
 
 
+@pytest.mark.parametrize(
+    "join",
+    [layers.Concatenate(name="join"), lambda tensors: keras.ops.concatenate(tensors, axis=-1)],
+    ids=["layer", "operation"],
+)
+def test_concatenations_join_integers_of_one_scale(join):
+    inputs = keras.Input((8, 8, 4))
+    x = layers.Conv2D(4, 3, padding="same", name="left")(inputs)
+    x = layers.MaxPooling2D()(layers.ReLU()(layers.BatchNormalization()(x)))
+    y = layers.Conv2D(3, 3, 2, padding="same", name="right")(inputs)
+    z = join([x, y])
+    model = keras.Model(inputs, layers.Dense(3, name="top")(layers.Flatten()(z)))
+    x = images(16, 8, 4)
+    model = quantization_aware(randomize(model), x)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        integers = convert(model)
+    for name in ("left", "right"):
+        assert isinstance(integers.get_layer(name), QuantizedConv2D)
+    assert isinstance(integers.get_layer("top"), QuantizedDense)
+    step = model.get_layer("top").parametrizations["output"][0].scale
+    assert np.abs(run(integers, x) - run(model, x)).max() < 1.5 * step
+
+
 @pytest.mark.parametrize("alias", ["binary_int8", "ternary", "int4"])
 def test_fewer_bits_of_weights_are_int8_too(alias):
     inputs = keras.Input((8, 8, 4))

@@ -134,3 +134,48 @@ def test_cells_of_recurrent_layers_have_quantized_weights_only():
         f"both/{direction}_layer/cell": {"kernel", "recurrent_kernel"}
         for direction in ("forward", "backward")
     }
+
+
+def joined(join, *, second_reader=False, middle=None):
+    inputs = keras.Input((8, 8, 3))
+    x = layers.Conv2D(4, 3, padding="same", activation="relu", name="left")(inputs)
+    y = layers.Conv2D(4, 3, padding="same", name="right")(inputs)
+    if middle is not None:
+        x = middle(x)
+    outputs = [layers.Conv2D(2, 1, name="last")(join([x, y]))]
+    if second_reader:
+        outputs.append(layers.Conv2D(2, 1, name="other")(x))
+    return keras.Model(inputs, outputs)
+
+
+@pytest.mark.parametrize(
+    "join",
+    [
+        lambda tensors: layers.Concatenate(name="join")(tensors),
+        lambda x: keras.ops.concatenate(x, -1),
+    ],
+    ids=["layer", "operation"],
+)
+@pytest.mark.parametrize("middle", [None, layers.MaxPooling2D(1, name="pool")], ids=str)
+def test_what_goes_to_one_concatenation_only_has_its_scale(join, middle):
+    found = sites(joined(join, middle=middle))
+    assert found.pop("left") == found.pop("right") == {"kernel", "input"}
+    assert found.pop("last") == {"kernel", "output"}
+    assert list(found.values()) == [{"output"}]
+
+
+@pytest.mark.parametrize(
+    "model, rules",
+    [
+        (joined(layers.Concatenate(name="join"), second_reader=True), []),
+        (joined(layers.Concatenate(name="join")), [("join", None)]),
+        (joined(layers.Concatenate(name="join")), [("right", None)]),
+        (joined(layers.Concatenate(name="join"), middle=keras.ops.tanh), []),
+    ],
+    ids=["read twice", "left out", "of float", "after float"],
+)
+def test_any_other_concatenation_stays_float(model, rules):
+    found = sites(model, rules)
+    assert "join" not in found
+    assert found["left"] == {"kernel", "input", "output"}
+    assert found["last"] == {"kernel", "input", "output"}

@@ -8,6 +8,7 @@ from kerasopt.graph import Group
 from kerasopt.lowering.builder import Builder
 from kerasopt.lowering.patterns import (
     add,
+    concatenate,
     conv2d,
     dense,
     depthwise_conv2d,
@@ -18,7 +19,7 @@ from kerasopt.lowering.values import StaysFloat
 
 # A pattern is a pair of functions: whether a group is of its kind, and how to lower it.
 # `lower` calls `builder.put` for the last node of the group, or raises `StaysFloat`.
-PATTERNS = (conv2d, depthwise_conv2d, dense, add, global_average_pooling, transparent)
+PATTERNS = (conv2d, depthwise_conv2d, dense, add, global_average_pooling, concatenate, transparent)
 
 
 def lowering_of(group: Group) -> Callable[[Group, Builder], None]:

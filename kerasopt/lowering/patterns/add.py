@@ -7,7 +7,7 @@ import numpy as np
 from kerasopt.graph import Group, clamp_bounds, is_residual
 from kerasopt.layers.integer import QuantizedAdd
 from kerasopt.lowering.builder import Builder
-from kerasopt.lowering.quantizers import affine_of
+from kerasopt.lowering.quantizers import output_affine
 from kerasopt.lowering.values import StaysFloat, Value
 
 
@@ -18,7 +18,7 @@ def matches(group: Group) -> bool:
 def lower(group: Group, builder: Builder) -> None:
     values = builder.inputs(group.anchor)
     affines = tuple(value.affine for value in values if value.affine is not None)
-    output = affine_of(group.output.operation, "output")
+    output = output_affine(group)
     if len(affines) < len(values) or output is None:
         raise StaysFloat("an input or its output has no quantizer")
     shapes = [value.tensor.shape for value in values]

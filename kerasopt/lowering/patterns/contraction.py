@@ -13,7 +13,7 @@ from kerasopt.graph import Group, activation_bounds, clamp_bounds
 from kerasopt.layers.integer import Affine
 from kerasopt.lowering.builder import Builder
 from kerasopt.lowering.folding import channel_affine, fold
-from kerasopt.lowering.quantizers import affine_of, integer_kernel
+from kerasopt.lowering.quantizers import integer_kernel, output_affine
 from kerasopt.lowering.values import StaysFloat, Value
 
 _OWN_ACTIVATION = "own activation is no ReLU and computes in float32"
@@ -43,7 +43,7 @@ def lower_contraction(
     (value,) = builder.inputs(group.anchor)
     if value.affine is None:
         raise StaysFloat("its input has no quantizer")
-    output = affine_of(group.output.operation, "output")
+    output = output_affine(group)
     bounds = (-math.inf, math.inf)
     if output is not None:
         bounds = _clamp(group)

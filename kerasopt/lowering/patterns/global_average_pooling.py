@@ -9,7 +9,7 @@ import keras
 from kerasopt.graph import Group
 from kerasopt.layers.integer import QuantizedGlobalAveragePooling2D
 from kerasopt.lowering.builder import Builder
-from kerasopt.lowering.quantizers import affine_of
+from kerasopt.lowering.quantizers import output_affine
 from kerasopt.lowering.values import StaysFloat, Value
 
 
@@ -20,7 +20,7 @@ def matches(group: Group) -> bool:
 def lower(group: Group, builder: Builder) -> None:
     pooling: Any = group.anchor.operation
     (value,) = builder.inputs(group.anchor)
-    output = affine_of(pooling, "output")
+    output = output_affine(group)
     if value.affine is None or output is None:
         raise StaysFloat("its input or its output has no quantizer")
     if pooling.data_format != "channels_last":

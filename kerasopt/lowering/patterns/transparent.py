@@ -8,7 +8,8 @@ import keras
 
 from kerasopt.graph import Group, unwrap
 from kerasopt.layers.integer import Affine
-from kerasopt.lowering.builder import Builder, copy_operation
+from kerasopt.lowering.builder import Builder
+from kerasopt.lowering.patterns.moving import move_integers
 from kerasopt.lowering.quantizers import affine_of
 from kerasopt.lowering.values import StaysFloat, Value
 
@@ -39,12 +40,8 @@ def lower(group: Group, builder: Builder) -> None:
         builder.put(node, value)
     elif isinstance(operation, keras.layers.ZeroPadding2D):
         builder.put(node, Value(_pad(operation, value.tensor, value.affine), value.affine))
-    elif isinstance(operation, keras.Layer):
-        layer = builder.layer(node, "int8", lambda name: _on_int8(operation, name))
-        builder.put(node, *builder.call(node, layer, [value], value.affine))
     else:
-        copied = copy_operation(operation, builder.name(node))
-        builder.put(node, *builder.call(node, copied, [value], value.affine))
+        move_integers(node, builder, [value], value.affine)
 
 
 def _pad(layer: Any, tensor: keras.KerasTensor, affine: Affine) -> keras.KerasTensor:
@@ -53,10 +50,3 @@ def _pad(layer: Any, tensor: keras.KerasTensor, affine: Affine) -> keras.KerasTe
     pads = [(0, 0), *image, (0, 0)] if channels_last else [(0, 0), (0, 0), *image]
     # The zero point is the int8 value that stands for the 0.0 of the layer.
     return keras.ops.pad(tensor, pads, constant_values=affine.zero_point)
-
-
-def _on_int8(layer: keras.Layer, name: str) -> keras.Layer:
-    if isinstance(layer, (keras.layers.ZeroPadding1D, keras.layers.ZeroPadding3D)):
-        raise StaysFloat(f"{type(layer).__name__} has no integer form")
-    # A float policy casts no integers.
-    return type(layer).from_config({**layer.get_config(), "name": name, "dtype": "float32"})

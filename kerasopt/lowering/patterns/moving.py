@@ -1,0 +1,27 @@
+"""Operations that move values, called on int8."""
+
+from __future__ import annotations
+
+import keras
+
+from kerasopt.graph import Node, unwrap
+from kerasopt.layers.integer import Affine
+from kerasopt.lowering.builder import Builder, copy_operation
+from kerasopt.lowering.values import StaysFloat, Value
+
+
+def move_integers(node: Node, builder: Builder, values: list[Value], affine: Affine) -> None:
+    """Puts the outputs of an operation on int8 tensors that have one scale."""
+    operation = unwrap(node.operation)
+    if isinstance(operation, keras.Layer):
+        moved = builder.layer(node, "int8", lambda name: _on_int8(operation, name))
+    else:
+        moved = copy_operation(operation, builder.name(node))
+    builder.put(node, *builder.call(node, moved, values, affine))
+
+
+def _on_int8(layer: keras.Layer, name: str) -> keras.Layer:
+    if isinstance(layer, (keras.layers.ZeroPadding1D, keras.layers.ZeroPadding3D)):
+        raise StaysFloat(f"{type(layer).__name__} has no integer form")
+    # A float policy casts no integers.
+    return type(layer).from_config({**layer.get_config(), "name": name, "dtype": "float32"})
