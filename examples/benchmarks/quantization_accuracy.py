@@ -52,15 +52,21 @@ def trained(model, data, how):
 
 def post_training(model, data, how):
     """Returns the accuracy without training."""
-    (x, _), test = data
+    (x, _), _ = data
     spec, *corrections = how.split("+")
     options = {}
     for name in corrections:
         options |= CORRECTIONS[name]
     chosen = np.random.default_rng(0).choice(len(x), CALIBRATION, replace=False)
     quantized = ko.quantize(model, spec, x[chosen], verbose=0, **options)
-    quantized.compile(metrics=["accuracy"], loss=keras.losses.SparseCategoricalCrossentropy(True))
-    return round(100 * quantized.evaluate(*test, batch_size=500, verbose=0)[1], 2)
+    return evaluated(quantized, data)
+
+
+def evaluated(model, data):
+    """Returns the accuracy on the test images."""
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(loss=loss, metrics=["accuracy"])
+    return round(100 * model.evaluate(*data[1], batch_size=500, verbose=0)[1], 2)
 
 
 def run(folder, data, method, seed):
@@ -69,7 +75,7 @@ def run(folder, data, method, seed):
     model = task.network(keras)
     task.load_weights(model, task.weights_file(folder, seed))
     if method.startswith("pruned"):
-        accuracy = pruned(model, data)
+        accuracy = pruned(model, data, folder / f"pruned-{seed}.npz")
         _, _, method = method.partition(">")
         if not method:
             return accuracy
@@ -80,13 +86,19 @@ def run(folder, data, method, seed):
     return trained(model, data, method)
 
 
-def pruned(model, data):
-    """Prunes a model to 80 %, as tfmot's runs do; returns its accuracy."""
+def pruned(model, data, file):
+    """Prunes a model to 80 %, as tfmot's runs do, unless the file has it; returns its accuracy."""
+    if file.exists():
+        ko.sparsity.attach_masks(model, rules=[(keras.layers.DepthwiseConv2D, False)])
+        task.load_weights(model, file)
+        return evaluated(model, data)
     epochs, rate = task.FINE_TUNING
     end = task.schedule_end(epochs, len(data[0][0]))
     schedule = ko.schedules.PolynomialDecay(0.0, 0.8, 0, end, frequency=task.FREQUENCY)
     callback = ko.callbacks.Pruning(schedule, rules=[(keras.layers.DepthwiseConv2D, None)])
-    return task.train(keras, model, data, epochs, rate, [callback])["accuracy"]
+    accuracy = task.train(keras, model, data, epochs, rate, [callback])["accuracy"]
+    task.save_weights(model, file)
+    return accuracy
 
 
 def table(folder):
