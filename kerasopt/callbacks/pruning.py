@@ -276,6 +276,8 @@ class Pruning(TimedCallback):
                 self._search.end()
             self.schedule.level = 0.0  # whatever it was, masks are where they have to be
         super().on_train_end(logs)
+        if self.regrowth.dense_gradient:
+            self.zero_hidden()
 
     @property
     def stage(self):
