@@ -17,7 +17,6 @@ from kerasopt.quantization import (
     Quantizer,
     Spec,
     TernaryWeight,
-    specs,
 )
 
 
@@ -43,8 +42,10 @@ def links(model, slots=None):
     ]
 
 
-CASES = [("convolutional", alias) for alias in specs.ALIASES]
-CASES += [(name, alias) for name in ("recurrent", "subclassed") for alias in ("binary", "float16")]
+# A spec of each kind; the others differ by what they leave out.
+KINDS = ("int8_dynamic", "int16x8", "int4", "ternary", "binary", "bfloat16")
+CASES = [("convolutional", alias) for alias in KINDS]
+CASES += [("recurrent", "binary"), ("subclassed", "float16")]
 
 
 @pytest.mark.parametrize("name, alias", CASES)

@@ -35,3 +35,12 @@ def randomize(model: keras.Model, seed: int = 0) -> keras.Model:
         if spread:
             variable.assign(spread(variable.shape))
     return model
+
+
+def images(count=16, size=16, channels=3):
+    generator = np.random.default_rng(1)
+    return generator.normal(size=(count, size, size, channels)).astype("float32")
+
+
+def run(model, x):
+    return keras.tree.map_structure(keras.ops.convert_to_numpy, model(x))
