@@ -10,6 +10,7 @@ from kerasopt.quantization.activations import (
     LSQActivation,
 )
 from kerasopt.quantization.cast import Cast
+from kerasopt.quantization.float_parts import float_parts
 from kerasopt.quantization.formats import FloatFormat, Format
 from kerasopt.quantization.measurement import RoundingError, measure, measure_weight
 from kerasopt.quantization.mixed_precision import Widths, WidthSensitivity, width_sensitivity
@@ -68,6 +69,7 @@ __all__ = [
     "Widths",
     "activations",
     "find_sites",
+    "float_parts",
     "freeze_statistics",
     "make_recipe",
     "make_rules",

@@ -1,0 +1,95 @@
+"""What of a quantized model computes in float, and why."""
+
+from __future__ import annotations
+
+import keras
+
+from kerasopt import graph
+from kerasopt.graph import Group, Groups
+from kerasopt.quantization.quantizer import Quantizer
+
+
+def float_parts(model: keras.Model) -> dict[str, str]:
+    """Returns what stays float in a model with quantizers, with the reason for each.
+
+    Nothing is refused by `QuantizationAware` and `ko.quantize`; this is what they
+    leave. What only moves values, and what comes after the last quantizer and
+    has no weights (a softmax at the end), is left out.
+
+    Example:
+
+    ```python
+    for path, reason in ko.quantization.float_parts(model).items():
+        print(f"{path}: {reason}")
+    ```
+
+    Args:
+        model: A built model, from `QuantizationAware` or `ko.quantize`.
+
+    Returns:
+        Dict of the path of a layer or operation to the reason.
+    """
+    found: dict[str, str] = {}
+    groups = Groups(graph.Graph.of(model))
+    for group in groups:
+        reason = None if group.anchor.is_input else _reason(group)
+        if reason is not None and (_before_quantizers(group) or _has_weights(group)):
+            found[group.anchor.path] = reason
+    visible = {id(node.operation) for node in groups.graph}
+    for path, layer in graph.layers(model):
+        if id(layer) not in visible and graph.kernel_names(layer) and not _quantizers(layer):
+            found[path] = "no rule quantizes it"
+    if graph.functional_of(model) is None:
+        found[model.name] = _HIDDEN
+    return found
+
+
+_HIDDEN = "what it computes between its layers is not recorded; weights and inputs are rounded"
+    "operations between layers are not recorded; only weights and inputs of layers are rounded"
+)
+
+
+def _reason(group: Group) -> str | None:
+    operation = graph.unwrap(group.anchor.operation)
+    if group.transparent or any("output" in _quantizers(node.operation) for node in group.nodes):
+        return None
+    if graph.is_concatenation(operation):
+        return "its inputs have scales of their own, since something else reads them too"
+    if _quantizers(group.anchor.operation):
+        if graph.activation_bounds(group.anchor.operation) is None:
+            return "its own activation is no clamp, and computes in float"
+        # Its output has the scale of a concatenation, or the spec is of weights only.
+        return None
+    if graph.has_kernel(operation):
+        return "no rule quantizes it"
+    if isinstance(operation, keras.Layer) and len(list(operation._flatten_layers())) > 1:
+        return _HIDDEN
+    if isinstance(operation, keras.layers.BatchNormalization):
+        return "it does not directly follow a kernel that it could be folded into"
+    return f"{type(operation).__name__} has no integer form"
+
+
+def _quantizers(layer) -> dict:
+    """Returns the quantized slots of a layer."""
+    return {
+        slot: links
+        for slot, links in getattr(layer, "parametrizations", {}).items()
+        if any(isinstance(link, Quantizer) for link in links)
+    }
+
+
+def _before_quantizers(group: Group) -> bool:
+    """Whether something with a quantizer follows."""
+    nodes, seen = list(group.output.consumers), set()
+    while nodes:
+        node = nodes.pop()
+        if _quantizers(node.operation):
+            return True
+        if id(node) not in seen:
+            seen.add(id(node))
+            nodes += node.consumers
+    return False
+
+
+def _has_weights(group: Group) -> bool:
+    return any(node.is_layer and node.operation.weights for node in group.nodes)

@@ -1,0 +1,58 @@
+import keras
+import numpy as np
+import pytest
+from keras import layers
+from techniques import models
+
+import kerasopt as ko
+from kerasopt.quantization import float_parts
+
+
+def quantized(outputs, inputs, rules=()):
+    model = keras.Model(inputs, outputs)
+    x = np.random.default_rng(0).normal(size=(8, *inputs.shape[1:])).astype("float32")
+    return ko.quantize(model, "int8", x, rules=rules, verbose=0)
+
+
+def test_a_network_of_integer_groups_has_none():
+    inputs = keras.Input((8, 8, 3))
+    x = layers.ReLU()(layers.BatchNormalization()(layers.Conv2D(4, 3, padding="same")(inputs)))
+    y = layers.MaxPooling2D(1)(layers.DepthwiseConv2D(3, padding="same")(x))
+    x = layers.Concatenate()([layers.Conv2D(2, 1)(x + y), layers.Conv2D(3, 1)(y)])
+    x = layers.Dense(3)(layers.GlobalAveragePooling2D()(x))
+    assert float_parts(quantized(layers.Softmax()(x), inputs)) == {}
+
+
+@pytest.mark.parametrize(
+    "middle, name, reason",
+    [
+        (layers.LayerNormalization(name="norm"), "norm", "LayerNormalization has no integer form"),
+        (layers.BatchNormalization(name="norm"), "norm", "does not directly follow a kernel"),
+        (layers.Dense(4, "gelu", name="gelu"), "gelu", "own activation is no clamp"),
+        (layers.Dense(4, name="plain"), "plain", "no rule quantizes it"),
+        (keras.ops.tanh, "tanh", "Tanh has no integer form"),
+        (lambda x: layers.MultiHeadAttention(2, 2, name="heads")(x, x), "heads", "not recorded"),
+    ],
+    ids=["norm", "alone", "gelu", "left out", "operation", "composite"],
+)
+def test_what_stays_float_is_named_with_the_reason(middle, name, reason):
+    inputs = keras.Input((5, 4))
+    x = middle(layers.ReLU()(layers.Dense(4, name="before")(inputs)))
+    found = float_parts(quantized(layers.Dense(2, name="top")(x), inputs, [("plain", None)]))
+    ((path, why),) = found.items()
+    assert path.startswith(name) and reason in why
+
+
+def test_a_concatenation_whose_inputs_are_read_elsewhere():
+    inputs = keras.Input((4,))
+    x, y = layers.Dense(4)(inputs), layers.Dense(4)(inputs)
+    joined = layers.Dense(2)(layers.Concatenate(name="join")([x, y]))
+    model = quantized([joined, layers.Dense(2)(x)], inputs)
+    assert "something else reads them" in float_parts(model)["join"]
+
+
+def test_a_subclassed_model_hides_what_it_computes():
+    model = models.subclassed()
+    quantized = ko.quantize(model, "int8", models.data(model)[0], verbose=0)
+    (reason,) = float_parts(quantized).values()
+    assert "not recorded" in reason
