@@ -45,8 +45,6 @@ def float_parts(model: keras.Model) -> dict[str, str]:
 
 
 _HIDDEN = "what it computes between its layers is not recorded; weights and inputs are rounded"
-    "operations between layers are not recorded; only weights and inputs of layers are rounded"
-)
 
 
 def _reason(group: Group) -> str | None:
