@@ -50,8 +50,10 @@ class Compression(TimedCallback):
 
     def attach(self, model):
         self._parts = []
-        for part in (self._pruning, self._quantization):
+        parts = (self._pruning, self._quantization)
+        for part in parts:  # all of them: if one cannot attach, the others are detached, too
             keras.callbacks.Callback.set_model(part, model)
+        for part in parts:
             part.attachments = self.attachments
             found = len(self.attachments.links)
             part.attach(model)

@@ -1,3 +1,5 @@
+import keras
+import numpy as np
 import pytest
 from techniques import models
 from techniques.properties import assert_on_int8_grid, assert_ranges_seen, assert_sparse, kernels
@@ -56,4 +58,18 @@ def test_begin_after_freeze_raises_before_training():
     with refused(model, "`begin` must not come after `freeze`"):
         model.fit(
             models.Batches(model), callbacks=[ko.callbacks.Compression(begin="90%", freeze="10%")]
+        )
+
+
+def test_what_cannot_be_pruned_says_why():
+    layer = ko.layers.Dense(3, pruning=0.5, weight_quantizer="int8")
+    model = keras.Sequential([keras.Input((4,)), layer, keras.layers.Dense(2)])
+    layer.trainable = False
+    model.compile("adam", "mse")
+    with pytest.raises(ValueError, match="No gradient reaches"):
+        model.fit(
+            np.ones((8, 4)),
+            np.ones((8, 2)),
+            verbose=0,
+            callbacks=[ko.callbacks.Compression(criterion="saliency")],
         )
