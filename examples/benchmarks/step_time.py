@@ -1,13 +1,15 @@
 """Time of a training step with kerasopt's callbacks over that of plain `fit`, beside tfmot.
 
-The model is a CNN of five convolutions (32×32×3, batch 32, Adam). All variants train in turns of
-one epoch, many times over, so that whatever else the machine does meets all of them; a figure is
-the median of the ratios to the plain model's epoch of the same turn, with their quartiles.
+The model is a CNN of five convolutions (32×32×3, batch 32, Adam), or the depthwise one of the
+accuracy benchmarks (28×28×1, batch 128). All variants train in turns of one epoch, many times over,
+so that whatever else the machine does meets all of them; a figure is the median of the ratios to
+the plain model's epoch of the same turn, with their quartiles.
 tensorflow-model-optimization switches a process to Keras 2, so it runs in one of its own, which
 waits for its turn. Reported in Markdown on stdout.
 
     python examples/benchmarks/step_time.py --rounds 15              # jit off
     python examples/benchmarks/step_time.py --rounds 15 --steps 15 --jit
+    python examples/benchmarks/step_time.py --network depthwise --only QAT "QAT, LSQ" "tfmot QAT"
 """
 
 import argparse
@@ -19,13 +21,12 @@ import sys
 import threading
 import time
 
+import fashion_mnist_task
 import numpy as np
 from batches import shuffled_batches
 
-BATCH = 32
 
-
-def build(keras):
+def convolutional(keras):
     """Returns the CNN; the same code for Keras 3 and for Keras 2."""
     layers = keras.layers
     inputs = x = layers.Input((32, 32, 3))
@@ -36,29 +37,37 @@ def build(keras):
     return keras.Model(inputs, outputs)
 
 
-def compile_model(keras, model, **options):
+# The networks, with the shape of an image and the size of a batch.
+NETWORKS = {
+    "convolutional": (convolutional, (32, 32, 3), 32),
+    "depthwise": (functools.partial(fashion_mnist_task.network, fused=False), (28, 28, 1), 128),
+}
+
+
+def compiled(keras, model, **options):
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.Adam(), loss, **options)
     return model
 
 
-def data(steps):
+def data(network, steps):
+    _, image, batch = NETWORKS[network]
     rng = np.random.default_rng(0)
-    x = rng.standard_normal((BATCH * steps, 32, 32, 3)).astype("float32")
-    return shuffled_batches(x, rng.integers(0, 10, BATCH * steps), BATCH)
+    x = rng.standard_normal((batch * steps, *image)).astype("float32")
+    return shuffled_batches(x, rng.integers(0, 10, batch * steps), batch)
 
 
 class Variant:
     """A model that trains one epoch at a time: one `fit`, in a thread that waits for its turn."""
 
-    def __init__(self, keras, model, rounds, steps, callbacks=()):
+    def __init__(self, keras, model, data, rounds, steps, callbacks=()):
         self.steps, self.ticks = steps, []
         self.turn, self.done = threading.Semaphore(0), threading.Semaphore(0)
         begin = keras.callbacks.LambdaCallback(on_epoch_begin=self._begin)
         end = keras.callbacks.LambdaCallback(on_epoch_end=self._end)
         callbacks = [begin, *callbacks, end]
         options = {"epochs": rounds, "verbose": 0, "shuffle": False, "callbacks": callbacks}
-        fit = functools.partial(model.fit, data(steps), **options)
+        fit = functools.partial(model.fit, data, **options)
         threading.Thread(target=fit, daemon=True).start()
 
     def _begin(self, *_):
@@ -77,7 +86,7 @@ class Variant:
         return 1000 * (self.ticks[1] - self.ticks[0]) / self.steps
 
 
-def kerasopt_variants(rounds, steps, jit):
+def kerasopt_variants(network, rounds, steps, jit):
     import keras
 
     import kerasopt as ko
@@ -93,16 +102,32 @@ def kerasopt_variants(rounds, steps, jit):
         "Pruning, RigL": [
             ko.callbacks.Pruning(0.8, criterion="random", regrowth=ko.sparsity.RigL(frequency=50))
         ],
-        "QuantizationAware": [ko.callbacks.QuantizationAware("int8", begin=0, freeze=end + 1)],
+        "QAT": [ko.callbacks.QuantizationAware("int8", begin=0, freeze=end + 1)],
+        "QAT, LSQ": [
+            ko.callbacks.QuantizationAware(
+                "int8",
+                begin=1,
+                freeze=end + 1,
+                weight_quantizer="lsq",
+                activation_quantizer="lsq",
+            )
+        ],
     }
-    compiled = lambda: compile_model(keras, build(keras), jit_compile=jit)  # noqa: E731
+    build = lambda: NETWORKS[network][0](keras)  # noqa: E731
     return {
-        name: Variant(keras, compiled(), rounds, steps, members)
+        name: lambda members=members: Variant(
+            keras,
+            compiled(keras, build(), jit_compile=jit),
+            data(network, steps),
+            rounds,
+            steps,
+            members,
+        )
         for name, members in callbacks.items()
     }
 
 
-def tfmot_worker(rounds, steps):
+def tfmot_worker(network, rounds, steps):
     """Runs an epoch of the variant that each line on stdin names; answers in milliseconds."""
     os.environ["TF_USE_LEGACY_KERAS"] = "1"
     import tensorflow_model_optimization as tfmot
@@ -110,16 +135,17 @@ def tfmot_worker(rounds, steps):
 
     pruning, quantize = tfmot.sparsity.keras, tfmot.quantization.keras.quantize_model
     schedule = pruning.PolynomialDecay(0.0, 0.8, 0, 1000, frequency=50)
+    build = lambda: NETWORKS[network][0](keras)  # noqa: E731
     models = {
-        "tfmot plain": (build(keras), []),
+        "tfmot plain": (build(), []),
         "tfmot prune": (
-            pruning.prune_low_magnitude(build(keras), schedule),
+            pruning.prune_low_magnitude(build(), schedule),
             [pruning.UpdatePruningStep()],
         ),
-        "tfmot QAT": (quantize(build(keras)), []),
+        "tfmot QAT": (quantize(build()), []),
     }
     variants = {
-        name: Variant(keras, compile_model(keras, model), rounds, steps, callbacks)
+        name: Variant(keras, compiled(keras, model), data(network, steps), rounds, steps, callbacks)
         for name, (model, callbacks) in models.items()
     }
     print(json.dumps(list(variants)), flush=True)
@@ -130,8 +156,8 @@ def tfmot_worker(rounds, steps):
 class Tfmot:
     """The process in which tfmot runs."""
 
-    def __init__(self, rounds, steps):
-        sizes = ["--rounds", str(rounds), "--steps", str(steps)]
+    def __init__(self, network, rounds, steps):
+        sizes = ["--network", network, "--rounds", str(rounds), "--steps", str(steps)]
         self.process = subprocess.Popen(
             [sys.executable, __file__, "--tfmot-worker", *sizes],
             stdin=subprocess.PIPE,
@@ -149,27 +175,37 @@ class Tfmot:
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--network", choices=NETWORKS, default="convolutional")
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--steps", type=int, default=60, help="steps in a round")
     parser.add_argument("--jit", action="store_true", help="compile the step with XLA")
-    parser.add_argument("--no-tfmot", action="store_true", help="leave tfmot out")
+    parser.add_argument("--only", nargs="+", help="variants beside the plain ones")
     parser.add_argument("--tfmot-worker", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    sizes = arguments.network, arguments.rounds, arguments.steps
     if arguments.tfmot_worker:
-        return tfmot_worker(arguments.rounds, arguments.steps)
-    rounds = arguments.rounds + 1  # the first one traces
-    variants = kerasopt_variants(rounds, arguments.steps, arguments.jit)
-    runs = {name: variant.run for name, variant in variants.items()}
-    if not arguments.no_tfmot and not arguments.jit:
-        tfmot = Tfmot(rounds, arguments.steps)
-        runs |= {name: lambda name=name: tfmot.run(name) for name in tfmot.names}
+        return tfmot_worker(*sizes)
+    times = measure(*sizes, arguments.jit, arguments.only)
+    report(times, arguments.steps, arguments.jit)
+
+
+def measure(network, rounds, steps, jit, only):
+    """Returns the milliseconds of a step, a list over the rounds for each variant."""
+    chosen = lambda name: not only or "plain" in name or name in only  # noqa: E731
+    rounds += 1  # the first one traces
+    makers = kerasopt_variants(network, rounds, steps, jit)
+    runs = {name: make().run for name, make in makers.items() if chosen(name)}
+    if not jit and any(name.startswith("tfmot") for name in only or ["tfmot"]):
+        tfmot = Tfmot(network, rounds, steps)
+        names = [name for name in tfmot.names if chosen(name)]
+        runs |= {name: lambda name=name: tfmot.run(name) for name in names}
     times = {name: [] for name in runs}
     for turn in range(rounds):
         for name, run in runs.items():
             milliseconds = run()
             if turn:
                 times[name].append(milliseconds)
-    report(times, arguments.steps, arguments.jit)
+    return times
 
 
 def report(times, steps, jit):

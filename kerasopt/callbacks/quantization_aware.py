@@ -7,11 +7,15 @@ from kerasopt.optimizers.trainable_variables import follow_trainable_variables
 from kerasopt.parametrization import parametrized_layers, renew_functions
 from kerasopt.quantization import (
     ActivationQuantizer,
+    FloatFormat,
+    Format,
+    Progression,
     Site,
     find_sites,
     freeze_statistics,
     make_recipe,
     make_rules,
+    wider,
 )
 from kerasopt.times import resolve, validate_time
 
@@ -59,10 +63,14 @@ class QuantizationAware(TimedCallback):
         learned_rate: Float of 0 or more: the learning rate of scales that are
             learned, as a multiple of the optimizer's. They have no weight decay,
             and rest from `freeze` on.
+        progressive: List of (bits, until), wider ones first: until that time all
+            integers have at least so many bits. With the spec `"int4"`,
+            `[(8, "40%"), (6, "60%")]` trains with 8, then with 6, then with 4.
+            Ranges are found, and learned scales begin, anew at each width.
 
     Raises:
         ValueError: If an argument is unknown, or a quantizer cannot round to the
-            format of a spec. Before training starts, if nothing is to be
+            format of a spec or to a width on the way. Before training starts, if nothing is to be
             quantized, if a layer is quantized in another way already, if groups
             do not divide a kernel, if another `QuantizationAware` of the same
             `fit` has a layer too, or if a time has no meaning in this training.
@@ -83,6 +91,7 @@ class QuantizationAware(TimedCallback):
         activation_quantizer=None,
         observer="moving_average",
         learned_rate=1.0,
+        progressive=(),
     ):
         super().__init__()
         how = (weight_quantizer, activation_quantizer, observer)
@@ -95,22 +104,37 @@ class QuantizationAware(TimedCallback):
                 f"`learned_rate` must be 0 or more. Received: learned_rate={learned_rate!r}"
             )
         self.learned_rate = learned_rate
+        self.progression = Progression(progressive)
+        self._check_widths()
         self._frozen = False
-        self._placed: list[Site] = []
+        # With the format that each quantizer comes to.
+        self._placed: list[tuple[Site, Format | FloatFormat]] = []
+
+    def _check_widths(self):
+        """Raises if a quantizer does not round to a width on the way, or none is on the way."""
+        recipes = [self.recipe, *(recipe for _, recipe in self.rules if recipe is not None)]
+        for bits in self.progression.widths:
+            if all(recipe.at_least(bits).spec == recipe.spec for recipe in recipes):
+                raise ValueError(
+                    f"`progressive` has {bits} bits, and no spec has integers of fewer. "
+                    f"Received: spec={self.recipe.spec}"
+                )
 
     def attach(self, model):
         self._placed = []
         for site in self._sites(model):
+            format = site.quantizer.format
             site.quantizer.initially_enabled = False
             link = self.attachments.put(*site)
-            self._placed.append(site._replace(quantizer=link))
+            self._placed.append((site._replace(quantizer=link), format))
+        self._is_at_beginning = True
         follow_trainable_variables(model)
         self._frozen = True  # as an interrupted training may have left it
         self._freeze(False)
 
     def _sites(self, model):
         """Returns where quantizers go."""
-        return find_sites(model, self.recipe, self.rules)
+        return find_sites(model, self.recipe, self.rules, self.progression.widths)
 
     def detach(self):
         self.thaw()
@@ -124,6 +148,11 @@ class QuantizationAware(TimedCallback):
     def check(self, horizon):
         schedules.OneShot(1.0, self.begin).check(horizon)
         begin, freeze = self._times(horizon)
+        if max(self.progression.times(horizon), default=0) > freeze:
+            raise ValueError(
+                "`progressive` must have ended before `freeze`. "
+                f"Received: progressive={self.progression}, freeze={self.freeze!r}"
+            )
         if begin == 0 and any(_settles(link) for link in self._links if not link.enabled.value):
             raise ValueError(
                 f"The observer {self.recipe.observer.described()} finds ranges from what it sees "
@@ -144,18 +173,37 @@ class QuantizationAware(TimedCallback):
 
     def span(self, horizon):
         begin, _ = self._times(horizon)
-        return begin, begin
+        return begin, max(begin, *self.progression.times(horizon), 0)
 
     def next_due(self, update, horizon):
-        return min((time for time in self._times(horizon) if time > update), default=None)
+        times = (*self._times(horizon), *self.progression.times(horizon))
+        return min((time for time in times if time > update), default=None)
 
     def on_update(self, update, horizon):
         begin, freeze = self._times(horizon)
+        self._narrow(update, horizon)
         if update >= begin:
-            for site in self._placed:
+            for site, _ in self._placed:
                 if not site.quantizer.enabled.value:
                     site.enable()
         self._freeze(update >= freeze)
+
+    def _narrow(self, update, horizon):
+        """Gives quantizers the width of this moment."""
+        # What a training that goes on has learned was learned at this width.
+        is_restored = self._is_at_beginning and update > 0
+        self._is_at_beginning = False
+        bits = self.progression.bits(update, horizon)
+        changed = False
+        for site, format in self._placed:
+            wanted = wider(format, bits)
+            if site.quantizer.format != wanted:
+                changed = True
+                site.quantizer.format = wanted
+                if site.quantizer.enabled.value and not is_restored:
+                    site.enable()
+        if changed:
+            renew_functions(self.model)
 
     def on_train_end(self, logs=None):
         super().on_train_end(logs)
@@ -172,7 +220,7 @@ class QuantizationAware(TimedCallback):
 
     @property
     def _links(self):
-        return [site.quantizer for site in self._placed]
+        return [site.quantizer for site, _ in self._placed]
 
     @property
     def _learned(self):

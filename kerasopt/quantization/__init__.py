@@ -11,7 +11,7 @@ from kerasopt.quantization.activations import (
 )
 from kerasopt.quantization.cast import Cast
 from kerasopt.quantization.float_parts import float_parts
-from kerasopt.quantization.formats import FloatFormat, Format
+from kerasopt.quantization.formats import FloatFormat, Format, wider
 from kerasopt.quantization.measurement import RoundingError, measure, measure_weight
 from kerasopt.quantization.mixed_precision import Widths, WidthSensitivity, width_sensitivity
 from kerasopt.quantization.observers import (
@@ -24,6 +24,7 @@ from kerasopt.quantization.observers import (
 )
 from kerasopt.quantization.placement import Site, find_sites
 from kerasopt.quantization.post_training import AdaRound, Nearest, Rounding
+from kerasopt.quantization.progression import Progression
 from kerasopt.quantization.quantizer import Quantizer
 from kerasopt.quantization.recipe import Recipe, make_recipe, make_rules
 from kerasopt.quantization.specs import Spec
@@ -57,6 +58,7 @@ __all__ = [
     "Nearest",
     "Observer",
     "Percentile",
+    "Progression",
     "Quantizer",
     "Recipe",
     "Rounding",
@@ -79,5 +81,6 @@ __all__ = [
     "reestimate_statistics",
     "specs",
     "weights",
+    "wider",
     "width_sensitivity",
 ]

@@ -127,3 +127,10 @@ class FloatFormat:
 
     def __str__(self):
         return self.dtype
+
+
+def wider(format: Format | FloatFormat | None, bits: int) -> Format | FloatFormat | None:
+    """Returns a format of integers with `bits` bits or more; others as they are."""
+    if isinstance(format, Format) and format.bits < bits:
+        return dataclasses.replace(format, bits=bits)
+    return format

@@ -1,12 +1,13 @@
 """Where the quantizers of a model go."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import keras
 
 from kerasopt import graph
 from kerasopt.parametrization import read_until
+from kerasopt.quantization.formats import wider
 from kerasopt.quantization.quantizer import Quantizer
 from kerasopt.quantization.recipe import Recipe
 
@@ -48,7 +49,9 @@ def wrap_operations(model: keras.Model) -> None:
             graph.wrap_operation(group.output)
 
 
-def find_sites(model: keras.Model, recipe: Recipe, rules: list) -> list[Site]:
+def find_sites(
+    model: keras.Model, recipe: Recipe, rules: list, widths: Iterable[int] = ()
+) -> list[Site]:
     """Returns where quantizers go in `model`, by rules.
 
     Args:
@@ -56,6 +59,7 @@ def find_sites(model: keras.Model, recipe: Recipe, rules: list) -> list[Site]:
             are given a layer to hold it.
         recipe: The `Recipe` of layers that no rule matches.
         rules: List of (selector, `Recipe`), first match wins; `None` leaves a layer float.
+        widths: Bits that quantizers which are there already may have, if those are more.
 
     Raises:
         ValueError: If there is none, or one has a quantizer that rounds in another way.
@@ -70,13 +74,16 @@ def find_sites(model: keras.Model, recipe: Recipe, rules: list) -> list[Site]:
             f"a kernel. Received: rules={rules}"
         )
     for site in sites:
-        _check_free(site)
+        _check_free(site, (0, *widths))
     return sites
 
 
-def _check_free(site: Site) -> None:
+def _check_free(site: Site, widths) -> None:
+    format = site.quantizer.format
     for link in getattr(site.layer, "parametrizations", {}).get(site.slot, ()):
-        if isinstance(link, Quantizer) and not link.equals(site.quantizer):
+        if isinstance(link, Quantizer) and not any(
+            link.equals(site.quantizer.like(format=wider(format, bits))) for bits in widths
+        ):
             raise ValueError(
                 f"'{site.path}/{site.slot}' is quantized already, by {link.described()}. Pass what "
                 f"it was quantized with, leave the layer out with a rule ({site.path!r}, None), or "

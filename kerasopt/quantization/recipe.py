@@ -15,7 +15,7 @@ from kerasopt.quantization.activations import (
     DynamicQuantizer,
 )
 from kerasopt.quantization.cast import Cast
-from kerasopt.quantization.formats import FloatFormat
+from kerasopt.quantization.formats import FloatFormat, wider
 from kerasopt.quantization.observers import Observer
 from kerasopt.quantization.quantizer import Quantizer
 from kerasopt.quantization.specs import Spec
@@ -45,6 +45,25 @@ class Recipe:
             self._prototype_of_weights()
         if self.spec.activations is not None:
             self.activation()
+
+    def at_least(self, bits: int) -> Recipe:
+        """Returns the recipe whose integers have `bits` bits or more.
+
+        Raises:
+            ValueError: If a quantizer does not round to them.
+        """
+        spec = dataclasses.replace(
+            self.spec,
+            weights=wider(self.spec.weights, bits),
+            activations=wider(self.spec.activations, bits),
+        )
+        # The quantizers that were made for few bits are those that have to bear more.
+        own = self.weights, self.activations
+        if own[0] is None and self.spec.weights is not None:
+            own = self._prototype_of_weights(), own[1]
+        if own[1] is None and self.spec.activations is not None and not self.spec.dynamic:
+            own = own[0], _default_of_activations(self.spec)
+        return dataclasses.replace(self, spec=spec, weights=own[0], activations=own[1])
 
     def weight(self, layer: keras.Layer, name: str, **options) -> Quantizer | None:
         """Returns a quantizer for the weight `name` of `layer`, if it is to have one."""
