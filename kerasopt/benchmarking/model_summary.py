@@ -2,11 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import keras
 
 from kerasopt.benchmarking.layer_statistics import LayerStatistics, layer_statistics
 from kerasopt.graph import require_built
+from kerasopt.quantization import RoundingErrors, measure
 from kerasopt.table import format_table
 
 _HEADER = ("Layer (type)", "Parameters", "Zeros", "Bits", "Bytes", "MACs")
@@ -20,10 +22,13 @@ class ModelSummary:
     Attributes:
         name: String, the name of the model.
         layers: Tuple of `LayerStatistics`, one for each layer with weights.
+        rounding: Dict of the path of each quantized tensor to its
+            `kerasopt.quantization.RoundingError`; `None` if there was no data to measure with.
     """
 
     name: str
     layers: tuple[LayerStatistics, ...]
+    rounding: RoundingErrors | None = None
 
     @property
     def parameters(self) -> int:
@@ -82,10 +87,13 @@ class ModelSummary:
             for row, layer in zip(rows, self.layers, strict=True):
                 row.append("-" if layer.sqnr is None else f"{layer.sqnr:.1f}")
             total.append("")
-        return f"Model: {self.name}\n\n{format_table(header, [*rows, total])}"
+        tables = [f"Model: {self.name}", format_table(header, [*rows, total])]
+        return "\n\n".join(tables + ([str(self.rounding)] if self.rounding else []))
 
 
-def summary(model: keras.Model, print_fn: Callable[[str], object] | None = None) -> ModelSummary:
+def summary(
+    model: keras.Model, print_fn: Callable[[str], object] | None = None, data: Any = None
+) -> ModelSummary:
     """Prints what each layer of a model weighs and costs.
 
     One row for each layer that has weights: its parameters, the zeros in its kernels, the bits of
@@ -110,6 +118,9 @@ def summary(model: keras.Model, print_fn: Callable[[str], object] | None = None)
     Args:
         model: A built `keras.Model`.
         print_fn: Function that receives the text, as in Keras' own `summary`. Defaults to `print`.
+        data: A batch of inputs, as the model's `call` takes them. With it, a second table has the
+            range, scale, SQNR and clipped share of every quantized weight and activation, as
+            `kerasopt.quantization.measure` finds them.
 
     Returns:
         A `ModelSummary`, which has the same figures as attributes. Layers that are called more
@@ -121,7 +132,8 @@ def summary(model: keras.Model, print_fn: Callable[[str], object] | None = None)
         ValueError: If `model` has not been built.
     """
     require_built(model)
-    report = ModelSummary(model.name, tuple(layer_statistics(model)))
+    rounding = None if data is None else measure(model, data)
+    report = ModelSummary(model.name, tuple(layer_statistics(model)), rounding)
     (print_fn or print)(str(report))
     return report
 

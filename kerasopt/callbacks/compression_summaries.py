@@ -8,7 +8,7 @@ import numpy as np
 
 from kerasopt import graph
 from kerasopt.parametrization import Parametrization
-from kerasopt.quantization import ActivationQuantizer, Quantizer, measure_weight
+from kerasopt.quantization import ActivationQuantizer, measure
 from kerasopt.sparsity import Mask
 
 # Sides in pixels: of an image, and of one weight in it.
@@ -75,14 +75,18 @@ def range_scalars(model: keras.Model) -> Iterator[tuple[str, float]]:
         yield f"scale/{tensor}", float(link.scale)
 
 
-def rounding_scalars(model: keras.Model) -> Iterator[tuple[str, float]]:
-    """Yields tag and value of the signal-to-noise ratio and the clipping of quantized weights."""
-    for path, layer, slot, link in _links(model, Quantizer):
-        if slot not in ("input", "output") and bool(link.enabled.value):
-            error = measure_weight(layer, slot, link)
-            if np.isfinite(error.sqnr):
-                yield f"sqnr/{path}/{slot}", error.sqnr
-            yield f"clipped/{path}/{slot}", error.clipped
+def rounding_scalars(model: keras.Model, data) -> Iterator[tuple[str, float]]:
+    """Yields tag and value of the signal-to-noise ratio and the clipping of quantized tensors.
+
+    Args:
+        model: The model.
+        data: A batch of its inputs, to measure activations with; `None`: weights only.
+    """
+    for tensor, error in measure(model, data).items():
+        if np.isfinite(error.sqnr):  # else its quantizer does not round yet
+            tensor = tensor.removesuffix("/output")
+            yield f"sqnr/{tensor}", error.sqnr
+            yield f"clipped/{tensor}", error.clipped
 
 
 def _links(model, kind: type[Parametrization]) -> Iterator[tuple]:

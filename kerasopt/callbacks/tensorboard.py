@@ -36,7 +36,8 @@ class TensorBoard(keras.callbacks.TensorBoard):
       activation;
     - `sqnr/<weight>`, the ratio of signal to rounding noise in decibel, and
       `clipped/<weight>`, the fraction that is outside of the range, of each
-      quantized weight;
+      quantized weight; with `sample` also `sqnr/<layer>` and `clipped/<layer>`
+      of each quantized activation;
     - `compression/stage`: 0 before any callback has begun to compress, 2 when
       all have reached their targets, 1 between.
 
@@ -48,8 +49,15 @@ class TensorBoard(keras.callbacks.TensorBoard):
 
     Args:
         *args: As in `keras.callbacks.TensorBoard`, `log_dir` first.
+        sample: A batch of inputs, as the model's `call` takes them, which it is called with at
+            the end of each epoch to measure what rounding does to activations. `None`: they are
+            not measured.
         **kwargs: As in `keras.callbacks.TensorBoard`.
     """
+
+    def __init__(self, *args, sample=None, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.sample = sample
 
     def on_train_begin(self, logs=None):
         super().on_train_begin(logs)
@@ -60,7 +68,9 @@ class TensorBoard(keras.callbacks.TensorBoard):
         model = self.model  # on JAX this brings the variables up to date
         masks = read_masks(model)
         scalars = itertools.chain(
-            mask_scalars(model, masks, self._masks), range_scalars(model), rounding_scalars(model)
+            mask_scalars(model, masks, self._masks),
+            range_scalars(model),
+            rounding_scalars(model, self.sample),
         )
         with self._train_writer.as_default():
             for tag, value in scalars:

@@ -12,7 +12,12 @@ from kerasopt.quantization.activations import (
 from kerasopt.quantization.cast import Cast
 from kerasopt.quantization.float_parts import float_parts
 from kerasopt.quantization.formats import FloatFormat, Format, wider
-from kerasopt.quantization.measurement import RoundingError, measure, measure_weight
+from kerasopt.quantization.measurement import (
+    RoundingError,
+    RoundingErrors,
+    measure,
+    measure_weight,
+)
 from kerasopt.quantization.mixed_precision import Widths, WidthSensitivity, width_sensitivity
 from kerasopt.quantization.observers import (
     KullbackLeibler,
@@ -63,6 +68,7 @@ __all__ = [
     "Recipe",
     "Rounding",
     "RoundingError",
+    "RoundingErrors",
     "Site",
     "Spec",
     "TernaryWeight",

@@ -13,6 +13,7 @@ import numpy as np
 
 from kerasopt import graph
 from kerasopt.parametrization import read_until
+from kerasopt.quantization.arrays import to_float32
 from kerasopt.quantization.cast import Cast
 from kerasopt.quantization.quantizer import Quantizer
 from kerasopt.table import format_table
@@ -28,6 +29,8 @@ class RoundingError:
         maximum: Float, the largest.
         sqnr: Float, the signal-to-quantization-noise ratio in decibel: `10 log10(sum of x^2 /
             sum of (x - y)^2)`; infinity where nothing is changed.
+        scale: Float, the largest step between neighbouring values; `None` for floating-point
+            formats, and where each batch or row has a scale of its own.
         clipped: Float, the share of values that are further from what they are rounded to than
             half a step: those outside of the range.
     """
@@ -35,6 +38,7 @@ class RoundingError:
     bits: int
     minimum: float = math.inf
     maximum: float = -math.inf
+    scale: float | None = None
     clipped: float = 0.0
     _signal: float = field(default=0.0, repr=False)
     _noise: float = field(default=0.0, repr=False)
@@ -44,7 +48,10 @@ class RoundingError:
         """Takes values, what they are rounded to, and the step between neighbours into account."""
         values, rounded = np.asarray(values, "float64"), np.asarray(rounded, "float64")
         error = np.abs(values - rounded)
-        outside = 0.0 if step is None else float((error > 0.501 * np.asarray(step)).sum())
+        outside = 0.0
+        if step is not None:
+            self.scale = float(np.max(step))
+            outside = float((error > 0.501 * np.asarray(step)).sum())
         self.clipped = (self.clipped * self._count + outside) / (self._count + values.size)
         self._count += values.size
         self._signal += float((values**2).sum())
@@ -63,13 +70,14 @@ class RoundingErrors(dict):
     """Dict of the path of a tensor to its `RoundingError`. `str` of it is a Markdown table."""
 
     def __str__(self) -> str:
-        header = ("Tensor", "Bits", "Minimum", "Maximum", "SQNR (dB)", "Clipped")
+        header = ("Tensor", "Bits", "Minimum", "Maximum", "Scale", "SQNR (dB)", "Clipped")
         rows = [
             (
                 path,
                 str(each.bits),
                 f"{each.minimum:.4g}",
                 f"{each.maximum:.4g}",
+                "-" if each.scale is None else f"{each.scale:.4g}",
                 f"{each.sqnr:.1f}",
                 f"{each.clipped:.2%}",
             )
@@ -121,8 +129,8 @@ def measure_weight(
     """Returns the `RoundingError` of a weight by its quantizer, as it is now."""
     rounding = into or RoundingError(quantizer.bits)
     value = read_until(layer, slot, quantizer)
-    step = None if isinstance(quantizer, Cast) else _array(quantizer.codes(value)[1])
-    rounding.add(_array(value), _array(quantizer(value)), step)
+    step = None if isinstance(quantizer, Cast) else to_float32(quantizer.codes(value)[1])
+    rounding.add(to_float32(value), to_float32(quantizer(value)), step)
     return rounding
 
 
@@ -136,7 +144,7 @@ def _recorded(activations: dict[Any, RoundingError]) -> Iterator[None]:
         def record(inputs, **kwargs):
             outputs = call(inputs, **kwargs)
             step = getattr(link, "scale", None)
-            rounding.add(_array(inputs), _array(outputs), step)
+            rounding.add(to_float32(inputs), to_float32(outputs), step)
             return outputs
 
         return record
@@ -148,7 +156,3 @@ def _recorded(activations: dict[Any, RoundingError]) -> Iterator[None]:
     finally:
         for link in activations:
             vars(link).pop("call", None)
-
-
-def _array(tensor) -> np.ndarray:
-    return keras.ops.convert_to_numpy(tensor)

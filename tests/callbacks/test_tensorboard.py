@@ -56,7 +56,7 @@ def run(tmp_path_factory):
         epochs=4,
         verbose=0,
         callbacks=[
-            ko.callbacks.TensorBoard(directory),
+            ko.callbacks.TensorBoard(directory, sample=x[:4]),
             ko.callbacks.Curriculum(data, end="50%"),
             ko.callbacks.Pruning(ko.schedules.Linear(0.0, 0.5, begin=3, end=6)),
             ko.callbacks.QuantizationAware(begin=9),
@@ -83,6 +83,17 @@ def test_ranges(run):
         assert values.keys() == {0, 1, 2, 3}
         assert values[3] == pytest.approx(float(getattr(observer, name)), rel=1e-5)
     assert tags["range/conv/input/minimum"][0] < 0 < tags["range/conv/input/maximum"][0]
+
+
+def test_noise_and_clipping_of_weights_and_activations(run):
+    tags, model, _ = run
+    measured = ko.quantization.measure(model, models.data(model)[0][:4])
+    for tensor in ("classifier", "conv/input", "conv/kernel"):
+        path = "classifier/output" if tensor == "classifier" else tensor
+        # Values are rounded from the end of the third epoch on.
+        assert tags[f"sqnr/{tensor}"].keys() == tags[f"clipped/{tensor}"].keys() == {2, 3}
+        assert tags[f"sqnr/{tensor}"][3] == pytest.approx(measured[path].sqnr, rel=1e-4)
+        assert tags[f"clipped/{tensor}"][3] == pytest.approx(measured[path].clipped)
 
 
 def test_the_stage_of_all_callbacks(run):

@@ -78,3 +78,18 @@ def test_the_summary_shows_it():
     assert rows[2].endswith("| SQNR (dB) |")
     assert float(rows[4].split("|")[-2]) == pytest.approx(measure(made)["a/kernel"].sqnr, abs=0.06)
     assert "SQNR" not in str(ko.summary(model, print_fn=lambda text: None))
+
+
+def test_the_summary_has_activations_where_there_is_data():
+    model, made = quantized()
+    report = ko.summary(made, print_fn=lambda text: None, data=X)
+    assert report.rounding == measure(made, X)
+    assert str(report).endswith(str(measure(made, X)))
+    assert str(ko.summary(model, print_fn=lambda text: None, data=X)).count("| Layer") == 1
+
+
+def test_the_scale_is_that_of_the_quantizer():
+    _, made = quantized()
+    found, layer = measure(made, X), made.layers[0]
+    assert found["a/output"].scale == layer.parametrizations["output"][0].scale
+    assert found["a/kernel"].scale == pytest.approx(np.abs(layer.kernel.numpy()).max() / 127)

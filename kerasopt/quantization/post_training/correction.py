@@ -5,6 +5,7 @@ import numpy as np
 
 from kerasopt import graph
 from kerasopt.parametrization import read_input, read_until
+from kerasopt.quantization.arrays import to_float32
 from kerasopt.quantization.batches import batches_of
 from kerasopt.quantization.post_training.clipping import has_grid
 from kerasopt.quantization.post_training.products import Products
@@ -54,10 +55,10 @@ def correct(
         products = Products(layer)
         float_rows = products.rows([tensor for (tensor,) in step.float_inputs], ROWS)
         rows = products.rows([read_input(layer, tensor) for (tensor,) in step.inputs], ROWS)
-        target = float_rows @ products.columns(_array(step.float_node.operation.kernel))
+        target = float_rows @ products.columns(to_float32(step.float_node.operation.kernel))
         _round(layer, quantizer, products, rounding, rows, target)
         if bias_correction:
-            error = target - rows @ products.columns(_array(layer.kernel))
+            error = target - rows @ products.columns(to_float32(layer.kernel))
             _move_bias(layer, norms.get(id(layer)), error.mean(axis=1).ravel())
         progress.add(1)
 
@@ -74,8 +75,8 @@ def _quantizer(layer) -> WeightQuantizer | None:
 def _round(layer, quantizer, products, rounding, rows, target):
     weight = read_until(layer, "kernel", quantizer)
     _, scale, _ = quantizer.codes(weight)
-    scale = np.broadcast_to(_array(scale), weight.shape)
-    weight = _array(weight)
+    scale = np.broadcast_to(to_float32(scale), weight.shape)
+    weight = to_float32(weight)
     codes = rounding.codes(
         products.columns(weight), products.columns(scale), quantizer.format, rows, target
     )
@@ -89,11 +90,11 @@ def _with_extremes(codes, weight, quantizer):
     The scale of a stored weight is found from its largest magnitude, so that one has to stand.
     """
     split, format = quantizer.channels.split, quantizer.format
-    codes, values = np.array(split(codes.astype("float32"))), _array(split(weight))
+    codes, values = np.array(split(codes.astype("float32"))), to_float32(split(weight))
     places = np.abs(values).argmax(axis=0), np.arange(codes.shape[1])
     lacks = np.abs(codes).max(axis=0) < format.maximum
     codes[places] = np.where(lacks, np.sign(values[places]) * format.maximum, codes[places])
-    return _array(quantizer.channels.merge(codes))
+    return to_float32(quantizer.channels.merge(codes))
 
 
 def _move_bias(layer, normalization, error):
@@ -102,7 +103,3 @@ def _move_bias(layer, normalization, error):
         layer.bias.assign_add(error)
     elif normalization is not None:
         normalization.operation.moving_mean.assign_sub(error)
-
-
-def _array(tensor) -> np.ndarray:
-    return np.asarray(keras.ops.convert_to_numpy(tensor), "float32")

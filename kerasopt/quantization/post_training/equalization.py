@@ -7,6 +7,7 @@ import numpy as np
 
 from kerasopt import graph
 from kerasopt.graph import Group
+from kerasopt.quantization.arrays import to_float32
 from kerasopt.quantization.post_training.products import Products
 
 _SWEEPS = 10
@@ -73,25 +74,25 @@ def _is_homogeneous(group):
 def _equalize(first, second):
     made, read = first.anchor.operation, second.anchor.operation
     normalization = first.batch_normalization and first.batch_normalization.operation
-    before = np.abs(Products(made).columns(_array(made.kernel))).max(axis=1).ravel()
+    before = np.abs(Products(made).columns(to_float32(made.kernel))).max(axis=1).ravel()
     if normalization is not None:
-        deviation = np.sqrt(_array(normalization.moving_variance) + normalization.epsilon)
-        before = before * np.abs(_array(normalization.gamma)) / deviation
-    after = _by_input(np.abs(_array(read.kernel)), read)
+        deviation = np.sqrt(to_float32(normalization.moving_variance) + normalization.epsilon)
+        before = before * np.abs(to_float32(normalization.gamma)) / deviation
+    after = _by_input(np.abs(to_float32(read.kernel)), read)
     alive = (before > 0) & (after > 0)
     factor = np.where(alive, np.sqrt(before / np.where(alive, after, 1)), 1).astype("float32")
     if normalization is not None:
         scaled = (normalization.gamma, normalization.beta)
     else:
         kernel = Products(made)
-        columns = kernel.columns(_array(made.kernel))
+        columns = kernel.columns(to_float32(made.kernel))
         divided = columns / factor.reshape(columns.shape[0], 1, -1)
         made.kernel.assign(kernel.weight(divided))
         scaled = (made.bias,) if made.use_bias else ()
     for variable in scaled:
-        variable.assign(_array(variable) / factor)
+        variable.assign(to_float32(variable) / factor)
     inputs = graph.kernel_layout(read, "kernel").inputs
-    read.kernel.assign(_array(read.kernel) * _along(factor, read, inputs))
+    read.kernel.assign(to_float32(read.kernel) * _along(factor, read, inputs))
 
 
 def _by_input(magnitudes, layer):
@@ -105,7 +106,3 @@ def _along(factor, layer, inputs):
     shape = [1] * len(layer.kernel.shape)
     shape[inputs[0]] = -1
     return factor.reshape(shape)
-
-
-def _array(tensor) -> np.ndarray:
-    return np.asarray(keras.ops.convert_to_numpy(tensor), "float32")
