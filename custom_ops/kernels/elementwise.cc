@@ -103,6 +103,37 @@ void FakeQuantizeGradient(const float* upstream, const float* x, int64_t count,
   });
 }
 
+void FakeQuantizeGradients(const float* upstream, const float* x, int64_t count,
+                           const QuantizationGrid& grid, float* out, float* by_scale,
+                           float* clamped, const ParallelFor& parallel_for) {
+  const auto gradients = Kernels().loops.fake_quantize_gradients[grid.per_channel()];
+  // Blocks do not depend on the number of threads, and are added up one after another.
+  const int64_t channels = grid.channels();
+  const int64_t row = grid.per_channel() ? channels : std::min(kChunk, count);
+  const int64_t block = std::max<int64_t>(kChunk / row, 1) * row;
+  const int64_t blocks = (count + block - 1) / block;
+  std::vector<float> sums(blocks * 2 * channels, 0.0f);
+  parallel_for.run(blocks, block, [&](int64_t begin, int64_t end) {
+    for (int64_t b = begin; b < end; ++b) {
+      float* own = sums.data() + b * 2 * channels;
+      const int64_t stop = std::min((b + 1) * block, count);
+      for (int64_t first = b * block; first < stop; first += row) {
+        gradients(upstream + first, x + first, std::min(row, stop - first), grid.grid(),
+                  out + first, own, own + channels);
+      }
+    }
+  });
+  for (int64_t c = 0; c < channels; ++c) {
+    double scale_sum = 0, clamped_sum = 0;
+    for (int64_t b = 0; b < blocks; ++b) {
+      scale_sum += sums[(2 * b) * channels + c];
+      clamped_sum += sums[(2 * b + 1) * channels + c];
+    }
+    by_scale[c] = static_cast<float>(scale_sum);
+    clamped[c] = static_cast<float>(clamped_sum);
+  }
+}
+
 void MinMax(const float* x, int64_t count, float* min, float* max,
             const ParallelFor& parallel_for) {
   const LoopKernels& loops = Kernels().loops;

@@ -47,6 +47,13 @@ void FakeQuantize(const float* x, int64_t count, const QuantizationGrid& grid, f
 void FakeQuantizeGradient(const float* upstream, const float* x, int64_t count,
                           const QuantizationGrid& grid, float* out,
                           const ParallelFor& parallel_for);
+// The same, with the sums for each channel, or for all values, of
+//   by_scale: upstream * (q - x / scale) where q was not clamped, upstream * q where it was,
+//   clamped: upstream where q was clamped,
+// in which q is the integer less the zero point. The order of summation is fixed.
+void FakeQuantizeGradients(const float* upstream, const float* x, int64_t count,
+                           const QuantizationGrid& grid, float* out, float* by_scale,
+                           float* clamped, const ParallelFor& parallel_for);
 void MinMax(const float* x, int64_t count, float* min, float* max,
             const ParallelFor& parallel_for);
 

@@ -67,6 +67,10 @@ struct LoopKernels {
   void (*fake_quantize[2])(const float* x, int64_t count, Grid grid, float* out);
   void (*fake_quantize_gradient[2])(const float* upstream, const float* x, int64_t count,
                                     Grid grid, float* out);
+  // That, and the sums that the gradients of a learned scale are made of are added to by_scale and
+  // clamped: of all values to the first one, or of each value to its own.
+  void (*fake_quantize_gradients[2])(const float* upstream, const float* x, int64_t count,
+                                     Grid grid, float* out, float* by_scale, float* clamped);
   // Widens [*min, *max] to hold x; both become NaN if x holds one.
   void (*min_max)(const float* x, int64_t count, float* min, float* max);
 };

@@ -117,46 +117,60 @@ class QuantizeOp : public OpKernel {
   int32_t zero_point_;
 };
 
-// Forward: inputs x, scale, zero_point. Gradient: the upstream gradient before them.
-template <bool kGradient>
-class FakeQuantizeOp : public OpKernel {
+// What fake quantization and its gradients share: inputs x, scale and zero_point, in the
+// gradients after that of the result.
+class FakeQuantizeKernel : public OpKernel {
  public:
-  explicit FakeQuantizeOp(OpKernelConstruction* context) : OpKernel(context) {
+  explicit FakeQuantizeKernel(OpKernelConstruction* context)
+      : OpKernel(context), first_(context->num_inputs() - 3) {
     OP_REQUIRES_OK(context, GetIntegerAttr(context, "qmin", -32768, 65535, &qmin_));
     OP_REQUIRES_OK(context, GetIntegerAttr(context, "qmax", qmin_ + 1, 65535, &qmax_));
   }
 
   void Compute(OpKernelContext* context) override {
-    const int first = kGradient ? 1 : 0;
-    const Tensor &x = context->input(first), &scale = context->input(first + 1),
-                 &zero_point = context->input(first + 2);
+    const Tensor& scale = context->input(first_ + 1);
     if (scale.dims() == 0 && scale.scalar<float>()() == 0.0f) {  // switched off
       context->set_output(0, context->input(0));
-      return;
+      return SetSums(context, scale.shape());
     }
+    const Tensor& x = context->input(first_);
     OP_REQUIRES_OK(context, CheckScale(x, scale));
-    OP_REQUIRES_OK(context, CheckZeroPoint(scale, zero_point));
+    OP_REQUIRES_OK(context, CheckZeroPoint(scale, context->input(first_ + 2)));
     OP_REQUIRES(context, context->input(0).shape() == x.shape(),
                 InvalidArgument("upstream and x must have the same shape. Received: ",
                                 context->input(0).shape().DebugString(), " and ",
                                 x.shape().DebugString()));
     Tensor* y;
     OP_REQUIRES_OK(context, context->forward_input_or_allocate_output({0}, 0, x.shape(), &y));
-    if (x.NumElements() == 0) return;
-    const QuantizationGrid grid(scale.flat<float>().data(), scale.NumElements(),
-                                zero_point.flat<float>().data(), zero_point.NumElements(), qmin_,
-                                qmax_);
-    const float* input = context->input(0).flat<float>().data();
-    float* out = y->flat<float>().data();
-    if constexpr (kGradient) {
-      FakeQuantizeGradient(input, x.flat<float>().data(), x.NumElements(), grid, out,
-                           ParallelForOf(context));
-    } else {
-      FakeQuantize(input, x.NumElements(), grid, out, ParallelForOf(context));
+    if (x.NumElements() == 0) return SetSums(context, scale.shape());
+    Run(context, y->flat<float>().data());
+  }
+
+ protected:
+  const float* Values(OpKernelContext* context, int input) const {
+    return context->input(input).flat<float>().data();
+  }
+
+  QuantizationGrid GridOf(OpKernelContext* context) const {
+    return QuantizationGrid(Values(context, first_ + 1),
+                            context->input(first_ + 1).NumElements(),
+                            Values(context, first_ + 2),
+                            context->input(first_ + 2).NumElements(), qmin_, qmax_);
+  }
+
+  // Writes the values of output 0, and the other outputs.
+  virtual void Run(OpKernelContext* context, float* out) = 0;
+
+ private:
+  // Sets the outputs after the first to zeros.
+  void SetSums(OpKernelContext* context, const TensorShape& shape) const {
+    for (int i = 1; i < context->num_outputs(); ++i) {
+      Tensor* sums;
+      OP_REQUIRES_OK(context, context->allocate_output(i, shape, &sums));
+      sums->flat<float>().setZero();
     }
   }
 
- private:
   Status CheckZeroPoint(const Tensor& scale, const Tensor& zero_point) const {
     if (zero_point.dims() > 1 ||
         (zero_point.NumElements() != 1 && zero_point.NumElements() != scale.NumElements())) {
@@ -174,7 +188,46 @@ class FakeQuantizeOp : public OpKernel {
     return absl::OkStatus();
   }
 
+  const int first_;
   int32_t qmin_, qmax_;
+};
+
+class FakeQuantizeOp : public FakeQuantizeKernel {
+ public:
+  using FakeQuantizeKernel::FakeQuantizeKernel;
+
+ protected:
+  void Run(OpKernelContext* context, float* out) override {
+    FakeQuantize(Values(context, 0), context->input(0).NumElements(), GridOf(context), out,
+                 ParallelForOf(context));
+  }
+};
+
+class FakeQuantizeGradientOp : public FakeQuantizeKernel {
+ public:
+  using FakeQuantizeKernel::FakeQuantizeKernel;
+
+ protected:
+  void Run(OpKernelContext* context, float* out) override {
+    FakeQuantizeGradient(Values(context, 0), Values(context, 1), context->input(1).NumElements(),
+                         GridOf(context), out, ParallelForOf(context));
+  }
+};
+
+class FakeQuantizeGradientsOp : public FakeQuantizeKernel {
+ public:
+  using FakeQuantizeKernel::FakeQuantizeKernel;
+
+ protected:
+  void Run(OpKernelContext* context, float* out) override {
+    Tensor *by_scale, *clamped;
+    const TensorShape& shape = context->input(2).shape();
+    OP_REQUIRES_OK(context, context->allocate_output(1, shape, &by_scale));
+    OP_REQUIRES_OK(context, context->allocate_output(2, shape, &clamped));
+    FakeQuantizeGradients(Values(context, 0), Values(context, 1), context->input(1).NumElements(),
+                          GridOf(context), out, by_scale->flat<float>().data(),
+                          clamped->flat<float>().data(), ParallelForOf(context));
+  }
 };
 
 class MinMaxOp : public OpKernel {
@@ -200,8 +253,9 @@ class MinMaxOp : public OpKernel {
 KERASOPT_REGISTER_CPU("KerasoptQuantizedAdd", QuantizedAddOp);
 KERASOPT_REGISTER_CPU("KerasoptQuantizedMean", QuantizedMeanOp);
 KERASOPT_REGISTER_CPU("KerasoptQuantize", QuantizeOp);
-KERASOPT_REGISTER_CPU("KerasoptFakeQuantize", FakeQuantizeOp<false>);
-KERASOPT_REGISTER_CPU("KerasoptFakeQuantizeGrad", FakeQuantizeOp<true>);
+KERASOPT_REGISTER_CPU("KerasoptFakeQuantize", FakeQuantizeOp);
+KERASOPT_REGISTER_CPU("KerasoptFakeQuantizeGrad", FakeQuantizeGradientOp);
+KERASOPT_REGISTER_CPU("KerasoptFakeQuantizeGradients", FakeQuantizeGradientsOp);
 KERASOPT_REGISTER_CPU("KerasoptMinMax", MinMaxOp);
 
 }  // namespace

@@ -188,6 +188,22 @@ REGISTER_OP("KerasoptFakeQuantizeGrad")
     .Attr("qmax: int = 127")
     .SetShapeFn(AddShape);
 
+REGISTER_OP("KerasoptFakeQuantizeGradients")
+    .Input("upstream: float32")
+    .Input("x: float32")
+    .Input("scale: float32")
+    .Input("zero_point: float32")
+    .Output("dx: float32")
+    .Output("by_scale: float32")
+    .Output("clamped: float32")
+    .Attr("qmin: int = -128")
+    .Attr("qmax: int = 127")
+    .SetShapeFn([](InferenceContext* c) {
+      c->set_output(1, c->input(2));
+      c->set_output(2, c->input(2));
+      return AddShape(c);
+    });
+
 REGISTER_OP("KerasoptMinMax")
     .Input("x: float32")
     .Output("min: float32")

@@ -1,6 +1,7 @@
 // XLA kernels of the operations without weights.
 
 #include <limits>
+#include <numeric>
 #include <vector>
 
 #include "invalid_argument.h"
@@ -113,7 +114,10 @@ class XlaQuantize : public XlaOpKernel {
   int32_t zero_point_;
 };
 
-template <bool kGradient>
+// Fake quantization, the gradient for its input, and the sums for that of a learned scale.
+enum class FakeQuantization { kForward, kGradient, kGradients };
+
+template <FakeQuantization kWhat>
 class XlaFakeQuantize : public XlaOpKernel {
  public:
   explicit XlaFakeQuantize(OpKernelConstruction* context) : XlaOpKernel(context) {
@@ -122,23 +126,44 @@ class XlaFakeQuantize : public XlaOpKernel {
   }
 
   void Compile(XlaOpKernelContext* context) override {
-    const int first = kGradient ? 1 : 0;
-    const xla::XlaOp x = context->Input(first);
+    const int first = kWhat == FakeQuantization::kForward ? 0 : 1;
+    const xla::XlaOp x = context->Input(first), passed = context->Input(0);
     const auto shape = InputDimensions(context, first);
     const xla::XlaOp scale = BroadcastHidden(context, first + 1, shape);
     const xla::XlaOp zero_point = BroadcastHidden(context, first + 2, shape);
-    const xla::XlaOp q = xla::RoundNearestEven(x / scale) + zero_point;
+    const xla::XlaOp scaled = x / scale, zeros = xla::ZerosLike(x);
+    const xla::XlaOp is_off = xla::Eq(scale, zeros);  // a scale of zero switches rounding off
+    const xla::XlaOp q = xla::RoundNearestEven(scaled) + zero_point;
     const xla::XlaOp clipped = xla::Clamp(Scalar(x, static_cast<float>(qmin_)), q,
                                           Scalar(x, static_cast<float>(qmax_)));
-    const xla::XlaOp passed = context->Input(0);
-    const xla::XlaOp y =
-        kGradient ? xla::Select(xla::Eq(clipped, q), passed, xla::ZerosLike(passed))
-                  : xla::Select(xla::Ne(x, x), x, (clipped - zero_point) * scale);
-    // A scale of zero switches rounding off.
-    context->SetOutput(0, xla::Select(xla::Eq(scale, xla::ZerosLike(scale)), passed, y));
+    if constexpr (kWhat == FakeQuantization::kForward) {
+      const xla::XlaOp y = xla::Select(xla::Ne(x, x), x, (clipped - zero_point) * scale);
+      context->SetOutput(0, xla::Select(is_off, passed, y));
+      return;
+    }
+    const xla::XlaOp inside = xla::Or(xla::Eq(clipped, q), is_off);
+    context->SetOutput(0, xla::Select(inside, passed, zeros));
+    if constexpr (kWhat == FakeQuantization::kGradients) {
+      const xla::XlaOp rounded = clipped - zero_point;
+      const xla::XlaOp error = xla::Select(inside, rounded - scaled, rounded);
+      SetSum(context, 1, xla::Select(is_off, zeros, passed * error));
+      SetSum(context, 2, xla::Select(inside, zeros, passed));
+    }
   }
 
  private:
+  // The sum of all values that share a scale, in the shape of the scales.
+  static void SetSum(XlaOpKernelContext* context, int output, xla::XlaOp values) {
+    const xla::Shape scales = *context->InputXlaShape(2);
+    std::vector<int64_t> axes(InputDimensions(context, 1).size());
+    std::iota(axes.begin(), axes.end(), 0);
+    if (xla::ShapeUtil::ElementsIn(scales) > 1) axes.pop_back();
+    xla::XlaBuilder* builder = values.builder();
+    const xla::XlaOp sum = xla::Reduce(values, xla::Zero(builder, xla::F32),
+                                       xla::CreateScalarAddComputation(xla::F32, builder), axes);
+    context->SetOutput(output, xla::Reshape(sum, InputDimensions(context, 2)));
+  }
+
   int32_t qmin_, qmax_;
 };
 
@@ -169,8 +194,10 @@ class XlaMinMax : public XlaOpKernel {
 KERASOPT_REGISTER_XLA("KerasoptQuantizedAdd", XlaQuantizedAdd);
 KERASOPT_REGISTER_XLA("KerasoptQuantizedMean", XlaQuantizedMean);
 KERASOPT_REGISTER_XLA("KerasoptQuantize", XlaQuantize);
-KERASOPT_REGISTER_XLA("KerasoptFakeQuantize", XlaFakeQuantize<false>);
-KERASOPT_REGISTER_XLA("KerasoptFakeQuantizeGrad", XlaFakeQuantize<true>);
+KERASOPT_REGISTER_XLA("KerasoptFakeQuantize", XlaFakeQuantize<FakeQuantization::kForward>);
+KERASOPT_REGISTER_XLA("KerasoptFakeQuantizeGrad", XlaFakeQuantize<FakeQuantization::kGradient>);
+KERASOPT_REGISTER_XLA("KerasoptFakeQuantizeGradients",
+                      XlaFakeQuantize<FakeQuantization::kGradients>);
 KERASOPT_REGISTER_XLA("KerasoptMinMax", XlaMinMax);
 
 }  // namespace

@@ -23,16 +23,18 @@ import kerasopt as ko
 RATE, EPOCHS, CALIBRATION = 5e-4, 2, 200
 RUNS = [
     *("float", "int8", "int8+lsq", "int8_dynamic", "int8_weight_only", "int16x8"),
-    *("int4_weight_only", "int4_weight_only+lsq", "int4", "int4+lsq", "int4+pact"),
+    *("int4_weight_only", "int4_weight_only+lsq", "int4_weight_only+progressive"),
+    *("int4", "int4+lsq", "int4+pact"),
     *("ternary_weight_only", "ternary", "binary_weight_only", "binary_int8"),
     *("post:int8", "post:int4_weight_only", "post:int4_weight_only+adaround+bias"),
-    *("pruned", "pruned>int8", "pruned>post:int8"),
+    *("pruned", "pruned>int8", "pruned>post:int8", "pruned>float>post:int8"),
 ]
 WARM_UP = {"begin": "20%"}
 # Arguments of `QuantizationAware` for what may follow a spec.
 QUANTIZERS = {
     "lsq": {"weight_quantizer": "lsq", "activation_quantizer": "lsq", **WARM_UP},
     "pact": {"weight_quantizer": "lsq", "activation_quantizer": "pact", **WARM_UP},
+    "progressive": {"progressive": [(8, "30%"), (6, "50%")]},
     "approximate": {"weight_quantizer": ko.quantization.BinaryWeight(gradient="approximate")},
 }
 CORRECTIONS = {"adaround": {"rounding": "adaround"}, "bias": {"bias_correction": True}}
@@ -70,20 +72,20 @@ def evaluated(model, data):
 
 
 def run(folder, data, method, seed):
-    """Returns the accuracy of one run."""
+    """Returns the accuracy of one run, after the last of its stages."""
     keras.utils.set_random_seed(seed)
     model = task.network(keras)
     task.load_weights(model, task.weights_file(folder, seed))
-    if method.startswith("pruned"):
-        accuracy = pruned(model, data, folder / f"pruned-{seed}.npz")
-        _, _, method = method.partition(">")
-        if not method:
-            return accuracy
-    if method == "float":
-        return task.train(keras, model, data, EPOCHS, RATE)["accuracy"]
-    if method.startswith("post:"):
-        return post_training(model, data, method.removeprefix("post:"))
-    return trained(model, data, method)
+    for stage in method.split(">"):
+        if stage == "pruned":
+            accuracy = pruned(model, data, folder / f"pruned-{seed}.npz")
+        elif stage == "float":
+            accuracy = task.train(keras, model, data, EPOCHS, RATE)["accuracy"]
+        elif stage.startswith("post:"):
+            accuracy = post_training(model, data, stage.removeprefix("post:"))
+        else:
+            accuracy = trained(model, data, stage)
+    return accuracy
 
 
 def pruned(model, data, file):
@@ -118,7 +120,12 @@ def table(folder):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--folder", type=Path, required=True, help="of the weights and results")
-    parser.add_argument("--runs", nargs="*", default=RUNS, help="[pruned>][post:]spec[+option]")
+    parser.add_argument(
+        "--runs",
+        nargs="*",
+        default=RUNS,
+        help="stages, with > between them: pruned, float, [post:]spec[+option]",
+    )
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--table", action="store_true", help="print the results in Markdown")
     arguments = parser.parse_args()

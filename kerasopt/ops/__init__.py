@@ -4,7 +4,13 @@ Every function exists as `keras.ops` reference and, under the TensorFlow backend
 native library; all give the same bits. See `kerasopt.ops.native` for which one runs.
 """
 
-from kerasopt.ops.affine import dequantize, fake_quantize, min_max, quantize
+from kerasopt.ops.affine import (
+    dequantize,
+    fake_quantize,
+    fake_quantize_gradients,
+    min_max,
+    quantize,
+)
 from kerasopt.ops.contractions import (
     quantized_conv2d,
     quantized_depthwise_conv2d,
@@ -15,6 +21,7 @@ from kerasopt.ops.elementwise import quantized_add, quantized_mean
 __all__ = [
     "dequantize",
     "fake_quantize",
+    "fake_quantize_gradients",
     "min_max",
     "quantize",
     "quantized_add",

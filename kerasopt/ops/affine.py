@@ -109,6 +109,50 @@ def fake_quantize(
     return library.kerasopt_fake_quantize(x, scale, zero_point, qmin=qmin, qmax=qmax)
 
 
+def fake_quantize_gradients(
+    upstream: Any, x: Any, scale: Any, zero_point: Any = 0.0, *, qmin: int = -128, qmax: int = 127
+) -> tuple[Any, Any, Any]:
+    """Return what the gradients of `fake_quantize` with a learned scale are made of.
+
+    With `q = round_half_even(x / scale)` and its clamped value `c`, both less the zero point,
+
+        dx = upstream where q = c, else 0
+        by_scale = sum of upstream * (q - x / scale) where q = c, of upstream * c elsewhere
+        clamped = sum of upstream where q != c
+
+    in one pass. The sums are over all values that share a scale.
+
+    ```python
+    x = np.array([0.3, 99.0], "float32")
+    kerasopt.ops.fake_quantize_gradients(np.ones_like(x), x, np.float32(0.25))
+    # [1.0, 0.0], 126.8, 1.0
+    ```
+
+    Args:
+        upstream: float32 tensor of the shape of `x`, the gradient with respect to the result.
+        x: As in `fake_quantize`.
+        scale: As in `fake_quantize`.
+        zero_point: As in `fake_quantize`.
+        qmin: As in `fake_quantize`.
+        qmax: As in `fake_quantize`.
+
+    Returns:
+        `dx`, a float32 tensor of the shape of `x`, and `by_scale` and `clamped`, of the shape of
+        `scale`. The sums of the native op have the same bits for every instruction set and number
+        of threads; other paths add in another order.
+
+    Raises:
+        tf.errors.InvalidArgumentError: As in `fake_quantize`.
+    """
+    library = native.library_for(x)
+    if library is None:
+        return reference.fake_quantize_gradients(upstream, x, scale, zero_point, qmin, qmax)
+    dx, by_scale, clamped = library.kerasopt_fake_quantize_gradients(
+        upstream, x, scale, zero_point, qmin=qmin, qmax=qmax
+    )
+    return dx, by_scale, clamped
+
+
 def min_max(x: Any) -> tuple[Any, Any]:
     """Return the smallest and the largest value of a float32 tensor, in one pass over it.
 

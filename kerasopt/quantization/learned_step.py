@@ -2,16 +2,58 @@
 
 import keras
 
+from kerasopt import ops
+from kerasopt.parametrization import with_gradient_of
 from kerasopt.quantization.formats import Format
 
-# Below this a step is no longer moved: it would cross zero.
-SMALLEST_STEP = 1e-9
+# As large a share of where it began is left of a step at least: it would cross zero.
+_SMALLEST_RATIO = 1e-4
 
 
-def round_with_learned_step(values, step, offset, format: Format, slowness):
+class LearnedNumber:
+    """Numbers that an optimizer moves in units of their own.
+
+        value = unit * ratio
+
+    The ratio is what is trained. With a gradient g for the value it gets `g / unit`: so SGD moves
+    the value by `learning_rate * g`, and Adam, whose steps are as large as the learning rate
+    whatever the gradient, by that share of the unit, and not by more than a small step is large.
+
+    Args:
+        quantizer: The layer whose variables they are.
+        name: String.
+        shape: Tuple of integers.
+
+    Attributes:
+        ratio: Trainable float32 variable.
+    """
+
+    def __init__(self, quantizer: keras.Layer, name: str, shape=()):
+        options = {"shape": shape, "initializer": "ones", "autocast": False}
+        self.unit = quantizer.add_weight(trainable=False, name=f"{name}_unit", **options)
+        self.ratio = quantizer.add_weight(name=name, **options)
+
+    def start(self, value, unit) -> None:
+        """Sets the value, and what it is moved in."""
+        self.unit.assign(unit)
+        self.ratio.assign(value / unit)
+
+    def value(self, slowness=1.0):
+        """Returns the numbers as a tensor, whose gradient is divided by `slowness`."""
+        unit = keras.ops.convert_to_tensor(self.unit)
+        value = unit * self.ratio
+        return with_gradient_of(value / (slowness * unit * unit), value)
+
+
+def positive(step: LearnedNumber, slowness=1.0):
+    """Returns the value of a step, which is to stay above zero."""
+    smallest = keras.ops.convert_to_tensor(step.unit) * _SMALLEST_RATIO
+    return keras.ops.maximum(step.value(slowness), smallest)
+
+
+def round_with_learned_step(values, step, zero_point, offset, format: Format, enabled):
     """Rounds values to integers, with gradients for the step and the offset.
 
-        z = clamp(rint(minimum - offset / step)), or 0 if symmetric
         q = clamp(rint(x / step) + z)
         y = (q - z) * step
 
@@ -22,15 +64,13 @@ def round_with_learned_step(values, step, offset, format: Format, slowness):
     | dy/dstep, asymmetric | q - z - x / step | q - minimum |
     | dy/doffset | 0 | 1 |
 
-    The gradients of step and offset are divided by `slowness`.
-
     Args:
         values: Float32 tensor.
         step: Float32 tensor: a scalar, or of the last axis of `values`. Positive.
+        zero_point: Float32 tensor of this shape, z.
         offset: Float32 scalar tensor, what the lowest integer stands for, of at most 0.
         format: A `Format`.
-        slowness: Positive float32 scalar tensor, `sqrt(N * Q)` in the paper, with N values
-            that share a step, and the largest integer Q.
+        enabled: Boolean scalar tensor; if false, the values are returned as they are.
 
     Returns:
         Float32 tensor of the shape of `values`.
@@ -41,36 +81,26 @@ def round_with_learned_step(values, step, offset, format: Format, slowness):
         - Bhalgat et al., "LSQ+: Improving low-bit quantization through learnable offsets and
           better initialization" (2020, https://arxiv.org/abs/2004.09576), equations 4 to 6.
     """
-    ops = keras.ops
-    low, high = float(format.minimum), float(format.maximum)
+    zeros, limits = keras.ops.zeros_like, {"qmin": format.minimum, "qmax": format.maximum}
 
-    def zero(step, offset):
-        if format.symmetric:
-            return ops.zeros_like(step)
-        return ops.clip(ops.round(low - offset / step), low, high)
-
-    @ops.custom_gradient
-    def rounded(values, step, offset, slowness):
-        zero_point = zero(step, offset)
-        codes = ops.clip(ops.round(values / step) + zero_point, low, high)
+    @keras.ops.custom_gradient
+    def rounded(values, step, zero_point, offset, enabled):
+        scale = step * enabled  # rounding is off at a scale of 0
 
         def grad(*args, upstream=None):
             if upstream is None:
                 (upstream,) = args
-            scaled = values / step
-            inside = ops.equal(codes, ops.round(scaled) + zero_point)
-            base = 0.0 if format.symmetric else low
-            by_step = ops.where(inside, codes - zero_point - scaled, codes - base)
-            axes = tuple(range(len(values.shape) - len(step.shape)))
-            clamped = ops.where(inside, ops.zeros_like(upstream), upstream)
-            return (
-                upstream - clamped,
-                ops.sum(upstream * by_step, axis=axes) / slowness,
-                ops.zeros_like(offset) if format.symmetric else ops.sum(clamped) / slowness,
-                ops.zeros_like(slowness),
+            passed, by_step, clamped = ops.fake_quantize_gradients(
+                upstream, values, scale, zero_point, **limits
             )
+            if format.symmetric:
+                by_offset = zeros(offset)
+            else:
+                by_step = by_step + (zero_point - format.minimum) * clamped
+                by_offset = clamped
+            return passed, by_step, zeros(zero_point), by_offset, zeros(enabled)
 
-        return (codes - zero_point) * step, grad
+        return ops.fake_quantize(values, scale, zero_point, **limits), grad
 
-    # Not variables: TensorFlow takes those for something that the function closes over.
-    return rounded(values, step + 0.0, offset + 0.0, slowness)
+    enabled = keras.ops.cast(enabled, "float32")
+    return rounded(values, step, zero_point, offset, enabled)

@@ -14,8 +14,8 @@ def integers(rng, shape, extremes=False):
     return values.astype("int8")
 
 
-def assert_same_bits(function, *inputs):
-    """Assert that all paths give equal results for `function(*tensors)`; return them as arrays.
+def all_paths(function, *inputs):
+    """Return the results of `function(*tensors)` on all paths: a dict of lists of arrays.
 
     The paths: each instruction set that this CPU has, XLA of the native op, and the reference
     in eager mode, as a graph, and compiled by XLA.
@@ -31,9 +31,15 @@ def assert_same_bits(function, *inputs):
         results["reference"] = function(*inputs)
         results["reference graph"] = tf.function(function)(*inputs)
         results["reference xla"] = tf.function(function, jit_compile=True)(*inputs)
-    expected = _arrays(results["reference"])
+    return {name: _arrays(result) for name, result in results.items()}
+
+
+def assert_same_bits(function, *inputs):
+    """Assert that all paths give equal results for `function(*tensors)`; return them as arrays."""
+    results = all_paths(function, *inputs)
+    expected = results["reference"]
     for name, result in results.items():
-        for value, wanted in zip(_arrays(result), expected, strict=True):
+        for value, wanted in zip(result, expected, strict=True):
             assert value.dtype == wanted.dtype and value.shape == wanted.shape, name
             np.testing.assert_array_equal(value, wanted, err_msg=name)
     return expected if len(expected) > 1 else expected[0]

@@ -4,9 +4,10 @@ import hypothesis
 import hypothesis.strategies as st
 import numpy as np
 import tensorflow as tf
-from ops.paths import assert_same_bits
+from ops.paths import all_paths, assert_same_bits
 
 from kerasopt import ops
+from kerasopt.ops import native
 
 few = hypothesis.settings(max_examples=12, deadline=None, derandomize=True)
 special = np.array([0.0, -0.0, np.inf, -np.inf, np.nan, 1e30, -1e30, 0.5, 1.5, -2.5], "float32")
@@ -76,6 +77,55 @@ def test_fake_quantize(seed, channels, per_channel, limits, position, with_speci
     np.testing.assert_array_equal(y, expected)
     inside = (q >= qmin) & (q <= qmax)
     np.testing.assert_array_equal(gradient, np.where(inside, upstream, 0))
+
+
+@few
+@hypothesis.given(
+    seed=st.integers(0, 2**32 - 1),
+    rows=st.sampled_from([1, 13, 400]),
+    channels=st.integers(1, 150),
+    per_channel=st.booleans(),
+    limits=st.sampled_from([(-128, 127), (-7, 7), (0, 255)]),
+)
+def test_gradients_of_a_learned_scale(seed, rows, channels, per_channel, limits):
+    qmin, qmax = limits
+    rng = np.random.default_rng(seed)
+    x = floats(seed, (3, rows, channels), False)
+    upstream = rng.standard_normal(x.shape).astype("float32")
+    scale = rng.uniform(0.1, 1, channels if per_channel else ()).astype("float32")
+    zero_point = np.float32(round(rng.uniform(qmin, qmax)))
+
+    def gradients(*inputs):
+        return ops.fake_quantize_gradients(*inputs, qmin=qmin, qmax=qmax)
+
+    inputs = upstream, x, scale, zero_point
+    dx = assert_same_bits(lambda *inputs: gradients(*inputs)[0], *inputs)
+    q = np.rint(x / scale)
+    codes = np.clip(q, qmin - zero_point, qmax - zero_point)
+    inside = q == codes
+    np.testing.assert_array_equal(dx, np.where(inside, upstream, 0))
+    axes = (0, 1) if per_channel else None
+    error = np.where(inside, codes - x.astype("float64") / scale, codes)
+    expected = (upstream * error).sum(axes), np.where(inside, 0, upstream).sum(axes)
+    bounds = np.abs(upstream * error).sum(axes), np.abs(upstream).sum(axes)
+    results = all_paths(gradients, *inputs)
+    for sums in results.values():
+        for values, wanted, bound in zip(sums[1:], expected, bounds, strict=True):
+            assert np.shape(values) == np.shape(scale)
+            assert np.all(np.abs(values - wanted) <= 1e-5 * bound + 1e-6)
+    native_sums = [results[name] for name in native.INSTRUCTION_SETS if name in results]
+    for sums in native_sums[1:]:
+        for values, wanted in zip(sums, native_sums[0], strict=True):
+            np.testing.assert_array_equal(values, wanted)
+
+
+def test_gradients_of_a_scale_of_zero():
+    x, upstream = floats(0, (5, 7), True), np.ones((5, 7), "float32")
+    dx, by_scale, clamped = assert_same_bits(
+        lambda *inputs: ops.fake_quantize_gradients(*inputs), upstream, x, np.float32(0)
+    )
+    np.testing.assert_array_equal(dx, upstream)
+    assert by_scale == clamped == 0
 
 
 def test_fake_quantize_is_off_at_scale_zero():

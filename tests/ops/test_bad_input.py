@@ -120,6 +120,22 @@ def test_fake_quantize_zero_points(zero_point):
         )
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"upstream": np.zeros((2, 3), "float32")},
+        {"scale": np.float32(-1.0)},
+        {"scale": np.ones(3, "float32")},
+        {"zero_point": np.float32(128.0)},
+    ],
+    ids=str,
+)
+def test_gradients_of_a_learned_scale(arguments):
+    x = np.zeros((2, 4), "float32")
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        ops.fake_quantize_gradients(**{"upstream": x, "x": x, "scale": np.float32(1)} | arguments)
+
+
 def test_min_max_of_nothing():
     with pytest.raises(tf.errors.InvalidArgumentError):
         ops.min_max(np.zeros((0, 3), "float32"))

@@ -26,18 +26,38 @@ def gradients(function, variables, upstream):
 
 
 def test_the_step_of_weights_begins_with_their_mean():
-    weight = np.array([[0.5, -3.0], [-1.5, 1.0], [0.0, 2.0]], "float32")
+    weight = np.random.default_rng(0).normal(0.1, [1, 2, 3], (200, 3)).astype("float32")
+    weight[:50, 1] = weight[:, 2] = 0
+    weight[:3, 2] = 1, -2, 3
     quantizer = built(LSQWeight(-1, Format(3, True)), weight.shape)
     quantizer.settle(weight)
-    np.testing.assert_allclose(quantizer.step, [2 * 1 / 3**0.5, 2 * 2 / 3**0.5], rtol=1e-6)
-    quantizer.settle(np.zeros((3, 2), "float32"))
-    np.testing.assert_array_equal(quantizer.step, [1, 1])
+    bounds = [abs(column.mean()) + 3 * column.std() for column in (weight[:, 0], weight[50:, 1])]
+    # In the last column not even the largest is as far out.
+    np.testing.assert_allclose(quantizer.step.value(), np.array([*bounds, 3]) / 3, rtol=1e-5)
+    quantizer.settle(np.zeros((200, 3), "float32"))
+    np.testing.assert_array_equal(quantizer.step.value(), [1, 1, 1])
+
+
+@pytest.mark.parametrize("unit", [0.1, 1.0])
+def test_sgd_moves_steps_by_the_gradient_and_adam_by_a_share(unit):
+    quantizer = built(LSQActivation(Format(3, True)))
+    quantizer.step.start(0.5, unit)
+    (gradient,) = gradients(lambda: quantizer(X[None]), quantizer.learned, UPSTREAM)
+    published = gradient * unit
+    keras.optimizers.SGD(1e-4).apply([gradient], quantizer.learned)
+    moved = float(quantizer.step.value()) - 0.5
+    assert moved == pytest.approx(-1e-4 * published, rel=1e-3)
+    quantizer.step.start(0.5, unit)
+    keras.optimizers.Adam(1e-2).apply([gradient], quantizer.learned)
+    assert abs(float(quantizer.step.value()) - 0.5) == pytest.approx(1e-2 * unit, rel=1e-3)
 
 
 def test_gradients_of_weights_and_steps_are_those_published():
     weight = np.stack([X, 2 * X], axis=1)
     quantizer = built(LSQWeight(-1, Format(3, True)), weight.shape)
-    quantizer.step.assign([0.5, 1.0])  # the same integers in both columns
+    quantizer.step.start(
+        np.array([0.5, 1.0], "float32"), np.ones(2)
+    )  # the same integers in both columns
     scaled = X / 0.5
     codes = np.clip(np.rint(scaled), -3, 3)
     np.testing.assert_allclose(quantizer(weight), np.stack([codes * 0.5, codes], 1), rtol=1e-6)
@@ -47,14 +67,14 @@ def test_gradients_of_weights_and_steps_are_those_published():
     np.testing.assert_array_equal(found, upstream * inside[:, None])
     slopes = np.where(inside, codes - scaled, codes)
     expected = (UPSTREAM * slopes).sum() / np.sqrt(8 * 3)
-    (found,) = gradients(lambda: quantizer(weight), [quantizer.step], upstream)
+    (found,) = gradients(lambda: quantizer(weight), quantizer.learned, upstream)
     np.testing.assert_allclose(found, [expected, expected], rtol=1e-5)
 
 
 def test_gradients_of_activations_are_those_published():
     quantizer = built(LSQActivation(Format(3)))
-    quantizer.step.assign(0.5)
-    quantizer.offset.assign(-1.1)  # zero point -2, so the range is -1 to 2.5
+    quantizer.step.start(0.5, 1.0)
+    quantizer.offset.start(-1.1, 1.0)  # zero point -2, so the range is -1 to 2.5
     zero, scaled = -2, X / 0.5
     codes = np.clip(np.rint(scaled) + zero, -4, 3)
     np.testing.assert_allclose(quantizer(X[None])[0], (codes - zero) * 0.5, rtol=1e-6)
@@ -70,7 +90,7 @@ def test_gradients_of_activations_are_those_published():
 
 def test_a_symmetric_format_has_no_offset():
     quantizer = built(LSQActivation(Format(3, True)))
-    quantizer.step.assign(0.5)
+    quantizer.step.start(0.5, 1.0)
     codes = np.clip(np.rint(X / 0.5), -3, 3)
     np.testing.assert_allclose(quantizer(X[None])[0], codes * 0.5, rtol=1e-6)
     inside = np.abs(np.rint(X / 0.5)) <= 3

@@ -1,5 +1,6 @@
 """Affine quantization between float32 and integers."""
 
+import math
 from typing import Any
 
 from keras import ops
@@ -24,20 +25,16 @@ def dequantize(q: Any, scale: Any, zero_point: int) -> Any:
 
 @ops.custom_gradient
 def _fake_quantize(x: Any, scale: Any, zero_point: Any, qmin: Any, qmax: Any) -> Any:
-    q = ops.round(x / scale) + zero_point
-    clipped = ops.clip(q, qmin, qmax)
-    is_off = ops.equal(scale, 0.0)
-    inside = ops.logical_or(ops.equal(clipped, q), is_off)
-
     def grad(*args: Any, upstream: Any = None) -> tuple[Any, ...]:
         if upstream is None:
             (upstream,) = args
+        inside = _is_inside(x, scale, zero_point, qmin, qmax)
         dx = ops.where(inside, upstream, ops.zeros_like(upstream))
         return (dx, *(ops.zeros_like(v) for v in (scale, zero_point, qmin, qmax)))
 
-    y = (clipped - zero_point) * scale
+    y = (ops.clip(ops.round(x / scale) + zero_point, qmin, qmax) - zero_point) * scale
     # min and max differ between backends on NaN; a diverged value stays visible here.
-    return ops.where(ops.logical_or(ops.isnan(x), is_off), x, y), grad
+    return ops.where(ops.logical_or(ops.isnan(x), ops.equal(scale, 0.0)), x, y), grad
 
 
 def fake_quantize(x: Any, scale: Any, zero_point: Any, qmin: int, qmax: int) -> Any:
@@ -46,6 +43,33 @@ def fake_quantize(x: Any, scale: Any, zero_point: Any, qmin: int, qmax: int) -> 
         ops.convert_to_tensor(v, "float32") for v in (scale, zero_point, qmin, qmax)
     )
     return _fake_quantize(ops.convert_to_tensor(x), scale, zero_point, low, high)
+
+
+def fake_quantize_gradients(
+    upstream: Any, x: Any, scale: Any, zero_point: Any, qmin: Any, qmax: Any
+) -> tuple[Any, Any, Any]:
+    """`upstream` where nothing is clamped, and sums; see `kerasopt.ops.fake_quantize_gradients`."""
+    scale, zero_point, qmin, qmax = (
+        ops.convert_to_tensor(v, "float32") for v in (scale, zero_point, qmin, qmax)
+    )
+    inside = _is_inside(x, scale, zero_point, qmin, qmax)
+    zeros = ops.zeros_like(upstream)
+    scaled = x / scale
+    codes = ops.clip(ops.round(scaled) + zero_point, qmin, qmax) - zero_point
+    by_scale = upstream * ops.where(inside, codes - scaled, codes)
+    by_scale = ops.where(ops.equal(scale, 0.0), zeros, by_scale)
+    clamped = ops.where(inside, zeros, upstream)
+    axes = tuple(range(len(upstream.shape) - (math.prod(scale.shape) > 1)))
+    by_scale, clamped = (
+        ops.reshape(ops.sum(values, axis=axes), scale.shape) for values in (by_scale, clamped)
+    )
+    return ops.where(inside, upstream, zeros), by_scale, clamped
+
+
+def _is_inside(x: Any, scale: Any, zero_point: Any, qmin: Any, qmax: Any) -> Any:
+    """Whether values are not clamped; all of them where a scale of 0 switches rounding off."""
+    q = ops.round(x / scale) + zero_point
+    return ops.logical_or(ops.equal(ops.clip(q, qmin, qmax), q), ops.equal(scale, 0.0))
 
 
 def min_max(x: Any) -> tuple[Any, Any]:

@@ -3,7 +3,11 @@
 import keras
 
 from kerasopt.quantization.activations.activation_quantizer import ActivationQuantizer
-from kerasopt.quantization.learned_step import SMALLEST_STEP, round_with_learned_step
+from kerasopt.quantization.learned_step import (
+    LearnedNumber,
+    positive,
+    round_with_learned_step,
+)
 
 
 @keras.saving.register_keras_serializable(package="kerasopt")
@@ -18,15 +22,16 @@ class LSQActivation(ActivationQuantizer):
     with the range that the observer has seen when it is enabled. A symmetric
     format has no offset (LSQ), an asymmetric one has it (LSQ+); there the zero
     point is rounded, unlike in the paper, so that zero, and what is padded with
-    it, stays one of the values.
+    it, stays one of the values. What is trained are the ratios of both to the
+    step and the range that they began with; see `LearnedNumber`.
 
     Args:
         format: As in `ActivationQuantizer`.
         observer: As in `ActivationQuantizer`.
 
     Attributes:
-        step: Trainable float32 scalar variable.
-        offset: Trainable float32 scalar variable.
+        step: `LearnedNumber`.
+        offset: `LearnedNumber`; `None` if the format is symmetric.
 
     References:
         - Esser et al., "Learned Step Size Quantization" (2020,
@@ -38,40 +43,41 @@ class LSQActivation(ActivationQuantizer):
 
     def build(self, input_shape):
         super().build(input_shape)
-        self.step = self.add_weight(initializer="ones", autocast=False, name="step")
-        self.offset = self.add_weight(initializer="zeros", autocast=False, name="offset")
+        self.step = LearnedNumber(self, "step")
+        self.offset = None if self.format.symmetric else LearnedNumber(self, "offset")
 
     @property
     def learned(self):
-        return [self.step] if self.format.symmetric else [self.step, self.offset]
+        return [number.ratio for number in (self.step, self.offset) if number is not None]
 
     def settle(self, value=None):
         super().settle()
         step, zero_point = self.format.affine(self.observer.minimum, self.observer.maximum)
-        self.step.assign(step)
-        self.offset.assign((self.format.minimum - zero_point) * step)
+        self.step.start(step, step)
+        if self.offset is not None:
+            offset = (self.format.minimum - zero_point) * step
+            self.offset.start(offset, self._levels * step)
+
+    @property
+    def _levels(self):
+        """The number of steps from zero, or from the lowest integer, to the largest."""
+        return self.format.maximum - (0 if self.format.symmetric else self.format.minimum)
 
     def affine(self):
-        ops, format = keras.ops, self.format
-        step = ops.maximum(ops.convert_to_tensor(self.step), SMALLEST_STEP)
-        if format.symmetric:
+        ops, format, step = keras.ops, self.format, positive(self.step)
+        if self.offset is None:
             return step, ops.zeros_like(step)
-        zero_point = ops.round(format.minimum - ops.convert_to_tensor(self.offset) / step)
+        zero_point = ops.round(format.minimum - self.offset.value() / step)
         return step, ops.clip(zero_point, format.minimum, format.maximum)
 
-    def rounded(self, inputs):
-        ops = keras.ops
-        step = ops.maximum(ops.convert_to_tensor(self.step), SMALLEST_STEP)
-        number = ops.cast(ops.prod(ops.shape(inputs)[1:]), "float32")
-        largest = self.format.maximum - (0 if self.format.symmetric else self.format.minimum)
-        return round_with_learned_step(
-            inputs,
-            step,
-            ops.convert_to_tensor(self.offset),
-            self.format,
-            ops.sqrt(number * largest),
-        )
-
     def call(self, inputs, training=None):
+        ops = keras.ops
         self.observe(inputs, training)
-        return keras.ops.where(self.enabled.value, self.rounded(inputs), inputs)
+        number = ops.cast(ops.prod(ops.shape(inputs)[1:]), "float32")
+        slowness = ops.sqrt(number * self._levels)
+        step = positive(self.step, slowness)
+        offset = ops.zeros(()) if self.offset is None else self.offset.value(slowness)
+        zero_point = self.affine()[1]
+        return round_with_learned_step(
+            inputs, step, zero_point, offset, self.format, self.enabled.value
+        )

@@ -4,7 +4,11 @@ import math
 
 import keras
 
-from kerasopt.quantization.learned_step import SMALLEST_STEP, round_with_learned_step
+from kerasopt.quantization.learned_step import (
+    LearnedNumber,
+    positive,
+    round_with_learned_step,
+)
 from kerasopt.quantization.weights.weight_quantizer import WeightQuantizer
 
 
@@ -15,24 +19,27 @@ class LSQWeight(WeightQuantizer):
         q = clamp(rint(w / step)),  y = q * step
 
     with the gradient of `round_with_learned_step` for the step, divided by
-    `sqrt(N * Q)`: N weights share it, and Q is the largest integer. When it is
-    enabled, the step is
+    `sqrt(N * Q)`: N weights share it, and Q is the largest integer. What is
+    trained is its ratio to the step that it began with; see `LearnedNumber`.
+    When it is enabled, the step is
 
-        step = 2 * mean|w| / sqrt(Q)
+        step = min(max|w|, |mean(w)| + 3 * std(w)) / Q
 
-    over the weights that are not zero, which clamps some at 4 bits and fewer.
-    The paper has one step for a layer (a spec of granularity `"tensor"`).
+    over the weights that are not zero (LSQ+, section 3.2.1, for any number of
+    bits; the `2 * mean|w| / sqrt(Q)` of LSQ leaves most of 8 bits unused). The
+    papers have one step for a layer (a spec of granularity `"tensor"`).
 
     Args:
         axis: As in `WeightQuantizer`.
         format: A symmetric `Format` of 2 bits or more. Defaults to 8 bits.
 
     Attributes:
-        step: Trainable float32 variable (number of scales,).
+        step: `LearnedNumber` of shape (number of scales,).
 
-    Reference:
-        Esser et al., "Learned Step Size Quantization" (2020,
-        https://arxiv.org/abs/1902.08153).
+    References:
+        - Esser et al., "Learned Step Size Quantization" (2020,
+          https://arxiv.org/abs/1902.08153).
+        - Bhalgat et al., "LSQ+" (2020, https://arxiv.org/abs/2004.09576).
     """
 
     def check_format(self):
@@ -42,30 +49,32 @@ class LSQWeight(WeightQuantizer):
 
     def build(self, input_shape):
         super().build(input_shape)
-        self.step = self.add_weight(
-            shape=(self.channels.count,), initializer="ones", autocast=False, name="step"
-        )
+        self.step = LearnedNumber(self, "step", (self.channels.count,))
 
     @property
     def learned(self):
-        return [self.step]
+        return [self.step.ratio]
 
     def settle(self, value):
         ops = keras.ops
-        magnitude = ops.abs(self.channels.split(value))
-        number = ops.maximum(ops.sum(ops.cast(magnitude > 0, "float32"), axis=0), 1.0)
-        mean = ops.sum(magnitude, axis=0) / number
-        step = 2.0 * mean / math.sqrt(self.format.maximum)
-        self.step.assign(ops.where(step > 0, step, 1.0))
+        values = self.channels.split(value)
+        kept = ops.cast(values != 0, "float32")
+        number = ops.maximum(ops.sum(kept, axis=0), 1.0)
+        mean = ops.sum(values, axis=0) / number
+        variance = ops.sum(kept * (values - mean) ** 2, axis=0) / number
+        bound = ops.abs(mean) + 3.0 * ops.sqrt(variance)
+        step = ops.minimum(bound, ops.max(ops.abs(values), axis=0)) / self.format.maximum
+        step = ops.where(step > 0, step, 1.0)
+        self.step.start(step, step)
 
     def affine(self, values):
-        step = keras.ops.maximum(keras.ops.convert_to_tensor(self.step), SMALLEST_STEP)
+        step = positive(self.step)
         return step, keras.ops.zeros_like(step)
 
     def rounded(self, values):
         ops = keras.ops
-        step, _ = self.affine(values)
-        slowness = math.sqrt(values.shape[0] * self.format.maximum)
+        step = positive(self.step, math.sqrt(values.shape[0] * self.format.maximum))
+        zero, always = ops.zeros(()), ops.ones(())
         return round_with_learned_step(
-            values, step, ops.zeros(()), self.format, ops.convert_to_tensor(slowness, "float32")
+            values, step, ops.zeros_like(step), zero, self.format, always
         )
