@@ -29,6 +29,7 @@ RUNS = [
     *("post:int8", "post:int4_weight_only", "post:int4_weight_only+adaround+bias"),
     *("pruned", "pruned>int8", "pruned>post:int8", "pruned>float>post:int8"),
 ]
+HELP = "stages with > between them: pruned, float, [post:]spec[+option]"
 WARM_UP = {"begin": "20%"}
 # Arguments of `QuantizationAware` for what may follow a spec.
 QUANTIZERS = {
