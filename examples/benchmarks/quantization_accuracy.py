@@ -24,17 +24,20 @@ RATE, EPOCHS, CALIBRATION = 5e-4, 2, 200
 RUNS = [
     *("float", "int8", "int8+lsq", "int8_dynamic", "int8_weight_only", "int16x8"),
     *("int4_weight_only", "int4_weight_only+lsq", "int4_weight_only+progressive"),
-    *("int4", "int4+lsq", "int4+pact"),
-    *("ternary_weight_only", "ternary", "binary_weight_only", "binary_int8"),
+    *("int4", "int4+lsq", "w4a4", "w4a4+lsq", "w4a4+pact", "w4a4+dorefa"),
+    *("ternary_weight_only", "ternary", "binary_weight_only", "binary_int8", "binary"),
     *("post:int8", "post:int4_weight_only", "post:int4_weight_only+adaround+bias"),
     *("pruned", "pruned>int8", "pruned>post:int8", "pruned>float>post:int8"),
 ]
 HELP = "stages with > between them: pruned, float, [post:]spec[+option]"
 WARM_UP = {"begin": "20%"}
+FORMAT = ko.quantization.Format
+SPECS = {"w4a4": ko.quantization.Spec(FORMAT(4, symmetric=True), FORMAT(4))}
 # Arguments of `QuantizationAware` for what may follow a spec.
 QUANTIZERS = {
     "lsq": {"weight_quantizer": "lsq", "activation_quantizer": "lsq", **WARM_UP},
     "pact": {"weight_quantizer": "lsq", "activation_quantizer": "pact", **WARM_UP},
+    "dorefa": {"weight_quantizer": "dorefa", "activation_quantizer": "dorefa", **WARM_UP},
     "progressive": {"progressive": [(8, "30%"), (6, "50%")]},
     "approximate": {"weight_quantizer": ko.quantization.BinaryWeight(gradient="approximate")},
 }
@@ -47,7 +50,8 @@ def trained(model, data, how):
     options = {}
     for name in quantizers:
         options |= QUANTIZERS[name]
-    if ko.quantization.specs.get(spec).activations is None:
+    spec = ko.quantization.specs.get(SPECS.get(spec, spec))
+    if spec.activations is None:
         options.pop("activation_quantizer", None)
     callback = ko.callbacks.QuantizationAware(spec, **options)
     return task.train(keras, model, data, EPOCHS, RATE, [callback])["accuracy"]
