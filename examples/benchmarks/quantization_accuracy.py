@@ -30,6 +30,7 @@ RUNS = [
     *("pruned", "pruned>int8", "pruned>post:int8", "pruned>float>post:int8"),
 ]
 HELP = "stages with > between them: pruned, float, [post:]spec[+option]"
+ACTIVATIONS = ("activation_quantizer", "begin")
 WARM_UP = {"begin": "20%"}
 FORMAT = ko.quantization.Format
 SPECS = {"w4a4": ko.quantization.Spec(FORMAT(4, symmetric=True), FORMAT(4))}
@@ -51,8 +52,8 @@ def trained(model, data, how):
     for name in quantizers:
         options |= QUANTIZERS[name]
     spec = ko.quantization.specs.get(SPECS.get(spec, spec))
-    if spec.activations is None:
-        options.pop("activation_quantizer", None)
+    if spec.activations is None:  # nothing has to be watched before
+        options = {name: options[name] for name in options if name not in ACTIVATIONS}
     callback = ko.callbacks.QuantizationAware(spec, **options)
     return task.train(keras, model, data, EPOCHS, RATE, [callback])["accuracy"]
 

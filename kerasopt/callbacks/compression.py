@@ -88,7 +88,7 @@ class Compression(TimedCallback):
 
     def on_train_end(self, logs=None):
         super().on_train_end(logs)
-        self._quantization.thaw()
+        self._quantization.finish()
 
 
 class _DeclaredPruning(Pruning):

@@ -1,5 +1,7 @@
 """Quantization-aware training inside `fit`."""
 
+import warnings
+
 from kerasopt import graph, schedules
 from kerasopt.callbacks.timed import TimedCallback
 from kerasopt.optimizers.learning_rates import reset_learning_rate, set_learning_rate
@@ -207,7 +209,21 @@ class QuantizationAware(TimedCallback):
 
     def on_train_end(self, logs=None):
         super().on_train_end(logs)
+        self.finish()
+
+    def finish(self):
+        """Thaws what was frozen, and tells of activations without a usable range."""
         self.thaw()
+        bad = [site for site, _ in self._placed if site.has_bad_range]
+        if bad:
+            found = {f"{site.path}/{site.slot}": site.quantizer.observed for site in bad[:3]}
+            warnings.warn(
+                f"{len(bad)} activations of '{self.model.name}' were never anything but zero, or "
+                "not finite, so their ranges are of no use. Look at the data and at the loss, and "
+                "leave layers whose outputs are always zero out with rules (name, None). "
+                f"Received: {found}",
+                stacklevel=2,
+            )
 
     def thaw(self):
         """Lets later trainings move what this one has frozen."""

@@ -4,9 +4,11 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import keras
+import numpy as np
 
 from kerasopt import graph
 from kerasopt.parametrization import read_until
+from kerasopt.quantization.activations import ActivationQuantizer
 from kerasopt.quantization.formats import wider
 from kerasopt.quantization.quantizer import Quantizer
 from kerasopt.quantization.recipe import Recipe
@@ -27,6 +29,14 @@ class Site(NamedTuple):
     layer: keras.layers.Layer
     slot: str
     quantizer: Quantizer
+
+    @property
+    def has_bad_range(self) -> bool:
+        """Whether it is an activation of which nothing usable was seen."""
+        if not isinstance(self.quantizer, ActivationQuantizer):
+            return False
+        low, high = self.quantizer.observed
+        return not (np.isfinite(low) and np.isfinite(high)) or low == high == 0
 
     def enable(self) -> None:
         """Lets the quantizer, which is in its place, round from now on."""
@@ -79,6 +89,13 @@ def find_sites(
 
 
 def _check_free(site: Site, widths) -> None:
+    mode = getattr(site.layer, "quantization_mode", None)
+    if mode is not None:
+        raise ValueError(
+            f"'{site.path}' is quantized already, by Keras' `quantize`. Take the model from before "
+            f"that, or leave the layer out with a rule ({site.path!r}, None). Received: a layer "
+            f"with quantization_mode={mode!r}"
+        )
     format = site.quantizer.format
     for link in getattr(site.layer, "parametrizations", {}).get(site.slot, ()):
         if isinstance(link, Quantizer) and not any(

@@ -15,6 +15,8 @@ class Progression:
 
     def __init__(self, steps):
         self._steps: list[tuple[int, Time]] = []
+        if not isinstance(steps, (tuple, list)):
+            self._refuse(steps, "must be a list of pairs (bits, until)")
         for step in steps:
             if not isinstance(step, (tuple, list)) or len(step) != 2:
                 self._refuse(steps, "must be a list of pairs (bits, until)")

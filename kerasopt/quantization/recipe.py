@@ -35,19 +35,29 @@ class Recipe:
     """
 
     spec: Spec
-    weights: WeightQuantizer | None = None
+    weights: Quantizer | None = None
     activations: Quantizer | None = None
     observer: Observer = dataclasses.field(default_factory=observers.MovingAverage)
 
     def __post_init__(self):
+        spec = self.spec
+        if spec.dynamic and not isinstance(self.activations, (DynamicQuantizer, type(None))):
+            raise ValueError(
+                "The spec has dynamic ranges, so leave `activation_quantizer` out. "
+                f"Received: spec={spec}, activation_quantizer={self.activations}"
+            )
+        if self.weights is None and spec.weights is not None:
+            object.__setattr__(self, "weights", _default_of_weights(spec.weights))
+        if self.activations is None and spec.activations is not None:
+            object.__setattr__(self, "activations", _default_of_activations(spec))
         # Formats that the quantizers refuse are refused now.
-        if self.spec.weights is not None:
+        if spec.weights is not None:
             self._prototype_of_weights()
-        if self.spec.activations is not None:
+        if spec.activations is not None:
             self.activation()
 
     def at_least(self, bits: int) -> Recipe:
-        """Returns the recipe whose integers have `bits` bits or more.
+        """Returns the recipe whose integers have `bits` bits or more, with the same quantizers.
 
         Raises:
             ValueError: If a quantizer does not round to them.
@@ -57,13 +67,7 @@ class Recipe:
             weights=wider(self.spec.weights, bits),
             activations=wider(self.spec.activations, bits),
         )
-        # The quantizers that were made for few bits are those that have to bear more.
-        own = self.weights, self.activations
-        if own[0] is None and self.spec.weights is not None:
-            own = self._prototype_of_weights(), own[1]
-        if own[1] is None and self.spec.activations is not None and not self.spec.dynamic:
-            own = own[0], _default_of_activations(self.spec)
-        return dataclasses.replace(self, spec=spec, weights=own[0], activations=own[1])
+        return dataclasses.replace(self, spec=spec)
 
     def weight(self, layer: keras.Layer, name: str, **options) -> Quantizer | None:
         """Returns a quantizer for the weight `name` of `layer`, if it is to have one."""
@@ -80,24 +84,15 @@ class Recipe:
 
     def activation(self, **options) -> Quantizer | None:
         """Returns a quantizer for an activation, if it is to have one."""
-        spec = self.spec
-        if spec.activations is None:
+        if self.spec.activations is None or self.activations is None:
             return None
-        prototype = self.activations
-        if prototype is None:
-            prototype = _default_of_activations(spec)
-        elif spec.dynamic:
-            raise ValueError(
-                "The spec has dynamic ranges, so leave `activation_quantizer` out. "
-                f"Received: spec={spec}, activation_quantizer={prototype}"
-            )
-        if isinstance(prototype, ActivationQuantizer):
+        if isinstance(self.activations, ActivationQuantizer):
             options["observer"] = self.observer.like()
-        return prototype.like(format=spec.activations, **options)
+        return self.activations.like(format=self.spec.activations, **options)
 
     def _prototype_of_weights(self):
-        prototype = self.weights or _default_of_weights(self.spec.weights)
-        return prototype.like(format=self.spec.weights)
+        assert self.weights is not None
+        return self.weights.like(format=self.spec.weights)
 
 
 def make_recipe(

@@ -110,6 +110,7 @@ def test_complete_only_when_narrow():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        ({"progressive": 8}, r"list of pairs \(bits, until\).*Received: progressive=8"),
         ({"progressive": [8]}, r"list of pairs \(bits, until\).*Received: progressive=\[8\]"),
         ({"progressive": [(1, 5)]}, "from 2 to 16 bits"),
         ({"progressive": [(6, 3), (8, 6)]}, "wider integers first"),

@@ -128,6 +128,14 @@ def test_a_layer_that_is_quantized_in_another_way_raises_before_training():
     assert any(isinstance(link, TernaryWeight) for link in links(model))
 
 
+def test_activations_without_a_range_are_told_of_after_training():
+    model = make()
+    x, y = models.data(model)
+    x[0] = np.nan
+    with pytest.warns(UserWarning, match="activations of .* not finite.*'conv/input': \\(nan, nan"):
+        model.fit(x, y, verbose=0, callbacks=[ko.callbacks.QuantizationAware("int8", begin=1)])
+
+
 def test_groups_that_do_not_divide_raise_before_training():
     model = make()
     with refused(model, "Groups of 5 do not divide .* Received: granularity=5"):

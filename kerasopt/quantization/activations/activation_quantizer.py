@@ -59,9 +59,15 @@ class ActivationQuantizer(Quantizer):
         return int(self.affine()[1])
 
     @property
+    def observed(self) -> tuple[float, float]:
+        """The range that the observer has seen."""
+        return float(self.observer.minimum), float(self.observer.maximum)
+
+    @property
     def has_range(self) -> bool:
         """Whether the observer has seen more than one value."""
-        return bool(self.observer.maximum > self.observer.minimum)
+        low, high = self.observed
+        return high > low
 
     @property
     def settles(self) -> bool:

@@ -1,7 +1,6 @@
 """Finding the ranges of activations from data."""
 
 import keras
-import numpy as np
 
 from kerasopt.parametrization import renew_functions
 from kerasopt.quantization.activations import ActivationQuantizer
@@ -47,6 +46,8 @@ def _observe(model, observing, data, batch_size, verbose):
     try:
         renew_functions(model)
         model.predict(data, batch_size=batch_size, verbose=verbose)
+    except UnboundLocalError as error:  # what Keras makes of data without a batch
+        raise ValueError("`calibration` has no examples. Received: no batch") from error
     finally:
         for link in observing:
             link.calibrating = False
@@ -54,21 +55,11 @@ def _observe(model, observing, data, batch_size, verbose):
 
 
 def _check_ranges(sites):
-    ranges = {
-        f"{site.path}/{site.slot}": (
-            float(site.quantizer.observer.minimum),
-            float(site.quantizer.observer.maximum),
-        )
-        for site in sites
-    }
-    bad = {
-        where: (low, high)
-        for where, (low, high) in ranges.items()
-        if not np.isfinite(low) or not np.isfinite(high) or low == high == 0
-    }
+    bad = [site for site in sites if site.has_bad_range]
     if bad:
+        found = {f"{site.path}/{site.slot}": site.quantizer.observed for site in bad[:3]}
         raise ValueError(
             f"{len(bad)} activations have values that are not finite in the calibration data, or "
             "none but zero, so they have no range. Look at the data, or leave the layers out with "
-            f"rules (name, None). Received: {dict(list(bad.items())[:3])}"
+            f"rules (name, None). Received: {found}"
         )

@@ -139,6 +139,7 @@ def not_finite(model):
         (not_finite, {}, "not finite.*, or none but zero.* Received: {'conv/input': \\(nan, nan"),
         (zeros, {}, "or none but zero.* Received: {'conv/input': \\(0.0, 0.0"),
         (lambda model: inputs(model)[..., :1], {}, "incompatible"),
+        (lambda model: inputs(model)[:0], {}, "`calibration` has no examples"),
         (inputs, {"spec": "int7"}, "Received: spec='int7'"),
         (inputs, {"observer": "mean"}, "Received: observer='mean'"),
         (inputs, {"spec": Spec(granularity=5)}, "Groups of 5 do not divide"),
@@ -159,3 +160,10 @@ def test_a_quantized_model_is_quantized_once():
     quantized = ko.quantize(model, "int8", inputs(model), verbose=0)
     with pytest.raises(ValueError, match="is quantized already, by WeightQuantizer"):
         ko.quantize(quantized, "int4", inputs(model), verbose=0)
+
+
+def test_what_keras_has_quantized_is_not_quantized_again():
+    model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(3, name="dense")])
+    model.quantize("int8")
+    with pytest.raises(ValueError, match="'dense' is quantized already, by Keras.*mode='int8'"):
+        ko.quantize(model, "int8", np.ones((4, 6)), verbose=0)
