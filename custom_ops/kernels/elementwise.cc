@@ -12,6 +12,9 @@ namespace {
 // Values of one task: enough to hide its start, few enough to stay in the first-level cache.
 constexpr int64_t kChunk = 4096;
 
+// Blocks of a sum: enough for all threads, few enough for their sums to take next to no memory.
+constexpr int64_t kMostBlocks = 256;
+
 // Calls body(offset, count) on chunks of a tensor of `count` values.
 template <typename Body>
 void ForChunks(int64_t count, const ParallelFor& parallel_for, const Body& body) {
@@ -103,34 +106,35 @@ void FakeQuantizeGradient(const float* upstream, const float* x, int64_t count,
   });
 }
 
-void FakeQuantizeGradients(const float* upstream, const float* x, int64_t count,
+void LearnedScaleGradients(const float* upstream, const float* x, int64_t count,
                            const QuantizationGrid& grid, float* out, float* by_scale,
                            float* clamped, const ParallelFor& parallel_for) {
-  const auto gradients = Kernels().loops.fake_quantize_gradients[grid.per_channel()];
-  // Blocks do not depend on the number of threads, and are added up one after another.
+  const auto gradients = Kernels().loops.learned_scale_gradients[grid.per_channel()];
   const int64_t channels = grid.channels();
+  // A row is what one call takes: a chunk, or one value of each channel. Blocks of rows have sums
+  // of their own, which are added up one after another: neither depends on the number of threads.
   const int64_t row = grid.per_channel() ? channels : std::min(kChunk, count);
-  const int64_t block = std::max<int64_t>(kChunk / row, 1) * row;
-  const int64_t blocks = (count + block - 1) / block;
+  const int64_t rows = (count + row - 1) / row;
+  const int64_t block = std::max(kChunk / row, (rows + kMostBlocks - 1) / kMostBlocks);
+  const int64_t blocks = (rows + block - 1) / block;
   std::vector<float> sums(blocks * 2 * channels, 0.0f);
-  parallel_for.run(blocks, block, [&](int64_t begin, int64_t end) {
+  parallel_for.run(blocks, block * row, [&](int64_t begin, int64_t end) {
     for (int64_t b = begin; b < end; ++b) {
       float* own = sums.data() + b * 2 * channels;
-      const int64_t stop = std::min((b + 1) * block, count);
-      for (int64_t first = b * block; first < stop; first += row) {
+      const int64_t stop = std::min((b + 1) * block * row, count);
+      for (int64_t first = b * block * row; first < stop; first += row) {
         gradients(upstream + first, x + first, std::min(row, stop - first), grid.grid(),
                   out + first, own, own + channels);
       }
     }
   });
+  std::vector<double> totals(2 * channels, 0.0);
+  for (int64_t b = 0; b < blocks; ++b) {
+    for (int64_t i = 0; i < 2 * channels; ++i) totals[i] += sums[b * 2 * channels + i];
+  }
   for (int64_t c = 0; c < channels; ++c) {
-    double scale_sum = 0, clamped_sum = 0;
-    for (int64_t b = 0; b < blocks; ++b) {
-      scale_sum += sums[(2 * b) * channels + c];
-      clamped_sum += sums[(2 * b + 1) * channels + c];
-    }
-    by_scale[c] = static_cast<float>(scale_sum);
-    clamped[c] = static_cast<float>(clamped_sum);
+    by_scale[c] = static_cast<float>(totals[c]);
+    clamped[c] = static_cast<float>(totals[channels + c]);
   }
 }
 

@@ -51,7 +51,7 @@ void FakeQuantizeGradient(const float* upstream, const float* x, int64_t count,
 //   by_scale: upstream * (q - x / scale) where q was not clamped, upstream * q where it was,
 //   clamped: upstream where q was clamped,
 // in which q is the integer less the zero point. The order of summation is fixed.
-void FakeQuantizeGradients(const float* upstream, const float* x, int64_t count,
+void LearnedScaleGradients(const float* upstream, const float* x, int64_t count,
                            const QuantizationGrid& grid, float* out, float* by_scale,
                            float* clamped, const ParallelFor& parallel_for);
 void MinMax(const float* x, int64_t count, float* min, float* max,

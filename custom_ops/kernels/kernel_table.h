@@ -69,7 +69,7 @@ struct LoopKernels {
                                     Grid grid, float* out);
   // That, and the sums that the gradients of a learned scale are made of are added to by_scale and
   // clamped: of all values to the first one, or of each value to its own.
-  void (*fake_quantize_gradients[2])(const float* upstream, const float* x, int64_t count,
+  void (*learned_scale_gradients[2])(const float* upstream, const float* x, int64_t count,
                                      Grid grid, float* out, float* by_scale, float* clamped);
   // Widens [*min, *max] to hold x; both become NaN if x holds one.
   void (*min_max)(const float* x, int64_t count, float* min, float* max);

@@ -214,7 +214,7 @@ class FakeQuantizeGradientOp : public FakeQuantizeKernel {
   }
 };
 
-class FakeQuantizeGradientsOp : public FakeQuantizeKernel {
+class LearnedScaleGradientsOp : public FakeQuantizeKernel {
  public:
   using FakeQuantizeKernel::FakeQuantizeKernel;
 
@@ -224,7 +224,7 @@ class FakeQuantizeGradientsOp : public FakeQuantizeKernel {
     const TensorShape& shape = context->input(2).shape();
     OP_REQUIRES_OK(context, context->allocate_output(1, shape, &by_scale));
     OP_REQUIRES_OK(context, context->allocate_output(2, shape, &clamped));
-    FakeQuantizeGradients(Values(context, 0), Values(context, 1), context->input(1).NumElements(),
+    LearnedScaleGradients(Values(context, 0), Values(context, 1), context->input(1).NumElements(),
                           GridOf(context), out, by_scale->flat<float>().data(),
                           clamped->flat<float>().data(), ParallelForOf(context));
   }
@@ -255,7 +255,7 @@ KERASOPT_REGISTER_CPU("KerasoptQuantizedMean", QuantizedMeanOp);
 KERASOPT_REGISTER_CPU("KerasoptQuantize", QuantizeOp);
 KERASOPT_REGISTER_CPU("KerasoptFakeQuantize", FakeQuantizeOp);
 KERASOPT_REGISTER_CPU("KerasoptFakeQuantizeGrad", FakeQuantizeGradientOp);
-KERASOPT_REGISTER_CPU("KerasoptFakeQuantizeGradients", FakeQuantizeGradientsOp);
+KERASOPT_REGISTER_CPU("KerasoptLearnedScaleGradients", LearnedScaleGradientsOp);
 KERASOPT_REGISTER_CPU("KerasoptMinMax", MinMaxOp);
 
 }  // namespace

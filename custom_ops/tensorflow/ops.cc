@@ -188,7 +188,7 @@ REGISTER_OP("KerasoptFakeQuantizeGrad")
     .Attr("qmax: int = 127")
     .SetShapeFn(AddShape);
 
-REGISTER_OP("KerasoptFakeQuantizeGradients")
+REGISTER_OP("KerasoptLearnedScaleGradients")
     .Input("upstream: float32")
     .Input("x: float32")
     .Input("scale: float32")

@@ -115,7 +115,7 @@ class XlaQuantize : public XlaOpKernel {
 };
 
 // Fake quantization, the gradient for its input, and the sums for that of a learned scale.
-enum class FakeQuantization { kForward, kGradient, kGradients };
+enum class FakeQuantization { kForward, kGradient, kLearnedScale };
 
 template <FakeQuantization kWhat>
 class XlaFakeQuantize : public XlaOpKernel {
@@ -129,6 +129,10 @@ class XlaFakeQuantize : public XlaOpKernel {
     const int first = kWhat == FakeQuantization::kForward ? 0 : 1;
     const xla::XlaOp x = context->Input(first), passed = context->Input(0);
     const auto shape = InputDimensions(context, first);
+    const int64_t scales = xla::ShapeUtil::ElementsIn(*context->InputXlaShape(first + 1));
+    OP_REQUIRES(context, scales == 1 || (!shape.empty() && scales == shape.back()),
+                InvalidArgument("scale must be a scalar or have one value per entry of the last "
+                                "axis of x. Received: ", scales, " scales"));
     const xla::XlaOp scale = BroadcastHidden(context, first + 1, shape);
     const xla::XlaOp zero_point = BroadcastHidden(context, first + 2, shape);
     const xla::XlaOp scaled = x / scale, zeros = xla::ZerosLike(x);
@@ -143,7 +147,7 @@ class XlaFakeQuantize : public XlaOpKernel {
     }
     const xla::XlaOp inside = xla::Or(xla::Eq(clipped, q), is_off);
     context->SetOutput(0, xla::Select(inside, passed, zeros));
-    if constexpr (kWhat == FakeQuantization::kGradients) {
+    if constexpr (kWhat == FakeQuantization::kLearnedScale) {
       const xla::XlaOp rounded = clipped - zero_point;
       const xla::XlaOp error = xla::Select(inside, rounded - scaled, rounded);
       SetSum(context, 1, xla::Select(is_off, zeros, passed * error));
@@ -196,8 +200,8 @@ KERASOPT_REGISTER_XLA("KerasoptQuantizedMean", XlaQuantizedMean);
 KERASOPT_REGISTER_XLA("KerasoptQuantize", XlaQuantize);
 KERASOPT_REGISTER_XLA("KerasoptFakeQuantize", XlaFakeQuantize<FakeQuantization::kForward>);
 KERASOPT_REGISTER_XLA("KerasoptFakeQuantizeGrad", XlaFakeQuantize<FakeQuantization::kGradient>);
-KERASOPT_REGISTER_XLA("KerasoptFakeQuantizeGradients",
-                      XlaFakeQuantize<FakeQuantization::kGradients>);
+KERASOPT_REGISTER_XLA("KerasoptLearnedScaleGradients",
+                      XlaFakeQuantize<FakeQuantization::kLearnedScale>);
 KERASOPT_REGISTER_XLA("KerasoptMinMax", XlaMinMax);
 
 }  // namespace

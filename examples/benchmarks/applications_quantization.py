@@ -92,7 +92,8 @@ def rounded_kernels(model: keras.Model) -> int:
             if getattr(layer, name, None) is None:
                 continue
             values = keras.ops.convert_to_numpy(getattr(layer, name))
-            axes = 2 if isinstance(layer, keras.layers.DepthwiseConv2D) else 1
+            is_depthwise = isinstance(layer, keras.layers.DepthwiseConv2D)
+            axes = 2 if is_depthwise or name == "depthwise_kernel" else 1
             for channel in values.reshape(-1, np.prod(values.shape[-axes:])).T:
                 if len(np.unique(channel)) > 255:
                     raise AssertionError(f"{layer.path}/{name} is not rounded")

@@ -66,9 +66,9 @@ def fit(model: keras.Model, callback, row: dict) -> np.ndarray:
         # To trace or compile the step of each network would take hours.
         run_eagerly=keras.config.backend() == "tensorflow",
     )
+    row |= {"input": model.input_shape[1], "parameters": model.count_params()}
     began = time.perf_counter()
     model.fit(x, y, batch_size=BATCH, shuffle=False, verbose=0, callbacks=[callback])
-    row |= {"input": model.input_shape[1], "parameters": model.count_params()}
     row["fit_seconds"] = time.perf_counter() - began
     return x[-BATCH:]
 

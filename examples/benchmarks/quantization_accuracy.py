@@ -130,7 +130,7 @@ def main():
         "--runs",
         nargs="*",
         default=RUNS,
-        help="stages, with > between them: pruned, float, [post:]spec[+option]",
+        help=HELP,
     )
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--table", action="store_true", help="print the results in Markdown")

@@ -8,7 +8,7 @@ import numpy as np
 
 from kerasopt import graph
 from kerasopt.parametrization import Parametrization
-from kerasopt.quantization import ActivationQuantizer, measure
+from kerasopt.quantization import ActivationQuantizer, Quantizer, measure
 from kerasopt.sparsity import Mask
 
 # Sides in pixels: of an image, and of one weight in it.
@@ -82,11 +82,15 @@ def rounding_scalars(model: keras.Model, data) -> Iterator[tuple[str, float]]:
         model: The model.
         data: A batch of its inputs, to measure activations with; `None`: weights only.
     """
-    for tensor, error in measure(model, data).items():
-        if np.isfinite(error.sqnr):  # else its quantizer does not round yet
-            tensor = tensor.removesuffix("/output")
+    measured = measure(model, data)
+    for path, _, slot, link in _links(model, Quantizer):
+        error = measured.get(f"{path}/{slot}")
+        if error is None or not bool(link.enabled.value):
+            continue
+        tensor = path if slot == "output" else f"{path}/{slot}"
+        if np.isfinite(error.sqnr):  # where nothing is changed it is infinite
             yield f"sqnr/{tensor}", error.sqnr
-            yield f"clipped/{tensor}", error.clipped
+        yield f"clipped/{tensor}", error.clipped
 
 
 def _links(model, kind: type[Parametrization]) -> Iterator[tuple]:

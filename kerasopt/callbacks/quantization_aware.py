@@ -68,7 +68,8 @@ class QuantizationAware(TimedCallback):
         progressive: List of (bits, until), wider ones first: until that time all
             integers have at least so many bits. With the spec `"int4"`,
             `[(8, "40%"), (6, "60%")]` trains with 8, then with 6, then with 4.
-            Ranges are found, and learned scales begin, anew at each width.
+            At each width scales of weights, and ranges that are found once, are found
+            anew; learned ranges of activations stay.
 
     Raises:
         ValueError: If an argument is unknown, or a quantizer cannot round to the
@@ -129,7 +130,6 @@ class QuantizationAware(TimedCallback):
             site.quantizer.initially_enabled = False
             link = self.attachments.put(*site)
             self._placed.append((site._replace(quantizer=link), format))
-        self._is_at_beginning = True
         follow_trainable_variables(model)
         self._frozen = True  # as an interrupted training may have left it
         self._freeze(False)
@@ -150,10 +150,12 @@ class QuantizationAware(TimedCallback):
     def check(self, horizon):
         schedules.OneShot(1.0, self.begin).check(horizon)
         begin, freeze = self._times(horizon)
-        if max(self.progression.times(horizon), default=0) > freeze:
+        ends = self.progression.times(horizon)
+        if ends and not begin < ends[0] <= ends[-1] <= freeze:
             raise ValueError(
-                "`progressive` must have ended before `freeze`. "
-                f"Received: progressive={self.progression}, freeze={self.freeze!r}"
+                "The widths of `progressive` must end after `begin`, and not after `freeze`. "
+                f"Received: progressive={self.progression}, begin={self.begin!r}, "
+                f"freeze={self.freeze!r}"
             )
         if begin == 0 and any(_settles(link) for link in self._links if not link.enabled.value):
             raise ValueError(
@@ -175,7 +177,7 @@ class QuantizationAware(TimedCallback):
 
     def span(self, horizon):
         begin, _ = self._times(horizon)
-        return begin, max(begin, *self.progression.times(horizon), 0)
+        return begin, max([begin, *self.progression.times(horizon)])
 
     def next_due(self, update, horizon):
         times = (*self._times(horizon), *self.progression.times(horizon))
@@ -192,19 +194,9 @@ class QuantizationAware(TimedCallback):
 
     def _narrow(self, update, horizon):
         """Gives quantizers the width of this moment."""
-        # What a training that goes on has learned was learned at this width.
-        is_restored = self._is_at_beginning and update > 0
-        self._is_at_beginning = False
         bits = self.progression.bits(update, horizon)
-        changed = False
-        for site, format in self._placed:
-            wanted = wider(format, bits)
-            if site.quantizer.format != wanted:
-                changed = True
-                site.quantizer.format = wanted
-                if site.quantizer.enabled.value and not is_restored:
-                    site.enable()
-        if changed:
+        changed = [site.set_format(wider(format, bits)) for site, format in self._placed]
+        if any(changed):
             renew_functions(self.model)
 
     def on_train_end(self, logs=None):

@@ -7,7 +7,7 @@ native library; all give the same bits. See `kerasopt.ops.native` for which one 
 from kerasopt.ops.affine import (
     dequantize,
     fake_quantize,
-    fake_quantize_gradients,
+    learned_scale_gradients,
     min_max,
     quantize,
 )
@@ -21,7 +21,7 @@ from kerasopt.ops.elementwise import quantized_add, quantized_mean
 __all__ = [
     "dequantize",
     "fake_quantize",
-    "fake_quantize_gradients",
+    "learned_scale_gradients",
     "min_max",
     "quantize",
     "quantized_add",

@@ -98,18 +98,14 @@ def fake_quantize(
         tf.errors.InvalidArgumentError: From the native op, if a scale is not positive and finite
             or shapes do not agree.
     """
-    if not -(2**15) <= qmin < qmax < 2**16:
-        raise ValueError(
-            "`qmin` must be smaller than `qmax`, and both fit into 16 bits. "
-            f"Received: qmin={qmin}, qmax={qmax}"
-        )
+    _check_limits(qmin, qmax)
     library = native.library_for(x)
     if library is None:
         return reference.fake_quantize(x, scale, zero_point, qmin, qmax)
     return library.kerasopt_fake_quantize(x, scale, zero_point, qmin=qmin, qmax=qmax)
 
 
-def fake_quantize_gradients(
+def learned_scale_gradients(
     upstream: Any, x: Any, scale: Any, zero_point: Any = 0.0, *, qmin: int = -128, qmax: int = 127
 ) -> tuple[Any, Any, Any]:
     """Return what the gradients of `fake_quantize` with a learned scale are made of.
@@ -124,7 +120,7 @@ def fake_quantize_gradients(
 
     ```python
     x = np.array([0.3, 99.0], "float32")
-    kerasopt.ops.fake_quantize_gradients(np.ones_like(x), x, np.float32(0.25))
+    kerasopt.ops.learned_scale_gradients(np.ones_like(x), x, np.float32(0.25))
     # [1.0, 0.0], 126.8, 1.0
     ```
 
@@ -142,12 +138,14 @@ def fake_quantize_gradients(
         of threads; other paths add in another order.
 
     Raises:
+        ValueError: If `qmin` is not smaller than `qmax`.
         tf.errors.InvalidArgumentError: As in `fake_quantize`.
     """
+    _check_limits(qmin, qmax)
     library = native.library_for(x)
     if library is None:
-        return reference.fake_quantize_gradients(upstream, x, scale, zero_point, qmin, qmax)
-    dx, by_scale, clamped = library.kerasopt_fake_quantize_gradients(
+        return reference.learned_scale_gradients(upstream, x, scale, zero_point, qmin, qmax)
+    dx, by_scale, clamped = library.kerasopt_learned_scale_gradients(
         upstream, x, scale, zero_point, qmin=qmin, qmax=qmax
     )
     return dx, by_scale, clamped
@@ -175,3 +173,11 @@ def min_max(x: Any) -> tuple[Any, Any]:
         return reference.min_max(x)
     low, high = library.kerasopt_min_max(x)
     return low, high
+
+
+def _check_limits(qmin: int, qmax: int) -> None:
+    if not -(2**15) <= qmin < qmax < 2**16:
+        raise ValueError(
+            "`qmin` must be smaller than `qmax`, and both fit into 16 bits. "
+            f"Received: qmin={qmin}, qmax={qmax}"
+        )

@@ -31,7 +31,7 @@ class LearnedNumber:
     def __init__(self, quantizer: keras.Layer, name: str, shape=()):
         options = {"shape": shape, "initializer": "ones", "autocast": False}
         self.unit = quantizer.add_weight(trainable=False, name=f"{name}_unit", **options)
-        self.ratio = quantizer.add_weight(name=name, **options)
+        self.ratio = quantizer.add_weight(name=f"{name}_ratio", **options)
 
     def start(self, value, unit) -> None:
         """Sets the value, and what it is moved in."""
@@ -40,9 +40,8 @@ class LearnedNumber:
 
     def value(self, slowness=1.0):
         """Returns the numbers as a tensor, whose gradient is divided by `slowness`."""
-        unit = keras.ops.convert_to_tensor(self.unit)
-        value = unit * self.ratio
-        return with_gradient_of(value / (slowness * unit * unit), value)
+        unit, ratio = (keras.ops.convert_to_tensor(each) for each in (self.unit, self.ratio))
+        return with_gradient_of(ratio / (slowness * unit), unit * ratio)
 
 
 def positive(step: LearnedNumber, slowness=1.0):
@@ -90,7 +89,7 @@ def round_with_learned_step(values, step, zero_point, offset, format: Format, en
         def grad(*args, upstream=None):
             if upstream is None:
                 (upstream,) = args
-            passed, by_step, clamped = ops.fake_quantize_gradients(
+            passed, by_step, clamped = ops.learned_scale_gradients(
                 upstream, values, scale, zero_point, **limits
             )
             if format.symmetric:

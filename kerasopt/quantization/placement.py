@@ -1,5 +1,6 @@
 """Where the quantizers of a model go."""
 
+import dataclasses
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
@@ -40,10 +41,28 @@ class Site(NamedTuple):
 
     def enable(self) -> None:
         """Lets the quantizer, which is in its place, round from now on."""
-        is_weight = self.slot not in ("input", "output")
-        value = read_until(self.layer, self.slot, self.quantizer) if is_weight else None
-        self.quantizer.settle(value)
-        self.quantizer.enabled.assign(True)
+        quantizer = self.quantizer
+        quantizer.settle(self._value())
+        quantizer.settled_bits.assign(quantizer.bits)
+        quantizer.enabled.assign(True)
+
+    def set_format(self, format) -> bool:
+        """Gives the quantizer, which is in its place, a width; returns whether it had another."""
+        quantizer = self.quantizer
+        settled, before = int(quantizer.settled_bits.value), quantizer.format
+        if settled not in (0, format.bits):
+            # What was learned belongs to that width, whatever the format that a file was read into.
+            quantizer.format = dataclasses.replace(format, bits=settled)
+            quantizer.change_width(format, self._value())
+            quantizer.settled_bits.assign(format.bits)
+        quantizer.format = format
+        return before != format
+
+    def _value(self):
+        """Returns what a quantizer of a weight receives."""
+        if self.slot in ("input", "output"):
+            return None
+        return read_until(self.layer, self.slot, self.quantizer)
 
 
 def wrap_operations(model: keras.Model) -> None:

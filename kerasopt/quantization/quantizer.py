@@ -18,6 +18,8 @@ class Quantizer(Copyable, Parametrization):
     Attributes:
         enabled: Boolean variable. A quantizer that is not enabled returns its
             input; one that observes observes it.
+        settled_bits: Integer variable, the width for which `settle` or `narrow` was
+            called last; 0 before.
     """
 
     order = 30
@@ -56,6 +58,13 @@ class Quantizer(Copyable, Parametrization):
             aggregation="only_first_replica",
             name="enabled",
         )
+        self.settled_bits = self.add_weight(
+            dtype="int32",
+            initializer=keras.initializers.Constant(self.bits if self.initially_enabled else 0),
+            trainable=False,
+            aggregation="only_first_replica",
+            name="settled_bits",
+        )
         self.built = True
 
     def round(self, inputs, scale, zero_point):
@@ -83,6 +92,18 @@ class Quantizer(Copyable, Parametrization):
         Args:
             value: Of a weight, what the quantizer receives, a float32 tensor.
         """
+
+    def change_width(self, format: Format, value=None) -> None:
+        """Rounds to fewer or more bits from now on; what is found once is found anew.
+
+        Functions of the model have to be renewed afterwards.
+
+        Args:
+            format: The new `Format`.
+            value: As in `settle`.
+        """
+        self.format = format
+        self.settle(value)
 
     def arguments(self):
         return {"format": self.format, "enabled": self.initially_enabled}

@@ -12,21 +12,23 @@ STEPS = [(8, 3), (6, 6)]
 OPTIONS = {"begin": 1, "freeze": 9, "progressive": STEPS}
 
 
-def compiled():
+def compiled(**arguments):
     keras.utils.set_random_seed(0)
     model = models.sequential()
-    model.compile("adam", loss(), run_eagerly=keras.config.backend() == "tensorflow")
+    arguments = arguments or {"run_eagerly": keras.config.backend() == "tensorflow"}
+    model.compile("adam", loss(), **arguments)
     return model
 
 
-def fit(model, *callbacks, epochs=4, spec="int4", **options):
+def fit(model, *callbacks, epochs=4, spec="int4", initial_epoch=0, **options):
     callbacks = [ko.callbacks.QuantizationAware(spec, **OPTIONS | options), *callbacks]
-    model.fit(models.Batches(model), epochs=epochs, verbose=0, callbacks=callbacks)
+    options = {"epochs": epochs, "initial_epoch": initial_epoch, "verbose": 0}
+    model.fit(models.Batches(model), callbacks=callbacks, **options)
     return model
 
 
-def levels(model):
-    """The most values that a channel of a kernel has in an integer's unit."""
+def largest_code(model):
+    """Returns the largest integer that stands for a weight of the model."""
     largest = 0
     for layer in ko.parametrization.parametrized_layers(model):
         for link in layer.parametrizations.get("kernel", ()):
@@ -35,52 +37,87 @@ def levels(model):
     return largest
 
 
-class Levels(keras.callbacks.Callback):
-    """Records the largest integer after each epoch of three updates, and what activations have."""
+class Widths(keras.callbacks.Callback):
+    """Records after each epoch of three updates the largest code, and the bits of an activation."""
 
     def __init__(self):
         super().__init__()
-        self.found = []
+        self.codes, self.bits = [], []
 
     def on_epoch_end(self, epoch, logs=None):
-        layer = self.model.layers[0]
-        (activation,) = layer.parametrizations["input"]
-        self.found.append((levels(self.model), activation.bits))
+        (activation,) = self.model.layers[0].parametrizations["input"]
+        self.codes.append(largest_code(self.model))
+        self.bits.append(activation.bits)
 
 
-@pytest.mark.parametrize("quantizer", ["minmax", "lsq"])
-def test_each_width_has_its_time(quantizer):
-    seen = Levels()
-    model = fit(compiled(), seen, weight_quantizer=quantizer)
-    # The width after an update holds for the next one.
-    expected = [31, 7, 7, 7] if quantizer == "minmax" else None
-    if expected:
-        assert [largest for largest, _ in seen.found] == expected
-    else:
-        assert seen.found[0][0] <= 31 and all(largest <= 7 for largest, _ in seen.found[1:])
-    assert {bits for _, bits in seen.found} == {8}  # the spec has as many or more
+def test_each_width_has_its_time():
+    seen = Widths()
+    model = fit(compiled(), seen)
+    # The width that an update brings is that of the next one.
+    assert seen.codes == [31, 7, 7, 7]
+    assert set(seen.bits) == {8}  # the spec has no fewer
     kernel = keras.ops.convert_to_numpy(model.layers[0].kernel)
     assert max(len(np.unique(channel)) for channel in kernel.T) <= 15
 
 
+def test_learned_scales_have_it_too():
+    seen = Widths()
+    fit(compiled(), seen, weight_quantizer="lsq")
+    assert 7 < seen.codes[0] <= 31 and max(seen.codes[1:]) <= 7
+
+
+def test_compiled_steps_compute_with_the_width():
+    outputs = []
+
+    class Record(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            # As evaluated by the compiled function, which knows the format.
+            outputs.append(self.model.evaluate(*models.data(self.model), verbose=0))
+            fresh = float(self.model.loss(models.data(self.model)[1], self.model(x)))
+            np.testing.assert_allclose(outputs[-1], fresh, rtol=1e-4)
+
+    model = compiled(jit_compile=False)
+    x = models.data(model)[0]
+    fit(model, Record(), epochs=3, freeze=8)
+    assert len(outputs) == 3
+
+
 def test_activations_narrow_too():
     bits = ko.quantization.Format(4, symmetric=True), ko.quantization.Format(4)
-    seen = Levels()
+    seen = Widths()
     fit(compiled(), seen, spec=ko.quantization.Spec(*bits))
-    assert [bits for _, bits in seen.found] == [6, 4, 4, 4]
+    assert seen.bits == [6, 4, 4, 4]
 
 
-def test_learned_scales_begin_anew():
-    class Steps(keras.callbacks.Callback):
+@pytest.mark.parametrize("activation_quantizer", ["lsq", "pact"])
+def test_ranges_of_activations_that_were_learned_stay(activation_quantizer):
+    class Ranges(keras.callbacks.Callback):
         def on_train_batch_end(self, batch, logs=None):
-            (link,) = self.model.layers[0].parametrizations["kernel"]
-            steps.append(keras.ops.convert_to_numpy(link.step.value()))
+            (link,) = self.model.layers[0].parametrizations["output"]
+            scale, zero_point = (float(each) for each in link.affine())
+            lowest, highest = link.format.minimum, link.format.maximum
+            ranges.append([scale * (end - zero_point) for end in (lowest, highest)])
 
-    steps = []
-    fit(compiled(), Steps(), weight_quantizer="lsq")
-    # The range stays, and has fewer values.
-    for update, ratio in ((2, 127 / 31), (5, 31 / 7)):
-        np.testing.assert_allclose(steps[update] / steps[update - 1], ratio, rtol=0.1)
+    ranges = []
+    spec = ko.quantization.Spec(ko.quantization.Format(4, True), ko.quantization.Format(4))
+    how = {"activation_quantizer": activation_quantizer, "learned_rate": 100.0}
+    fit(compiled(), Ranges(), spec=spec, **how)
+    for update in (2, 5):
+        # But for the rounding of the zero point, and one update.
+        np.testing.assert_allclose(ranges[update], ranges[update - 1], atol=0.25, rtol=0.25)
+    assert abs(ranges[5][1] - ranges[0][1]) > 1e-3
+
+
+@pytest.mark.parametrize("quantizer", ["minmax", "lsq"])
+def test_a_fit_that_goes_on_settles_what_has_another_width(quantizer):
+    model = fit(compiled(), epochs=1, weight_quantizer=quantizer, progressive=[(8, 9)])
+    assert largest_code(model) > 31
+    before = keras.ops.convert_to_numpy(model.layers[0].kernel.stored)
+    fit(model, initial_epoch=1, weight_quantizer=quantizer, progressive=[(8, 3)])
+    after = keras.ops.convert_to_numpy(model.layers[0].kernel)
+    # Nothing is clamped to a range that belongs to another width.
+    assert np.abs(after).max() > 0.6 * np.abs(before).max()
+    assert largest_code(model) <= 7
 
 
 def test_resumes_where_it_was(tmp_path):
@@ -97,9 +134,9 @@ def test_a_file_from_the_way_goes_on(tmp_path):
     model = fit(compiled(), epochs=1)
     model.save(tmp_path / "wide.keras")
     loaded = keras.models.load_model(tmp_path / "wide.keras")
-    assert levels(loaded) == 31
+    assert largest_code(loaded) == 31
     loaded.compile("adam", loss())
-    assert levels(fit(loaded)) == 7
+    assert largest_code(fit(loaded)) == 7
 
 
 def test_complete_only_when_narrow():
@@ -126,7 +163,11 @@ def test_bad_arguments(arguments, message):
 
 @pytest.mark.parametrize(
     ("steps", "message"),
-    [([(8, 6), (6, 3)], "has times that rise"), ([(8, 11)], "must have ended before `freeze`")],
+    [
+        ([(8, 6), (6, 3)], "has times that rise"),
+        ([(8, 11)], "must end after `begin`, and not after `freeze`.*freeze=9"),
+        ([(8, 1)], "must end after `begin`.*begin=1"),
+    ],
 )
 def test_bad_times(steps, message):
     model = compiled()

@@ -133,7 +133,7 @@ def test_fake_quantize_zero_points(zero_point):
 def test_gradients_of_a_learned_scale(arguments):
     x = np.zeros((2, 4), "float32")
     with pytest.raises(tf.errors.InvalidArgumentError):
-        ops.fake_quantize_gradients(**{"upstream": x, "x": x, "scale": np.float32(1)} | arguments)
+        ops.learned_scale_gradients(**{"upstream": x, "x": x, "scale": np.float32(1)} | arguments)
 
 
 def test_min_max_of_nothing():

@@ -25,7 +25,7 @@ def gradients(function, variables, upstream):
     return [g.numpy() for g in tape.gradient(y, [v.value for v in variables])]
 
 
-def test_the_step_of_weights_begins_with_their_mean():
+def test_the_step_of_weights_begins_with_their_spread():
     weight = np.random.default_rng(0).normal(0.1, [1, 2, 3], (200, 3)).astype("float32")
     weight[:50, 1] = weight[:, 2] = 0
     weight[:3, 2] = 1, -2, 3
@@ -33,9 +33,18 @@ def test_the_step_of_weights_begins_with_their_mean():
     quantizer.settle(weight)
     bounds = [abs(column.mean()) + 3 * column.std() for column in (weight[:, 0], weight[50:, 1])]
     # In the last column not even the largest is as far out.
-    np.testing.assert_allclose(quantizer.step.value(), np.array([*bounds, 3]) / 3, rtol=1e-5)
+    expected = np.array([bounds[0] / 4, bounds[1] / 4, 3 / 3])
+    np.testing.assert_allclose(quantizer.step.value(), expected, rtol=1e-5)
     quantizer.settle(np.zeros((200, 3), "float32"))
     np.testing.assert_array_equal(quantizer.step.value(), [1, 1, 1])
+
+
+def test_channels_of_next_to_nothing_have_finite_gradients():
+    weight = np.full((4, 2), [1e-25, 1e-35], "float32")
+    quantizer = built(LSQWeight(-1, Format(8, True)), weight.shape)
+    quantizer.settle(weight)
+    (found,) = gradients(lambda: quantizer(weight), quantizer.learned, np.zeros((4, 2), "float32"))
+    np.testing.assert_array_equal(found, [0, 0])
 
 
 @pytest.mark.parametrize("unit", [0.1, 1.0])

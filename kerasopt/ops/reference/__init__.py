@@ -4,7 +4,7 @@ from kerasopt.ops.reference.affine import (
     INTEGER_RANGES,
     dequantize,
     fake_quantize,
-    fake_quantize_gradients,
+    learned_scale_gradients,
     min_max,
     quantize,
 )
@@ -16,7 +16,7 @@ __all__ = [
     "INTEGER_RANGES",
     "dequantize",
     "fake_quantize",
-    "fake_quantize_gradients",
+    "learned_scale_gradients",
     "min_max",
     "quantize",
     "quantized_add",

@@ -45,10 +45,10 @@ def fake_quantize(x: Any, scale: Any, zero_point: Any, qmin: int, qmax: int) -> 
     return _fake_quantize(ops.convert_to_tensor(x), scale, zero_point, low, high)
 
 
-def fake_quantize_gradients(
+def learned_scale_gradients(
     upstream: Any, x: Any, scale: Any, zero_point: Any, qmin: Any, qmax: Any
 ) -> tuple[Any, Any, Any]:
-    """`upstream` where nothing is clamped, and sums; see `kerasopt.ops.fake_quantize_gradients`."""
+    """`upstream` where nothing is clamped, and sums; see `kerasopt.ops.learned_scale_gradients`."""
     scale, zero_point, qmin, qmax = (
         ops.convert_to_tensor(v, "float32") for v in (scale, zero_point, qmin, qmax)
     )

@@ -58,6 +58,15 @@ class LSQActivation(ActivationQuantizer):
             offset = (self.format.minimum - zero_point) * step
             self.offset.start(offset, self._levels * step)
 
+    def change_width(self, format, value=None):
+        # The range that was learned stays, with steps as wide as the new ones have to be.
+        span = self.step.value() * self._levels
+        offset = None if self.offset is None else self.offset.value()
+        self.format = format
+        self.step.start(span / self._levels, span / self._levels)
+        if offset is not None:
+            self.offset.start(offset, span)
+
     @property
     def _levels(self):
         """The number of steps from zero, or from the lowest integer, to the largest."""

@@ -60,6 +60,9 @@ class PACT(ActivationQuantizer):
         largest = keras.ops.convert_to_tensor(self.observer.maximum)
         self.limit.assign(keras.ops.where(largest > 0, largest, 1.0))
 
+    def change_width(self, format, value=None):
+        self.format = format  # the limit is learned, and has as many steps as there are
+
     def affine(self):
         return self.format.affine(0.0, keras.ops.maximum(self.limit, 0.0))
 

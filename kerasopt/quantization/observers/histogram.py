@@ -25,6 +25,8 @@ class Histogram(Observer, abc.ABC):
 
     Attributes:
         counts: Float32 variable of shape (2048,).
+        lowest: Float32 scalar variable, the smallest value of all.
+        highest: Float32 scalar variable, the largest.
         limit: Float32 scalar variable, 0 until something was seen.
     """
 
@@ -34,12 +36,18 @@ class Histogram(Observer, abc.ABC):
         super().build(input_shape)
         self.counts = self.add_state("counts", (BINS,))
         self.limit = self.add_state("limit")
+        self.lowest = self.add_state("lowest")
+        self.highest = self.add_state("highest")
 
     def update(self, inputs):
         low, high = ops.min_max(inputs)
         self._count(inputs, keras.ops.maximum(-low, high))
-        self.minimum.assign(keras.ops.minimum(self.minimum, low))
-        self.maximum.assign(keras.ops.maximum(self.maximum, high))
+        low, high = keras.ops.minimum(self.lowest, low), keras.ops.maximum(self.highest, high)
+        self.lowest.assign(low)
+        self.highest.assign(high)
+        # Until the range is found, it is that of all values.
+        self.minimum.assign(low)
+        self.maximum.assign(high)
         return self.minimum, self.maximum
 
     def _count(self, inputs, largest):
@@ -64,7 +72,7 @@ class Histogram(Observer, abc.ABC):
 
     def settle(self, format):
         counts, limit = np.asarray(self.counts, "float64"), float(self.limit)
-        extremes = float(self.minimum), float(self.maximum)
+        extremes = float(self.lowest), float(self.highest)
         if not limit or not counts.any() or not np.isfinite(extremes).all():
             return  # whoever asks for the range sees that there is none
         low, high = self.find(counts, _centers(limit), format)

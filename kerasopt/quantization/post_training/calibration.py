@@ -41,17 +41,30 @@ def require_data(data) -> None:
 
 def _observe(model, observing, data, batch_size, verbose):
     require_data(data)
+    seen = _Batches()
     for link in observing:
         link.calibrating = True
     try:
         renew_functions(model)
-        model.predict(data, batch_size=batch_size, verbose=verbose)
-    except UnboundLocalError as error:  # what Keras makes of data without a batch
+        model.predict(data, batch_size=batch_size, verbose=verbose, callbacks=[seen])
+    except UnboundLocalError as error:
+        if seen.count:
+            raise
+        # This is what Keras makes of data without a batch.
         raise ValueError("`calibration` has no examples. Received: no batch") from error
     finally:
         for link in observing:
             link.calibrating = False
         renew_functions(model)
+
+
+class _Batches(keras.callbacks.Callback):
+    """Counts the batches of `predict`."""
+
+    count = 0
+
+    def on_predict_batch_end(self, batch, logs=None):
+        self.count += 1
 
 
 def _check_ranges(sites):

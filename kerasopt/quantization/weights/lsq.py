@@ -11,6 +11,9 @@ from kerasopt.quantization.learned_step import (
 )
 from kerasopt.quantization.weights.weight_quantizer import WeightQuantizer
 
+# A channel whose step would be smaller is one of zeros: gradients are divided by it.
+_EMPTY = 1e-30
+
 
 @keras.saving.register_keras_serializable(package="kerasopt")
 class LSQWeight(WeightQuantizer):
@@ -23,11 +26,12 @@ class LSQWeight(WeightQuantizer):
     trained is its ratio to the step that it began with; see `LearnedNumber`.
     When it is enabled, the step is
 
-        step = min(max|w|, |mean(w)| + 3 * std(w)) / Q
+        step = min((|mean(w)| + 3 * std(w)) / 2^(bits - 1), max|w| / Q)
 
-    over the weights that are not zero (LSQ+, section 3.2.1, for any number of
-    bits; the `2 * mean|w| / sqrt(Q)` of LSQ leaves most of 8 bits unused). The
-    papers have one step for a layer (a spec of granularity `"tensor"`).
+    over the weights that are not zero: that of LSQ+ (section 3.2.1), but never
+    more than all of them need. (The `2 * mean|w| / sqrt(Q)` of LSQ leaves most of
+    8 bits unused.) The papers have one step for a layer (a spec of granularity
+    `"tensor"`).
 
     Args:
         axis: As in `WeightQuantizer`.
@@ -63,8 +67,11 @@ class LSQWeight(WeightQuantizer):
         mean = ops.sum(values, axis=0) / number
         variance = ops.sum(kept * (values - mean) ** 2, axis=0) / number
         bound = ops.abs(mean) + 3.0 * ops.sqrt(variance)
-        step = ops.minimum(bound, ops.max(ops.abs(values), axis=0)) / self.format.maximum
-        step = ops.where(step > 0, step, 1.0)
+        step = ops.minimum(
+            bound / 2 ** (self.format.bits - 1),
+            ops.max(ops.abs(values), axis=0) / self.format.maximum,
+        )
+        step = ops.where(step > _EMPTY, step, 1.0)
         self.step.start(step, step)
 
     def affine(self, values):

@@ -54,6 +54,13 @@ def test_outliers_are_left_out_and_all_else_is_in(alias):
     assert -6 < low < -1.5 and 1.5 < high < 12
 
 
+def test_a_range_is_found_anew_for_more_bits():
+    observer = MeanSquaredError()
+    narrow = watched(observer, normal(), format=Format(2, symmetric=True))
+    observer.settle(Format(8, symmetric=True))
+    assert float(observer.maximum) > 1.2 * narrow[1]
+
+
 def test_all_batches_count():
     observer = Percentile(99.0)
     batches = [0.01 * normal(seed=1), normal(seed=2), np.zeros(7), 3 * normal(seed=3)]
