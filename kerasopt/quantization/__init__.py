@@ -27,11 +27,12 @@ from kerasopt.quantization.observers import (
     Observer,
     Percentile,
 )
-from kerasopt.quantization.placement import Site, find_sites
+from kerasopt.quantization.placement import find_sites
 from kerasopt.quantization.post_training import AdaRound, Nearest, Rounding
 from kerasopt.quantization.progression import Progression
 from kerasopt.quantization.quantizer import Quantizer
 from kerasopt.quantization.recipe import Recipe, make_recipe, make_rules
+from kerasopt.quantization.site import Site
 from kerasopt.quantization.specs import Spec
 from kerasopt.quantization.statistics import freeze_statistics, reestimate_statistics
 from kerasopt.quantization.weights import (

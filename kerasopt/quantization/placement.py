@@ -1,18 +1,13 @@
 """Where the quantizers of a model go."""
 
-import dataclasses
+import warnings
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
 
 import keras
-import numpy as np
 
 from kerasopt import graph
-from kerasopt.parametrization import read_until
-from kerasopt.quantization.activations import ActivationQuantizer
-from kerasopt.quantization.formats import wider
-from kerasopt.quantization.quantizer import Quantizer
 from kerasopt.quantization.recipe import Recipe
+from kerasopt.quantization.site import Site
 
 # Layers without a kernel whose result needs a range of its own, since they
 # compute new values and have an integer form.
@@ -21,48 +16,6 @@ _REQUANTIZING = (
     keras.layers.AveragePooling2D,
     keras.layers.GlobalAveragePooling2D,
 )
-
-
-class Site(NamedTuple):
-    """A slot of the layer at `path` of the model that gets a quantizer."""
-
-    path: str
-    layer: keras.layers.Layer
-    slot: str
-    quantizer: Quantizer
-
-    @property
-    def has_bad_range(self) -> bool:
-        """Whether it is an activation of which nothing usable was seen."""
-        if not isinstance(self.quantizer, ActivationQuantizer):
-            return False
-        low, high = self.quantizer.observed
-        return not (np.isfinite(low) and np.isfinite(high)) or low == high == 0
-
-    def enable(self) -> None:
-        """Lets the quantizer, which is in its place, round from now on."""
-        quantizer = self.quantizer
-        quantizer.settle(self._value())
-        quantizer.settled_bits.assign(quantizer.bits)
-        quantizer.enabled.assign(True)
-
-    def set_format(self, format) -> bool:
-        """Gives the quantizer, which is in its place, a width; returns whether it had another."""
-        quantizer = self.quantizer
-        settled, before = int(quantizer.settled_bits.value), quantizer.format
-        if settled not in (0, format.bits):
-            # What was learned belongs to that width, whatever the format that a file was read into.
-            quantizer.format = dataclasses.replace(format, bits=settled)
-            quantizer.change_width(format, self._value())
-            quantizer.settled_bits.assign(format.bits)
-        quantizer.format = format
-        return before != format
-
-    def _value(self):
-        """Returns what a quantizer of a weight receives."""
-        if self.slot in ("input", "output"):
-            return None
-        return read_until(self.layer, self.slot, self.quantizer)
 
 
 def wrap_operations(model: keras.Model) -> None:
@@ -103,29 +56,20 @@ def find_sites(
             f"a kernel. Received: rules={rules}"
         )
     for site in sites:
-        _check_free(site, (0, *widths))
+        site.check_free((0, *widths))
+    _warn_of_constants(sites)
     return sites
 
 
-def _check_free(site: Site, widths) -> None:
-    mode = getattr(site.layer, "quantization_mode", None)
-    if mode is not None:
-        raise ValueError(
-            f"'{site.path}' is quantized already, by Keras' `quantize`. Take the model from before "
-            f"that, or leave the layer out with a rule ({site.path!r}, None). Received: a layer "
-            f"with quantization_mode={mode!r}"
+def _warn_of_constants(sites: list[Site]) -> None:
+    constant = [site.path for site in sites if site.is_constant]
+    if constant:
+        warnings.warn(
+            "One bit says whether an activation is negative, and after a ReLU none is: nothing of "
+            f"the data is left after {len(constant)} layers. Replace the ReLUs, or give these "
+            f"layers a rule with another spec, such as 'binary_int8'. Received: {constant[:3]}",
+            stacklevel=4,
         )
-    format = site.quantizer.format
-    for link in getattr(site.layer, "parametrizations", {}).get(site.slot, ()):
-        if isinstance(link, Quantizer) and not any(
-            link.equals(site.quantizer.like(format=wider(format, bits))) for bits in widths
-        ):
-            raise ValueError(
-                f"'{site.path}/{site.slot}' is quantized already, by {link.described()}. Pass what "
-                f"it was quantized with, leave the layer out with a rule ({site.path!r}, None), or "
-                "call `kerasopt.finalize(model)` first. "
-                f"Received: {site.quantizer.described()}"
-            )
 
 
 def placement(model: keras.Model, recipes: dict[int, Recipe]) -> Iterator[Site]:

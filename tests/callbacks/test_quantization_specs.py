@@ -1,4 +1,5 @@
 import itertools
+import warnings
 
 import keras
 import numpy as np
@@ -126,6 +127,15 @@ def test_a_layer_that_is_quantized_in_another_way_raises_before_training():
     ko.finalize(model, verbose=False)
     fit(model, ko.callbacks.QuantizationAware("ternary"))
     assert any(isinstance(link, TernaryWeight) for link in links(model))
+
+
+def test_signs_of_what_is_never_negative_are_told_of_before_training():
+    model = make()
+    with pytest.warns(UserWarning, match="after a ReLU none is.*Received: \\['conv_relu'"):
+        fit(model, ko.callbacks.QuantizationAware("binary"))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", "One bit says")
+        fit(make(), ko.callbacks.QuantizationAware("binary_int8"))
 
 
 def test_activations_without_a_range_are_told_of_after_training():

@@ -4,7 +4,7 @@ import keras
 
 from kerasopt.parametrization import renew_functions
 from kerasopt.quantization.activations import ActivationQuantizer
-from kerasopt.quantization.placement import Site
+from kerasopt.quantization.site import Site
 
 
 def calibrate(model: keras.Model, sites: list[Site], data, batch_size, verbose: int) -> None:

@@ -1,0 +1,89 @@
+"""A place in a model that gets a quantizer."""
+
+import dataclasses
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import keras
+import numpy as np
+
+from kerasopt import graph
+from kerasopt.parametrization import read_until
+from kerasopt.quantization.activations import ActivationQuantizer, BinaryActivation
+from kerasopt.quantization.formats import wider
+from kerasopt.quantization.quantizer import Quantizer
+
+
+class Site(NamedTuple):
+    """A slot of the layer at `path` of the model that gets a quantizer."""
+
+    path: str
+    layer: keras.layers.Layer
+    slot: str
+    quantizer: Quantizer
+
+    @property
+    def has_bad_range(self) -> bool:
+        """Whether it is an activation of which nothing usable was seen."""
+        if not isinstance(self.quantizer, ActivationQuantizer):
+            return False
+        low, high = self.quantizer.observed
+        return not (np.isfinite(low) and np.isfinite(high)) or low == high == 0
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether it is the sign of what is never negative."""
+        if self.slot != "output" or not isinstance(self.quantizer, BinaryActivation):
+            return False
+        bounds = graph.clamp_bounds(self.layer) or graph.activation_bounds(self.layer)
+        return bounds is not None and bounds[0] >= 0
+
+    def enable(self) -> None:
+        """Lets the quantizer, which is in its place, round from now on."""
+        quantizer = self.quantizer
+        quantizer.settle(self._value())
+        quantizer.settled_bits.assign(quantizer.bits)
+        quantizer.enabled.assign(True)
+
+    def set_format(self, format) -> bool:
+        """Gives the quantizer, which is in its place, a width; returns whether it had another."""
+        quantizer = self.quantizer
+        settled, before = int(quantizer.settled_bits.value), quantizer.format
+        if settled not in (0, format.bits):
+            # What was learned belongs to that width, whatever the format that a file was read into.
+            quantizer.format = dataclasses.replace(format, bits=settled)
+            quantizer.change_width(format, self._value())
+            quantizer.settled_bits.assign(format.bits)
+        quantizer.format = format
+        return before != format
+
+    def check_free(self, widths: Iterable[int]) -> None:
+        """Raises `ValueError` if the slot has a quantizer that rounds in another way.
+
+        Args:
+            widths: Bits that it may have, if those are more than the new one's.
+        """
+        mode = getattr(self.layer, "quantization_mode", None)
+        if mode is not None:
+            raise ValueError(
+                f"'{self.path}' is quantized already, by Keras' `quantize`. Take the model from "
+                f"before that, or leave the layer out with a rule ({self.path!r}, None). "
+                f"Received: a layer with quantization_mode={mode!r}"
+            )
+        format = self.quantizer.format
+        for link in getattr(self.layer, "parametrizations", {}).get(self.slot, ()):
+            if isinstance(link, Quantizer) and not any(
+                link.equals(self.quantizer.like(format=wider(format, bits))) for bits in widths
+            ):
+                raise ValueError(
+                    f"'{self.path}/{self.slot}' is quantized already, by {link.described()}. Pass "
+                    "what it was quantized with, leave the layer out with a rule "
+                    f"({self.path!r}, None), or call `kerasopt.finalize(model)` first. "
+                    f"Received: {self.quantizer.described()}"
+                )
+
+    def _value(self):
+        """Returns what a quantizer of a weight receives."""
+        if self.slot in ("input", "output"):
+            return None
+        return read_until(self.layer, self.slot, self.quantizer)
