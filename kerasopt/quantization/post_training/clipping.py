@@ -6,6 +6,8 @@ import numpy as np
 from kerasopt.quantization.weights import WeightQuantizer
 
 _FACTORS = np.linspace(1.0, 0.3, 36)
+# So many factors without a channel that gains by them end the search: at 8 bits the first ones.
+_PATIENCE = 4
 
 
 def has_grid(link) -> bool:
@@ -21,7 +23,7 @@ def clipped_weight(weight: np.ndarray, quantizer: WeightQuantizer):
 
         minimize sum (w - y(clip(w, -t, t)))^2 over t = factor * max|w|
 
-    36 factors from 1 to 0.3 are tried. At 8 bits it is 1 nearly always.
+    Up to 36 factors from 1 to 0.3 are tried. At 8 bits it is 1 nearly always.
 
     Args:
         weight: float32 array.
@@ -29,9 +31,14 @@ def clipped_weight(weight: np.ndarray, quantizer: WeightQuantizer):
     """
     values = keras.ops.convert_to_numpy(quantizer.channels.split(weight))
     largest = np.abs(values).max(axis=0)
-    limits = _FACTORS[:, np.newaxis] * largest
-    errors = np.stack([_error(values, limit, quantizer.format) for limit in limits])
-    limit = np.take_along_axis(limits, errors.argmin(axis=0)[np.newaxis], axis=0)[0]
+    limit, smallest, idle = largest, np.full(largest.shape, np.inf), 0
+    for factor in _FACTORS:
+        errors = _error(values, factor * largest, quantizer.format)
+        limit = np.where(errors < smallest, factor * largest, limit)
+        idle = 0 if (errors < smallest).any() else idle + 1
+        smallest = np.minimum(errors, smallest)
+        if idle == _PATIENCE:
+            break
     clipped = np.clip(values, -limit, limit).astype("float32")
     return quantizer.channels.merge(clipped)
 
