@@ -154,7 +154,7 @@ def test_without_declarations_it_is_the_layer_of_keras(name):
     assert config.items() <= drop_in.get_layer("layer").get_config().items()
 
 
-@pytest.mark.parametrize("name", LAYERS.keys() - set(COMPOSITE))
+@pytest.mark.parametrize("name", sorted(LAYERS.keys() - set(COMPOSITE)))
 def test_declarations_are_on_the_layer_and_in_its_config(name):
     layer = make(ko.layers, name, **declared(name)).get_layer("layer")
     weights = graph.weight_names(layer)

@@ -60,7 +60,7 @@ class LSQActivation(ActivationQuantizer):
 
     def change_width(self, format, value=None):
         # The range that was learned stays, with steps as wide as the new ones have to be.
-        span = self.step.value() * self._levels
+        span = positive(self.step) * self._levels
         offset = None if self.offset is None else self.offset.value()
         self.format = format
         self.step.start(span / self._levels, span / self._levels)
