@@ -39,6 +39,7 @@ def litert(model, calibration, images):
     """Returns the logits of LiteRT's own full-integer model."""
     import tensorflow as tf
 
+    _ = tf.keras.layers  # the converter needs it loaded
     converter = tf.lite.TFLiteConverter.from_keras_model(model)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = lambda: ([x[None]] for x in calibration)
