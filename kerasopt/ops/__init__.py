@@ -1,7 +1,8 @@
 """kerasopt's one integer arithmetic.
 
 Every function exists as `keras.ops` reference and, under the TensorFlow backend, as an op of the
-native library; all give the same bits, but for the sums of `learned_scale_gradients`. See `kerasopt.ops.native` for which one runs.
+native library; all give the same bits, but for the sums of `learned_scale_gradients`, which are
+added in other orders. See `kerasopt.ops.native` for which one runs.
 """
 
 from kerasopt.ops.affine import (
