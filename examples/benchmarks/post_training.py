@@ -10,6 +10,7 @@ each run goes to stdout as it is done.
 
 import argparse
 import contextlib
+import io
 import os
 import time
 
@@ -39,12 +40,11 @@ def litert(model, calibration, images):
     """Returns the logits of LiteRT's own full-integer model."""
     import tensorflow as tf
 
-    _ = tf.keras.layers  # the converter needs it loaded
     converter = tf.lite.TFLiteConverter.from_keras_model(model)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = lambda: ([x[None]] for x in calibration)
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-    with contextlib.redirect_stdout(None):
+    with contextlib.redirect_stdout(io.StringIO()):
         content = converter.convert()
     interpreter = tf.lite.Interpreter(model_content=content, num_threads=1)
     interpreter.allocate_tensors()
