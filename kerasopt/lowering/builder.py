@@ -56,13 +56,13 @@ class Builder:
         if value.affine == affine:
             return value
         source = self.as_float(value)
-        return self._convert(source, affine, Quantize, affine)
+        return self._convert(source, affine, Quantize, output_affine=affine)
 
     def as_float(self, value: Value) -> Value:
         """Returns `value` in float32."""
         if value.affine is None:
             return value
-        return self._convert(value, None, Dequantize, value.affine)
+        return self._convert(value, None, Dequantize, input_affine=value.affine)
 
     def run_as_float(self, node: Node) -> None:
         """Runs a node of the source as it is, in float32, with its weights baked."""
@@ -99,11 +99,11 @@ class Builder:
         """Returns a name for what `node` becomes, its path where that is free."""
         return self._unique(node.path.replace("/", "_") + suffix)
 
-    def _convert(self, value: Value, affine: Affine | None, cls: type, scale: Affine) -> Value:
+    def _convert(self, value: Value, affine: Affine | None, cls: type, **affines: Affine) -> Value:
         key = (id(value.tensor), affine)
         if key not in self._converted:
             source = value.tensor._keras_history.operation.name
-            layer = cls(affine=scale, name=self._unique(f"{source}_{cls.__name__.lower()}"))
+            layer = cls(**affines, name=self._unique(f"{source}_{cls.__name__.lower()}"))
             self._converted[key] = Value(layer(value.tensor), affine)
         return self._converted[key]
 

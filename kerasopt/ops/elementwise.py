@@ -37,7 +37,7 @@ def quantized_add(
 
     Args:
         x0: int8 tensor of any shape.
-        x1: int8 tensor of the shape of `x0`.
+        x1: int8 tensor of a shape that broadcasts with that of `x0`.
         scale0: Scale of `x0`, a Python number.
         scale1: Scale of `x1`, a Python number.
         zero_point0: Zero point of `x0`, an integer from -128 to 127.
@@ -48,7 +48,7 @@ def quantized_add(
         output_max: Largest value of the result.
 
     Returns:
-        int8 tensor of the shape of `x0`.
+        int8 tensor of the broadcast shape.
 
     Raises:
         ValueError: If a scale is not positive and finite, the larger scale over the output scale
@@ -62,7 +62,8 @@ def quantized_add(
     )
     check_output_range(output_min, output_max)
     multiplier0, multiplier1, shift = _add_multipliers(scale0, scale1, output_scale)
-    library = native.library_for(x0, x1)
+    same_shape = tuple(x0.shape) == tuple(x1.shape)
+    library = native.library_for(x0, x1) if same_shape else None
     op = reference.quantized_add if library is None else library.kerasopt_quantized_add
     return op(
         x0,

@@ -33,7 +33,7 @@ LAYERS = {
     "mean_keepdims": lambda: QuantizedGlobalAveragePooling2D(
         input_affine=X, output_affine=Y, keepdims=True
     ),
-    "dequantize": lambda: Dequantize(affine=X),
+    "dequantize": lambda: Dequantize(input_affine=X),
 }
 
 
@@ -83,7 +83,7 @@ def test_saved_layers_load_equal(name, tmp_path):
 
 def test_add_saves_and_computes(tmp_path):
     inputs = [keras.Input((4, 3), dtype="int8"), keras.Input((4, 3), dtype="int8")]
-    layer = QuantizedAdd(input_affines=(X, Y), output_affine=Z, output_max=100)
+    layer = QuantizedAdd(input_affine=(X, Y), output_affine=Z, output_max=100)
     model = keras.Model(inputs, layer(inputs))
     x = [integers((5, 4, 3), seed) for seed in (0, 1)]
     model.save(tmp_path / "model.keras")
@@ -96,7 +96,7 @@ def test_add_saves_and_computes(tmp_path):
 
 def test_quantize_rounds_as_the_op_and_survives_float16():
     x = np.array([[0.31, -9e9, np.inf, np.nan]], "float32")
-    layer = Quantize(affine=X)
+    layer = Quantize(output_affine=X)
     np.testing.assert_array_equal(np.asarray(layer(x)), [[3, -128, 127, -3]])
     np.testing.assert_array_equal(
         np.asarray(layer(x)), np.asarray(ops.quantize(x, np.float32(0.05), -3))

@@ -31,7 +31,7 @@ def _differences(model, integers, x):
         layer = next((it for it in integers.layers if it.name == group.anchor.path), None)
         if output is None or not hasattr(layer, "output_affine"):
             continue
-        affines = getattr(layer, "input_affines", None) or [layer.input_affine]
+        affines = layer.input_affines
         arguments = [
             _integers(values[id(edge.source)], affine)
             for edge, affine in zip(group.inputs, affines, strict=True)

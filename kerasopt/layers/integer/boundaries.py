@@ -7,14 +7,13 @@ from typing import Any
 import keras
 
 from kerasopt import ops
-from kerasopt.layers.integer.affine import Affine
-from kerasopt.layers.integer.layer import IntegerLayer, deserialize_affines
+from kerasopt.layers.integer.layer import IntegerLayer
 
 
 class _Boundary(IntegerLayer):
-    def __init__(self, *, affine: Affine, **kwargs: Any):
+    def __init__(self, **kwargs: Any):
         super().__init__(**kwargs)
-        self.affine = affine
+        affine = self.input_affine or self.output_affine
         # A variable, not a constant: compilers replace the division by a constant with a
         # multiplication, which gives other bits.
         self.scale = self.add_weight(
@@ -23,10 +22,6 @@ class _Boundary(IntegerLayer):
             initializer=keras.initializers.Constant(affine.scale),
             trainable=False,
         )
-        self._build_at_init()
-
-    def compute_output_shape(self, input_shape: Any) -> Any:
-        return input_shape
 
     # The scale is part of the config; files need no copy of it.
     def save_own_variables(self, store: Any) -> None:
@@ -34,14 +29,6 @@ class _Boundary(IntegerLayer):
 
     def load_own_variables(self, store: Any) -> None:
         pass
-
-    def get_config(self) -> dict[str, Any]:
-        affine = keras.saving.serialize_keras_object(self.affine)
-        return {**super().get_config(), "affine": affine}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> _Boundary:
-        return super().from_config(deserialize_affines(config))
 
 
 @keras.saving.register_keras_serializable(package="kerasopt")
@@ -51,12 +38,12 @@ class Quantize(_Boundary):
     NaN becomes the zero point, infinity an end of the range.
 
     Args:
-        affine: `Affine` of the output.
-        **kwargs: The arguments of `keras.layers.Layer`.
+        **kwargs: `output_affine`, the `Affine` of the output, and the arguments of
+            `keras.layers.Layer`.
     """
 
     def call(self, inputs: Any) -> Any:
-        return ops.quantize(inputs, self.scale, self.affine.zero_point)
+        return ops.quantize(inputs, self.scale, self.output_affine.zero_point)
 
 
 @keras.saving.register_keras_serializable(package="kerasopt")
@@ -64,12 +51,9 @@ class Dequantize(_Boundary):
     """Returns the float32 values `(q - zero_point) * scale` of int8 values.
 
     Args:
-        affine: `Affine` of the input.
-        **kwargs: The arguments of `keras.layers.Layer`.
+        **kwargs: `input_affine`, the `Affine` of the input, and the arguments of
+            `keras.layers.Layer`.
     """
 
     def call(self, inputs: Any) -> Any:
-        return ops.dequantize(inputs, self.scale, self.affine.zero_point)
-
-    def compute_output_spec(self, inputs: Any) -> keras.KerasTensor:
-        return keras.KerasTensor(inputs.shape, "float32")
+        return ops.dequantize(inputs, self.scale, self.input_affine.zero_point)

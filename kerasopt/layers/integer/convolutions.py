@@ -7,7 +7,7 @@ from typing import Any
 import keras
 
 from kerasopt import ops
-from kerasopt.layers.integer.layer import Contraction
+from kerasopt.layers.integer.contraction import Contraction
 from kerasopt.ops.validation import as_pair, standardize_padding
 
 

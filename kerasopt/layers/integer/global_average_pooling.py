@@ -7,8 +7,7 @@ from typing import Any
 import keras
 
 from kerasopt import ops
-from kerasopt.layers.integer.affine import Affine
-from kerasopt.layers.integer.layer import IntegerLayer, deserialize_affines
+from kerasopt.layers.integer.layer import IntegerLayer
 
 
 @keras.saving.register_keras_serializable(package="kerasopt")
@@ -19,25 +18,13 @@ class QuantizedGlobalAveragePooling2D(IntegerLayer):
     `(batch, channels)`, or `(batch, 1, 1, channels)` with `keepdims`.
 
     Args:
-        input_affine: `Affine` of the input.
-        output_affine: `Affine` of the output.
         keepdims: Whether to keep height and width as axes of size 1.
-        **kwargs: The arguments of `keras.layers.Layer`.
+        **kwargs: `input_affine` and `output_affine`, and the arguments of `keras.layers.Layer`.
     """
 
-    def __init__(
-        self,
-        *,
-        input_affine: Affine,
-        output_affine: Affine,
-        keepdims: bool = False,
-        **kwargs: Any,
-    ):
+    def __init__(self, keepdims: bool = False, **kwargs: Any):
         super().__init__(**kwargs)
-        self.input_affine = input_affine
-        self.output_affine = output_affine
         self.keepdims = keepdims
-        self._build_at_init()
 
     def call(self, inputs: Any) -> Any:
         return ops.quantized_mean(
@@ -54,13 +41,4 @@ class QuantizedGlobalAveragePooling2D(IntegerLayer):
         return (input_shape[0], *image, input_shape[-1])
 
     def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "input_affine": keras.saving.serialize_keras_object(self.input_affine),
-            "output_affine": keras.saving.serialize_keras_object(self.output_affine),
-            "keepdims": self.keepdims,
-        }
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> QuantizedGlobalAveragePooling2D:
-        return super().from_config(deserialize_affines(config))
+        return {**super().get_config(), "keepdims": self.keepdims}

@@ -33,7 +33,7 @@ def lower(group: Group, builder: Builder) -> None:
         group.anchor,
         (affines, output),
         lambda name: QuantizedAdd(
-            input_affines=affines,
+            input_affine=affines,
             output_affine=output,
             output_min=output.quantized(low),
             output_max=output.quantized(high),

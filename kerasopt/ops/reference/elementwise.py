@@ -22,8 +22,8 @@ def quantized_add(
     output_max: int,
 ) -> Any:
     """`clamp(((x0 * m0 + x1 * m1 + 2^(shift - 1)) >> shift) + zero_point)`, all in int32."""
-    check("x0", x0, "int8", len(x1.shape))
-    check("x1", x1, "int8", len(x0.shape))
+    check("x0", x0, "int8", len(x0.shape))
+    check("x1", x1, "int8", len(x1.shape))
     x0 = ops.cast(x0, "int32") - zero_point0
     x1 = ops.cast(x1, "int32") - zero_point1
     total = x0 * multiplier0 + x1 * multiplier1 + (1 << (shift - 1))
