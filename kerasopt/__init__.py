@@ -11,7 +11,7 @@ from kerasopt import (
     sparsity,
 )
 from kerasopt.benchmarking import benchmark, summary
-from kerasopt.exporters import save
+from kerasopt.exporters import export, save
 from kerasopt.finalization import finalize
 from kerasopt.lowering import convert
 from kerasopt.parametrization import parametrize, unparametrize
@@ -27,6 +27,7 @@ __all__ = [
     "curriculum",
     "distillation",
     "epochs",
+    "export",
     "finalize",
     "layers",
     "parametrization",

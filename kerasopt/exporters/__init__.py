@@ -1,5 +1,6 @@
 """Models as files."""
 
+from kerasopt.exporters.export import export
 from kerasopt.exporters.keras_archive import save
 
-__all__ = ["save"]
+__all__ = ["export", "save"]

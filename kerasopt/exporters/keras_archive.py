@@ -2,7 +2,6 @@
 
 import json
 import os
-import tempfile
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import h5py
 import keras
 
+from kerasopt.exporters.aside import written_aside
 from kerasopt.exporters.optimizer_state import copy_without, optimizer_names, zero_masked_slots
 
 CONFIG = "config.json"
@@ -48,33 +48,24 @@ def save(model: keras.Model, path: str | os.PathLike, include_optimizer: bool = 
         FileNotFoundError: If the directory of `path` does not exist.
         IsADirectoryError: If `path` is a directory.
     """
-    path = _checked(model, path)
-    with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as folder:
-        written, compressed = Path(folder, "written.keras"), Path(folder, "compressed.keras")
+    _check(model, path)
+    with written_aside(path) as compressed:
+        written = compressed.with_name("written.keras")
         model.save(written)
         _compress(written, compressed, model, include_optimizer)
-        os.replace(compressed, path)
 
 
-def _checked(model: Any, path: str | os.PathLike) -> Path:
+def _check(model: Any, path: str | os.PathLike) -> None:
     if not isinstance(model, keras.Model):
         raise TypeError(
             "`model` must be a Keras model. "
             f"Received: model={model!r} (of type {type(model).__name__})"
         )
-    path = Path(path)
-    if path.suffix != ".keras":
+    if Path(path).suffix != ".keras":
         raise ValueError(
             f"`path` must end in `.keras`, the only format that this function writes. "
             f"Received: path={str(path)!r}"
         )
-    if not path.parent.is_dir():
-        raise FileNotFoundError(
-            f"The directory of `path` does not exist: create it first. Received: path={str(path)!r}"
-        )
-    if path.is_dir():
-        raise IsADirectoryError(f"`path` is a directory: name a file. Received: path={str(path)!r}")
-    return path
 
 
 def _compress(source: Path, target: Path, model: keras.Model, include_optimizer: bool) -> None:

@@ -1,0 +1,82 @@
+"""Models as files for other runtimes."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import keras
+
+from kerasopt.exporters.aside import written_aside
+from kerasopt.graph import require_built
+
+
+class _Format(NamedTuple):
+    """How a format is written: `module.write(model, path, **options)`."""
+
+    module: str
+    suffix: str = ""  # without one, a folder is written
+
+
+_FORMATS = {
+    "litert": _Format("kerasopt.exporters.litert", ".tflite"),
+    "onnx": _Format("kerasopt.exporters.onnx", ".onnx"),
+    "tf_saved_model": _Format("kerasopt.exporters.saved_model"),
+}
+
+
+def export(
+    model: keras.Model, path: str | os.PathLike, format: str = "litert", **options: Any
+) -> None:
+    """Exports a model to a file that another runtime reads.
+
+    | format | what is written | options |
+    | --- | --- | --- |
+    | `"litert"` | a `.tflite` file for LiteRT | `io_dtype` |
+    | `"onnx"` | an `.onnx` file with QuantizeLinear and DequantizeLinear pairs | `opset` |
+    | `"tf_saved_model"` | a folder for TensorFlow | `ops` |
+
+    The integers of the model are written as they are: kernels, biases, scales and zero points,
+    so that what runs there is what `kerasopt.convert` returned. What computes in float32 in the
+    model does so in the file.
+
+    The file is written aside, run once, and renamed at the end: if anything fails, a file that was
+    there before is still there, whole.
+
+    Example:
+
+    ```python
+    int8 = ko.convert(model, "int8")
+    ko.export(int8, "model.tflite", format="litert", io_dtype="int8")
+    ```
+
+    Args:
+        model: A `keras.Model`, from `kerasopt.convert` or plain.
+        path: String or `os.PathLike`: a file that ends in `.tflite` or `.onnx`, or the folder of a
+            SavedModel. Its directory exists.
+        format: `"litert"`, `"onnx"` or `"tf_saved_model"`.
+        **options: `io_dtype`: `"float32"` (the default) or `"int8"`, what inputs and outputs are.
+            `opset`: the version of ONNX' operators. `ops`: `"native"` (the default) for
+            kerasopt's own TensorFlow ops, or `"portable"` for TensorFlow's alone, which any
+            TensorFlow loads and which compute the same, slower.
+
+    Raises:
+        TypeError: If `model` is not a Keras model, or the format does not have an option.
+        ValueError: If the model is not built, has quantizers that are not converted, or `format`,
+            the ending of `path` or an option is none of the above.
+        FileNotFoundError: If the directory of `path` does not exist.
+        ImportError: If the format needs a package that is not installed.
+    """
+    require_built(model)
+    if format not in _FORMATS:
+        raise ValueError(f"`format` must be one of {sorted(_FORMATS)}. Received: format={format!r}")
+    chosen = _FORMATS[format]
+    if Path(path).suffix != chosen.suffix and chosen.suffix:
+        raise ValueError(
+            f"`path` must end in `{chosen.suffix}` for format={format!r}. "
+            f"Received: path={str(path)!r}"
+        )
+    with written_aside(path, is_folder=not chosen.suffix) as written:
+        importlib.import_module(chosen.module).write(model, written, **options)

@@ -1,0 +1,135 @@
+"""An integer model divided into what exporters write themselves and what converters write."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+
+from kerasopt.graph import Edge, Graph, Node
+from kerasopt.layers.integer import Affine, IntegerLayer
+
+TensorKey = tuple[int, int]
+
+
+def key_of(edge: Edge) -> TensorKey:
+    """Returns what tells the tensors of a graph apart."""
+    return id(edge.source), edge.index
+
+
+@dataclass(frozen=True)
+class Part:
+    """Calls of a model that are written at once.
+
+    Attributes:
+        nodes: Tuple of `Node`, in the order in which they run: one integer layer, one call that
+            moves int8 values, or all the float calls that can run together.
+        affine: `Affine` of the int8 values that the part writes; `None`: float32.
+    """
+
+    nodes: tuple[Node, ...]
+    affine: Affine | None = None
+
+    @property
+    def integer_layer(self) -> IntegerLayer | None:
+        """The layer that the part is, if it is one."""
+        layer = self.nodes[0].operation
+        return layer if isinstance(layer, IntegerLayer) else None
+
+    @property
+    def inputs(self) -> list[Edge]:
+        """The tensors from outside that the part reads, each once."""
+        own = set(map(id, self.nodes))
+        edges = {
+            key_of(edge): edge
+            for node in self.nodes
+            for edge in node.inputs
+            if id(edge.source) not in own
+        }
+        return list(edges.values())
+
+    @property
+    def outputs(self) -> list[Edge]:
+        """The tensors that something outside of the part reads, each once."""
+        own = set(map(id, self.nodes))
+        return [
+            Edge(node, index)
+            for node in self.nodes
+            if node.is_output or any(id(reader) not in own for reader in node.consumers)
+            for index in range(len(node.keras_node.outputs))
+        ]
+
+    def function(self) -> Callable[..., list[Any]]:
+        """Returns what computes the outputs from the values of the inputs, in this order."""
+        inputs, outputs = self.inputs, self.outputs
+
+        def run(*values: Any) -> list[Any]:
+            known = dict(zip(map(key_of, inputs), values, strict=True))
+            for node in self.nodes:
+                tensors = {
+                    id(tensor): known[key_of(edge)]
+                    for tensor, edge in zip(node.keras_node.input_tensors, node.inputs, strict=True)
+                }
+                args, kwargs = node.keras_node.arguments.fill_in(tensors)
+                results = keras.tree.flatten(node.operation(*args, **kwargs))
+                known |= {(id(node), index): value for index, value in enumerate(results)}
+            return [known[key_of(edge)] for edge in outputs]
+
+        return run
+
+
+class Parts:
+    """The parts of an integer model, each after those that it reads from.
+
+    Args:
+        graph: The `Graph` of the model.
+
+    Attributes:
+        affines: Dict of the key of a tensor to the `Affine` of its int8 values, or `None`.
+    """
+
+    def __init__(self, graph: Graph):
+        self.graph = graph
+        self.affines: dict[TensorKey, Affine | None] = {}
+        self._levels: dict[int, int] = {}
+        for node in graph:
+            affine = self._output_affine(node)
+            for index in range(len(node.keras_node.outputs)):
+                self.affines[id(node), index] = affine
+            self._levels[id(node)] = self._level(node)
+
+    def __iter__(self) -> Iterator[Part]:
+        nodes = [node for node in self.graph if not node.is_input]
+        for level in range(max(self._levels.values(), default=0) + 1):
+            here = [node for node in nodes if self._levels[id(node)] == level]
+            for node in here:
+                if not self._is_float(node):
+                    yield Part((node,), self.affines[id(node), 0])
+            floats = tuple(node for node in here if self._is_float(node))
+            if floats:
+                yield Part(floats)
+
+    def _output_affine(self, node: Node) -> Affine | None:
+        if isinstance(node.operation, IntegerLayer):
+            return node.operation.output_affine
+        found = [self.affines[key_of(edge)] for edge in node.inputs]
+        return found[0] if found else None
+
+    def _is_float(self, node: Node) -> bool:
+        if isinstance(node.operation, IntegerLayer):
+            return False
+        return self.affines[id(node), 0] is None
+
+    def _level(self, node: Node) -> int:
+        """Returns a number that grows wherever float calls read integers, or the other way."""
+        is_float = self._is_float(node)
+        return max(
+            (
+                self._levels[id(edge.source)]
+                + (not edge.source.is_input and self._is_float(edge.source) != is_float)
+                for edge in node.inputs
+            ),
+            default=0,
+        )
