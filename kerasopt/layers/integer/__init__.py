@@ -6,10 +6,12 @@ from kerasopt.layers.integer.boundaries import Dequantize, Quantize
 from kerasopt.layers.integer.convolutions import QuantizedConv2D, QuantizedDepthwiseConv2D
 from kerasopt.layers.integer.dense import QuantizedDense
 from kerasopt.layers.integer.global_average_pooling import QuantizedGlobalAveragePooling2D
+from kerasopt.layers.integer.layer import IntegerLayer
 
 __all__ = [
     "Affine",
     "Dequantize",
+    "IntegerLayer",
     "Quantize",
     "QuantizedAdd",
     "QuantizedConv2D",

@@ -1,0 +1,14 @@
+"""Arithmetic on two tensors."""
+
+from typing import Any
+
+from tensorflow.lite.python import schema_py_generated as schema
+
+from kerasopt.exporters.litert.operators.clamp import clamped
+
+
+def add(node: Any, writer: Any, inputs: list[int], output: int) -> None:
+    options = schema.AddOptionsT()
+    options.potScaleInt16 = False
+    with clamped(node.operation, writer, output) as (options.fusedActivationFunction, target):
+        writer.buffer.operator("ADD", inputs, [target], options, version=2)

@@ -1,0 +1,118 @@
+"""Calls without an integer layer: converted by TensorFlow, and spliced into the file."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from tensorflow.lite.python import schema_py_generated as schema
+from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+from kerasopt.exporters.litert.flatbuffer import FlatBuffer
+from kerasopt.exporters.parts import Part
+from kerasopt.layers.integer import Affine
+
+# Options that name other graphs of the file.
+_SUBGRAPH_FIELDS = ("condSubgraphIndex", "bodySubgraphIndex", "thenSubgraphIndex")
+_SUBGRAPH_FIELDS += ("elseSubgraphIndex", "initSubgraphIndex")
+
+
+def splice_part(buffer: FlatBuffer, part: Part, inputs: list[int], outputs: list[int]) -> None:
+    """Adds the operators of a part to a file.
+
+    Args:
+        buffer: The `FlatBuffer`.
+        part: A `Part` without an integer layer. If it moves int8 values, it is converted in
+            float32 and its tensors are int8 at the same scale: what moves values does so in both.
+        inputs: Indices of the tensors that the part reads.
+        outputs: Indices of the tensors that it writes.
+    """
+    converted = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(_convert(part), 0))
+    first = len(buffer.model.subgraphs) - 1  # graphs beside the main one are appended
+    for index, subgraph in enumerate(converted.subgraphs):
+        for tensor in subgraph.tensors:
+            if part.affine is not None and tensor.type == schema.TensorType.FLOAT32:
+                _retype(tensor, converted.buffers, part.affine)
+            tensor.buffer = _adopted(buffer, converted.buffers[tensor.buffer])
+        for operator in subgraph.operators:
+            _relink(buffer, operator, converted.operatorCodes, first)
+        if index:
+            buffer.model.subgraphs.append(subgraph)
+    main = converted.subgraphs[0]
+    places = dict(zip(main.inputs, inputs, strict=True))
+    places |= dict(zip(main.outputs, outputs, strict=True))
+    prefix = part.nodes[0].path + "/"
+    for index, tensor in enumerate(main.tensors):
+        if index not in places:
+            tensor.name = prefix + tensor.name.decode()
+            buffer.subgraph.tensors.append(tensor)
+            places[index] = len(buffer.subgraph.tensors) - 1
+    for operator in main.operators:
+        for field in ("inputs", "outputs", "intermediates"):
+            indices = getattr(operator, field)
+            if indices is not None:
+                setattr(operator, field, [places.get(index, index) for index in indices])
+        buffer.subgraph.operators.append(operator)
+
+
+def _convert(part: Part) -> bytes:
+    specs = [
+        tf.TensorSpec(tensor.shape, "float32" if part.affine else tensor.dtype)
+        for tensor in (edge.source.keras_node.outputs[edge.index] for edge in part.inputs)
+    ]
+    run = part.function()
+
+    @tf.function(input_signature=specs)
+    def function(*values):
+        # An output that is an input, or another output, would have no tensor of its own.
+        return [tf.identity(value) for value in run(*values)]
+
+    frozen = convert_variables_to_constants_v2(function.get_concrete_function())
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([frozen])
+    try:
+        # The converter has something to say to standard output for every model.
+        with contextlib.redirect_stdout(io.StringIO()):
+            return converter.convert()
+    except Exception as error:
+        names = [node.path for node in part.nodes]
+        raise ValueError(
+            f"LiteRT has no form of {names[:5]}: {str(error).splitlines()[0]}. Replace them, or "
+            "export with format='tf_saved_model'."
+        ) from error
+
+
+def _retype(tensor: Any, buffers: list, affine: Affine) -> None:
+    """Makes a float32 tensor one of int8."""
+    tensor.type = schema.TensorType.INT8
+    parameters = schema.QuantizationParametersT()
+    parameters.scale = np.array([affine.scale], "float32")
+    parameters.zeroPoint = np.array([affine.zero_point], "int64")
+    tensor.quantization = parameters
+    data = buffers[tensor.buffer].data
+    if data is not None:
+        values = np.asarray(data, "uint8").view("float32")
+        integers = np.array([affine.quantized(value) for value in values], "int8")
+        buffers.append(schema.BufferT())
+        buffers[-1].data = integers.view("uint8")
+        tensor.buffer = len(buffers) - 1
+
+
+def _adopted(buffer: FlatBuffer, data: Any) -> int:
+    """Returns the index of a buffer of the spliced file in the new one."""
+    if data.data is None:
+        return 0
+    buffer.model.buffers.append(data)
+    return len(buffer.model.buffers) - 1
+
+
+def _relink(buffer: FlatBuffer, operator: Any, codes: list, first: int) -> None:
+    code = codes[operator.opcodeIndex]
+    number = max(code.builtinCode, code.deprecatedBuiltinCode)
+    operator.opcodeIndex = buffer.operator_code(number, code.version, code.customCode)
+    for field in _SUBGRAPH_FIELDS:
+        if hasattr(operator.builtinOptions, field):
+            index = getattr(operator.builtinOptions, field)
+            setattr(operator.builtinOptions, field, first + index)

@@ -1,0 +1,150 @@
+"""From the parts of an integer model to the operators of a LiteRT file."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+
+from kerasopt.exporters.litert.flatbuffer import FlatBuffer, Quantization
+from kerasopt.exporters.litert.operators import operator_of
+from kerasopt.exporters.litert.splice import splice_part
+from kerasopt.exporters.parts import Part, Parts, TensorKey, key_of
+from kerasopt.graph import Edge, Graph, functional_of
+from kerasopt.layers.integer import Affine, Dequantize, Quantize
+
+
+def quantization_of(affine: Affine) -> Quantization:
+    """Returns the scale and zero point of an int8 tensor, as the file has them."""
+    return Quantization(affine.scale, affine.zero_point)
+
+
+class Writer:
+    """Writes the graph of a model as a LiteRT file.
+
+    Args:
+        model: A functional `keras.Model`.
+        io_dtype: `"float32"` or `"int8"`: what inputs and outputs are.
+    """
+
+    def __init__(self, model: keras.Model, io_dtype: str):
+        self.buffer = FlatBuffer()
+        self._model = functional_of(model)
+        self._graph = Graph.of(model)
+        self._parts = Parts(self._graph)
+        self._indices: dict[TensorKey, int] = {}
+        # Tensors that are no longer there: those of the model's float inputs and outputs.
+        self._int8 = io_dtype == "int8"
+
+    def write(self) -> bytes:
+        """Returns the file."""
+        inputs = self._add_inputs()
+        for part in self._parts:
+            if not self._is_skipped(part):
+                self._add(part)
+        outputs = [self._output_index(edge) for edge in self._graph.outputs]
+        names = _unique([edge.source.operation.name for edge in self._graph.outputs])
+        return self.buffer.finish(inputs, dict(zip(names, outputs, strict=True)))
+
+    def index(self, edge: Edge) -> int:
+        """Returns the index of a tensor of the model."""
+        return self._indices[key_of(edge)]
+
+    def shape(self, index: int) -> list[int | None]:
+        """Returns the shape of a tensor of the file, `None` where it may change."""
+        tensor = self.buffer.subgraph.tensors[index]
+        signature = tensor.shape if tensor.shapeSignature is None else tensor.shapeSignature
+        return [None if size < 0 else int(size) for size in signature]
+
+    def like(self, index: int, name: str, shape: list[int | None] | None = None) -> int:
+        """Adds a tensor of the type and quantization of another one."""
+        tensor = self.buffer.subgraph.tensors[index]
+        added = self.buffer.tensor(name, shape or self.shape(index), "int8")
+        self.buffer.subgraph.tensors[added].type = tensor.type
+        self.buffer.subgraph.tensors[added].quantization = tensor.quantization
+        return added
+
+    def constant(self, name: str, values: np.ndarray) -> int:
+        """Adds a constant that is not quantized."""
+        return self.buffer.constant(name, np.asarray(values))
+
+    def _add_inputs(self) -> dict[str, int]:
+        names, indices = [], []
+        by_tensor = {id(node.keras_node.outputs[0]): node for node in self._graph if node.is_input}
+        for tensor in self._model.inputs:
+            node = by_tensor[id(tensor)]
+            names.append(node.operation.name)
+            affine = self._affine_of_input(node) if self._int8 else None
+            dtype = tensor.dtype if affine is None else "int8"
+            index = self.buffer.tensor(
+                names[-1], tensor.shape, dtype, None if affine is None else quantization_of(affine)
+            )
+            self._indices[id(node), 0] = index
+            indices.append(index)
+        return dict(zip(_unique(names), indices, strict=True))
+
+    def _affine_of_input(self, node) -> Affine | None:
+        """Returns what an input is rounded to, by everything that reads it."""
+        if not node.keras_node.outputs[0].dtype.startswith("float"):
+            return None  # indices of an embedding
+        readers = [reader.operation for reader in node.consumers]
+        affines = {r.output_affine for r in readers if isinstance(r, Quantize)}
+        if len(affines) != 1 or not all(isinstance(r, Quantize) for r in readers):
+            raise ValueError(
+                f"Input '{node.operation.name}' cannot be int8: it is not rounded to one scale "
+                f"by all that reads it ({[reader.name for reader in readers]}). Export with "
+                "io_dtype='float32'. Received: io_dtype='int8'"
+            )
+        (affine,) = affines
+        return affine
+
+    def _is_skipped(self, part: Part) -> bool:
+        """Whether a part falls away since an input or output is int8; then its output is set."""
+        (node, *_) = part.nodes
+        if not self._int8:
+            return False
+        if isinstance(node.operation, Quantize) and node.inputs[0].source.is_input:
+            self._indices[id(node), 0] = self.index(node.inputs[0])
+            return True
+        return isinstance(node.operation, Dequantize) and node.is_output and not node.consumers
+
+    def _output_index(self, edge: Edge) -> int:
+        operation = edge.source.operation
+        if not self._int8:
+            return self.index(edge)
+        if isinstance(operation, Dequantize) and key_of(edge) not in self._indices:
+            return self.index(edge.source.inputs[0])
+        if self._parts.affines[key_of(edge)] is None:
+            raise ValueError(
+                f"Output '{operation.name}' cannot be int8: '{type(operation).__name__}' computes "
+                "it in float32. Export with io_dtype='float32'. Received: io_dtype='int8'"
+            )
+        return self.index(edge)
+
+    def _add(self, part: Part) -> None:
+        inputs = [self.index(edge) for edge in part.inputs]
+        outputs = []
+        for edge in part.outputs or [Edge(part.nodes[-1])]:
+            tensor = edge.source.keras_node.outputs[edge.index]
+            name = edge.source.operation.name + (f":{edge.index}" if edge.index else "")
+            affine = part.affine
+            index = self.buffer.tensor(
+                name,
+                tensor.shape,
+                tensor.dtype if affine is None else "int8",
+                None if affine is None else quantization_of(affine),
+            )
+            self._indices[key_of(edge)] = index
+            outputs.append(index)
+        write = operator_of(part)
+        if write is None:
+            splice_part(self.buffer, part, inputs, outputs)
+        else:
+            # A tensor that is read twice is there twice.
+            read = [self.index(edge) for edge in part.nodes[0].inputs]
+            write(part.nodes[0], self, read, outputs[0])
+
+
+def _unique(names: list[str]) -> list[str]:
+    return [
+        name if names.count(name) == 1 else f"{name}_{index}" for index, name in enumerate(names)
+    ]
