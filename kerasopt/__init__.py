@@ -15,6 +15,7 @@ from kerasopt.exporters import export, save
 from kerasopt.finalization import finalize
 from kerasopt.lowering import convert
 from kerasopt.parametrization import parametrize, unparametrize
+from kerasopt.parity import compare
 from kerasopt.quantization.post_training import quantize
 from kerasopt.times import epochs
 
@@ -23,6 +24,7 @@ __version__ = "0.1.0"
 __all__ = [
     "benchmark",
     "callbacks",
+    "compare",
     "convert",
     "curriculum",
     "distillation",

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from kerasopt.graph import kernel_names
+from kerasopt.parametrization import ACTIVATION_SLOTS
 from kerasopt.quantization import Quantizer, RoundingError, measure_weight
 
 
@@ -44,7 +45,7 @@ def weights_of(layer: keras.Layer) -> list[Weight]:
     chains = {
         id(getattr(layer, slot).stored): (getattr(layer, slot), slot, links)
         for slot, links in getattr(layer, "parametrizations", {}).items()
-        if slot not in ("input", "output")
+        if slot not in ACTIVATION_SLOTS
     }
     names = (*kernel_names(layer), "embeddings")
     kernels = {id(_stored(getattr(layer, name, None))) for name in names}

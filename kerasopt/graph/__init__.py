@@ -1,5 +1,14 @@
 """The model as layers, operations and edges, seen through nested models."""
 
+from kerasopt.graph.elementwise import (
+    is_elementwise,
+    is_elementwise_function,
+    is_product,
+    is_softmax,
+    is_softmax_function,
+    known_range,
+    may_be_elementwise,
+)
 from kerasopt.graph.graph import Graph, functional_of
 from kerasopt.graph.groups import Group, Groups
 from kerasopt.graph.kernel_layout import KernelLayout, kernel_layout
@@ -19,6 +28,7 @@ from kerasopt.graph.operations import (
     is_linear,
     is_residual,
     is_transparent,
+    own_activation,
 )
 from kerasopt.graph.rules import Rule, Selection, parse_rules, select
 from kerasopt.graph.traversal import layers, require_built
@@ -39,13 +49,21 @@ __all__ = [
     "functional_of",
     "has_kernel",
     "is_concatenation",
+    "is_elementwise",
+    "is_elementwise_function",
     "is_linear",
+    "is_product",
     "is_residual",
+    "is_softmax",
+    "is_softmax_function",
     "is_transparent",
     "kernel_layout",
     "kernel_names",
+    "known_range",
     "layers",
+    "may_be_elementwise",
     "multiply_accumulates",
+    "own_activation",
     "parse_rules",
     "require_built",
     "select",

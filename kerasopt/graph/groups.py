@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import keras
 
+from kerasopt.graph.elementwise import is_elementwise, is_product
 from kerasopt.graph.graph import Graph
 from kerasopt.graph.node import Edge, Node
 from kerasopt.graph.operations import (
@@ -24,7 +25,8 @@ class Group:
     """A chain of calls between which nothing else reads, computed as one.
 
     A layer with a kernel, a batch normalization directly after it and a ReLU after that are a
-    group; so are an addition and the ReLU after it. Every other call is a group of its own.
+    group; so are an addition, a product or a batch normalization and the ReLU after it, and
+    functions of single values that follow on each other. Every other call is a group of its own.
 
     Attributes:
         nodes: Tuple of `Node`, in the order in which they run.
@@ -130,16 +132,24 @@ class _Chains:
             self.calls.setdefault(id(node.operation), []).append(node)
 
     def starting_at(self, node: Node) -> tuple[Node, ...]:
-        if has_kernel(node.operation) and is_linear(node.operation):
-            chain = [node]
-            follower = self._follower(node)
-            if follower and normalizes_channels(follower.operation, node.operation):
+        chain, operation = [node], node.operation
+        follower = self._follower(node)
+        if is_elementwise(node):
+            while follower and is_elementwise(follower):
                 chain.append(follower)
                 follower = self._follower(follower)
-        elif is_residual(node.operation, len(node.inputs)):
-            chain = [node]
-            follower = self._follower(node)
-        else:
+            return tuple(chain)
+        if has_kernel(operation):
+            if not is_linear(operation):
+                return (node,)
+            if follower and normalizes_channels(follower.operation, operation):
+                chain.append(follower)
+                follower = self._follower(follower)
+        elif not (
+            is_residual(operation, len(node.inputs))
+            or is_product(operation, len(node.inputs))
+            or isinstance(operation, keras.layers.BatchNormalization)
+        ):
             return (node,)
         if follower and clamp_bounds(follower.operation):
             chain.append(follower)

@@ -75,10 +75,16 @@ def activation_bounds(layer: keras.Layer) -> tuple[float, float] | None:
 
     No activation, or a linear one, gives `(-inf, inf)`.
     """
-    activation = getattr(layer, "activation", None)
+    activation = own_activation(layer)
     if activation is None or activation is keras.activations.linear:
         return -math.inf, math.inf
     return _function_bounds(activation)
+
+
+def own_activation(layer: keras.Layer) -> Any:
+    """Returns what a layer's `activation` argument is, or `None`."""
+    # On a layer whose activation is parametrized, the attribute is another function.
+    return vars(layer).get("activation", getattr(type(layer), "activation", None))
 
 
 def is_linear(layer: keras.Layer) -> bool:

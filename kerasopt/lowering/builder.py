@@ -67,7 +67,7 @@ class Builder:
     def run_as_float(self, node: Node) -> None:
         """Runs a node of the source as it is, in float32, with its weights baked."""
         values = [self.as_float(value) for value in self.inputs(node)]
-        outputs = self.call(node, self._plain_operation(node), values)
+        outputs = self.call(node, self._float_operation(node), values)
         affine = affine_of(node.operation, "output")
         if affine is not None:
             outputs = [self.as_integers(value, affine) for value in outputs]
@@ -88,12 +88,22 @@ class Builder:
         args, kwargs = node.keras_node.arguments.fill_in(tensors)
         return [Value(x, affine) for x in keras.tree.flatten(operation(*args, **kwargs))]
 
-    def layer(self, node: Node, affines: Any, make: Any) -> keras.Layer:
+    def layer(self, node: Node, affines: Any, make: Any, suffix: str = "") -> Any:
         """Returns `make(name)`, once for all calls of one layer with the same scales."""
         key = (id(node.operation), affines)
         if key not in self._layers:
-            self._layers[key] = make(self.name(node))
+            self._layers[key] = make(self.name(node, suffix))
         return self._layers[key]
+
+    def plain_operation(self, node: Node) -> keras.Operation:
+        """Returns what a node calls, with its weights baked."""
+        return unwrap(self._plain_operations[node.path])
+
+    def _float_operation(self, node: Node) -> keras.Operation:
+        operation = self.plain_operation(node)
+        if isinstance(operation, keras.Layer):
+            return self.layer(node, None, lambda name: _renamed(operation, name))
+        return copy_operation(operation, self.name(node))
 
     def name(self, node: Node, suffix: str = "") -> str:
         """Returns a name for what `node` becomes, its path where that is free."""
@@ -112,12 +122,6 @@ class Builder:
         free = next(candidate for candidate in candidates if candidate not in self._names)
         self._names.add(free)
         return free
-
-    def _plain_operation(self, node: Node) -> keras.Operation:
-        operation = unwrap(self._plain_operations[node.path])
-        if isinstance(operation, keras.Layer):
-            return self.layer(node, None, lambda name: _renamed(operation, name))
-        return copy_operation(operation, self.name(node))
 
     @functools.cached_property
     def _plain_operations(self) -> dict[str, keras.Operation]:

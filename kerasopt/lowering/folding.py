@@ -27,7 +27,10 @@ class IntegerWeights(NamedTuple):
 
 
 def channel_affine(
-    layer: keras.Layer, batch_normalization: keras.Layer | None, channels: int
+    layer: keras.Layer | None,
+    batch_normalization: keras.Layer | None,
+    channels: int,
+    bias: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Returns gain and offset that follow the kernel's sums: `gain * sum + offset`.
 
@@ -35,14 +38,16 @@ def channel_affine(
         offset = beta + (bias - mean) * gain
 
     Args:
-        layer: The layer with the kernel, and perhaps a bias.
+        layer: The layer with the kernel, and perhaps a bias; `None` without a kernel.
         batch_normalization: The layer after it, or `None`: gain 1, offset bias.
         channels: Number of output channels.
+        bias: The bias of each channel. Defaults to the layer's own.
 
     Returns:
         Two float64 arrays of shape `(channels,)`.
     """
-    bias = _numbers(getattr(layer, "bias", None), 0.0, channels)
+    if bias is None:
+        bias = _numbers(getattr(layer, "bias", None), 0.0, channels)
     if batch_normalization is None:
         return np.ones(channels), bias
     normalization: Any = batch_normalization

@@ -1,8 +1,8 @@
 """kerasopt's one integer arithmetic.
 
-Every function exists as `keras.ops` reference and, under the TensorFlow backend, as an op of the
-native library; all give the same bits, but for the sums of `learned_scale_gradients`, which are
-added in other orders. See `kerasopt.ops.native` for which one runs.
+Every function exists as `keras.ops` reference, and many, under the TensorFlow backend, as an op of
+the native library; all give the same bits, but for the sums of `learned_scale_gradients`, which
+are added in other orders. See `kerasopt.ops.native` for which one runs.
 """
 
 from kerasopt.ops.affine import (
@@ -17,17 +17,32 @@ from kerasopt.ops.contractions import (
     quantized_depthwise_conv2d,
     quantized_matmul,
 )
-from kerasopt.ops.elementwise import quantized_add, quantized_mean
+from kerasopt.ops.elementwise import quantized_add, quantized_multiply
+from kerasopt.ops.pooling import quantized_average_pool, quantized_mean
+from kerasopt.ops.reference import (
+    exponentials,
+    look_up,
+    quantized_layer_normalization,
+    quantized_scale,
+    quantized_softmax,
+)
 
 __all__ = [
     "dequantize",
+    "exponentials",
     "fake_quantize",
     "learned_scale_gradients",
+    "look_up",
     "min_max",
     "quantize",
     "quantized_add",
+    "quantized_average_pool",
     "quantized_conv2d",
     "quantized_depthwise_conv2d",
+    "quantized_layer_normalization",
     "quantized_matmul",
     "quantized_mean",
+    "quantized_multiply",
+    "quantized_scale",
+    "quantized_softmax",
 ]

@@ -68,6 +68,7 @@ def quantized_conv2d(
     strides: int | tuple[int, int] = 1,
     padding: str = "valid",
     dilation_rate: int | tuple[int, int] = 1,
+    groups: int = 1,
     input_zero_point: int,
     output_zero_point: int,
     output_min: int = -128,
@@ -83,12 +84,14 @@ def quantized_conv2d(
 
     Args:
         x: int8 tensor of shape `(batch, height, width, channels)`.
-        kernel: int8 tensor of shape `(kernel_height, kernel_width, channels, filters)`.
+        kernel: int8 tensor of shape `(kernel_height, kernel_width, channels / groups, filters)`.
         bias: int32 tensor of shape `(filters,)` at scale `input_scale * kernel_scale`.
         multiplier: float32 tensor of shape `(filters,)`, positive and finite.
         strides: Integer or pair.
         padding: `"same"` or `"valid"`; pads with the input zero point, which stands for 0.0.
         dilation_rate: Integer or pair.
+        groups: In how many groups the channels are convolved by themselves. With more than one,
+            the `keras.ops` form runs.
         input_zero_point: Zero point of `x`, an integer from -128 to 127.
         output_zero_point: Zero point of the result, an integer from -128 to 127.
         output_min: Smallest value of the result.
@@ -104,8 +107,10 @@ def quantized_conv2d(
     """
     arguments = _standardize(input_zero_point, output_zero_point, output_min, output_max)
     arguments |= _standardize_window(strides, padding, dilation_rate)
-    library = native.library_for(x)
-    op = reference.quantized_conv2d if library is None else library.kerasopt_quantized_conv2d
+    library = native.library_for(x) if groups == 1 else None
+    if library is None:
+        return reference.quantized_conv2d(x, kernel, bias, multiplier, groups=groups, **arguments)
+    op = library.kerasopt_quantized_conv2d
     return op(x, kernel, bias, multiplier, **arguments)
 
 

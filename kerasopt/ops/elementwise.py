@@ -1,4 +1,4 @@
-"""Integer Add and global mean."""
+"""Integer addition and multiplication of two tensors."""
 
 import math
 from typing import Any
@@ -92,52 +92,63 @@ def _add_multipliers(scale0: float, scale1: float, output_scale: float) -> tuple
     return multiplier0, multiplier1, shift
 
 
-def quantized_mean(
-    x: Any,
+def quantized_multiply(
+    x0: Any,
+    x1: Any,
     *,
-    input_scale: float,
-    input_zero_point: int,
+    scale0: float,
+    scale1: float,
+    zero_point0: int,
+    zero_point1: int,
     output_scale: float,
     output_zero_point: int,
-    keepdims: bool = False,
+    output_min: int = -128,
+    output_max: int = 127,
 ) -> Any:
-    """Average an int8 image over its height and width.
+    """Multiply two int8 tensors, value by value.
 
-    Computes `clamp(round_half_even(float32(sum(x - input_zero_point)) * M) + zp)` with
-    `M = float32(float32(input_scale / output_scale) / (height * width))`.
+    Computes `clamp(round_half_even(float32((x0 - zero_point0) * (x1 - zero_point1)) * M) + zp)`
+    with `M = float32(float32(scale0 * scale1) / output_scale)`.
 
     ```python
-    y = kerasopt.ops.quantized_mean(
-        x, input_scale=0.1, input_zero_point=3, output_scale=0.05, output_zero_point=0
+    y = kerasopt.ops.quantized_multiply(
+        x0, x1, scale0=0.1, scale1=0.2, zero_point0=3, zero_point1=-7,
+        output_scale=0.25, output_zero_point=0,
     )
     ```
 
     Args:
-        x: int8 tensor of shape `(batch, height, width, channels)`.
-        input_scale: Scale of `x`, a Python number.
-        input_zero_point: Zero point of `x`, an integer from -128 to 127.
+        x0: int8 tensor.
+        x1: int8 tensor of a shape that broadcasts with that of `x0`.
+        scale0: Scale of `x0`, a Python number.
+        scale1: Scale of `x1`, a Python number.
+        zero_point0: Zero point of `x0`, an integer from -128 to 127.
+        zero_point1: Zero point of `x1`, an integer from -128 to 127.
         output_scale: Scale of the result.
-        output_zero_point: Zero point of the result, an integer from -128 to 127.
-        keepdims: Keep height and width as axes of size 1.
+        output_zero_point: Zero point of the result.
+        output_min: Smallest value of the result.
+        output_max: Largest value of the result.
 
     Returns:
-        int8 tensor of shape `(batch, channels)`, or `(batch, 1, 1, channels)` with `keepdims`.
+        int8 tensor of the broadcast shape.
 
     Raises:
-        ValueError: If a scale is not positive and finite or a zero point is outside int8.
-        tf.errors.InvalidArgumentError: From the native op, if dtype or rank is wrong or the
-            image is empty.
+        ValueError: If a scale is not positive and finite, or a zero point is outside int8.
     """
-    check_scales(input_scale=input_scale, output_scale=output_scale)
-    check_int8(input_zero_point=input_zero_point, output_zero_point=output_zero_point)
-    ratio = float(np.float32(input_scale) / np.float32(output_scale))
-    check_scales(**{"input_scale / output_scale": ratio})
-    library = native.library_for(x)
-    op = reference.quantized_mean if library is None else library.kerasopt_quantized_mean
-    return op(
-        x,
-        scale_ratio=ratio,
-        input_zero_point=int(input_zero_point),
+    check_scales(scale0=scale0, scale1=scale1, output_scale=output_scale)
+    check_int8(
+        zero_point0=zero_point0, zero_point1=zero_point1, output_zero_point=output_zero_point
+    )
+    check_output_range(output_min, output_max)
+    multiplier = float(np.float32(scale0) * np.float32(scale1) / np.float32(output_scale))
+    check_scales(**{"scale0 * scale1 / output_scale": multiplier})
+    return reference.quantized_multiply(
+        x0,
+        x1,
+        multiplier=multiplier,
+        zero_point0=int(zero_point0),
+        zero_point1=int(zero_point1),
         output_zero_point=int(output_zero_point),
-        keepdims=keepdims,
+        output_min=int(output_min),
+        output_max=int(output_max),
     )

@@ -43,3 +43,12 @@ def standardize_padding(padding: str) -> str:
     if lowered not in ("same", "valid"):
         raise ValueError(f"`padding` must be 'same' or 'valid'. Received: padding={padding!r}")
     return lowered
+
+
+def output_size(size: int | None, window: int, stride: int, padding: str) -> int | None:
+    """Return how many windows fit along an axis; None for an axis of unknown size."""
+    if size is None:
+        return None
+    if padding == "valid":
+        size -= window - 1
+    return -(-size // stride)

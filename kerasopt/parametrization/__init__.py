@@ -7,9 +7,10 @@ from kerasopt.parametrization.functions import renew_functions
 from kerasopt.parametrization.gradients import with_gradient_of
 from kerasopt.parametrization.link import OptionalState, Parametrization
 from kerasopt.parametrization.parametrized import Parametrized
-from kerasopt.parametrization.reading import read_input, read_until
+from kerasopt.parametrization.reading import ACTIVATION_SLOTS, read_input, read_until
 
 __all__ = [
+    "ACTIVATION_SLOTS",
     "Attachments",
     "OptionalState",
     "Parametrization",

@@ -45,7 +45,10 @@ def parametrize(
             to it: names of layers in functional and sequential models,
             attributes, indices and keys elsewhere, joined by `/`
             (`"encoder/cell/recurrent_kernel"`). The last step may be `"input"`
-            or `"output"` for the activations of a layer.
+            or `"output"` for the activations of a layer, `"pre_activation"` for
+            what its own `activation` receives, and `"between"` for what is
+            between the depthwise and the pointwise part of a separable
+            convolution.
         parametrization: A `Parametrization`. It is built here.
 
     Returns:

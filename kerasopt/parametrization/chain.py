@@ -17,7 +17,7 @@ class Chain(keras.layers.Layer):
     a plain layer that loads such a file ignores it.
 
     Args:
-        slot: String, the attribute name of a weight, `"input"` or `"output"`.
+        slot: String, the attribute name of a weight, or one of `ACTIVATION_SLOTS`.
     """
 
     def __init__(self, slot: str):

@@ -11,7 +11,7 @@ class Location(NamedTuple):
 
     Attributes:
         layer: The layer that reads it.
-        slot: String, its attribute name, or `"input"` or `"output"`.
+        slot: String, its attribute name, or one of `ACTIVATION_SLOTS`.
         owner: The outermost layer on the way whose own code re-creates what is
             inside it when it is loaded: its file has to say what is
             parametrized there. `layer` itself if there is none.

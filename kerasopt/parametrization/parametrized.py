@@ -22,7 +22,7 @@ class Parametrized:
 
     Attributes:
         slots: Tuple of strings, the parametrized weights of this layer, and
-            `"input"` and `"output"`.
+            those of `ACTIVATION_SLOTS` that are.
     """
 
     _own_class: type

@@ -7,14 +7,18 @@ import keras
 from kerasopt.parametrization.chain import Chain
 from kerasopt.parametrization.view import ParametrizedVariable
 
-ACTIVATION_SLOTS = ("input", "output")
+# What a layer computes with beside its weights: its input and output, what its own `activation`
+# receives, and what is between the two convolutions of a separable one.
+ACTIVATION_SLOTS = ("input", "output", "pre_activation", "between")
 
 
 def members(base: type, slots: tuple[str, ...]) -> dict:
     """Returns what a subclass of `base` defines to read `slots` through their chains."""
     defined = {slot: _weight_property(base, slot) for slot in slots if slot not in ACTIVATION_SLOTS}
-    if set(slots) & set(ACTIVATION_SLOTS):
+    if {"input", "output", "between"} & set(slots):
         defined["call"] = _call_through_chains(base, slots)
+    if "pre_activation" in slots:
+        defined["activation"] = _activation_property()
     return defined
 
 
@@ -64,12 +68,39 @@ def _call_through_chains(base, slots):
             first = self.call_signature_parameters[0]
             if first in kwargs:
                 kwargs[first] = _read_through(chain_of(self, "input"), kwargs[first])
-        outputs = base.call(self, *args, **kwargs)
+        run = _separable_call if "between" in slots else base.call
+        outputs = run(self, *args, **kwargs)
         if "output" in slots:
             outputs = _read_through(chain_of(self, "output"), outputs)
         return outputs
 
     return call
+
+
+def _activation_property():
+    def read(layer):
+        chain, function = chain_of(layer, "pre_activation"), vars(layer)["activation"]
+        return lambda tensor: function(chain(tensor))
+
+    def write(layer, value):
+        vars(layer)["activation"] = value
+
+    return property(read, write)
+
+
+def _separable_call(layer, inputs):
+    """What Keras' separable convolutions compute, in two steps."""
+    ops = keras.ops
+    window = {"data_format": layer.data_format, "dilation_rate": layer.dilation_rate}
+    depthwise = layer.depthwise_kernel
+    x = ops.depthwise_conv(inputs, depthwise, layer.strides, layer.padding, **window)
+    x = chain_of(layer, "between")(x)
+    x = ops.conv(x, layer.pointwise_kernel, 1, "valid", data_format=layer.data_format)
+    if layer.use_bias:
+        shape = [1] * len(x.shape)
+        shape[1 if layer.data_format == "channels_first" else -1] = -1
+        x = x + ops.reshape(layer.bias, shape)
+    return x if layer.activation is None else layer.activation(x)
 
 
 def _read_through(chain, structure):

@@ -6,6 +6,7 @@ import keras
 
 from kerasopt import graph
 from kerasopt.graph import Group, Groups
+from kerasopt.quantization.integer_groups import is_quantizable
 from kerasopt.quantization.quantizer import Quantizer
 
 
@@ -51,19 +52,17 @@ def _reason(group: Group) -> str | None:
     operation = graph.unwrap(group.anchor.operation)
     if group.transparent or any("output" in _quantizers(node.operation) for node in group.nodes):
         return None
-    if graph.is_concatenation(operation):
-        return "its inputs have scales of their own, since something else reads them too"
     if _quantizers(group.anchor.operation):
         if graph.activation_bounds(group.anchor.operation) is None:
-            return "its own activation is no clamp, and computes in float"
+            return "its own activation has no integer form"
         # Its output has the scale of a concatenation, or the spec is of weights only.
         return None
     if graph.has_kernel(operation):
         return "no rule quantizes it"
     if isinstance(operation, keras.Layer) and len(list(operation._flatten_layers())) > 1:
         return _HIDDEN
-    if isinstance(operation, keras.layers.BatchNormalization):
-        return "it does not directly follow a kernel that it could be folded into"
+    if is_quantizable(operation):
+        return "it does not stand between integers"
     return f"{type(operation).__name__} has no integer form"
 
 

@@ -12,7 +12,7 @@ import keras
 import numpy as np
 
 from kerasopt import graph
-from kerasopt.parametrization import read_until
+from kerasopt.parametrization import ACTIVATION_SLOTS, read_until
 from kerasopt.quantization.arrays import to_float32
 from kerasopt.quantization.cast import Cast
 from kerasopt.quantization.quantizer import Quantizer
@@ -112,7 +112,7 @@ def measure(model: keras.Model, data: Any = None) -> RoundingErrors:
                 if not isinstance(link, Quantizer):
                     continue
                 found[f"{path}/{slot}"] = RoundingError(link.bits)
-                if slot in ("input", "output"):
+                if slot in ACTIVATION_SLOTS:
                     activations[link] = found[f"{path}/{slot}"]
                 else:
                     measure_weight(layer, slot, link, found[f"{path}/{slot}"])

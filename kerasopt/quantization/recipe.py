@@ -82,10 +82,18 @@ class Recipe:
                 options["group"] = _group(layer, name, self.spec.granularity)
         return prototype.like(**options)
 
-    def activation(self, **options) -> Quantizer | None:
-        """Returns a quantizer for an activation, if it is to have one."""
+    def activation(self, range: tuple[float, float] | None = None, **options) -> Quantizer | None:
+        """Returns a quantizer for an activation, if it is to have one.
+
+        Args:
+            range: The range of the activation, where it is known without observing.
+            **options: Arguments of the quantizer.
+        """
         if self.spec.activations is None or self.activations is None:
             return None
+        if range is not None and isinstance(self.activations, ActivationQuantizer):
+            known = observers.KnownRange(*range)
+            return ActivationQuantizer(self.spec.activations, observer=known, **options)
         if isinstance(self.activations, ActivationQuantizer):
             options["observer"] = self.observer.like()
         return self.activations.like(format=self.spec.activations, **options)

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from kerasopt import graph
-from kerasopt.parametrization import read_until
+from kerasopt.parametrization import ACTIVATION_SLOTS, read_until
 from kerasopt.quantization.activations import ActivationQuantizer, BinaryActivation
 from kerasopt.quantization.formats import wider
 from kerasopt.quantization.quantizer import Quantizer
@@ -84,6 +84,6 @@ class Site(NamedTuple):
 
     def _value(self):
         """Returns what a quantizer of a weight receives."""
-        if self.slot in ("input", "output"):
+        if self.slot in ACTIVATION_SLOTS:
             return None
         return read_until(self.layer, self.slot, self.quantizer)

@@ -43,6 +43,7 @@ def test_fewer_bits_of_weights_are_int8_too(alias):
     x = layers.ReLU()(layers.BatchNormalization()(layers.Conv2D(4, 3, name="conv")(inputs)))
     model = keras.Model(inputs, layers.Dense(3)(layers.Flatten()(x)))
     x = images(16, 8, 4)
+    keras.utils.set_random_seed(0)
     model = quantization_aware(randomize(model), x, alias)
     integers = convert(model)
     assert isinstance(integers.get_layer("conv"), QuantizedConv2D)

@@ -75,11 +75,75 @@ def test_averages_are_ranged():
     assert sites(model) == {"mean": {"input", "output"}, "dense": {"kernel", "output"}}
 
 
-def test_a_layers_own_activation_that_is_no_clamp_stays_float():
+def test_what_a_layers_own_activation_receives_is_quantized():
     model = chain(
         layers.Dense(4, "gelu", name="gelu"), layers.Dense(2, "softmax", name="top"), shape=(3,)
     )
-    assert sites(model) == {"gelu": {"kernel", "input"}, "top": {"kernel", "input"}}
+    assert sites(model) == {
+        "gelu": {"kernel", "input", "pre_activation", "output"},
+        "top": {"kernel", "pre_activation"},
+    }
+
+
+def test_what_is_between_separable_convolutions_is_quantized():
+    model = chain(layers.SeparableConv2D(4, 3, name="conv"))
+    expected = {"depthwise_kernel", "pointwise_kernel", "input", "between", "output"}
+    assert sites(model) == {"conv": expected}
+
+
+@pytest.mark.parametrize(
+    "middle",
+    [
+        layers.Activation("silu", name="middle"),
+        layers.BatchNormalization(name="middle"),
+        layers.LayerNormalization(name="middle"),
+        layers.Softmax(name="middle"),
+        layers.LeakyReLU(name="middle"),
+    ],
+    ids=lambda layer: type(layer).__name__,
+)
+def test_functions_are_quantized_where_they_stand_between_integers(middle):
+    pool = layers.MaxPooling2D(1)
+    model = chain(layers.Conv2D(4, 3), pool, middle, layers.Conv2D(2, 1))
+    assert sites(model)["middle"] == {"output"}
+    kind, config = type(middle), middle.get_config()
+    assert "middle" not in sites(chain(kind.from_config(config), layers.Conv2D(2, 1)))
+    assert "middle" not in sites(chain(layers.Conv2D(4, 3), pool, kind.from_config(config)))
+
+
+def test_functions_that_follow_on_each_other_have_one_quantizer():
+    inputs = keras.Input((8, 8, 3))
+    x = layers.Conv2D(4, 3, name="conv")(inputs)
+    x = layers.ReLU(6.0, name="relu")(x + 3.0) * (1 / 6)
+    found = sites(keras.Model(inputs, layers.Conv2D(2, 1, name="last")(x)))
+    assert found.pop("conv") == {"kernel", "input", "output"}
+    assert found.pop("last") == {"kernel", "output"}
+    assert "relu" not in found and list(found.values()) == [{"output"}]
+
+
+def test_products_of_integers_are_quantized():
+    inputs = keras.Input((8, 8, 3))
+    x = layers.Conv2D(4, 3, name="conv")(inputs)
+    gate = layers.GlobalAveragePooling2D(keepdims=True)(x)
+    x = layers.Multiply(name="product")([x, layers.Conv2D(4, 1, activation="sigmoid")(gate)])
+    model = keras.Model(inputs, layers.Conv2D(2, 1)(x))
+    assert sites(model)["product"] == {"output"}
+
+
+@pytest.mark.parametrize(
+    "function, scale, zero_point", [("sigmoid", 1 / 256, -128), ("tanh", 1 / 128, 0)]
+)
+def test_functions_with_a_known_range_have_the_scale_that_runtimes_expect(
+    function, scale, zero_point
+):
+    model = chain(layers.Dense(4, function, name="top"), layers.Dense(2), shape=(3,))
+    (quantizer,) = (
+        site.quantizer
+        for site in find_sites(model, INT8, [])
+        if (site.path, site.slot) == ("top", "output")
+    )
+    quantizer.build(None)
+    assert (quantizer.scale, quantizer.zero_point) == (np.float32(scale), zero_point)
 
 
 def test_what_a_rule_leaves_out_stays_float_and_what_follows_quantizes_its_input():
@@ -165,16 +229,30 @@ def test_what_goes_to_one_concatenation_only_has_its_scale(join, middle):
 
 
 @pytest.mark.parametrize(
+    "model",
+    [
+        joined(layers.Concatenate(name="join"), second_reader=True),
+        joined(layers.Concatenate(name="join"), middle=keras.ops.tanh),
+    ],
+    ids=["read twice", "after a function"],
+)
+def test_any_other_concatenation_of_integers_has_its_own_scale(model):
+    found = sites(model)
+    assert found["join"] == {"output"}
+    assert found["left"] == {"kernel", "input", "output"}
+    assert found["last"] == {"kernel", "output"}
+
+
+@pytest.mark.parametrize(
     "model, rules",
     [
-        (joined(layers.Concatenate(name="join"), second_reader=True), []),
         (joined(layers.Concatenate(name="join")), [("join", None)]),
         (joined(layers.Concatenate(name="join")), [("right", None)]),
-        (joined(layers.Concatenate(name="join"), middle=keras.ops.tanh), []),
+        (joined(layers.Concatenate(name="join"), middle=layers.PReLU()), []),
     ],
-    ids=["read twice", "left out", "of float", "after float"],
+    ids=["left out", "of float", "after float"],
 )
-def test_any_other_concatenation_stays_float(model, rules):
+def test_a_concatenation_that_has_no_integers_stays_float(model, rules):
     found = sites(model, rules)
     assert "join" not in found
     assert found["left"] == {"kernel", "input", "output"}

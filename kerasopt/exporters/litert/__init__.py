@@ -13,8 +13,6 @@ from kerasopt.exporters.litert.writer import Writer
 def write(model: keras.Model, path: Path, io_dtype: str = "float32") -> None:
     """Writes a LiteRT file and runs it once; see `kerasopt.export`."""
     if io_dtype not in ("float32", "int8"):
-        raise ValueError(
-            f"`io_dtype` must be 'float32' or 'int8'. Received: io_dtype={io_dtype!r}"
-        )
+        raise ValueError(f"`io_dtype` must be 'float32' or 'int8'. Received: io_dtype={io_dtype!r}")
     path.write_bytes(Writer(model, io_dtype).write())
     LiteRT(path).run_once()

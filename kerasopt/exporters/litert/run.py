@@ -46,3 +46,19 @@ class LiteRT:
     def run_once(self) -> None:
         """Runs the file on zeros, to see that it runs."""
         self(*(np.zeros(details["shape"], details["dtype"]) for details in self.inputs))
+
+
+def with_all_outputs(content: bytes) -> bytes:
+    """Returns a LiteRT file that also has what its operators compute as outputs."""
+    import flatbuffers
+    from tensorflow.lite.python import schema_py_generated as schema
+
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(content, 0))
+    main = model.subgraphs[0]
+    computed = [int(index) for operator in main.operators for index in operator.outputs]
+    main.outputs = list(dict.fromkeys([*computed, *map(int, main.outputs)]))
+    # Signatures name the outputs that were.
+    model.signatureDefs = None
+    builder = flatbuffers.Builder(len(content))
+    builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
+    return bytes(builder.Output())

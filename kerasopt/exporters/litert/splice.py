@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,13 @@ from kerasopt.exporters.parts import Part
 from kerasopt.layers.integer import Affine
 
 # Options that name other graphs of the file.
-_SUBGRAPH_FIELDS = ("condSubgraphIndex", "bodySubgraphIndex", "thenSubgraphIndex")
-_SUBGRAPH_FIELDS += ("elseSubgraphIndex", "initSubgraphIndex")
+_SUBGRAPH_FIELDS = (
+    "bodySubgraphIndex",
+    "condSubgraphIndex",
+    "elseSubgraphIndex",
+    "initSubgraphIndex",
+    "thenSubgraphIndex",
+)
 
 
 def splice_part(buffer: FlatBuffer, part: Part, inputs: list[int], outputs: list[int]) -> None:
@@ -30,12 +36,41 @@ def splice_part(buffer: FlatBuffer, part: Part, inputs: list[int], outputs: list
         inputs: Indices of the tensors that the part reads.
         outputs: Indices of the tensors that it writes.
     """
-    converted = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(_convert(part), 0))
+    specs = [
+        tf.TensorSpec(tensor.shape, "float32" if part.affine else tensor.dtype)
+        for tensor in (edge.source.keras_node.outputs[edge.index] for edge in part.inputs)
+    ]
+    names = [node.path for node in part.nodes]
+    splice_function(buffer, part.function(), specs, names, inputs, outputs, part.affine)
+
+
+def splice_function(
+    buffer: FlatBuffer,
+    run: Callable[..., Sequence[Any]],
+    specs: list[tf.TensorSpec],
+    names: list[str],
+    inputs: list[int],
+    outputs: list[int],
+    affine: Affine | None = None,
+) -> None:
+    """Adds the operators of a TensorFlow function to a file.
+
+    Args:
+        buffer: The `FlatBuffer`.
+        run: The function, from tensors to a list of tensors.
+        specs: What it takes.
+        names: Paths of what it computes, for messages and names.
+        inputs: Indices of the tensors that it reads.
+        outputs: Indices of the tensors that it writes.
+        affine: What the int8 tensors stand for that float32 ones are to be; `None`: they stay.
+    """
+    blob = _convert(run, specs, names)
+    converted = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(blob, 0))
     first = len(buffer.model.subgraphs) - 1  # graphs beside the main one are appended
     for index, subgraph in enumerate(converted.subgraphs):
         for tensor in subgraph.tensors:
-            if part.affine is not None and tensor.type == schema.TensorType.FLOAT32:
-                _retype(tensor, converted.buffers, part.affine)
+            if affine is not None and tensor.type == schema.TensorType.FLOAT32:
+                _retype(tensor, converted.buffers, affine)
             tensor.buffer = _adopted(buffer, converted.buffers[tensor.buffer])
         for operator in subgraph.operators:
             _relink(buffer, operator, converted.operatorCodes, first)
@@ -44,10 +79,9 @@ def splice_part(buffer: FlatBuffer, part: Part, inputs: list[int], outputs: list
     main = converted.subgraphs[0]
     places = dict(zip(main.inputs, inputs, strict=True))
     places |= dict(zip(main.outputs, outputs, strict=True))
-    prefix = part.nodes[0].path + "/"
     for index, tensor in enumerate(main.tensors):
         if index not in places:
-            tensor.name = prefix + tensor.name.decode()
+            tensor.name = f"{names[0]}/{tensor.name.decode()}"
             buffer.subgraph.tensors.append(tensor)
             places[index] = len(buffer.subgraph.tensors) - 1
     for operator in main.operators:
@@ -58,26 +92,21 @@ def splice_part(buffer: FlatBuffer, part: Part, inputs: list[int], outputs: list
         buffer.subgraph.operators.append(operator)
 
 
-def _convert(part: Part) -> bytes:
-    specs = [
-        tf.TensorSpec(tensor.shape, "float32" if part.affine else tensor.dtype)
-        for tensor in (edge.source.keras_node.outputs[edge.index] for edge in part.inputs)
-    ]
-    run = part.function()
-
+def _convert(
+    run: Callable[..., Sequence[Any]], specs: list[tf.TensorSpec], names: list[str]
+) -> bytes:
     @tf.function(input_signature=specs)
     def function(*values):
         # An output that is an input, or another output, would have no tensor of its own.
         return [tf.identity(value) for value in run(*values)]
 
     frozen = convert_variables_to_constants_v2(function.get_concrete_function())
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([frozen])
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([frozen], function)
     try:
         # The converter has something to say to standard output for every model.
         with contextlib.redirect_stdout(io.StringIO()):
             return converter.convert()
     except Exception as error:
-        names = [node.path for node in part.nodes]
         raise ValueError(
             f"LiteRT has no form of {names[:5]}: {str(error).splitlines()[0]}. Replace them, or "
             "export with format='tf_saved_model'."

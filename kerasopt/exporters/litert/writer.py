@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 import numpy as np
 
@@ -28,7 +30,7 @@ class Writer:
 
     def __init__(self, model: keras.Model, io_dtype: str):
         self.buffer = FlatBuffer()
-        self._model = functional_of(model)
+        self._model: Any = functional_of(model)
         self._graph = Graph.of(model)
         self._parts = Parts(self._graph)
         self._indices: dict[TensorKey, int] = {}

@@ -8,7 +8,7 @@ import keras
 
 from kerasopt import ops
 from kerasopt.layers.integer.contraction import Contraction
-from kerasopt.ops.validation import as_pair, standardize_padding
+from kerasopt.ops.validation import as_pair, output_size, standardize_padding
 
 
 class _Convolution(Contraction):
@@ -38,19 +38,12 @@ class _Convolution(Contraction):
 
     def _image_shape(self, input_shape: Any) -> tuple[int | None, int | None]:
         height, width = (
-            self._output_size(size, kernel, stride, dilation)
+            output_size(size, (kernel - 1) * dilation + 1, stride, self.padding)
             for size, kernel, stride, dilation in zip(
                 input_shape[1:3], self.kernel_size, self.strides, self.dilation_rate, strict=True
             )
         )
         return height, width
-
-    def _output_size(self, size: int | None, kernel: int, stride: int, dilation: int) -> int | None:
-        if size is None:
-            return None
-        if self.padding == "valid":
-            size -= (kernel - 1) * dilation
-        return -(-size // stride)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "kernel_size": self.kernel_size, **self._window}
@@ -69,16 +62,20 @@ class QuantizedConv2D(_Convolution):
         strides: Integer or pair.
         padding: `"valid"` or `"same"`.
         dilation_rate: Integer or pair.
+        groups: Positive integer, in how many groups the channels are convolved by themselves.
         **kwargs: `input_affine`, `output_affine`, `output_min` and `output_max` (the scales and
             zero points, and the range of the output), and the arguments of `keras.layers.Layer`.
     """
 
-    def __init__(self, filters: int, kernel_size: int | tuple[int, int], **kwargs: Any):
+    def __init__(
+        self, filters: int, kernel_size: int | tuple[int, int], groups: int = 1, **kwargs: Any
+    ):
         super().__init__(kernel_size, **kwargs)
         self.filters = filters
+        self.groups = groups
 
     def build(self, input_shape: Any) -> None:
-        shape = (*self.kernel_size, input_shape[-1], self.filters)
+        shape = (*self.kernel_size, input_shape[-1] // self.groups, self.filters)
         self.add_integer_weights(shape, self.filters)
 
     def call(self, inputs: Any) -> Any:
@@ -87,6 +84,7 @@ class QuantizedConv2D(_Convolution):
             self.kernel,
             self.bias,
             self.multiplier,
+            groups=self.groups,
             **self._window,
             **self._requantization,
         )
@@ -95,7 +93,7 @@ class QuantizedConv2D(_Convolution):
         return (input_shape[0], *self._image_shape(input_shape), self.filters)
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "filters": self.filters}
+        return {**super().get_config(), "filters": self.filters, "groups": self.groups}
 
 
 @keras.saving.register_keras_serializable(package="kerasopt")

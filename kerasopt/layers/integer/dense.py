@@ -8,15 +8,13 @@ import keras
 
 from kerasopt import ops
 from kerasopt.layers.integer.contraction import Contraction
-from kerasopt.ops.reference.matmul import integer_matmul
 
 
 @keras.saving.register_keras_serializable(package="kerasopt")
 class QuantizedDense(Contraction):
     """A `Dense` layer on int8 tensors, with a fused clamp for ReLU.
 
-    Input: int8 of shape `(..., inputs)`. Output: int8 of shape `(..., units)`; without an
-    `output_affine` float32, for logits that go into a softmax.
+    Input: int8 of shape `(..., inputs)`. Output: int8 of shape `(..., units)`.
 
     ```python
     layer = QuantizedDense(10, input_affine=Affine(0.1, 3), output_affine=Affine(0.2, -5))
@@ -38,13 +36,9 @@ class QuantizedDense(Contraction):
         self.add_integer_weights((input_shape[-1], self.units), self.units)
 
     def call(self, inputs: Any) -> Any:
-        if self.output_affine is not None:
-            return ops.quantized_matmul(
-                inputs, self.kernel, self.bias, self.multiplier, **self._requantization
-            )
-        centred = keras.ops.cast(inputs, "int32") - self.input_affine.zero_point
-        total = integer_matmul(centred, self.kernel) + self.bias
-        return keras.ops.cast(total, "float32") * self.multiplier
+        return ops.quantized_matmul(
+            inputs, self.kernel, self.bias, self.multiplier, **self._requantization
+        )
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
         return (*input_shape[:-1], self.units)

@@ -4,22 +4,49 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from kerasopt.graph import Group
+from kerasopt.graph import Group, unwrap
 from kerasopt.lowering.builder import Builder
 from kerasopt.lowering.patterns import (
     add,
+    batch_normalization,
     concatenate,
-    conv2d,
+    conv,
+    conv_transpose,
     dense,
-    depthwise_conv2d,
-    global_average_pooling,
+    depthwise_conv,
+    einsum_dense,
+    elementwise,
+    embedding,
+    layer_normalization,
+    multiply,
+    pooling,
+    separable_conv,
+    softmax,
     transparent,
 )
 from kerasopt.lowering.values import StaysFloat
 
 # A pattern is a pair of functions: whether a group is of its kind, and how to lower it.
 # `lower` calls `builder.put` for the last node of the group, or raises `StaysFloat`.
-PATTERNS = (conv2d, depthwise_conv2d, dense, add, global_average_pooling, concatenate, transparent)
+# Keras' separable and depthwise convolutions are no subclasses of its convolutions.
+PATTERNS = (
+    conv,
+    depthwise_conv,
+    separable_conv,
+    conv_transpose,
+    dense,
+    einsum_dense,
+    add,
+    multiply,
+    pooling,
+    concatenate,
+    batch_normalization,
+    layer_normalization,
+    softmax,
+    embedding,
+    transparent,
+    elementwise,
+)
 
 
 def lowering_of(group: Group) -> Callable[[Group, Builder], None]:
@@ -31,5 +58,5 @@ def lowering_of(group: Group) -> Callable[[Group, Builder], None]:
     for pattern in PATTERNS:
         if pattern.matches(group):
             return pattern.lower
-    kind = type(group.anchor.operation).__name__
+    kind = type(unwrap(group.anchor.operation)).__name__
     raise StaysFloat(f"{kind} has no integer form")

@@ -1,4 +1,4 @@
-"""Concatenations of int8 tensors that have one scale."""
+"""Concatenations, of int8 tensors that are brought to one scale."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ def matches(group: Group) -> bool:
 
 
 def lower(group: Group, builder: Builder) -> None:
-    values = builder.inputs(group.anchor)
     output = affine_of(group.anchor.operation, "output")
-    if output is None or any(value.affine != output for value in values):
-        raise StaysFloat("its inputs have scales of their own, or are float32")
+    values = builder.inputs(group.anchor)
+    if output is None or any(value.affine is None for value in values):
+        raise StaysFloat("an input or its output has no quantizer")
+    values = [builder.as_integers(value, output) for value in values]
     move_integers(group.anchor, builder, values, output)

@@ -4,27 +4,52 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 
-from kerasopt.graph import Group, activation_bounds, clamp_bounds
+from kerasopt.graph import Group, activation_bounds, clamp_bounds, own_activation
 from kerasopt.layers.integer import Affine
 from kerasopt.lowering.builder import Builder
-from kerasopt.lowering.folding import channel_affine, fold
-from kerasopt.lowering.quantizers import integer_kernel, output_affine
+from kerasopt.lowering.folding import IntegerWeights, channel_affine, fold
+from kerasopt.lowering.patterns.elementwise import apply_activation
+from kerasopt.lowering.quantizers import affine_of, integer_kernel, output_affine
 from kerasopt.lowering.values import StaysFloat, Value
 
-_OWN_ACTIVATION = "own activation is no ReLU and computes in float32"
+Arrange = Callable[[np.ndarray], np.ndarray]
+
+
+class Output(NamedTuple):
+    """What a kernel's sums are rounded to, and the bounds of a clamp after it."""
+
+    affine: Affine
+    bounds: tuple[float, float] = (-math.inf, math.inf)
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The arguments of an integer layer."""
+        low, high = map(self.affine.quantized, self.bounds)
+        return {"output_affine": self.affine, "output_min": low, "output_max": high}
+
+
+def input_of(group: Group, builder: Builder) -> Value:
+    """Returns the int8 input of a group with one input."""
+    (value,) = builder.inputs(group.anchor)
+    if value.affine is None:
+        raise StaysFloat("its input has no quantizer")
+    return value
 
 
 def lower_contraction(
     group: Group,
     builder: Builder,
     make: Callable[..., keras.Layer],
-    columns: Callable[[np.ndarray], np.ndarray] = lambda kernel: kernel,
-    float_output: bool = False,
+    value: Value | None = None,
+    slot: str = "kernel",
+    arrange: Arrange = lambda kernel: kernel,
+    bias: np.ndarray | None = None,
+    name: str = "",
 ) -> Value:
     """Lowers a layer with a kernel, its batch normalization and its clamp to an integer layer.
 
@@ -32,74 +57,79 @@ def lower_contraction(
         group: The group, its anchor the layer with the kernel.
         builder: The `Builder`.
         make: Makes the integer layer from the affine arguments of `Contraction` and a name.
-        columns: Reshapes a kernel to `(..., output channels)`.
-        float_output: Whether `make` also makes a layer with a float32 output, from
-            `output_affine=None`.
+        value: The `Value` that the integer layer reads. Defaults to the group's input.
+        slot: The attribute name of the kernel.
+        arrange: Brings a kernel into the layout of the integer layer's.
+        bias: The bias of each output channel. Defaults to the layer's own.
+        name: What to add to the layer's name.
 
     Returns:
-        The `Value` of the integer layer's output.
+        The `Value` of the integer layer's output, before an own activation that is no clamp.
     """
+    value = value or input_of(group, builder)
+    output = output_of(group)
     layer: Any = group.anchor.operation
-    (value,) = builder.inputs(group.anchor)
-    if value.affine is None:
-        raise StaysFloat("its input has no quantizer")
-    output = output_affine(group)
-    bounds = (-math.inf, math.inf)
-    if output is not None:
-        bounds = _clamp(group)
-    elif not float_output or len(group.nodes) > 1:
-        clamps = activation_bounds(layer) is not None
-        raise StaysFloat(f"its {'output has no quantizer' if clamps else _OWN_ACTIVATION}")
-    integers, scales = integer_kernel(layer, "kernel")
-    weights = _integer_weights(group, columns, integers, scales, value.affine, output)
+    normalization = group.batch_normalization
+    kernel, scale = columns_of(layer, slot, arrange)
+    gain, offset = channel_affine(
+        layer, normalization and normalization.operation, kernel.shape[-1], bias
+    )
+    assert value.affine is not None
+    weights = fold(kernel, scale, gain, offset, value.affine.scale, output.affine.scale)
+    return place(group, builder, make, value, output, weights, name)
+
+
+def place(
+    group: Group,
+    builder: Builder,
+    make: Callable[..., keras.Layer],
+    value: Value,
+    output: Output,
+    weights: IntegerWeights,
+    name: str = "",
+) -> Value:
+    """Calls an integer layer with a kernel on `value`."""
     made = builder.layer(
         group.anchor,
-        (value.affine, output),
-        lambda name: make(
-            input_affine=value.affine, output_affine=output, **_limits(output, bounds), name=name
-        ),
+        (value.affine, output, name),
+        lambda unique: make(input_affine=value.affine, **output.arguments, name=unique),
+        name,
     )
     tensor = made(value.tensor)
-    made.set_integers(weights.kernel.reshape(integers.shape), *weights[1:])
-    return Value(tensor, output)
+    made.set_integers(weights.kernel.reshape(made.kernel.shape), *weights[1:])
+    return Value(tensor, output.affine)
 
 
-def _clamp(group: Group) -> tuple[float, float]:
-    activation = group.activation
+def finish(group: Group, builder: Builder, value: Value) -> None:
+    """Applies an own activation that is no clamp, and puts the output of the group."""
+    if activation_bounds(group.anchor.operation) is None:
+        value = apply_activation(group, builder, value, own_activation(group.anchor.operation))
+    builder.put(group.output, value)
+
+
+def output_of(group: Group) -> Output:
+    """Returns what the sums of a group's kernel are rounded to."""
+    layer, activation = group.anchor.operation, group.activation
+    bounds = activation_bounds(layer)
     if activation is not None:
         bounds = clamp_bounds(activation.operation)
-    else:
-        bounds = activation_bounds(group.anchor.operation)
     if bounds is None:
-        raise StaysFloat(f"its {_OWN_ACTIVATION}")
-    return bounds
+        affine = affine_of(layer, "pre_activation")
+        if affine is None:
+            raise StaysFloat("what its own activation receives has no quantizer")
+        return Output(affine)
+    affine = output_affine(group)
+    if affine is None:
+        raise StaysFloat("its output has no quantizer")
+    return Output(affine, bounds)
 
 
-def _limits(output: Affine | None, bounds: tuple[float, float]) -> dict[str, int]:
-    """Returns the bounds of an activation as integers at the output's scale."""
-    if output is None:
-        return {}
-    low, high = bounds
-    return {"output_min": output.quantized(low), "output_max": output.quantized(high)}
-
-
-def _integer_weights(
-    group: Group,
-    columns: Callable[[np.ndarray], np.ndarray],
-    integers: np.ndarray,
-    scales: np.ndarray,
-    input_affine: Affine,
-    output: Affine | None,
-) -> Any:
-    kernel = columns(integers)
-    scales = columns(np.broadcast_to(scales, integers.shape)).reshape(-1, kernel.shape[-1])
+def columns_of(layer: Any, slot: str, arrange: Arrange) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the integers of a kernel, a column for each output channel, and their scales."""
+    integers, scales = integer_kernel(layer, slot)
+    scales = arrange(np.broadcast_to(scales, integers.shape))
+    kernel = arrange(integers)
+    scales = scales.reshape(-1, kernel.shape[-1])
     if (scales != scales[0]).any():
         raise StaysFloat("the scales of its kernel are not per output channel")
-    normalization = group.batch_normalization
-    gain, offset = channel_affine(
-        group.anchor.operation,
-        None if normalization is None else normalization.operation,
-        kernel.shape[-1],
-    )
-    output_scale = 1.0 if output is None else output.scale
-    return fold(kernel, scales[0], gain, offset, input_affine.scale, output_scale)
+    return kernel, scales[0]

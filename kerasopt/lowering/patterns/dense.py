@@ -7,11 +7,10 @@ from typing import Any
 
 import keras
 
-from kerasopt.graph import Group, is_linear
+from kerasopt.graph import Group
 from kerasopt.layers.integer import QuantizedDense
 from kerasopt.lowering.builder import Builder
-from kerasopt.lowering.patterns.contraction import lower_contraction
-from kerasopt.lowering.values import Value
+from kerasopt.lowering.patterns.contraction import finish, lower_contraction
 
 
 def matches(group: Group) -> bool:
@@ -21,11 +20,4 @@ def matches(group: Group) -> bool:
 def lower(group: Group, builder: Builder) -> None:
     layer: Any = group.anchor.operation
     make = partial(QuantizedDense, layer.units)
-    value = lower_contraction(group, builder, make, float_output=True)
-    if value.affine is None and not is_linear(layer):
-        # Softmax and its like compute in float32, on sums that are not rounded to int8.
-        activation = keras.layers.Activation(
-            layer.activation, dtype="float32", name=builder.name(group.anchor, "_activation")
-        )
-        value = Value(activation(value.tensor))
-    builder.put(group.output, value)
+    finish(group, builder, lower_contraction(group, builder, make))

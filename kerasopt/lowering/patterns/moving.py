@@ -7,7 +7,7 @@ import keras
 from kerasopt.graph import Node, unwrap
 from kerasopt.layers.integer import Affine
 from kerasopt.lowering.builder import Builder, copy_operation
-from kerasopt.lowering.values import StaysFloat, Value
+from kerasopt.lowering.values import Value
 
 
 def move_integers(node: Node, builder: Builder, values: list[Value], affine: Affine) -> None:
@@ -21,7 +21,5 @@ def move_integers(node: Node, builder: Builder, values: list[Value], affine: Aff
 
 
 def _on_int8(layer: keras.Layer, name: str) -> keras.Layer:
-    if isinstance(layer, (keras.layers.ZeroPadding1D, keras.layers.ZeroPadding3D)):
-        raise StaysFloat(f"{type(layer).__name__} has no integer form")
     # A float policy casts no integers.
     return type(layer).from_config({**layer.get_config(), "name": name, "dtype": "float32"})

@@ -9,10 +9,16 @@ import keras
 from kerasopt.graph import Group, unwrap
 from kerasopt.layers.integer import Affine
 from kerasopt.lowering.builder import Builder
+from kerasopt.lowering.patterns.images import pad
 from kerasopt.lowering.patterns.moving import move_integers
 from kerasopt.lowering.quantizers import affine_of
 from kerasopt.lowering.values import StaysFloat, Value
 
+_PADDINGS = (
+    keras.layers.ZeroPadding1D,
+    keras.layers.ZeroPadding2D,
+    keras.layers.ZeroPadding3D,
+)
 # What these do, they do in training only.
 _IDENTITIES = (
     keras.layers.Activation,  # a transparent one is linear
@@ -38,15 +44,15 @@ def lower(group: Group, builder: Builder) -> None:
     operation = unwrap(node.operation)
     if isinstance(operation, _IDENTITIES):
         builder.put(node, value)
-    elif isinstance(operation, keras.layers.ZeroPadding2D):
+    elif isinstance(operation, _PADDINGS):
         builder.put(node, Value(_pad(operation, value.tensor, value.affine), value.affine))
     else:
         move_integers(node, builder, [value], value.affine)
 
 
 def _pad(layer: Any, tensor: keras.KerasTensor, affine: Affine) -> keras.KerasTensor:
-    image = [layer.padding[0], layer.padding[1]]
-    channels_last = layer.data_format == "channels_last"
-    pads = [(0, 0), *image, (0, 0)] if channels_last else [(0, 0), (0, 0), *image]
-    # The zero point is the int8 value that stands for the 0.0 of the layer.
-    return keras.ops.pad(tensor, pads, constant_values=affine.zero_point)
+    padding = layer.padding
+    image = [padding] if isinstance(padding[0], int) else list(padding)
+    channels_last = getattr(layer, "data_format", "channels_last") != "channels_first"
+    widths = [(0, 0), *image, (0, 0)] if channels_last else [(0, 0), (0, 0), *image]
+    return pad(tensor, widths, affine)

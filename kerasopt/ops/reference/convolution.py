@@ -13,7 +13,7 @@ def _same_padding(size: int, window: int, stride: int) -> tuple[int, int]:
     return total // 2, total - total // 2
 
 
-def _shifted_inputs(
+def shifted_inputs(
     x: Any,
     kernel_size: tuple[int, int],
     strides: tuple[int, int],
@@ -49,6 +49,13 @@ def _shifted_inputs(
             yield i, j, x[:, rows, columns]
 
 
+def _grouped_matmul(pixels: Any, kernel: Any, groups: int) -> Any:
+    if groups == 1:
+        return integer_matmul(pixels, kernel)
+    split = zip(ops.split(pixels, groups, axis=-1), ops.split(kernel, groups, axis=-1), strict=True)
+    return ops.concatenate([integer_matmul(*pair) for pair in split], axis=-1)
+
+
 def quantized_conv2d(
     x: Any,
     kernel: Any,
@@ -58,6 +65,7 @@ def quantized_conv2d(
     strides: tuple[int, int],
     padding: str,
     dilation_rate: tuple[int, int],
+    groups: int = 1,
     input_zero_point: int,
     output_zero_point: int,
     output_min: int,
@@ -67,10 +75,10 @@ def quantized_conv2d(
     check("x", x, "int8", 4)
     check("kernel", kernel, "int8", 4)
     kernel_size = tuple(kernel.shape[:2])
-    shifted = _shifted_inputs(x, kernel_size, strides, padding, dilation_rate, input_zero_point)
+    shifted = shifted_inputs(x, kernel_size, strides, padding, dilation_rate, input_zero_point)
     accumulator: Any = 0
     for i, j, pixels in shifted:
-        accumulator = accumulator + integer_matmul(pixels, kernel[i, j])
+        accumulator = accumulator + _grouped_matmul(pixels, kernel[i, j], groups)
     return requantize(accumulator, bias, multiplier, output_zero_point, output_min, output_max)
 
 
@@ -92,7 +100,7 @@ def quantized_depthwise_conv2d(
     check("x", x, "int8", 4)
     check("kernel", kernel, "int8", 4)
     *kernel_size, channels, depth_multiplier = kernel.shape
-    shifted = _shifted_inputs(
+    shifted = shifted_inputs(
         x, tuple(kernel_size), strides, padding, dilation_rate, input_zero_point
     )
     kernel = ops.cast(kernel, "int32")

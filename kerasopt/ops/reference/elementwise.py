@@ -1,8 +1,7 @@
-"""Integer Add and global mean."""
+"""Integer addition and multiplication of two tensors."""
 
 from typing import Any
 
-import numpy as np
 from keras import ops
 
 from kerasopt.ops.reference.matmul import check, requantize
@@ -31,17 +30,20 @@ def quantized_add(
     return ops.cast(ops.clip(q, output_min, output_max), "int8")
 
 
-def quantized_mean(
-    x: Any, *, scale_ratio: float, input_zero_point: int, output_zero_point: int, keepdims: bool
+def quantized_multiply(
+    x0: Any,
+    x1: Any,
+    *,
+    multiplier: float,
+    zero_point0: int,
+    zero_point1: int,
+    output_zero_point: int,
+    output_min: int,
+    output_max: int,
 ) -> Any:
-    """Mean over height and width with `M = float32(scale_ratio / pixels)`."""
-    check("x", x, "int8", 4)
-    accumulator = ops.sum(ops.cast(x, "int32") - input_zero_point, axis=(1, 2), keepdims=keepdims)
-    height, width = x.shape[1:3]
-    if height is None or width is None:
-        raise ValueError(
-            "The reference mean needs a known height and width; build the model with a static "
-            f"image size or install the native library. Received: x.shape={x.shape}"
-        )
-    multiplier = float(np.float32(scale_ratio) / np.float32(height * width))
-    return requantize(accumulator, 0, multiplier, output_zero_point, -128, 127)
+    """Reference of `kerasopt.ops.quantized_multiply`."""
+    check("x0", x0, "int8", len(x0.shape))
+    check("x1", x1, "int8", len(x1.shape))
+    x0 = ops.cast(x0, "int32") - zero_point0
+    x1 = ops.cast(x1, "int32") - zero_point1
+    return requantize(x0 * x1, 0, multiplier, output_zero_point, output_min, output_max)

@@ -2,6 +2,7 @@
 
 from kerasopt.axis import resolve
 from kerasopt.quantization.observers.histogram import Histogram
+from kerasopt.quantization.observers.known_range import KnownRange
 from kerasopt.quantization.observers.kullback_leibler import KullbackLeibler
 from kerasopt.quantization.observers.mean_squared_error import MeanSquaredError
 from kerasopt.quantization.observers.min_max import MinMax
@@ -11,6 +12,7 @@ from kerasopt.quantization.observers.percentile import Percentile
 
 __all__ = [
     "Histogram",
+    "KnownRange",
     "KullbackLeibler",
     "MeanSquaredError",
     "MinMax",

@@ -9,6 +9,9 @@ from kerasopt.exporters.litert.operators import (
     boundaries,
     contractions,
     elementwise,
+    floats,
+    functions,
+    lookup,
     moving,
     pooling,
 )
@@ -23,11 +26,19 @@ Write = Callable[[Any, Any, list[int], int], None]
 _INTEGER_LAYERS: dict[type, Write] = {
     integer.Dequantize: boundaries.dequantize,
     integer.Quantize: boundaries.quantize,
+    integer.QuantizedActivation: functions.activation,
     integer.QuantizedAdd: elementwise.add,
+    integer.QuantizedAveragePooling2D: contractions.average_pooling,
+    integer.QuantizedBatchNormalization: contractions.batch_normalization,
     integer.QuantizedConv2D: contractions.conv2d,
+    integer.QuantizedConv2DTranspose: contractions.conv2d_transpose,
     integer.QuantizedDense: contractions.dense,
     integer.QuantizedDepthwiseConv2D: contractions.depthwise_conv2d,
+    integer.QuantizedEmbedding: lookup.embedding,
     integer.QuantizedGlobalAveragePooling2D: pooling.mean,
+    integer.QuantizedLayerNormalization: floats.layer_normalization,
+    integer.QuantizedMultiply: elementwise.multiply,
+    integer.QuantizedSoftmax: functions.softmax,
 }
 
 # What moves int8 values, by the name of the layer or operation; others are converted in float32.

@@ -9,6 +9,7 @@ import numpy as np
 from tensorflow.lite.python import schema_py_generated as schema
 
 from kerasopt.exporters.litert.flatbuffer import Quantization
+from kerasopt.exporters.litert.operators import floats, moving
 from kerasopt.exporters.litert.operators.clamp import clamped
 
 
@@ -33,6 +34,70 @@ def depthwise_conv2d(node: Any, writer: Any, inputs: list[int], output: int) -> 
     with clamped(layer, writer, output) as (options.fusedActivationFunction, target):
         operands = [*inputs, *constants]
         writer.buffer.operator("DEPTHWISE_CONV_2D", operands, [target], options, version=3)
+
+
+def batch_normalization(node: Any, writer: Any, inputs: list[int], output: int) -> None:
+    # A depthwise convolution of one pixel: rows of channels are images of one column.
+    layer, (source,) = node.operation, inputs
+    channels = writer.shape(source)[-1]
+    rank = len(writer.shape(source))
+    target = output
+    if rank != 4:
+        image = [None, 1, 1, channels]
+        source, target = (
+            writer.like(index, f"{layer.name}/{name}", image)
+            for index, name in ((source, "image"), (output, "image_output"))
+        )
+        moving.reshape_to(node, writer, inputs[0], source)
+    constants = _constants(layer, writer, _numpy(layer.kernel).reshape(1, 1, 1, -1), axis=3)
+    options = schema.DepthwiseConv2DOptionsT()
+    options.padding, options.depthMultiplier = schema.Padding.VALID, 1
+    options.strideH = options.strideW = 1
+    with clamped(layer, writer, target) as (options.fusedActivationFunction, result):
+        operands = [source, *constants]
+        writer.buffer.operator("DEPTHWISE_CONV_2D", operands, [result], options, version=3)
+    if target != output:
+        moving.reshape_to(node, writer, target, output)
+
+
+def conv2d_transpose(node: Any, writer: Any, inputs: list[int], output: int) -> None:
+    layer = node.operation
+    kernel = np.transpose(_numpy(layer.kernel)[::-1, ::-1], (3, 0, 1, 2))
+    weights, bias = _constants(layer, writer, kernel, axis=0)
+    shape = writer.shape(output)
+    if None in shape[1:]:
+        raise ValueError(
+            f"LiteRT needs to know the size of the images of '{layer.name}', a transposed "
+            f"convolution. Received: output shape {tuple(shape)}"
+        )
+    size = writer.constant(f"{layer.name}/size", np.array([1, *shape[1:]], "int32"))
+    options = schema.TransposeConvOptionsT()
+    options.padding = schema.Padding.SAME if layer.padding == "same" else schema.Padding.VALID
+    options.strideH, options.strideW = layer.strides
+    with clamped(layer, writer, output) as (options.fusedActivationFunction, target):
+        operands = [size, weights, *inputs, bias]
+        writer.buffer.operator("TRANSPOSE_CONV", operands, [target], options, version=4)
+
+
+def average_pooling(node: Any, writer: Any, inputs: list[int], output: int) -> None:
+    layer = node.operation
+    if layer.padding == "same":
+        # LiteRT averages at the scale of the input only.
+        floats.average_pooling(node, writer, inputs, output)
+        return
+    channels = writer.shape(output)[-1]
+    height, width = layer.pool_size
+    scale = np.full(channels, 1 / (height * width), "float32")
+    bias_scale = np.float32(layer.input_affine.scale) * scale
+    ones = np.ones((1, height, width, channels), "int8")
+    kernel = writer.buffer.constant(f"{layer.name}/ones", ones, Quantization(scale, axis=3))
+    zeros = np.zeros(channels, "int32")
+    bias = writer.buffer.constant(f"{layer.name}/bias", zeros, Quantization(bias_scale))
+    options = schema.DepthwiseConv2DOptionsT()
+    options.padding, options.depthMultiplier = schema.Padding.VALID, 1
+    options.strideH, options.strideW = layer.strides
+    operands = [*inputs, kernel, bias]
+    writer.buffer.operator("DEPTHWISE_CONV_2D", operands, [output], options, version=3)
 
 
 def dense(node: Any, writer: Any, inputs: list[int], output: int) -> None:

@@ -12,3 +12,9 @@ def add(node: Any, writer: Any, inputs: list[int], output: int) -> None:
     options.potScaleInt16 = False
     with clamped(node.operation, writer, output) as (options.fusedActivationFunction, target):
         writer.buffer.operator("ADD", inputs, [target], options, version=2)
+
+
+def multiply(node: Any, writer: Any, inputs: list[int], output: int) -> None:
+    options = schema.MulOptionsT()
+    with clamped(node.operation, writer, output) as (options.fusedActivationFunction, target):
+        writer.buffer.operator("MUL", inputs, [target], options, version=2)

@@ -14,11 +14,16 @@ def is_plain(node: Any) -> bool:
 
 
 def reshape(node: Any, writer: Any, inputs: list[int], output: int) -> None:
+    reshape_to(node, writer, inputs[0], output)
+
+
+def reshape_to(node: Any, writer: Any, source: int, output: int) -> None:
+    """Adds what gives a tensor the shape of `output`."""
     shape = [-1 if size is None else size for size in writer.shape(output)]
     options = schema.ReshapeOptionsT()
     options.newShape = shape
     constant = writer.constant(f"{node.operation.name}/shape", np.array(shape, "int32"))
-    writer.buffer.operator("RESHAPE", [*inputs, constant], [output], options)
+    writer.buffer.operator("RESHAPE", [source, constant], [output], options)
 
 
 def concatenate(node: Any, writer: Any, inputs: list[int], output: int) -> None:

@@ -1,0 +1,39 @@
+"""Functions of single values, and softmax."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from tensorflow.lite.python import schema_py_generated as schema
+
+from kerasopt.exporters.litert.operators import floats
+
+# LiteRT has these as tables, if the output has the scale that is theirs.
+_SCALES = {"LOGISTIC": (1 / 256, -128), "TANH": (1 / 128, 0)}
+_NAMES = {"sigmoid": "LOGISTIC", "tanh": "TANH"}
+
+
+def activation(node: Any, writer: Any, inputs: list[int], output: int) -> None:
+    layer = node.operation
+    name = _NAMES.get(_function_name(layer.functions), "")
+    affine = layer.output_affine
+    if (affine.scale, affine.zero_point) == _SCALES.get(name):
+        writer.buffer.operator(name, inputs, [output], version=2)
+    else:
+        floats.activation(node, writer, inputs, output)
+
+
+def softmax(node: Any, writer: Any, inputs: list[int], output: int) -> None:
+    options = schema.SoftmaxOptionsT()
+    options.beta = 1.0
+    writer.buffer.operator("SOFTMAX", inputs, [output], options, version=2)
+
+
+def _function_name(functions: tuple[Any, ...]) -> str:
+    if len(functions) > 1:
+        return ""
+    (function,) = functions
+    if isinstance(function, keras.layers.Activation):
+        return function.activation.__name__
+    return type(function).__name__.lower()

@@ -1,0 +1,110 @@
+"""Functions of one tensor that act on each value alone: integers have a table for them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+
+from kerasopt.graph.node import Node
+from kerasopt.graph.operation_layer import unwrap
+from kerasopt.graph.operations import own_activation
+
+_LAYERS = (
+    keras.layers.ELU,
+    keras.layers.LeakyReLU,
+    keras.layers.ReLU,
+)
+_OPERATIONS = frozenset(
+    "Abs Celu Clip Elu Erf Exp Expm1 Gelu HardShrink HardSigmoid HardSilu HardTanh LeakyRelu Log1p "
+    "LogSigmoid Negative ReLU Relu Relu6 Selu Sigmoid Silu SoftShrink Softplus Softsign Sqrt "
+    "Square Tanh TanhShrink Threshold".split()
+)
+# These are functions of one tensor where the other argument is a number.
+_WITH_A_NUMBER = frozenset("Add Divide Multiply Subtract TrueDivide".split())
+# Activations that look at more than one value.
+_ALONG_AN_AXIS = frozenset(("softmax", "log_softmax", "glu", "sparsemax"))
+
+
+def is_elementwise(node: Node) -> bool:
+    """Whether a call computes each value of its output from one value of its only input."""
+    if len(node.inputs) != 1:
+        return False
+    operation = unwrap(node.operation)
+    if isinstance(operation, keras.layers.Activation):
+        return is_elementwise_function(operation.activation)
+    if isinstance(operation, keras.layers.Rescaling):
+        return np.size(operation.scale) == np.size(operation.offset) == 1
+    if isinstance(operation, keras.Layer):
+        return isinstance(operation, _LAYERS)
+    name = type(operation).__name__
+    return name in _OPERATIONS or (name in _WITH_A_NUMBER and _has_numbers_only(node))
+
+
+def may_be_elementwise(operation: keras.Operation) -> bool:
+    """Whether some call of `operation` may be as `is_elementwise` says."""
+    operation = unwrap(operation)
+    if isinstance(operation, keras.layers.Activation):
+        return is_elementwise_function(operation.activation)
+    if isinstance(operation, keras.Layer):
+        return isinstance(operation, (*_LAYERS, keras.layers.Rescaling))
+    return _name(operation) in _OPERATIONS | _WITH_A_NUMBER
+
+
+def is_elementwise_function(function: Any) -> bool:
+    """Whether an activation function of Keras acts on each value alone."""
+    if isinstance(function, keras.Operation):
+        return isinstance(function, _LAYERS)
+    name = getattr(function, "__name__", "")
+    known = getattr(keras.activations, name, None)
+    return known is function is not None and name not in _ALONG_AN_AXIS
+
+
+def is_softmax_function(function: Any) -> bool:
+    """Whether an activation function is a softmax along the last axis."""
+    return function is keras.activations.softmax
+
+
+def known_range(operation: keras.Operation) -> tuple[float, float] | None:
+    """Returns the range of a function that has one: softmax, sigmoid, tanh; or `None`.
+
+    The range of a layer with a kernel is that of its own activation.
+    """
+    operation = unwrap(operation)
+    function = own_activation(operation)
+    if is_softmax(operation) or is_softmax_function(function):
+        return 0.0, 1.0
+    name = getattr(function, "__name__", _name(operation).lower())
+    return {"sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0)}.get(name)
+
+
+def is_softmax(operation: keras.Operation) -> bool:
+    """Whether `operation` is a softmax along its last axis."""
+    operation = unwrap(operation)
+    if isinstance(operation, keras.layers.Activation):
+        return operation.activation is keras.activations.softmax
+    is_layer = isinstance(operation, keras.layers.Softmax)
+    if is_layer or (not isinstance(operation, keras.Layer) and _name(operation) == "Softmax"):
+        return operation.axis == -1
+    return False
+
+
+def is_product(operation: keras.Operation, inputs: int) -> bool:
+    """Whether `operation` multiplies two tensors, value by value."""
+    operation = unwrap(operation)
+    is_layer = isinstance(operation, keras.layers.Multiply)
+    is_operation = not isinstance(operation, keras.Layer) and _name(operation) == "Multiply"
+    return inputs == 2 and (is_layer or is_operation)
+
+
+def _has_numbers_only(node: Node) -> bool:
+    """Whether a call has a number as its other argument, and divides by it if it divides."""
+    args = node.keras_node.arguments.args
+    numbers = [value for value in args if isinstance(value, (int, float))]
+    divides_it = _name(unwrap(node.operation)).endswith("Divide") and args[0] in numbers
+    return len(args) == 2 and len(numbers) == 1 and not divides_it
+
+
+def _name(operation: keras.Operation) -> str:
+    return type(operation).__name__

@@ -1,0 +1,44 @@
+"""Batch normalizations that follow no kernel, with ReLU, to `QuantizedBatchNormalization`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+
+from kerasopt.graph import Group
+from kerasopt.layers.integer import QuantizedBatchNormalization
+from kerasopt.lowering.builder import Builder
+from kerasopt.lowering.folding import channel_affine, fold
+from kerasopt.lowering.patterns.contraction import finish, input_of, output_of, place
+from kerasopt.lowering.values import StaysFloat
+
+# A kernel of one value may be any of these at a scale of its own: what it multiplies with stays.
+_KERNELS = np.arange(64, 128, dtype="float64")
+
+
+def matches(group: Group) -> bool:
+    return isinstance(group.anchor.operation, keras.layers.BatchNormalization)
+
+
+def lower(group: Group, builder: Builder) -> None:
+    layer: Any = group.anchor.operation
+    value, output = input_of(group, builder), output_of(group)
+    rank = len(value.tensor.shape)
+    if layer.axis not in (-1, rank - 1):
+        raise StaysFloat("only along the last axis it has an integer form")
+    assert value.affine is not None
+    gain, offset = channel_affine(None, layer, value.tensor.shape[-1])
+    kernel = _kernel(gain, offset, value.affine.scale)
+    weights = fold(kernel, 1 / kernel, gain, offset, value.affine.scale, output.affine.scale)
+    make = QuantizedBatchNormalization
+    finish(group, builder, place(group, builder, make, value, output, weights))
+
+
+def _kernel(gain: np.ndarray, offset: np.ndarray, input_scale: float) -> np.ndarray:
+    """Returns, for each channel, the kernel at whose scale the offset is nearest to an integer."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        bias = offset * _KERNELS[:, None] / (input_scale * np.abs(gain))
+        distance = np.nan_to_num(np.abs(bias - np.rint(bias)), nan=0.0, posinf=0.0)
+    return _KERNELS[distance.argmin(axis=0)]

@@ -1,0 +1,26 @@
+"""Convolutions, with batch normalization and ReLU, to `QuantizedConv2D`."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import keras
+
+from kerasopt.graph import Group
+from kerasopt.layers.integer import QuantizedConv2D
+from kerasopt.lowering.builder import Builder
+from kerasopt.lowering.patterns.contraction import finish, input_of, lower_contraction
+from kerasopt.lowering.patterns.images import as_sequence, padded, window_of
+
+
+def matches(group: Group) -> bool:
+    return isinstance(group.anchor.operation, (keras.layers.Conv1D, keras.layers.Conv2D))
+
+
+def lower(group: Group, builder: Builder) -> None:
+    layer: Any = group.anchor.operation
+    make = partial(QuantizedConv2D, layer.filters, groups=layer.groups, **window_of(layer))
+    value = input_of(group, builder)
+    result = lower_contraction(group, builder, make, padded(layer, value))
+    finish(group, builder, as_sequence(result, value))

@@ -1,0 +1,82 @@
+"""Functions of single values, and softmax, to `QuantizedActivation` and `QuantizedSoftmax`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from kerasopt.graph import Group, Node, is_elementwise, is_softmax, is_softmax_function, unwrap
+from kerasopt.layers.integer import Affine, QuantizedActivation, QuantizedSoftmax
+from kerasopt.lowering.builder import Builder, copy_operation
+from kerasopt.lowering.quantizers import output_affine
+from kerasopt.lowering.values import StaysFloat, Value
+
+
+def matches(group: Group) -> bool:
+    return is_elementwise(group.anchor)
+
+
+def lower(group: Group, builder: Builder) -> None:
+    (value,) = builder.inputs(group.anchor)
+    output = output_affine(group)
+    if value.affine is None or output is None:
+        raise StaysFloat("its input or its output has no quantizer")
+    functions = [_function(node, builder) for node in group.nodes]
+    builder.put(group.output, look_up(group, builder, value, functions, output))
+
+
+def apply_activation(group: Group, builder: Builder, value: Value, function: Any) -> Value:
+    """Applies the own activation of a layer, on integers where its output has a quantizer."""
+    output = output_affine(group)
+    activation = keras.layers.Activation(function, dtype="float32")
+    if output is None:
+        activation.name = builder.name(group.anchor, "_activation")
+        return Value(activation(builder.as_float(value).tensor))
+    if is_softmax_function(function):
+        return soften(group, builder, value, output)
+    return look_up(group, builder, value, [activation], output)
+
+
+def look_up(group: Group, builder: Builder, value: Value, functions: list, output: Affine) -> Value:
+    """Applies functions of single values by a table."""
+    layer = builder.layer(
+        group.anchor,
+        (value.affine, output, "function"),
+        lambda name: QuantizedActivation(
+            functions, input_affine=value.affine, output_affine=output, name=name
+        ),
+        "" if is_elementwise(group.anchor) else "_activation",
+    )
+    return Value(layer(value.tensor), output)
+
+
+def soften(group: Group, builder: Builder, value: Value, output: Affine) -> Value:
+    """Applies a softmax along the last axis."""
+    layer = builder.layer(
+        group.anchor,
+        (value.affine, "softmax"),
+        lambda name: QuantizedSoftmax(input_affine=value.affine, name=name),
+        "" if is_softmax(group.anchor.operation) else "_activation",
+    )
+    result = Value(layer(value.tensor), layer.output_affine)
+    return builder.as_integers(result, output)
+
+
+def _function(node: Node, builder: Builder) -> keras.Operation:
+    """Returns a Keras operation that takes only the tensor."""
+    operation = unwrap(node.operation)
+    arguments = node.keras_node.arguments
+    numbers = [x for x in keras.tree.flatten(arguments.args[:2]) if isinstance(x, (int, float))]
+    kind = type(operation).__name__
+    if isinstance(operation, keras.Layer) or not numbers or len(arguments.args) < 2:
+        plain = builder.plain_operation(node)
+        return plain if isinstance(plain, keras.Layer) else copy_operation(plain, plain.name)
+    (number,) = numbers
+    first = arguments.args[0] is number
+    scale, offset = {
+        "Add": (1.0, number),
+        "Subtract": (-1.0, number) if first else (1.0, -number),
+        "Multiply": (number, 0.0),
+    }.get(kind, (1.0 / number if number else 0.0, 0.0))
+    return keras.layers.Rescaling(scale, offset, dtype="float32")

@@ -1,0 +1,39 @@
+"""Embedding to `QuantizedEmbedding`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from kerasopt.graph import Group
+from kerasopt.layers.integer import QuantizedEmbedding
+from kerasopt.layers.integer.activation import quantized
+from kerasopt.lowering.builder import Builder
+from kerasopt.lowering.patterns.contraction import output_of
+from kerasopt.lowering.quantizers import integer_kernel
+from kerasopt.lowering.values import StaysFloat, Value
+
+
+def matches(group: Group) -> bool:
+    return isinstance(group.anchor.operation, keras.layers.Embedding)
+
+
+def lower(group: Group, builder: Builder) -> None:
+    layer: Any = group.anchor.operation
+    if layer.mask_zero:
+        raise StaysFloat("with mask_zero=True it has no integer form")
+    output = output_of(group).affine
+    integers, scale = integer_kernel(layer, "embeddings")
+    made = builder.layer(
+        group.anchor,
+        output,
+        lambda name: QuantizedEmbedding(
+            layer.input_dim, layer.output_dim, output_affine=output, name=name
+        ),
+    )
+    (value,) = builder.inputs(group.anchor)
+    tensor = made(value.tensor)
+    rows = integers.astype("float32") * scale.astype("float32")
+    made.embeddings.assign(quantized(rows, output))
+    builder.put(group.output, Value(tensor, output))

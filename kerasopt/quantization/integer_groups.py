@@ -1,0 +1,174 @@
+"""Which groups of a graph read and write integers."""
+
+from __future__ import annotations
+
+import keras
+
+from kerasopt import graph
+from kerasopt.graph import Edge, Group, Groups
+from kerasopt.quantization.formats import Format
+from kerasopt.quantization.recipe import Recipe
+
+# Layers without a kernel whose result needs a range of its own, since they compute new values and
+# have an integer form. Their inputs are quantized for them.
+_AVERAGES = (
+    keras.layers.AveragePooling1D,
+    keras.layers.AveragePooling2D,
+    keras.layers.GlobalAveragePooling1D,
+    keras.layers.GlobalAveragePooling2D,
+)
+_SEPARABLE = (keras.layers.SeparableConv1D, keras.layers.SeparableConv2D)
+_NORMALIZATIONS = (keras.layers.BatchNormalization, keras.layers.LayerNormalization)
+
+
+def is_quantizable(layer: keras.layers.Layer) -> bool:
+    """Whether a layer is quantized unless a rule says otherwise."""
+    operation = graph.unwrap(layer)
+    return (
+        (isinstance(layer, keras.Layer) and bool(graph.kernel_names(layer)))
+        or isinstance(operation, (*_AVERAGES, *_NORMALIZATIONS))
+        or graph.is_residual(operation, 2)
+        or graph.is_product(operation, 2)
+        or graph.is_concatenation(operation)
+        or graph.is_softmax(operation)
+        or graph.may_be_elementwise(operation)
+    )
+
+
+class IntegerGroups:
+    """The groups of a graph, some of which are quantized.
+
+    Layers with a kernel, additions and averages read integers: what comes to them in float is
+    rounded. The other groups with an integer form have integers only where they stand between
+    others that have: what prepares the input of the network, or its output, stays float.
+
+    Args:
+        groups: The `Groups` of a model.
+        recipes: Dict of the id of a layer to its `Recipe`; other layers stay float.
+    """
+
+    def __init__(self, groups: Groups, recipes: dict[int, Recipe]):
+        self.groups = groups
+        self._recipes = recipes
+        self._written: set[int] = set()
+        # Concatenations that have a scale, and the groups whose outputs have it instead of an own.
+        self._joined: set[int] = set()
+        self._before: set[int] = set()
+        for group in reversed(list(groups)):
+            if any(self._wants_integers(reader) for reader in self._readers(group)):
+                self._before.add(id(group))
+        for group in groups:
+            if self._writes(group):
+                self._written.add(id(group))
+        for group in groups:
+            self._joined.update(map(id, self._producers(group)))
+
+    def recipe(self, group: Group) -> Recipe | None:
+        """Returns how a group is quantized, or `None`."""
+        return self._recipes.get(id(group.anchor.operation))
+
+    def has_integers_after(self, edge: Edge) -> bool:
+        """Whether a tensor is integers already, where a group reads it."""
+        return id(self.groups.origin(edge)) in self._written
+
+    def reads(self, group: Group) -> bool:
+        """Whether the inputs of a group are rounded for it, if they are float."""
+        anchor = group.anchor.operation
+        # The input of an embedding are indices.
+        return not (_is_between(group) or isinstance(anchor, keras.layers.Embedding))
+
+    def writes(self, group: Group) -> bool:
+        """Whether a group writes integers."""
+        return id(group) in self._written
+
+    def has_own_scale(self, group: Group) -> bool:
+        """Whether the integers that a group writes have a scale of their own."""
+        return self.writes(group) and id(group) not in self._joined
+
+    def rounds_between(self, group: Group) -> bool:
+        """Whether the second convolution of a separable one reads integers."""
+        recipe = self.recipe(group)
+        is_separable = isinstance(group.anchor.operation, _SEPARABLE)
+        return is_separable and recipe is not None and _is_static(recipe)
+
+    def rounds_before_activation(self, group: Group) -> bool:
+        """Whether the own activation of a layer with a kernel reads integers."""
+        anchor, recipe = group.anchor.operation, self.recipe(group)
+        return (
+            recipe is not None
+            and _is_static(recipe)
+            and graph.has_kernel(anchor)
+            and graph.activation_bounds(anchor) is None
+        )
+
+    def _wants_integers(self, group: Group) -> bool:
+        if group.transparent:
+            return id(group) in self._before
+        recipe = self.recipe(group)
+        if recipe is None:
+            return False
+        return id(group) in self._before if _is_between(group) else self.reads(group)
+
+    def _writes(self, group: Group) -> bool:
+        recipe, anchor = self.recipe(group), group.anchor.operation
+        if recipe is None or group.transparent:
+            return False
+        if graph.has_kernel(anchor) and graph.activation_bounds(anchor) is None:
+            function = graph.own_activation(anchor)
+            known = graph.is_elementwise_function(function) or graph.is_softmax_function(function)
+            return known and _is_static(recipe) and id(group) in self._before
+        if not _is_between(group):
+            return True
+        if graph.is_concatenation(anchor) and self._producers(group):
+            return True
+        inputs = all(self.has_integers_after(edge) for edge in group.inputs)
+        return inputs and _is_static(recipe) and id(group) in self._before
+
+    def _producers(self, group: Group) -> list[Group]:
+        """Returns what a concatenation joins, if it can all be rounded to one scale at once."""
+        if not graph.is_concatenation(group.anchor.operation) or not self._is_called_once(group):
+            return []
+        producers = []
+        for edge in group.inputs:
+            node, producer = edge.source, self.groups.of(edge.source)
+            while producer.transparent and _has_one_reader(node):
+                node = producer.inputs[0].source
+                producer = self.groups.of(node)
+            if (
+                not _has_one_reader(node)
+                or not self._is_called_once(producer)
+                or not self.writes(producer)
+            ):
+                return []
+            producers.append(producer)
+        return producers if self.recipe(group) is not None else []
+
+    def _readers(self, group: Group) -> list[Group]:
+        return [self.groups.of(node) for node in group.output.consumers]
+
+    def _is_called_once(self, group: Group) -> bool:
+        return all(len(self.groups.graph.calls(node.operation)) == 1 for node in group.nodes)
+
+
+def _is_static(recipe: Recipe) -> bool:
+    """Whether activations are rounded to integers of one scale."""
+    spec = recipe.spec
+    is_integer = isinstance(spec.activations, Format) and spec.activations.bits > 1
+    return is_integer and spec.dynamic is None and recipe.activations is not None
+
+
+def _is_between(group: Group) -> bool:
+    """Whether a group has integers only where it stands between others that have."""
+    anchor = group.anchor
+    operation = graph.unwrap(anchor.operation)
+    return (
+        graph.is_concatenation(operation)
+        or graph.is_elementwise(anchor)
+        or graph.is_product(operation, len(anchor.inputs))
+        or graph.is_softmax(operation)
+        or isinstance(operation, _NORMALIZATIONS)
+    )
+
+
+def _has_one_reader(node) -> bool:
+    return len(node.consumers) == 1 and not node.is_output

@@ -1,0 +1,44 @@
+"""Ranges that need no observing."""
+
+import keras
+
+from kerasopt.quantization.observers.observer import Observer
+
+
+@keras.saving.register_keras_serializable(package="kerasopt")
+class KnownRange(Observer):
+    """The range of a function, of which a power of two is the scale.
+
+    With `n` bits the upper end is `high - (high - low) / 2 ** n`, so that the
+    scale is exactly `(high - low) / 2 ** n`: 1/256 for the 8 bits of a softmax.
+    Runtimes expect these scales of softmax, sigmoid and tanh.
+
+    Args:
+        low: Float, the smallest value of the function.
+        high: Float, the smallest number that it does not exceed.
+    """
+
+    settles = True
+
+    def __init__(self, low=0.0, high=1.0, name=None, **kwargs):
+        super().__init__(name=name, **kwargs)
+        self.low, self.high = float(low), float(high)
+
+    def build(self, input_shape=None):
+        super().build(input_shape)
+        self.minimum.assign(self.low)
+        self.maximum.assign(self._end(1 / 256))
+
+    def update(self, inputs):
+        return self.minimum, self.maximum
+
+    def settle(self, format):
+        # Of symmetric integers one half is for the negative values.
+        levels = format.maximum + 1 if format.symmetric else format.maximum - format.minimum + 1
+        self.maximum.assign(self._end(1 / levels))
+
+    def arguments(self):
+        return {"low": self.low, "high": self.high}
+
+    def _end(self, step):
+        return self.high - (self.high - self.low) * step
