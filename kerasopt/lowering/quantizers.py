@@ -18,10 +18,16 @@ def activation_quantizer(operation: keras.Operation, slot: str) -> ActivationQua
     return next((link for link in links if isinstance(link, ActivationQuantizer)), None)
 
 
-def affine_of(operation: keras.Operation, slot: str) -> Affine | None:
-    """Returns what the quantizer of a layer's `"input"` or `"output"` rounds to, or `None`."""
+def affine_of(operation: keras.Operation, slot: str, symmetric: bool = False) -> Affine | None:
+    """Returns what the quantizer of a layer's activation rounds to, or `None`.
+
+    Args:
+        operation: The layer.
+        slot: One of `ACTIVATION_SLOTS`.
+        symmetric: Whether the integers are to be those from -127 to 127.
+    """
     quantizer = activation_quantizer(operation, slot)
-    if quantizer is None or quantizer.format != Format(8):
+    if quantizer is None or quantizer.format != Format(8, symmetric):
         return None
     return Affine(float(quantizer.scale), quantizer.zero_point)
 

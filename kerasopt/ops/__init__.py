@@ -13,6 +13,7 @@ from kerasopt.ops.affine import (
     quantize,
 )
 from kerasopt.ops.contractions import (
+    quantized_batch_matmul,
     quantized_conv2d,
     quantized_depthwise_conv2d,
     quantized_matmul,
@@ -37,6 +38,7 @@ __all__ = [
     "quantize",
     "quantized_add",
     "quantized_average_pool",
+    "quantized_batch_matmul",
     "quantized_conv2d",
     "quantized_depthwise_conv2d",
     "quantized_layer_normalization",

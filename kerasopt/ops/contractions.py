@@ -10,7 +10,13 @@ Sums that do not fit into int32 wrap around as two's complement, equally on ever
 from typing import Any
 
 from kerasopt.ops import native, reference
-from kerasopt.ops.validation import as_pair, check_int8, check_output_range, standardize_padding
+from kerasopt.ops.validation import (
+    as_pair,
+    check_int8,
+    check_output_range,
+    product_multiplier,
+    standardize_padding,
+)
 
 
 def quantized_matmul(
@@ -164,6 +170,59 @@ def quantized_depthwise_conv2d(
     if library is None:
         return reference.quantized_depthwise_conv2d(x, kernel, bias, multiplier, **arguments)
     return library.kerasopt_quantized_depthwise_conv2d(x, kernel, bias, multiplier, **arguments)
+
+
+def quantized_batch_matmul(
+    x0: Any,
+    x1: Any,
+    *,
+    scale0: float,
+    scale1: float,
+    zero_point0: int,
+    zero_point1: int,
+    output_scale: float,
+    output_zero_point: int,
+) -> Any:
+    """Multiply the matrices of two int8 tensors.
+
+    Computes `clamp(round_half_even(float32(acc) * M) + zp)` with the sums of products
+    `acc = sum((x0 - zero_point0) * (x1 - zero_point1))` in int32 and
+    `M = float32(float32(scale0 * scale1) / output_scale)`.
+
+    ```python
+    scores = kerasopt.ops.quantized_batch_matmul(
+        queries, keys, scale0=0.1, scale1=0.2, zero_point0=3, zero_point1=-7,
+        output_scale=0.25, output_zero_point=0,
+    )
+    ```
+
+    Args:
+        x0: int8 tensor of shape `(..., rows, depth)`.
+        x1: int8 tensor of shape `(..., depth, columns)`.
+        scale0: Scale of `x0`, a Python number.
+        scale1: Scale of `x1`, a Python number.
+        zero_point0: Zero point of `x0`, an integer from -128 to 127.
+        zero_point1: Zero point of `x1`, an integer from -128 to 127.
+        output_scale: Scale of the result.
+        output_zero_point: Zero point of the result.
+
+    Returns:
+        int8 tensor of shape `(..., rows, columns)`.
+
+    Raises:
+        ValueError: If a scale is not positive and finite, or a zero point is outside int8.
+    """
+    check_int8(
+        zero_point0=zero_point0, zero_point1=zero_point1, output_zero_point=output_zero_point
+    )
+    return reference.quantized_batch_matmul(
+        x0,
+        x1,
+        multiplier=product_multiplier(scale0, scale1, output_scale),
+        zero_point0=int(zero_point0),
+        zero_point1=int(zero_point1),
+        output_zero_point=int(output_zero_point),
+    )
 
 
 def _standardize(

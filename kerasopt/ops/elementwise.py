@@ -6,7 +6,12 @@ from typing import Any
 import numpy as np
 
 from kerasopt.ops import native, reference
-from kerasopt.ops.validation import check_int8, check_output_range, check_scales
+from kerasopt.ops.validation import (
+    check_int8,
+    check_output_range,
+    check_scales,
+    product_multiplier,
+)
 
 
 def quantized_add(
@@ -135,17 +140,14 @@ def quantized_multiply(
     Raises:
         ValueError: If a scale is not positive and finite, or a zero point is outside int8.
     """
-    check_scales(scale0=scale0, scale1=scale1, output_scale=output_scale)
     check_int8(
         zero_point0=zero_point0, zero_point1=zero_point1, output_zero_point=output_zero_point
     )
     check_output_range(output_min, output_max)
-    multiplier = float(np.float32(scale0) * np.float32(scale1) / np.float32(output_scale))
-    check_scales(**{"scale0 * scale1 / output_scale": multiplier})
     return reference.quantized_multiply(
         x0,
         x1,
-        multiplier=multiplier,
+        multiplier=product_multiplier(scale0, scale1, output_scale),
         zero_point0=int(zero_point0),
         zero_point1=int(zero_point1),
         output_zero_point=int(output_zero_point),

@@ -1,5 +1,7 @@
 """Checks of the Python arguments of the integer ops."""
 
+import numpy as np
+
 
 def check_int8(**values: int) -> None:
     """Raise unless every value is an integer that int8 can hold."""
@@ -25,6 +27,15 @@ def check_scales(**scales: float) -> None:
     for name, scale in scales.items():
         if not 0.0 < scale < float("inf"):
             raise ValueError(f"`{name}` must be positive and finite. Received: {name}={scale}")
+
+
+def product_multiplier(scale0: float, scale1: float, output_scale: float) -> float:
+    """Return `float32(float32(scale0 * scale1) / output_scale)`; raise unless all are positive."""
+    check_scales(scale0=scale0, scale1=scale1, output_scale=output_scale)
+    with np.errstate(over="ignore", under="ignore"):
+        multiplier = float(np.float32(scale0) * np.float32(scale1) / np.float32(output_scale))
+    check_scales(**{"scale0 * scale1 / output_scale": multiplier})
+    return multiplier
 
 
 def as_pair(name: str, value: int | tuple[int, int]) -> tuple[int, int]:

@@ -19,6 +19,8 @@ def members(base: type, slots: tuple[str, ...]) -> dict:
         defined["call"] = _call_through_chains(base, slots)
     if "pre_activation" in slots:
         defined["activation"] = _activation_property()
+    if issubclass(base, keras.layers.MultiHeadAttention):
+        defined["_compute_attention"] = _attention_in_steps(base)
     return defined
 
 
@@ -101,6 +103,26 @@ def _separable_call(layer, inputs):
         shape[1 if layer.data_format == "channels_first" else -1] = -1
         x = x + ops.reshape(layer.bias, shape)
     return x if layer.activation is None else layer.activation(x)
+
+
+def _attention_in_steps(base):
+    @functools.wraps(base._compute_attention)
+    def compute(
+        self,
+        query,
+        key,
+        value,
+        attention_mask=None,
+        training=None,
+        return_attention_scores=False,
+        **kwargs,
+    ):
+        # A fused operation would pass by what the softmax is read through.
+        scores = return_attention_scores or bool(getattr(self._softmax, "slots", ()))
+        arguments = query, key, value, attention_mask, training, scores
+        return base._compute_attention(self, *arguments, **kwargs)
+
+    return compute
 
 
 def _read_through(chain, structure):

@@ -6,7 +6,7 @@ import keras
 
 from kerasopt import graph
 from kerasopt.graph import Edge, Group, Groups
-from kerasopt.quantization.formats import Format
+from kerasopt.quantization.attention import attention_recipe
 from kerasopt.quantization.recipe import Recipe
 
 # Layers without a kernel whose result needs a range of its own, since they compute new values and
@@ -45,11 +45,19 @@ class IntegerGroups:
     Args:
         groups: The `Groups` of a model.
         recipes: Dict of the id of a layer to its `Recipe`; other layers stay float.
+
+    Attributes:
+        attentions: List of the `MultiHeadAttention` layers that are quantized as a whole.
     """
 
     def __init__(self, groups: Groups, recipes: dict[int, Recipe]):
         self.groups = groups
-        self._recipes = recipes
+        self.recipes = recipes
+        self.attentions = [
+            group.anchor.operation
+            for group in groups
+            if attention_recipe(group.anchor.operation, recipes) is not None
+        ]
         self._written: set[int] = set()
         # Concatenations that have a scale, and the groups whose outputs have it instead of an own.
         self._joined: set[int] = set()
@@ -65,7 +73,8 @@ class IntegerGroups:
 
     def recipe(self, group: Group) -> Recipe | None:
         """Returns how a group is quantized, or `None`."""
-        return self._recipes.get(id(group.anchor.operation))
+        anchor = group.anchor.operation
+        return attention_recipe(anchor, self.recipes) or self.recipes.get(id(anchor))
 
     def has_integers_after(self, edge: Edge) -> bool:
         """Whether a tensor is integers already, where a group reads it."""
@@ -73,9 +82,9 @@ class IntegerGroups:
 
     def reads(self, group: Group) -> bool:
         """Whether the inputs of a group are rounded for it, if they are float."""
-        anchor = group.anchor.operation
-        # The input of an embedding are indices.
-        return not (_is_between(group) or isinstance(anchor, keras.layers.Embedding))
+        # The input of an embedding are indices, and an attention has several inputs.
+        others = (keras.layers.Embedding, keras.layers.MultiHeadAttention)
+        return not (_is_between(group) or isinstance(group.anchor.operation, others))
 
     def writes(self, group: Group) -> bool:
         """Whether a group writes integers."""
@@ -89,14 +98,14 @@ class IntegerGroups:
         """Whether the second convolution of a separable one reads integers."""
         recipe = self.recipe(group)
         is_separable = isinstance(group.anchor.operation, _SEPARABLE)
-        return is_separable and recipe is not None and _is_static(recipe)
+        return is_separable and recipe is not None and recipe.is_static
 
     def rounds_before_activation(self, group: Group) -> bool:
         """Whether the own activation of a layer with a kernel reads integers."""
         anchor, recipe = group.anchor.operation, self.recipe(group)
         return (
             recipe is not None
-            and _is_static(recipe)
+            and recipe.is_static
             and graph.has_kernel(anchor)
             and graph.activation_bounds(anchor) is None
         )
@@ -107,7 +116,9 @@ class IntegerGroups:
         recipe = self.recipe(group)
         if recipe is None:
             return False
-        return id(group) in self._before if _is_between(group) else self.reads(group)
+        if _is_between(group):
+            return id(group) in self._before
+        return not isinstance(group.anchor.operation, keras.layers.Embedding)
 
     def _writes(self, group: Group) -> bool:
         recipe, anchor = self.recipe(group), group.anchor.operation
@@ -116,13 +127,13 @@ class IntegerGroups:
         if graph.has_kernel(anchor) and graph.activation_bounds(anchor) is None:
             function = graph.own_activation(anchor)
             known = graph.is_elementwise_function(function) or graph.is_softmax_function(function)
-            return known and _is_static(recipe) and id(group) in self._before
+            return known and recipe.is_static and id(group) in self._before
         if not _is_between(group):
             return True
         if graph.is_concatenation(anchor) and self._producers(group):
             return True
         inputs = all(self.has_integers_after(edge) for edge in group.inputs)
-        return inputs and _is_static(recipe) and id(group) in self._before
+        return inputs and recipe.is_static and id(group) in self._before
 
     def _producers(self, group: Group) -> list[Group]:
         """Returns what a concatenation joins, if it can all be rounded to one scale at once."""
@@ -148,13 +159,6 @@ class IntegerGroups:
 
     def _is_called_once(self, group: Group) -> bool:
         return all(len(self.groups.graph.calls(node.operation)) == 1 for node in group.nodes)
-
-
-def _is_static(recipe: Recipe) -> bool:
-    """Whether activations are rounded to integers of one scale."""
-    spec = recipe.spec
-    is_integer = isinstance(spec.activations, Format) and spec.activations.bits > 1
-    return is_integer and spec.dynamic is None and recipe.activations is not None
 
 
 def _is_between(group: Group) -> bool:

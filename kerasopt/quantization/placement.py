@@ -7,9 +7,10 @@ import keras
 
 from kerasopt import graph
 from kerasopt.graph import Group
+from kerasopt.quantization.attention import attention_sites, projections
 from kerasopt.quantization.integer_groups import IntegerGroups, is_quantizable
 from kerasopt.quantization.recipe import Recipe
-from kerasopt.quantization.site import Site
+from kerasopt.quantization.site import Site, activation_site, weight_sites
 
 
 def wrap_operations(model: keras.Model) -> None:
@@ -93,6 +94,7 @@ def placement(model: keras.Model, recipes: dict[int, Recipe]) -> Iterator[Site]:
                 placed.add((id(site.layer), site.slot))
                 yield site
     visible = {id(node.operation) for node in groups.groups.graph}
+    visible |= {id(dense) for each in groups.attentions for dense in projections(each)}
     for path, layer in graph.layers(model):
         if id(layer) not in visible and id(layer) in recipes:
             yield from _sites_of_hidden(path, layer, recipes[id(layer)])
@@ -100,34 +102,24 @@ def placement(model: keras.Model, recipes: dict[int, Recipe]) -> Iterator[Site]:
 
 def _sites_of(group: Group, groups: IntegerGroups, recipe: Recipe) -> Iterator[Site]:
     path, anchor = group.anchor.path, group.anchor.operation
-    yield from _weight_sites(path, anchor, recipe)
-    if groups.reads(group) and not all(map(groups.has_integers_after, group.inputs)):
-        yield from _activation_site(path, anchor, "input", recipe)
+    reads_integers = all(map(groups.has_integers_after, group.inputs))
+    if anchor in groups.attentions:
+        yield from attention_sites(path, anchor, groups.recipes, reads_integers)
+    yield from weight_sites(path, anchor, recipe)
+    if groups.reads(group) and not reads_integers:
+        yield from activation_site(path, anchor, "input", recipe)
     if groups.rounds_between(group):
-        yield from _activation_site(path, anchor, "between", recipe)
+        yield from activation_site(path, anchor, "between", recipe)
     if groups.rounds_before_activation(group):
-        yield from _activation_site(path, anchor, "pre_activation", recipe)
+        yield from activation_site(path, anchor, "pre_activation", recipe)
     if groups.has_own_scale(group):
         output = group.output
         range = graph.known_range(output.operation)
-        yield from _activation_site(output.path, output.operation, "output", recipe, range)
+        yield from activation_site(output.path, output.operation, "output", recipe, range=range)
 
 
 def _sites_of_hidden(path, layer, recipe):
-    yield from _weight_sites(path, layer, recipe)
+    yield from weight_sites(path, layer, recipe)
     # JAX cannot assign the range of an input inside the loop of an RNN.
     if graph.kernel_names(layer) and not hasattr(layer, "state_size"):
-        yield from _activation_site(path, layer, "input", recipe)
-
-
-def _weight_sites(path, layer, recipe):
-    for name in graph.weight_names(layer):
-        quantizer = recipe.weight(layer, name)
-        if quantizer is not None:
-            yield Site(path, layer, name, quantizer)
-
-
-def _activation_site(path, layer, slot, recipe, range=None):
-    quantizer = recipe.activation(range)
-    if quantizer is not None:
-        yield Site(path, layer, slot, quantizer)
+        yield from activation_site(path, layer, "input", recipe)

@@ -15,7 +15,7 @@ from kerasopt.quantization.activations import (
     DynamicQuantizer,
 )
 from kerasopt.quantization.cast import Cast
-from kerasopt.quantization.formats import FloatFormat, wider
+from kerasopt.quantization.formats import FloatFormat, Format, wider
 from kerasopt.quantization.observers import Observer
 from kerasopt.quantization.quantizer import Quantizer
 from kerasopt.quantization.specs import Spec
@@ -56,6 +56,13 @@ class Recipe:
         if spec.activations is not None:
             self.activation()
 
+    @property
+    def is_static(self) -> bool:
+        """Whether activations are rounded to integers of one scale, of 2 bits or more."""
+        format = self.spec.activations
+        is_integer = isinstance(format, Format) and format.bits > 1
+        return is_integer and self.spec.dynamic is None and self.activations is not None
+
     def at_least(self, bits: int) -> Recipe:
         """Returns the recipe whose integers have `bits` bits or more, with the same quantizers.
 
@@ -82,21 +89,27 @@ class Recipe:
                 options["group"] = _group(layer, name, self.spec.granularity)
         return prototype.like(**options)
 
-    def activation(self, range: tuple[float, float] | None = None, **options) -> Quantizer | None:
+    def activation(
+        self, range: tuple[float, float] | None = None, symmetric: bool = False, **options
+    ) -> Quantizer | None:
         """Returns a quantizer for an activation, if it is to have one.
 
         Args:
             range: The range of the activation, where it is known without observing.
+            symmetric: Whether its integers have the zero point 0 in any case.
             **options: Arguments of the quantizer.
         """
         if self.spec.activations is None or self.activations is None:
             return None
+        format = self.spec.activations
+        if symmetric and isinstance(format, Format):
+            format = dataclasses.replace(format, symmetric=True)
         if range is not None and isinstance(self.activations, ActivationQuantizer):
             known = observers.KnownRange(*range)
-            return ActivationQuantizer(self.spec.activations, observer=known, **options)
+            return ActivationQuantizer(format, observer=known, **options)
         if isinstance(self.activations, ActivationQuantizer):
             options["observer"] = self.observer.like()
-        return self.activations.like(format=self.spec.activations, **options)
+        return self.activations.like(format=format, **options)
 
     def _prototype_of_weights(self):
         assert self.weights is not None

@@ -1,7 +1,7 @@
 """A place in a model that gets a quantizer."""
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import keras
@@ -87,3 +87,18 @@ class Site(NamedTuple):
         if self.slot in ACTIVATION_SLOTS:
             return None
         return read_until(self.layer, self.slot, self.quantizer)
+
+
+def weight_sites(path: str, layer, recipe) -> Iterator[Site]:
+    """Yields the weights of a layer that a recipe has quantizers for."""
+    for name in graph.weight_names(layer):
+        quantizer = recipe.weight(layer, name)
+        if quantizer is not None:
+            yield Site(path, layer, name, quantizer)
+
+
+def activation_site(path: str, layer, slot: str, recipe, **options) -> Iterator[Site]:
+    """Yields an activation of a layer, if a recipe has a quantizer for it."""
+    quantizer = recipe.activation(**options)
+    if quantizer is not None:
+        yield Site(path, layer, slot, quantizer)

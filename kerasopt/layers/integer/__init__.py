@@ -4,6 +4,7 @@ from kerasopt.layers.integer.activation import QuantizedActivation
 from kerasopt.layers.integer.add import QuantizedAdd
 from kerasopt.layers.integer.affine import Affine
 from kerasopt.layers.integer.average_pooling import QuantizedAveragePooling2D
+from kerasopt.layers.integer.batch_matmul import QuantizedBatchMatMul
 from kerasopt.layers.integer.boundaries import Dequantize, Quantize
 from kerasopt.layers.integer.conv2d_transpose import QuantizedConv2DTranspose
 from kerasopt.layers.integer.convolutions import QuantizedConv2D, QuantizedDepthwiseConv2D
@@ -26,6 +27,7 @@ __all__ = [
     "QuantizedActivation",
     "QuantizedAdd",
     "QuantizedAveragePooling2D",
+    "QuantizedBatchMatMul",
     "QuantizedBatchNormalization",
     "QuantizedConv2D",
     "QuantizedConv2DTranspose",

@@ -8,6 +8,7 @@ from kerasopt.graph import Group, unwrap
 from kerasopt.lowering.builder import Builder
 from kerasopt.lowering.patterns import (
     add,
+    attention,
     batch_normalization,
     concatenate,
     conv,
@@ -36,6 +37,7 @@ PATTERNS = (
     conv_transpose,
     dense,
     einsum_dense,
+    attention,
     add,
     multiply,
     pooling,

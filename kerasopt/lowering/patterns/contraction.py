@@ -48,8 +48,6 @@ def lower_contraction(
     value: Value | None = None,
     slot: str = "kernel",
     arrange: Arrange = lambda kernel: kernel,
-    bias: np.ndarray | None = None,
-    name: str = "",
 ) -> Value:
     """Lowers a layer with a kernel, its batch normalization and its clamp to an integer layer.
 
@@ -60,8 +58,6 @@ def lower_contraction(
         value: The `Value` that the integer layer reads. Defaults to the group's input.
         slot: The attribute name of the kernel.
         arrange: Brings a kernel into the layout of the integer layer's.
-        bias: The bias of each output channel. Defaults to the layer's own.
-        name: What to add to the layer's name.
 
     Returns:
         The `Value` of the integer layer's output, before an own activation that is no clamp.
@@ -72,11 +68,11 @@ def lower_contraction(
     normalization = group.batch_normalization
     kernel, scale = columns_of(layer, slot, arrange)
     gain, offset = channel_affine(
-        layer, normalization and normalization.operation, kernel.shape[-1], bias
+        layer, normalization and normalization.operation, kernel.shape[-1]
     )
     assert value.affine is not None
     weights = fold(kernel, scale, gain, offset, value.affine.scale, output.affine.scale)
-    return place(group, builder, make, value, output, weights, name)
+    return place(group, builder, make, value, output, weights)
 
 
 def place(

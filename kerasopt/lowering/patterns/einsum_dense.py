@@ -12,7 +12,15 @@ import numpy as np
 from kerasopt.graph import Group
 from kerasopt.layers.integer import QuantizedDense
 from kerasopt.lowering.builder import Builder
-from kerasopt.lowering.patterns.contraction import finish, input_of, lower_contraction
+from kerasopt.lowering.folding import channel_affine, fold
+from kerasopt.lowering.patterns.contraction import (
+    Output,
+    columns_of,
+    finish,
+    input_of,
+    output_of,
+    place,
+)
 from kerasopt.lowering.values import StaysFloat, Value
 
 
@@ -21,21 +29,45 @@ def matches(group: Group) -> bool:
 
 
 def lower(group: Group, builder: Builder) -> None:
+    value = input_of(group, builder)
+    finish(group, builder, project(group, builder, value, output_of(group)))
+
+
+def project(
+    group: Group,
+    builder: Builder,
+    value: Value,
+    output: Output,
+    factor: float = 1.0,
+    name: str = "",
+) -> Value:
+    """Lowers an EinsumDense, with its batch normalization and its clamp.
+
+    Args:
+        group: The group, its anchor the layer.
+        builder: The `Builder`.
+        value: The `Value` that it reads.
+        output: What its output is rounded to.
+        factor: A number that the output is multiplied with, before it is rounded.
+        name: What to add to the layer's name.
+    """
     layer: Any = group.anchor.operation
     contracted = _contracted_axes(layer)
-    value = input_of(group, builder)
     shape = tuple(layer.kernel.shape)
     inputs, outputs = shape[:contracted], shape[contracted:]
-    flat = _reshaped(value, contracted, (math.prod(inputs),))
-    result = lower_contraction(
-        group,
-        builder,
-        partial(QuantizedDense, math.prod(outputs)),
-        flat,
-        arrange=lambda kernel: kernel.reshape(math.prod(inputs), -1),
-        bias=_bias(layer, outputs),
+    columns = math.prod(outputs)
+    kernel, scale = columns_of(layer, "kernel", lambda array: array.reshape(-1, columns))
+    normalization = group.batch_normalization
+    gain, offset = channel_affine(
+        layer, normalization and normalization.operation, columns, _bias(layer, outputs)
     )
-    finish(group, builder, _reshaped(result, 1, outputs))
+    assert value.affine is not None
+    weights = fold(
+        kernel, scale, gain * factor, offset * factor, value.affine.scale, output.affine.scale
+    )
+    flat = _reshaped(value, contracted, (math.prod(inputs),))
+    made = place(group, builder, partial(QuantizedDense, columns), flat, output, weights, name)
+    return _reshaped(made, 1, outputs)
 
 
 def _contracted_axes(layer: Any) -> int:

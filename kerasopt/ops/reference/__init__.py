@@ -11,7 +11,7 @@ from kerasopt.ops.reference.affine import (
 from kerasopt.ops.reference.convolution import quantized_conv2d, quantized_depthwise_conv2d
 from kerasopt.ops.reference.elementwise import quantized_add, quantized_multiply
 from kerasopt.ops.reference.functions import exponentials, look_up, quantized_softmax
-from kerasopt.ops.reference.matmul import quantized_matmul
+from kerasopt.ops.reference.matmul import quantized_batch_matmul, quantized_matmul
 from kerasopt.ops.reference.normalization import quantized_layer_normalization, quantized_scale
 from kerasopt.ops.reference.pooling import quantized_average_pool, quantized_mean
 
@@ -26,6 +26,7 @@ __all__ = [
     "quantize",
     "quantized_add",
     "quantized_average_pool",
+    "quantized_batch_matmul",
     "quantized_conv2d",
     "quantized_depthwise_conv2d",
     "quantized_layer_normalization",

@@ -8,8 +8,10 @@ from keras import ops
 from kerasopt.ops.reference.matmul import check, integer_matmul, requantize
 
 
-def _same_padding(size: int, window: int, stride: int) -> tuple[int, int]:
-    total = max((-(-size // stride) - 1) * stride + window - size, 0)
+def same_padding(size: Any, window: int, stride: int) -> tuple[Any, Any]:
+    """Return how much to pad before and after an axis, whose size may be a tensor."""
+    total = window - 1 - (size - 1) % stride
+    total = max(total, 0) if isinstance(size, int) else ops.maximum(total, 0)
     return total // 2, total - total // 2
 
 
@@ -22,30 +24,28 @@ def shifted_inputs(
     zero_point: int,
 ) -> Iterator[tuple[int, int, Any]]:
     """Yield (i, j, the int32 input under kernel position (i, j) for every output pixel)."""
-    sizes = tuple(x.shape[1:3])
-    if None in sizes:
-        raise ValueError(
-            "The reference convolution needs a known height and width; build the model with a "
-            f"static image size or install the native library. Received: x.shape={x.shape}"
-        )
     windows = [(k - 1) * d + 1 for k, d in zip(kernel_size, dilation_rate, strict=True)]
-    x = ops.cast(x, "int32") - zero_point
-    if padding == "same":
-        pads = [_same_padding(*args) for args in zip(sizes, windows, strides, strict=True)]
-        # The zero point has just been subtracted, so padding with it is padding with 0.
-        x = ops.pad(x, [(0, 0), *pads, (0, 0)])
-        sizes = tuple(size + sum(pad) for size, pad in zip(sizes, pads, strict=True))
-    if any(size < window for size, window in zip(sizes, windows, strict=True)):
+    sizes = ops.shape(x)[1:3]
+    least = windows if padding == "valid" else (1, 1)
+    # Only TensorFlow has images of unknown size; too small ones give no pixels.
+    if any(isinstance(size, int) and size < low for size, low in zip(sizes, least, strict=True)):
         raise ValueError(
             "The kernel must fit into the input when `padding='valid'`. "
             f"Received: input size={sizes}, dilated kernel size={tuple(windows)}"
         )
-    spans = [(s - w) // step * step + 1 for s, w, step in zip(sizes, windows, strides, strict=True)]
+    x = ops.cast(x, "int32") - zero_point
+    if padding == "same":
+        pads = [same_padding(*args) for args in zip(sizes, windows, strides, strict=True)]
+        # The zero point has just been subtracted, so padding with it is padding with 0.
+        x = ops.pad(x, [(0, 0), *pads, (0, 0)])
     for i in range(kernel_size[0]):
         for j in range(kernel_size[1]):
-            top, left = i * dilation_rate[0], j * dilation_rate[1]
-            rows = slice(top, top + spans[0], strides[0])
-            columns = slice(left, left + spans[1], strides[1])
+            places = zip((i, j), dilation_rate, windows, strides, strict=True)
+            rows, columns = (
+                # What follows this place in the last window, counted from the end.
+                slice(at * rate, (at * rate - window + 1) or None, stride)
+                for at, rate, window, stride in places
+            )
             yield i, j, x[:, rows, columns]
 
 
@@ -107,7 +107,7 @@ def quantized_depthwise_conv2d(
     accumulator: Any = 0
     for i, j, pixels in shifted:
         accumulator = accumulator + ops.expand_dims(pixels, -1) * kernel[i, j]
-    shape = (-1, *accumulator.shape[1:3], channels * depth_multiplier)
+    shape = (-1, *ops.shape(accumulator)[1:3], channels * depth_multiplier)
     return requantize(
         ops.reshape(accumulator, shape),
         bias,

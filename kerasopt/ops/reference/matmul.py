@@ -64,3 +64,33 @@ def quantized_matmul(
     check("kernel", kernel, "int8", 2)
     accumulator = integer_matmul(ops.cast(x, "int32") - input_zero_point, kernel)
     return requantize(accumulator, bias, multiplier, output_zero_point, output_min, output_max)
+
+
+def quantized_batch_matmul(
+    x0: Any,
+    x1: Any,
+    *,
+    multiplier: float,
+    zero_point0: int,
+    zero_point1: int,
+    output_zero_point: int,
+) -> Any:
+    """Reference of `kerasopt.ops.quantized_batch_matmul`."""
+    check("x0", x0, "int8", len(x0.shape))
+    check("x1", x1, "int8", len(x0.shape))
+    x0 = ops.cast(x0, "int32") - zero_point0
+    x1 = ops.cast(x1, "int32") - zero_point1
+    return requantize(_batched(x0, x1), 0, multiplier, output_zero_point, -128, 127)
+
+
+def _batched(x0: Any, x1: Any) -> Any:
+    """int32 product of (..., M, K) and (..., K, N), both of values from -255 to 255."""
+    depth = x1.shape[-2]
+    if depth is None:
+        return ops.matmul(x0, x1)
+    x0, x1 = ops.cast(x0, "float32"), ops.cast(x1, "float32")
+    total: Any = 0
+    for begin in range(0, depth, EXACT_DEPTH // 2):
+        end = min(begin + EXACT_DEPTH // 2, depth)
+        total += ops.cast(ops.matmul(x0[..., begin:end], x1[..., begin:end, :]), "int32")
+    return total

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from kerasopt.ops.reference.convolution import shifted_inputs
+from kerasopt.ops.reference.convolution import same_padding, shifted_inputs
 from kerasopt.ops.reference.matmul import check, requantize
 
 
@@ -24,13 +24,13 @@ def quantized_average_pool(
     check("x", x, "int8", 4)
     window = (pool_size, strides, padding, (1, 1))
     total: Any = sum(pixels for _, _, pixels in shifted_inputs(x, *window, input_zero_point))
-    count: Any = np.float32(math.prod(pool_size))
+    count: Any = math.prod(pool_size)
     if padding == "same":
         # At the borders fewer pixels are in the image.
-        ones = ops.ones_like(x[:1, :, :, :1])
-        inside: Any = sum(pixels for _, _, pixels in shifted_inputs(ones, *window, 0))
-        count = ops.cast(inside, "float32")
-    multiplier = np.float32(scale_ratio) / count
+        axes = zip(ops.shape(x)[1:3], pool_size, strides, strict=True)
+        rows, columns = (_pixels_inside(*axis) for axis in axes)
+        count = rows[:, None, None] * columns[:, None]
+    multiplier = _quotient(scale_ratio, count)
     return requantize(total, 0, multiplier, output_zero_point, -128, 127)
 
 
@@ -40,11 +40,23 @@ def quantized_mean(
     """Mean over height and width with `M = float32(scale_ratio / pixels)`."""
     check("x", x, "int8", 4)
     accumulator = ops.sum(ops.cast(x, "int32") - input_zero_point, axis=(1, 2), keepdims=keepdims)
-    height, width = x.shape[1:3]
-    if height is None or width is None:
-        raise ValueError(
-            "The reference mean needs a known height and width; build the model with a static "
-            f"image size or install the native library. Received: x.shape={x.shape}"
-        )
-    multiplier = float(np.float32(scale_ratio) / np.float32(height * width))
+    height, width = ops.shape(x)[1:3]
+    multiplier = _quotient(scale_ratio, height * width)
     return requantize(accumulator, 0, multiplier, output_zero_point, -128, 127)
+
+
+def _pixels_inside(size: Any, window: int, stride: int) -> Any:
+    """Return how many pixels of each window are in the image, along one axis."""
+    math_of: Any = np if isinstance(size, int) else ops
+    before, _ = same_padding(size, window, stride)
+    begins = math_of.arange(0, size, stride) - before
+    return math_of.minimum(begins + window, size) - math_of.maximum(begins, 0)
+
+
+def _quotient(scale_ratio: float, count: Any) -> Any:
+    """Return `float32(scale_ratio / count)`."""
+    if isinstance(count, (int, np.ndarray)):
+        return np.float32(scale_ratio) / np.float32(count)
+    # Compilers that learn the size make the division a multiplication by a reciprocal. In float64
+    # that is too exact to change what is rounded to float32.
+    return ops.cast(float(np.float32(scale_ratio)) / ops.cast(count, "float64"), "float32")

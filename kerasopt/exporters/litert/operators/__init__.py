@@ -29,6 +29,7 @@ _INTEGER_LAYERS: dict[type, Write] = {
     integer.QuantizedActivation: functions.activation,
     integer.QuantizedAdd: elementwise.add,
     integer.QuantizedAveragePooling2D: contractions.average_pooling,
+    integer.QuantizedBatchMatMul: elementwise.batch_matmul,
     integer.QuantizedBatchNormalization: contractions.batch_normalization,
     integer.QuantizedConv2D: contractions.conv2d,
     integer.QuantizedConv2DTranspose: contractions.conv2d_transpose,

@@ -18,3 +18,8 @@ def multiply(node: Any, writer: Any, inputs: list[int], output: int) -> None:
     options = schema.MulOptionsT()
     with clamped(node.operation, writer, output) as (options.fusedActivationFunction, target):
         writer.buffer.operator("MUL", inputs, [target], options, version=2)
+
+
+def batch_matmul(node: Any, writer: Any, inputs: list[int], output: int) -> None:
+    options = schema.BatchMatMulOptionsT()
+    writer.buffer.operator("BATCH_MATMUL", inputs, [output], options, version=2)

@@ -1,0 +1,40 @@
+"""Integer product of the matrices of two tensors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from kerasopt import ops
+from kerasopt.layers.integer.layer import IntegerLayer
+
+
+@keras.saving.register_keras_serializable(package="kerasopt")
+class QuantizedBatchMatMul(IntegerLayer):
+    """Multiplies the matrices of two int8 tensors, as attention does.
+
+    Input: list of two int8 tensors, of shapes `(..., rows, depth)` and `(..., depth, columns)`.
+    Output: int8 of shape `(..., rows, columns)`.
+
+    Args:
+        **kwargs: `input_affine` (a pair of `Affine`, one for each input) and `output_affine`, and
+            the arguments of `keras.layers.Layer`.
+    """
+
+    def call(self, inputs: Any) -> Any:
+        first, second = self.input_affines
+        return ops.quantized_batch_matmul(
+            inputs[0],
+            inputs[1],
+            scale0=first.scale,
+            scale1=second.scale,
+            zero_point0=first.zero_point,
+            zero_point1=second.zero_point,
+            output_scale=self.output_affine.scale,
+            output_zero_point=self.output_affine.zero_point,
+        )
+
+    def compute_output_shape(self, *input_shapes: Any) -> tuple[int | None, ...]:
+        first, second = input_shapes
+        return (*first[:-1], second[-1])

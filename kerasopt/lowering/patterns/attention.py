@@ -1,0 +1,121 @@
+"""MultiHeadAttention to projections, products of matrices and a softmax on integers."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any
+
+import keras
+
+from kerasopt.graph import Group, Node
+from kerasopt.layers.integer import Affine, QuantizedBatchMatMul, QuantizedSoftmax
+from kerasopt.lowering.builder import Builder
+from kerasopt.lowering.patterns.contraction import Output, output_of
+from kerasopt.lowering.patterns.einsum_dense import project
+from kerasopt.lowering.quantizers import affine_of
+from kerasopt.lowering.values import StaysFloat, Value
+
+# `(batch, length, heads, size)` to `(batch, heads, length, size)` and back.
+_HEADS_FIRST = (2, 1, 3)
+# The same, and each matrix transposed.
+_TRANSPOSED = (2, 3, 1)
+
+
+def matches(group: Group) -> bool:
+    return isinstance(group.anchor.operation, keras.layers.MultiHeadAttention)
+
+
+def lower(group: Group, builder: Builder) -> None:
+    node, layer = group.anchor, _checked(group)
+    inputs = builder.inputs(node)
+    # Without a key of its own the values are the keys.
+    query, value, key = inputs if len(inputs) == 3 else (*inputs, inputs[-1])
+    # The products of query and key are divided by the root of their size.
+    queries = _projected(node, "_query_dense", builder, query, layer._inverse_sqrt_key_dim)
+    keys = _projected(node, "_key_dense", builder, key)
+    values = _projected(node, "_value_dense", builder, value)
+    scores = _multiplied(
+        node,
+        builder,
+        (_permuted(queries, _HEADS_FIRST), _permuted(keys, _TRANSPOSED)),
+        _affine(layer._softmax, "input"),
+        "_scores",
+    )
+    softmax = builder.layer(
+        node,
+        (scores.affine, "softmax"),
+        lambda name: QuantizedSoftmax(input_affine=scores.affine, name=name),
+        "_softmax",
+    )
+    weights = Value(softmax(scores.tensor), softmax.output_affine)
+    weights = builder.as_integers(weights, _affine(layer._softmax, "output"))
+    context = _multiplied(
+        node,
+        builder,
+        (weights, _permuted(values, _HEADS_FIRST)),
+        _affine(layer._output_dense, "input"),
+        "_context",
+    )
+    # It has the name of the whole.
+    output = Group((dataclasses.replace(node, operation=layer._output_dense),))
+    context = _permuted(context, _HEADS_FIRST)
+    builder.put(group.output, project(output, builder, context, output_of(group)))
+
+
+def _checked(group: Group) -> Any:
+    layer: Any = group.anchor.operation
+    arguments = group.anchor.keras_node.arguments
+    flags = ("attention_mask", "return_attention_scores", "use_causal_mask")
+    used = [flag for flag in flags if arguments.kwargs.get(flag) not in (None, False)]
+    if len(arguments.args) > 3 or used or layer._sliding_window is not None:
+        raise StaysFloat("with a mask, or with scores returned, it has no integer form")
+    return layer
+
+
+def _part(node: Node, name: str) -> Group:
+    """Returns a layer inside of an attention as a group of its own."""
+    dense = getattr(node.operation, name)
+    return Group((Node(dense, f"{node.path}/{name}", node.keras_node, node.owner),))
+
+
+def _projected(node: Node, name: str, builder: Builder, value: Value, factor: float = 1.0) -> Value:
+    part = _part(node, name)
+    dense = part.anchor.operation
+    read = affine_of(dense, "input")
+    if read is not None:
+        value = builder.as_integers(value, read)
+    if value.affine is None:
+        raise StaysFloat("an input has no quantizer")
+    symmetric = name != "_query_dense"
+    affine = _affine(dense, "output", symmetric)
+    # Multiplied with the factor, so is the scale: the integers stay.
+    scaled = Affine(affine.scale * factor, affine.zero_point)
+    low = -127 * scaled.scale if symmetric else -math.inf
+    return project(part, builder, value, Output(scaled, (low, math.inf)), factor)
+
+
+def _multiplied(
+    node: Node, builder: Builder, values: tuple[Value, Value], output: Affine, name: str
+) -> Value:
+    affines = tuple(value.affine for value in values if value.affine is not None)
+    layer = builder.layer(
+        node,
+        (affines, output),
+        lambda unique: QuantizedBatchMatMul(
+            input_affine=affines, output_affine=output, name=unique
+        ),
+        name,
+    )
+    return Value(layer([value.tensor for value in values]), output)
+
+
+def _permuted(value: Value, order: tuple[int, int, int]) -> Value:
+    return Value(keras.layers.Permute(order, dtype="float32")(value.tensor), value.affine)
+
+
+def _affine(layer: keras.Layer, slot: str, symmetric: bool = False) -> Affine:
+    affine = affine_of(layer, slot, symmetric)
+    if affine is None:
+        raise StaysFloat("a tensor in it has no quantizer")
+    return affine
