@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 import keras
 
 from kerasopt.exporters.aside import written_aside
-from kerasopt.graph import require_built
+from kerasopt.graph import layers, require_built
+from kerasopt.quantization import Quantizer
 
 
 class _Format(NamedTuple):
@@ -43,7 +44,7 @@ def export(
     model does so in the file.
 
     The file is written aside, run once, and renamed at the end: if anything fails, a file that was
-    there before is still there, whole.
+    there before is still there, whole. (A SavedModel of images of unknown size is only loaded.)
 
     Example:
 
@@ -60,16 +61,20 @@ def export(
         **options: `io_dtype`: `"float32"` (the default) or `"int8"`, what inputs and outputs are.
             `opset`: the version of ONNX' operators. `ops`: `"native"` (the default) for
             kerasopt's own TensorFlow ops, or `"portable"` for TensorFlow's alone, which any
-            TensorFlow loads and which compute the same, slower.
+            TensorFlow loads and which compute the same, slower. Before a SavedModel with the
+            native ones is loaded, the library has to be: see `kerasopt.ops.native`.
 
     Raises:
         TypeError: If `model` is not a Keras model, or the format does not have an option.
         ValueError: If the model is not built, has quantizers that are not converted, or `format`,
-            the ending of `path` or an option is none of the above.
+            the ending of `path` or an option is none of the above; if Keras' backend is not
+            TensorFlow; for `ops="native"` without the native library.
         FileNotFoundError: If the directory of `path` does not exist.
+        FileExistsError: If a SavedModel would replace something else.
         ImportError: If the format needs a package that is not installed.
     """
     require_built(model)
+    _require_converted(model)
     if format not in _FORMATS:
         raise ValueError(f"`format` must be one of {sorted(_FORMATS)}. Received: format={format!r}")
     chosen = _FORMATS[format]
@@ -78,5 +83,27 @@ def export(
             f"`path` must end in `{chosen.suffix}` for format={format!r}. "
             f"Received: path={str(path)!r}"
         )
+    if keras.backend.backend() != "tensorflow":
+        raise ValueError(
+            "Models are exported under Keras' TensorFlow backend: write this one with "
+            "`kerasopt.save`, and read it with `keras.models.load_model` in a process that has "
+            "the environment variable `KERAS_BACKEND=tensorflow`. "
+            f"Received: format={format!r} under KERAS_BACKEND={keras.backend.backend()}"
+        )
     with written_aside(path, is_folder=not chosen.suffix) as written:
         importlib.import_module(chosen.module).write(model, written, **options)
+
+
+def _require_converted(model: keras.Model) -> None:
+    quantized = [
+        path
+        for path, layer in layers(model)
+        for links in getattr(layer, "parametrizations", {}).values()
+        if any(isinstance(link, Quantizer) for link in links)
+    ]
+    if quantized:
+        raise ValueError(
+            "The model has quantizers: call `kerasopt.convert` for integers, or "
+            "`kerasopt.finalize` for float weights without them, and export what it returns. "
+            f"Received: model={model.name} with quantizers on {sorted(set(quantized))}"
+        )

@@ -4,13 +4,30 @@ The library is loaded at first use, under the TensorFlow backend only, and only 
 TensorFlow that it was built against: C++ symbols of TensorFlow change between releases. Without
 it `kerasopt.ops` computes the same results in `keras.ops`, and one warning says so. Environment
 variable `KERASOPT_NATIVE=0` leaves the library unloaded without a warning.
+
+A SavedModel with these ops (`kerasopt.export(..., ops="native")`) needs the library before it is
+loaded, and neither Keras models nor the code that made them:
+
+```python
+import tensorflow as tf
+from kerasopt.ops import native
+
+native.load()
+model = tf.saved_model.load("folder")
+```
+
+The library needs nothing but TensorFlow. A process without Keras or kerasopt calls
+`tf.load_op_library(path)` with the file that `LIBRARY_PATH` names here, or a copy of it.
 """
 
+import contextlib
+import contextvars
 import ctypes
 import functools
 import os
 import pathlib
 import warnings
+from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -21,10 +38,26 @@ VERSION_PATH = pathlib.Path(__file__).with_name("libkerasopt_ops.tensorflow_vers
 
 INSTRUCTION_SETS = ("scalar", "avx2", "avx512vnni")
 
+# Of a context, so that other threads keep the library.
+_is_left_out = contextvars.ContextVar("is_left_out", default=False)
+
+
+@contextlib.contextmanager
+def left_out() -> Iterator[None]:
+    """Have `kerasopt.ops` compute in `keras.ops` alone, in this thread and as long as it lasts.
+
+    What is traced meanwhile, such as a `tf.function`, stays free of the native ops.
+    """
+    token = _is_left_out.set(True)
+    try:
+        yield
+    finally:
+        _is_left_out.reset(token)
+
 
 def library_for(*tensors: Any) -> Any | None:
     """Return the native ops for these tensors, or None where the `keras.ops` form has to run."""
-    if keras.backend.backend() != "tensorflow":
+    if keras.backend.backend() != "tensorflow" or _is_left_out.get():
         return None
     if any(isinstance(tensor, keras.KerasTensor) for tensor in tensors):
         return None

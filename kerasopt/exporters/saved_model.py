@@ -1,0 +1,56 @@
+"""The SavedModel format: folders for TensorFlow."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+import keras
+
+from kerasopt import graph
+from kerasopt.layers.integer import IntegerLayer
+from kerasopt.ops import native
+
+OPS = ("native", "portable")
+
+
+def write(model: keras.Model, path: Path, ops: str = "native") -> None:
+    """Writes a SavedModel and runs it once; see `kerasopt.export`.
+
+    Its endpoint is `serve`, which is the signature `serving_default` too. The batch size is
+    dynamic, and so is every size that is `None` in the model. Weights are variables: int8 kernels
+    and int32 biases as the model has them, which the native ops pack at their first call.
+
+    With `ops="native"` the native library has to be loaded before the SavedModel is
+    (`kerasopt.ops.native` says how); without it TensorFlow raises `Op type not registered
+    'KerasoptQuantize'`, or another op. With `ops="portable"` nothing is needed but TensorFlow.
+    """
+    if ops not in OPS:
+        raise ValueError(f"`ops` must be one of {OPS}. Received: ops={ops!r}")
+    if ops == "native":
+        _require_library(model)
+    with native.left_out() if ops == "portable" else contextlib.nullcontext():
+        model.export(path, format="tf_saved_model", verbose=False)
+    _run_once(path)
+
+
+def _require_library(model: keras.Model) -> None:
+    has_integers = any(isinstance(layer, IntegerLayer) for _, layer in graph.layers(model))
+    if has_integers and native.load() is None:
+        raise ValueError(
+            "The native library cannot be used here, because it was not built, was built for "
+            "another TensorFlow, is switched off by `KERASOPT_NATIVE=0`, or a GPU is visible. "
+            "Export with ops='portable', or install kerasopt where there is a C++ compiler. "
+            "Received: ops='native'"
+        )
+
+
+def _run_once(path: Path) -> None:
+    """Loads a SavedModel and runs it on zeros, if all sizes but the batch's are known."""
+    import tensorflow as tf
+
+    serve = tf.saved_model.load(str(path)).signatures["serving_default"]
+    _, inputs = serve.structured_input_signature
+    shapes = {name: [1, *spec.shape[1:]] for name, spec in inputs.items()}
+    if not any(None in shape for shape in shapes.values()):
+        serve(**{name: tf.zeros(shape, inputs[name].dtype) for name, shape in shapes.items()})
