@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import keras
 
-from kerasopt.graph import Node, unwrap
+from kerasopt.graph import Node
 from kerasopt.layers.integer import Affine
 from kerasopt.lowering.builder import Builder, copy_operation
 from kerasopt.lowering.values import Value
@@ -12,7 +12,7 @@ from kerasopt.lowering.values import Value
 
 def move_integers(node: Node, builder: Builder, values: list[Value], affine: Affine) -> None:
     """Puts the outputs of an operation on int8 tensors that have one scale."""
-    operation = unwrap(node.operation)
+    operation = builder.plain_operation(node)
     if isinstance(operation, keras.Layer):
         moved = builder.layer(node, "int8", lambda name: _on_int8(operation, name))
     else:
