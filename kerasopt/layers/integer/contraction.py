@@ -9,6 +9,8 @@ import numpy as np
 
 from kerasopt.layers.integer.layer import ClampedLayer
 
+_STORED = ("kernel", "bias", "kernel_scale")
+
 
 class Contraction(ClampedLayer):
     """Base of the layers that sum products with an int8 kernel.
@@ -64,11 +66,11 @@ class Contraction(ClampedLayer):
         self._update_multiplier()
 
     def save_own_variables(self, store: Any) -> None:
-        for name in ("kernel", "bias", "kernel_scale"):
+        for name in _STORED:
             store[name] = keras.ops.convert_to_numpy(getattr(self, name))
 
     def load_own_variables(self, store: Any) -> None:
-        self.set_integers(store["kernel"][...], store["bias"][...], store["kernel_scale"][...])
+        self.set_integers(*(self.stored(store, name, getattr(self, name)) for name in _STORED))
 
     @property
     def _requantization(self) -> dict[str, Any]:

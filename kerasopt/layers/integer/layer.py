@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import keras
+import numpy as np
 
 from kerasopt.layers.integer.affine import Affine
 from kerasopt.ops.validation import check_output_range
@@ -53,6 +54,27 @@ class IntegerLayer(keras.layers.Layer):
         dtype = "float32" if self.output_affine is None else "int8"
         shape = self.compute_output_shape(*shapes)
         return keras.KerasTensor(shape, dtype)
+
+    def load_own_variables(self, store: Any) -> None:
+        for index, variable in enumerate(self.variables):
+            self.stored(store, str(index), variable)
+        super().load_own_variables(store)
+
+    def stored(self, store: Any, name: str, variable: keras.Variable) -> np.ndarray:
+        """Returns the array of a file for a variable.
+
+        Raises:
+            ValueError: If the file has none, or one of another shape or dtype, which would be cast.
+        """
+        found = store[name][...] if name in store.keys() else None
+        if found is None or (found.shape, found.dtype) != (variable.shape, variable.dtype):
+            received = "nothing" if found is None else f"{found.dtype} of shape {found.shape}"
+            raise ValueError(
+                f"The file is damaged, or another version of kerasopt wrote it: '{variable.name}' "
+                f"of layer '{self.name}' must be {variable.dtype} of shape {variable.shape}. "
+                f"Received: {received}"
+            )
+        return found
 
     def quantize(self, mode: Any = None, config: Any = None, **kwargs: Any) -> None:
         raise ValueError(f"Layer '{self.name}' computes in int8 already. Received: mode={mode}")

@@ -99,7 +99,9 @@ class QuantizedLayerNormalization(IntegerLayer):
         store["beta"] = keras.ops.convert_to_numpy(self.beta)
 
     def load_own_variables(self, store: Any) -> None:
-        self.set_weights_of(store["gamma"][...], store["beta"][...])
+        self.set_weights_of(
+            self.stored(store, "gamma", self.gamma), self.stored(store, "beta", self.beta)
+        )
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "epsilon": self.epsilon}
