@@ -103,13 +103,15 @@ def onnx(name: str, folder: pathlib.Path, row: dict):
 def run_exported(folder: pathlib.Path, file: str, format: str, row: dict):
     import kerasopt as ko
 
-    integers, x = load(folder), np.load(folder / IMAGES)
+    model, x = load(folder), np.load(folder / IMAGES)
     began = time.perf_counter()
-    ko.export(integers, folder / file, format=format)
+    ko.export(model, folder / file, format=format)
     row[f"{format}_seconds"] = time.perf_counter() - began
-    report = ko.compare(integers, folder / file, x[:2], isolated=True)
-    row[format] = report.equal
-    row[f"{format}_steps"] = max(tensor.steps or 0 for tensor in report.tensors)
+    report = ko.compare(model, folder / file, x[:2], isolated=True)
+    integers = [tensor for tensor in report.tensors if tensor.steps is not None]
+    sizes = sum(tensor.size for tensor in integers)
+    row[format] = sum(tensor.equal * tensor.size for tensor in integers) / sizes
+    row[f"{format}_steps"] = max(tensor.steps for tensor in integers)
 
 
 def load(folder: pathlib.Path) -> keras.Model:

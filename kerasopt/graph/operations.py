@@ -126,6 +126,12 @@ def is_transparent(operation: keras.Operation) -> bool:
     return type(operation).__name__ in _TRANSPARENT_OPERATIONS
 
 
+def is_layer_scale(operation: keras.Operation) -> bool:
+    """Whether `operation` is the layer of ConvNeXt that multiplies each channel with a number."""
+    kind = type(operation)
+    return kind.__name__ == "LayerScale" and kind.__module__.startswith("keras.src.applications")
+
+
 def normalizes_channels(operation: keras.Operation, producer: keras.Layer) -> bool:
     """Whether `operation` is a batch normalization over the output channels of `producer`."""
     if not isinstance(operation, keras.layers.BatchNormalization):

@@ -12,6 +12,7 @@ import keras
 from kerasopt.finalization import finalize
 from kerasopt.graph import Edge, Graph, Node, unwrap
 from kerasopt.layers.integer import Affine, Dequantize, Quantize
+from kerasopt.lowering.held_weights import hold_weights
 from kerasopt.lowering.quantizers import affine_of
 from kerasopt.lowering.values import Value
 
@@ -65,7 +66,7 @@ class Builder:
         return self._convert(value, None, Dequantize, input_affine=value.affine)
 
     def run_as_float(self, node: Node) -> None:
-        """Runs a node of the source as it is, in float32, with its weights baked."""
+        """Runs a node of the source in float32, with its weights held in the bits they have."""
         values = [self.as_float(value) for value in self.inputs(node)]
         outputs = self.call(node, self._float_operation(node), values)
         affine = affine_of(node.operation, "output")
@@ -102,6 +103,7 @@ class Builder:
     def _float_operation(self, node: Node) -> keras.Operation:
         operation = self.plain_operation(node)
         if isinstance(operation, keras.Layer):
+            hold_weights(unwrap(node.operation), operation)
             return self.layer(node, None, lambda name: _renamed(operation, name))
         return copy_operation(operation, self.name(node))
 

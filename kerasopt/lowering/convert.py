@@ -13,16 +13,25 @@ from kerasopt.lowering.builder import Builder
 from kerasopt.lowering.patterns import lowering_of
 from kerasopt.lowering.quantizers import activation_quantizer
 from kerasopt.lowering.values import StaysFloat, Value
+from kerasopt.quantization import (
+    ActivationQuantizer,
+    BinaryActivation,
+    DynamicQuantizer,
+    Quantizer,
+    specs,
+)
+
+_OF_ACTIVATIONS = (ActivationQuantizer, BinaryActivation, DynamicQuantizer)
 
 
 def convert(model: keras.Model, target: str = "int8") -> keras.Model:
     """Converts a quantization-aware model to one that computes with integers.
 
-    Each convolution, depthwise convolution and dense layer, with its batch normalization and
-    ReLU folded in, becomes one integer layer on `kerasopt.ops`; so do residual additions and
-    global average pooling. int8 tensors flow between them, and kernels are stored as int8.
-    Inputs and outputs of the new model are float32 as before. What has no integer form, or no
-    quantizer, runs as the float layer it was.
+    Each layer with a kernel, with its batch normalization and ReLU folded in, becomes one integer
+    layer on `kerasopt.ops`; so do additions, products, averages, normalizations, attention and
+    functions of single values between them. int8 tensors flow from one to the next. Inputs and
+    outputs of the new model are float32 as before. What has no integer form, or no quantizer,
+    runs as the float layer it was, its weights in the bits that they are rounded to.
 
     ```python
     model.fit(x, y, epochs=10, callbacks=[ko.callbacks.QuantizationAware("int8")])
@@ -34,7 +43,9 @@ def convert(model: keras.Model, target: str = "int8") -> keras.Model:
         model: A functional or Sequential `keras.Model`, trained with
             `kerasopt.callbacks.QuantizationAware`. Nested models are flattened. It is not
             changed.
-        target: `"int8"`.
+        target: `"int8"`, or the alias of the `kerasopt.quantization.Spec` that the model was
+            quantized with. Layers whose activations are no integers of 8 bits and one range
+            stay float, and hold their weights in the bits that those are rounded to.
 
     Returns:
         A new functional `keras.Model` with inputs and outputs like those of `model`. It is not
@@ -53,10 +64,12 @@ def convert(model: keras.Model, target: str = "int8") -> keras.Model:
         Jacob et al., "Quantization and Training of Neural Networks for Efficient
         Integer-Arithmetic-Only Inference" (2018, https://arxiv.org/abs/1712.05877).
     """
-    if target != "int8":
-        raise ValueError(f"Argument `target` must be 'int8'. Received: target={target!r}")
+    if target not in specs.ALIASES:
+        raise ValueError(
+            f"Argument `target` must be one of {sorted(specs.ALIASES)}. Received: target={target!r}"
+        )
     graph = Graph.of(model)
-    functional = _checked(model)
+    functional = _checked(model, target)
     inputs, outputs = functional._inputs_struct, functional._outputs_struct
     builder = Builder(keras.Model(inputs, outputs))
     new_inputs = _add_inputs(functional, graph, builder)
@@ -68,13 +81,14 @@ def convert(model: keras.Model, target: str = "int8") -> keras.Model:
             floats[group] = str(reason)
             for node in group.nodes:
                 builder.run_as_float(node)
-    _warn_about_floats(model, graph, floats)
+    if any(isinstance(link, _OF_ACTIVATIONS) for _, link in _quantizers(model)):
+        _warn_about_floats(model, graph, floats)
     flat = [builder.as_float(builder.value(edge)).tensor for edge in graph.outputs]
     new_outputs = keras.tree.pack_sequence_as(outputs, flat)
-    return keras.Model(new_inputs, new_outputs, name=f"{model.name}_int8")
+    return keras.Model(new_inputs, new_outputs, name=f"{model.name}_{target}")
 
 
-def _checked(model: keras.Model) -> Functional:
+def _checked(model: keras.Model, target: str) -> Functional:
     """Returns the functional model behind `model`, if it can be converted."""
     functional = functional_of(model)
     if functional is None:
@@ -83,19 +97,17 @@ def _checked(model: keras.Model) -> Functional:
             "of a subclassed model is not recorded. Build the model with `keras.Model(inputs, "
             f"outputs)`. Received: model={model.name} (of type {type(model).__name__})"
         )
-    found = [
-        (path, quantizer)
-        for path, layer in layers(model)
-        for slot in ("input", "output")
-        if (quantizer := activation_quantizer(layer, slot)) is not None
-    ]
+    found = _quantizers(model)
     if not found:
         raise ValueError(
             "The model has no quantizers, so the ranges of its activations are unknown. Train it "
             "with `kerasopt.callbacks.QuantizationAware('int8')` in `fit`, and convert it before "
             f"`kerasopt.finalize`. Received: model={model.name}"
         )
-    empty = [path for path, quantizer in found if not quantizer.has_range]
+    _check_target(target, [link for _, link in found])
+    empty = [
+        path for path, link in found if isinstance(link, ActivationQuantizer) and not link.has_range
+    ]
     if empty:
         raise ValueError(
             "Some activations have no range: no training data has passed through, or it was all "
@@ -103,6 +115,30 @@ def _checked(model: keras.Model) -> Functional:
             f"Received: model={model.name} with layers {empty}"
         )
     return functional
+
+
+def _quantizers(model: keras.Model) -> list[tuple[str, Quantizer]]:
+    """Lists the quantizers of a model, with the paths of their layers."""
+    return [
+        (path, link)
+        for path, layer in layers(model)
+        for links in getattr(layer, "parametrizations", {}).values()
+        for link in links
+        if isinstance(link, Quantizer)
+    ]
+
+
+def _check_target(target: str, quantizers: list[Quantizer]) -> None:
+    """Raises `ValueError` if no weight is rounded as the target says."""
+    wanted = specs.get(target).weights
+    found = {link.format for link in quantizers if not isinstance(link, _OF_ACTIVATIONS)}
+    # Fewer bits are int8 as well.
+    if target != "int8" and wanted not in found:
+        formats = ", ".join(sorted(map(str, found)))
+        raise ValueError(
+            f"The weights of the model are rounded to {formats}: convert it to what it was "
+            f"quantized with. Received: target={target!r}, which has {wanted}"
+        )
 
 
 def _add_inputs(functional: Functional, graph: Graph, builder: Builder) -> object:

@@ -42,8 +42,9 @@ def output_affine(group: Group) -> Affine | None:
     while affine is None and len(node.consumers) == 1 and not node.is_output:
         node = node.consumers[0]
         if is_concatenation(node.operation):
-            return affine_of(node.operation, "output")
-        if not is_transparent(node.operation) or len(node.inputs) > 1:
+            # What is joined may be joined with more.
+            affine = affine_of(node.operation, "output")
+        elif not is_transparent(node.operation) or len(node.inputs) > 1:
             return None
     return affine
 

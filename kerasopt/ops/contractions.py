@@ -9,6 +9,8 @@ Sums that do not fit into int32 wrap around as two's complement, equally on ever
 
 from typing import Any
 
+from keras import ops
+
 from kerasopt.ops import native, reference
 from kerasopt.ops.validation import (
     as_pair,
@@ -96,8 +98,7 @@ def quantized_conv2d(
         strides: Integer or pair.
         padding: `"same"` or `"valid"`; pads with the input zero point, which stands for 0.0.
         dilation_rate: Integer or pair.
-        groups: In how many groups the channels are convolved by themselves. With more than one,
-            the `keras.ops` form runs.
+        groups: In how many groups the channels are convolved by themselves.
         input_zero_point: Zero point of `x`, an integer from -128 to 127.
         output_zero_point: Zero point of the result, an integer from -128 to 127.
         output_min: Smallest value of the result.
@@ -113,11 +114,13 @@ def quantized_conv2d(
     """
     arguments = _standardize(input_zero_point, output_zero_point, output_min, output_max)
     arguments |= _standardize_window(strides, padding, dilation_rate)
-    library = native.library_for(x) if groups == 1 else None
-    if library is None:
-        return reference.quantized_conv2d(x, kernel, bias, multiplier, groups=groups, **arguments)
-    op = library.kerasopt_quantized_conv2d
-    return op(x, kernel, bias, multiplier, **arguments)
+    library = native.library_for(x)
+    op = reference.quantized_conv2d if library is None else library.kerasopt_quantized_conv2d
+    if groups == 1:
+        return op(x, kernel, bias, multiplier, **arguments)
+    operands = (ops.split(operand, groups, axis=-1) for operand in (x, kernel, bias, multiplier))
+    parts = [op(*part, **arguments) for part in zip(*operands, strict=True)]
+    return ops.concatenate(parts, axis=-1)
 
 
 def quantized_depthwise_conv2d(

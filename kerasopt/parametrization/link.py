@@ -44,11 +44,15 @@ class Parametrization(OptionalState):
             returns it (a mask: what lies on disk is as sparse as what runs)
             instead of the latent value that it is given.
         governed: Boolean, whether a callback moves the state of this link.
+        holds_weight: Boolean, whether the state of this link is the weight
+            itself: what it is given does not matter, and the layer keeps an
+            empty variable in place of its own.
     """
 
     order = 0
     stored_through = False
     governed = False
+    holds_weight = False
 
     def __init__(self, name=None, **kwargs):
         kwargs.pop("dtype", None)

@@ -156,12 +156,31 @@ def attach(layer, weight: str, link: Parametrization) -> None:
     present = getattr(inner, "slots", ())
     chain = chain_of(inner, slot) if slot in present else Chain(slot)
     chain.add(link, None if variable is None else variable.shape)
+    if link.holds_weight:
+        _empty(inner, variable)
     if slot not in present:
         _hold(inner, f"{slot}_chain", chain)
         become(inner, (*present, slot))
     if owner is not inner:
         become(owner, getattr(owner, "slots", ()))
         owner._inner = tuple(sorted({*owner._inner, path}))
+
+
+def _empty(layer, variable) -> None:
+    """Puts a variable without values in the place of another one."""
+    locked = layer._tracker.locked
+    layer._tracker.unlock()
+    try:
+        empty = keras.Variable(
+            keras.ops.zeros((0,), variable.dtype), trainable=False, name=variable.name
+        )
+        layer._untrack_variable(variable)
+        for name, value in list(vars(layer).items()):
+            if value is variable:
+                setattr(layer, name, empty)
+    finally:
+        if locked:
+            layer._tracker.lock()
 
 
 def _hold(layer, name, chain) -> None:

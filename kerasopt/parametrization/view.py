@@ -34,6 +34,12 @@ class ParametrizedVariable(keras.Variable):
             stored = self.stored.value
         return self.stored._maybe_autocast(self.chain.apply(stored, self.chain.links))
 
+    @property
+    def shape(self):
+        held = next((link for link in self.chain.links if link.holds_weight), None)
+        shape = self.stored.shape
+        return shape if held is None else type(shape)(held.shape)
+
     def numpy(self):
         return keras.ops.convert_to_numpy(self.value)
 

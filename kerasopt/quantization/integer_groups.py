@@ -26,7 +26,8 @@ def is_quantizable(layer: keras.layers.Layer) -> bool:
     operation = graph.unwrap(layer)
     return (
         (isinstance(layer, keras.Layer) and bool(graph.kernel_names(layer)))
-        or isinstance(operation, (*_AVERAGES, *_NORMALIZATIONS))
+        or isinstance(operation, _AVERAGES)
+        or _normalizes(operation)
         or graph.is_residual(operation, 2)
         or graph.is_product(operation, 2)
         or graph.is_concatenation(operation)
@@ -170,8 +171,12 @@ def _is_between(group: Group) -> bool:
         or graph.is_elementwise(anchor)
         or graph.is_product(operation, len(anchor.inputs))
         or graph.is_softmax(operation)
-        or isinstance(operation, _NORMALIZATIONS)
+        or _normalizes(operation)
     )
+
+
+def _normalizes(operation) -> bool:
+    return isinstance(operation, _NORMALIZATIONS) or graph.is_layer_scale(operation)
 
 
 def _has_one_reader(node) -> bool:

@@ -48,6 +48,7 @@ CASES = {
         1,
     ),
     "conv2d_groups": (IMAGE, lambda x: layers.Conv2D(6, 3, groups=2)(x), 1),
+    "conv2d_depthwise": (IMAGE, lambda x: layers.Conv2D(8, 3, groups=4)(x), 1),
     "depthwise_conv1d": (SEQUENCE, lambda x: layers.DepthwiseConv1D(3)(x), 1),
     "separable_conv2d": (IMAGE, lambda x: layers.SeparableConv2D(6, 3, activation="relu")(x), 1),
     "separable_conv1d": (SEQUENCE, lambda x: layers.SeparableConv1D(6, 3)(x), 1),

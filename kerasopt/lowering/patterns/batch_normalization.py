@@ -1,4 +1,4 @@
-"""Batch normalizations that follow no kernel, with ReLU, to `QuantizedBatchNormalization`."""
+"""Batch normalizations after no kernel, and layer scales, to `QuantizedBatchNormalization`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from kerasopt.graph import Group
+from kerasopt.graph import Group, is_layer_scale
 from kerasopt.layers.integer import QuantizedBatchNormalization
 from kerasopt.lowering.builder import Builder
 from kerasopt.lowering.folding import channel_affine, fold
@@ -19,21 +19,28 @@ _KERNELS = np.arange(64, 128, dtype="float64")
 
 
 def matches(group: Group) -> bool:
-    return isinstance(group.anchor.operation, keras.layers.BatchNormalization)
+    operation = group.anchor.operation
+    return isinstance(operation, keras.layers.BatchNormalization) or is_layer_scale(operation)
 
 
 def lower(group: Group, builder: Builder) -> None:
     layer: Any = group.anchor.operation
     value, output = input_of(group, builder), output_of(group)
     rank = len(value.tensor.shape)
-    if layer.axis not in (-1, rank - 1):
+    if getattr(layer, "axis", -1) not in (-1, rank - 1):
         raise StaysFloat("only along the last axis it has an integer form")
     assert value.affine is not None
-    gain, offset = channel_affine(None, layer, value.tensor.shape[-1])
+    gain, offset = _gain_and_offset(layer, value.tensor.shape[-1])
     kernel = _kernel(gain, offset, value.affine.scale)
     weights = fold(kernel, 1 / kernel, gain, offset, value.affine.scale, output.affine.scale)
     make = QuantizedBatchNormalization
     finish(group, builder, place(group, builder, make, value, output, weights))
+
+
+def _gain_and_offset(layer: Any, channels: int) -> tuple[np.ndarray, np.ndarray]:
+    if is_layer_scale(layer):
+        return keras.ops.convert_to_numpy(layer.gamma).astype("float64"), np.zeros(channels)
+    return channel_affine(None, layer, channels)
 
 
 def _kernel(gain: np.ndarray, offset: np.ndarray, input_scale: float) -> np.ndarray:

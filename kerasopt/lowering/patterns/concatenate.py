@@ -5,7 +5,7 @@ from __future__ import annotations
 from kerasopt.graph import Group, is_concatenation
 from kerasopt.lowering.builder import Builder
 from kerasopt.lowering.patterns.moving import move_integers
-from kerasopt.lowering.quantizers import affine_of
+from kerasopt.lowering.quantizers import output_affine
 from kerasopt.lowering.values import StaysFloat
 
 
@@ -14,7 +14,7 @@ def matches(group: Group) -> bool:
 
 
 def lower(group: Group, builder: Builder) -> None:
-    output = affine_of(group.anchor.operation, "output")
+    output = output_affine(group)
     values = builder.inputs(group.anchor)
     if output is None or any(value.affine is None for value in values):
         raise StaysFloat("an input or its output has no quantizer")

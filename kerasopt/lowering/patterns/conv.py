@@ -8,7 +8,7 @@ from typing import Any
 import keras
 
 from kerasopt.graph import Group
-from kerasopt.layers.integer import QuantizedConv2D
+from kerasopt.layers.integer import QuantizedConv2D, QuantizedDepthwiseConv2D
 from kerasopt.lowering.builder import Builder
 from kerasopt.lowering.patterns.contraction import finish, input_of, lower_contraction
 from kerasopt.lowering.patterns.images import as_sequence, padded, window_of
@@ -20,7 +20,12 @@ def matches(group: Group) -> bool:
 
 def lower(group: Group, builder: Builder) -> None:
     layer: Any = group.anchor.operation
-    make = partial(QuantizedConv2D, layer.filters, groups=layer.groups, **window_of(layer))
-    value = input_of(group, builder)
+    value, window = input_of(group, builder), window_of(layer)
+    if 1 < layer.groups == value.tensor.shape[-1]:
+        # Every channel by itself: the kernel is that of a depthwise convolution.
+        multiplier = layer.filters // layer.groups
+        make = partial(QuantizedDepthwiseConv2D, depth_multiplier=multiplier, **window)
+    else:
+        make = partial(QuantizedConv2D, layer.filters, groups=layer.groups, **window)
     result = lower_contraction(group, builder, make, padded(layer, value))
     finish(group, builder, as_sequence(result, value))

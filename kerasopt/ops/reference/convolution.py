@@ -49,13 +49,6 @@ def shifted_inputs(
             yield i, j, x[:, rows, columns]
 
 
-def _grouped_matmul(pixels: Any, kernel: Any, groups: int) -> Any:
-    if groups == 1:
-        return integer_matmul(pixels, kernel)
-    split = zip(ops.split(pixels, groups, axis=-1), ops.split(kernel, groups, axis=-1), strict=True)
-    return ops.concatenate([integer_matmul(*pair) for pair in split], axis=-1)
-
-
 def quantized_conv2d(
     x: Any,
     kernel: Any,
@@ -65,7 +58,6 @@ def quantized_conv2d(
     strides: tuple[int, int],
     padding: str,
     dilation_rate: tuple[int, int],
-    groups: int = 1,
     input_zero_point: int,
     output_zero_point: int,
     output_min: int,
@@ -78,7 +70,7 @@ def quantized_conv2d(
     shifted = shifted_inputs(x, kernel_size, strides, padding, dilation_rate, input_zero_point)
     accumulator: Any = 0
     for i, j, pixels in shifted:
-        accumulator = accumulator + _grouped_matmul(pixels, kernel[i, j], groups)
+        accumulator = accumulator + integer_matmul(pixels, kernel[i, j])
     return requantize(accumulator, bias, multiplier, output_zero_point, output_min, output_max)
 
 
