@@ -6,6 +6,7 @@ import contextlib
 from pathlib import Path
 
 import keras
+from keras.src.export.export_utils import get_input_signature
 
 from kerasopt import graph
 from kerasopt.layers.integer import IntegerLayer
@@ -30,8 +31,19 @@ def write(model: keras.Model, path: Path, ops: str = "native") -> None:
     if ops == "native":
         _require_library(model)
     with native.left_out() if ops == "portable" else contextlib.nullcontext():
-        model.export(path, format="tf_saved_model", verbose=False)
+        _export(model, path)
     _run_once(path)
+
+
+def _export(model: keras.Model, path: Path) -> None:
+    archive = keras.export.ExportArchive()
+    archive.track_and_add_endpoint("serve", model, get_input_signature(model))
+    # Keras tracks its own variables, and those of TensorFlow inside of them where an endpoint
+    # reads them: everything would be in the file twice.
+    tracked = archive._tf_trackable
+    for name in ("variables", "trainable_variables", "non_trainable_variables"):
+        setattr(tracked, name, [variable.value for variable in getattr(tracked, name)])
+    archive.write_out(str(path), verbose=False)
 
 
 def _require_library(model: keras.Model) -> None:

@@ -75,6 +75,11 @@ MODELS = {
 }
 
 
+@pytest.fixture(scope="module")
+def integers():
+    return MODELS["sequential"]()[0]
+
+
 def serve(folder):
     """Returns the endpoint of a SavedModel, with what TensorFlow would forget of it."""
     loaded = tf.saved_model.load(str(folder))
@@ -129,6 +134,8 @@ def test_weights_are_variables_as_the_model_has_them(tmp_path):
         kernels = [variable for variable in loaded.variables if variable.dtype == tf.int8]
         assert len(kernels) == len([v for v in model.weights if v.dtype == "int8"]) > 0
         assert len(loaded.variables) == len(model.weights)
+        names = tf.train.list_variables(str(tmp_path / ops / "variables" / "variables"))
+        assert len(names) == len(model.weights) + 1  # each once, and the graph of objects
         signature = loaded.signatures["serving_default"]
         assert all(s.shape[0] is None for s in signature.structured_input_signature[1].values())
         (found,) = signature(**{model.inputs[0].name: tf.constant(x)}).values()
@@ -175,6 +182,25 @@ def test_float_models_are_exported(tmp_path, monkeypatch):
     np.testing.assert_allclose(served(rows()), run(model, rows()), rtol=1e-5, atol=1e-6)
 
 
+def test_vocabularies_travel_with_the_model(tmp_path):
+    lookup = layers.IntegerLookup(vocabulary=[7, 11, 13])
+    inputs = keras.Input((2,), dtype="int64")
+    model = keras.Model(inputs, layers.Dense(2)(layers.Embedding(4, 3)(lookup(inputs))))
+    ko.export(model, tmp_path / "model", format="tf_saved_model", ops="portable")
+    tokens = np.array([[7, 13], [11, 99]])
+    np.testing.assert_allclose(
+        serve(tmp_path / "model")(tokens), run(model, tokens), rtol=1e-5, atol=1e-6
+    )
+
+
+def test_keras_reads_it_as_a_layer(tmp_path, integers):
+    ko.export(integers, tmp_path / "model", format="tf_saved_model")
+    layer = keras.layers.TFSMLayer(tmp_path / "model", call_endpoint="serve")
+    assert_equal(layer(rows()), run(integers, rows()))
+    model = keras.Sequential([keras.Input((8,)), layer])
+    np.testing.assert_array_equal(model.predict(rows(), verbose=0), run(integers, rows()))
+
+
 def test_the_library_is_left_out_of_one_thread_only():
     found = []
     x = tf.constant(rows()[:0])
@@ -184,11 +210,6 @@ def test_the_library_is_left_out_of_one_thread_only():
         thread.join()
         assert native.library_for(x) is None
     assert found == [native.load()] and native.library_for(x) is native.load() is not None
-
-
-@pytest.fixture(scope="module")
-def integers():
-    return MODELS["sequential"]()[0]
 
 
 def test_native_ops_need_the_library(tmp_path, monkeypatch, integers):
