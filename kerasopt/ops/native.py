@@ -16,7 +16,7 @@ native.load()
 model = tf.saved_model.load("folder")
 ```
 
-The library needs nothing but TensorFlow. A process without Keras or kerasopt calls
+The library needs nothing but TensorFlow. A process without Keras or kerasopt, or with a GPU, calls
 `tf.load_op_library(path)` with the file that `LIBRARY_PATH` names here, or a copy of it.
 """
 

@@ -55,8 +55,8 @@ def rows(count=64, size=8, seed=0):
     return np.random.default_rng(seed).normal(size=(count, size)).astype("float32")
 
 
-def converted(model, x):
-    return ko.convert(quantization_aware(randomize(model), x))
+def converted(model, x, spec="int8"):
+    return ko.convert(quantization_aware(randomize(model), x, spec))
 
 
 # Name to an integer model, and inputs of other sizes than those that it was made with.
@@ -124,6 +124,14 @@ def test_layers_between_others_are_portable(tmp_path, name):
     ko.export(model, tmp_path / "model", format="tf_saved_model", ops="portable")
     assert not [op for op in op_types(tmp_path / "model") if op.startswith("Kerasopt")]
     assert_equal(serve(tmp_path / "model")(x), run(model, x))
+
+
+@pytest.mark.filterwarnings("ignore:Parts of 'plain' stay")
+@pytest.mark.parametrize("spec", ["int8_weight_only", "int16x8"])
+def test_layers_that_stay_float_hold_their_weights_in_few_bits(tmp_path, spec):
+    model = converted(dense(), rows(), spec)
+    ko.export(model, tmp_path / "model", format="tf_saved_model")
+    assert_equal(serve(tmp_path / "model")(rows(3)), run(model, rows(3)))
 
 
 def test_weights_are_variables_as_the_model_has_them(tmp_path):
