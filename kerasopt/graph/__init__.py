@@ -31,6 +31,7 @@ from kerasopt.graph.operations import (
     is_transparent,
     own_activation,
 )
+from kerasopt.graph.recording import recorded
 from kerasopt.graph.rules import Rule, Selection, parse_rules, select
 from kerasopt.graph.traversal import layers, require_built
 from kerasopt.graph.weights import kernel_names, weight_names
@@ -67,6 +68,7 @@ __all__ = [
     "multiply_accumulates",
     "own_activation",
     "parse_rules",
+    "recorded",
     "require_built",
     "select",
     "unwrap",

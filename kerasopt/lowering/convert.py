@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
+from typing import Any
 
 import keras
 from keras.src.models.functional import Functional
 
-from kerasopt.graph import Graph, Group, Groups, Node, functional_of, layers
+from kerasopt.graph import Graph, Group, Groups, Node, layers, recorded, require_built
 from kerasopt.lowering.builder import Builder
 from kerasopt.lowering.patterns import lowering_of
 from kerasopt.lowering.quantizers import activation_quantizer
@@ -40,9 +41,9 @@ def convert(model: keras.Model, target: str = "int8") -> keras.Model:
     ```
 
     Args:
-        model: A functional or Sequential `keras.Model`, trained with
-            `kerasopt.callbacks.QuantizationAware`. Nested models are flattened. It is not
-            changed.
+        model: A `keras.Model`, trained with `kerasopt.callbacks.QuantizationAware` or from
+            `kerasopt.quantize`. Nested models are flattened. A subclassed one is called on
+            symbols to learn what it computes. It is not changed.
         target: `"int8"`, or the alias of the `kerasopt.quantization.Spec` that the model was
             quantized with. Layers whose activations are no integers of 8 bits and one range
             stay float, and hold their weights in the bits that those are rounded to.
@@ -53,9 +54,9 @@ def convert(model: keras.Model, target: str = "int8") -> keras.Model:
 
     Raises:
         TypeError: If `model` is no Keras model.
-        ValueError: If `target` is unknown, the model has no recorded graph (a subclassed one),
-            no quantizers or quantizers that have seen no range of values, or weights that are
-            not finite.
+        ValueError: If `target` is unknown or another spec than the model's, the model is not
+            built, cannot be called on symbols, has no quantizers or quantizers that have seen no
+            range of values, or weights that are not finite.
 
     Warns:
         UserWarning: If parts of the model stay in float32, with the reason for each.
@@ -68,8 +69,17 @@ def convert(model: keras.Model, target: str = "int8") -> keras.Model:
         raise ValueError(
             f"Argument `target` must be one of {sorted(specs.ALIASES)}. Received: target={target!r}"
         )
-    graph = Graph.of(model)
-    functional = _checked(model, target)
+    _check(model, target)
+    with recorded(model) as functional:
+        converted, floats = _lowered(functional)
+    if any(isinstance(link, _OF_ACTIVATIONS) for _, link in _quantizers(model)):
+        _warn_about_floats(model, floats)
+    return keras.Model(*converted, name=f"{model.name}_{target}")
+
+
+def _lowered(functional: Functional) -> tuple[tuple[Any, Any], dict[Group, str]]:
+    """Returns inputs and outputs of the new model, and what stays float with the reasons."""
+    graph = Graph.of(functional)
     inputs, outputs = functional._inputs_struct, functional._outputs_struct
     builder = Builder(keras.Model(inputs, outputs))
     new_inputs = _add_inputs(functional, graph, builder)
@@ -81,22 +91,13 @@ def convert(model: keras.Model, target: str = "int8") -> keras.Model:
             floats[group] = str(reason)
             for node in group.nodes:
                 builder.run_as_float(node)
-    if any(isinstance(link, _OF_ACTIVATIONS) for _, link in _quantizers(model)):
-        _warn_about_floats(model, graph, floats)
     flat = [builder.as_float(builder.value(edge)).tensor for edge in graph.outputs]
-    new_outputs = keras.tree.pack_sequence_as(outputs, flat)
-    return keras.Model(new_inputs, new_outputs, name=f"{model.name}_{target}")
+    return (new_inputs, keras.tree.pack_sequence_as(outputs, flat)), floats
 
 
-def _checked(model: keras.Model, target: str) -> Functional:
-    """Returns the functional model behind `model`, if it can be converted."""
-    functional = functional_of(model)
-    if functional is None:
-        raise ValueError(
-            "Only functional and Sequential models can be converted: what happens in the `call` "
-            "of a subclassed model is not recorded. Build the model with `keras.Model(inputs, "
-            f"outputs)`. Received: model={model.name} (of type {type(model).__name__})"
-        )
+def _check(model: keras.Model, target: str) -> None:
+    """Raises `ValueError` if a model cannot be converted."""
+    require_built(model)
     found = _quantizers(model)
     if not found:
         raise ValueError(
@@ -114,7 +115,6 @@ def _checked(model: keras.Model, target: str) -> Functional:
             "the same value. Train the model with `kerasopt.callbacks.QuantizationAware('int8')`. "
             f"Received: model={model.name} with layers {empty}"
         )
-    return functional
 
 
 def _quantizers(model: keras.Model) -> list[tuple[str, Quantizer]]:
@@ -166,16 +166,16 @@ def _parts(groups: Groups) -> Iterator[Group]:
                 begin = end
 
 
-def _warn_about_floats(model: keras.Model, graph: Graph, floats: dict[Group, str]) -> None:
+def _warn_about_floats(model: keras.Model, floats: dict[Group, str]) -> None:
     """Names what stays float and matters.
 
     That leaves out what has no weights and only prepares the outputs, or only moves values
     of a float tensor.
     """
-    float_nodes = {node for group in floats for node in group.nodes}
+    nodes = {node: None for group in floats for node in group.nodes}  # in their order
     before_integers: set[Node] = set()
-    for node in reversed(graph.nodes):
-        if any(it not in float_nodes or it in before_integers for it in node.consumers):
+    for node in reversed(nodes):
+        if any(it not in nodes or it in before_integers for it in node.consumers):
             before_integers.add(node)
     reasons: dict[str, list[str]] = {}
     for group, reason in floats.items():

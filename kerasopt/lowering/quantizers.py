@@ -35,12 +35,16 @@ def affine_of(operation: keras.Operation, slot: str, symmetric: bool = False) ->
 def output_affine(group: Group) -> Affine | None:
     """Returns what the output of a group is rounded to, or `None`.
 
-    That is by its own quantizer, or by that of the concatenation which is all that it goes to.
+    That is by its own quantizer, or by that of the concatenation which is all that it goes to, or
+    of the input of the layer which is.
     """
     node = group.output
     affine = affine_of(node.operation, "output")
     while affine is None and len(node.consumers) == 1 and not node.is_output:
         node = node.consumers[0]
+        affine = affine_of(node.operation, "input") if len(node.inputs) == 1 else None
+        if affine is not None:
+            return affine
         if is_concatenation(node.operation):
             # What is joined may be joined with more.
             affine = affine_of(node.operation, "output")

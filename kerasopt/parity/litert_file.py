@@ -20,8 +20,8 @@ def trace_litert(path: str | os.PathLike, data: Any) -> Trace:
     """
     from kerasopt.exporters.litert.run import LiteRT, with_all_outputs
 
-    content = Path(path).read_bytes()
-    plain, shown = LiteRT(content), LiteRT(with_all_outputs(content))
+    plain = LiteRT(path)
+    shown = LiteRT(with_all_outputs(Path(path).read_bytes()))
     arrays = [np.asarray(value) for value in keras.tree.flatten(data)]
     inputs = [_as_input(*pair) for pair in zip(arrays, shown.inputs, strict=True)]
     values = [*inputs, *shown(*inputs)]

@@ -1,5 +1,6 @@
 """Converting models of other specs than int8, and with other joints than additions."""
 
+import math
 import warnings
 
 import keras
@@ -8,9 +9,10 @@ import pytest
 from keras import layers
 from lowering.trained import images, quantization_aware, randomize, run
 
+from kerasopt import graph
 from kerasopt.layers.integer import QuantizedConv2D, QuantizedDense
 from kerasopt.lowering import convert
-from kerasopt.quantization import Spec
+from kerasopt.quantization import FloatFormat, Format, Spec
 
 
 @pytest.mark.parametrize(
@@ -60,4 +62,93 @@ def test_what_is_no_int8_per_channel_stays_float(spec):
     model = quantization_aware(model, x, spec)
     with pytest.warns(UserWarning, match="quantizer|symmetric int8 with a scale per channel"):
         integers = convert(model)
-    assert type(integers.get_layer("dense")) is layers.Dense
+    assert isinstance(integers.get_layer("dense"), layers.Dense)
+
+
+def convolutions(x):
+    x = layers.DepthwiseConv2D(3)(layers.Conv2D(16, 3, activation="relu")(x))
+    return layers.SeparableConv2D(6, 3)(x)
+
+
+def recurrent(x):
+    return layers.GRU(6)(layers.Bidirectional(layers.LSTM(6, return_sequences=True))(x))
+
+
+def called_twice(x):
+    dense = layers.Dense(8)
+    return dense(dense(x))
+
+
+MODELS = {
+    "dense": ((24,), lambda x: layers.Dense(4)(layers.Dense(32, activation="relu")(x))),
+    "convolutions": ((8, 8, 4), convolutions),
+    "recurrent": ((8, 16), recurrent),
+    "attention": ((8, 16), lambda x: layers.MultiHeadAttention(2, 8)(x, x)),
+    "called twice": ((8,), called_twice),
+}
+# The bits that hold a value.
+WEIGHTS = {
+    "int8_weight_only": 8,
+    "int4_weight_only": 4,
+    "ternary_weight_only": 2,
+    "binary_weight_only": 1,
+    Spec(Format(3, symmetric=True), None): 4,
+    Spec(FloatFormat("bfloat16"), None): 16,
+}
+
+
+@pytest.mark.parametrize("spec", WEIGHTS, ids=lambda spec: getattr(spec, "weights", spec))
+@pytest.mark.parametrize("name", MODELS)
+def test_layers_that_stay_float_hold_their_weights_in_few_bits(name, spec, tmp_path):
+    shape, compute = MODELS[name]
+    inputs = keras.Input(shape)
+    model = keras.Model(inputs, compute(inputs))
+    x = np.random.default_rng(0).normal(size=(16, *shape)).astype("float32")
+    model = quantization_aware(model, x, spec)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)  # it is what the spec says
+        held = convert(model, spec if isinstance(spec, str) else "int8")
+    np.testing.assert_array_equal(run(held, x), run(model, x))
+    found = held_kernels(held)
+    assert found and all(weight.bits == WEIGHTS[spec] for weight in found)
+    for weight in found:
+        held_bytes = math.prod(weight.shape) * weight.bits / 8
+        if weight.bits < 16:
+            assert held_bytes <= weight.packed.shape[0] < held_bytes + 1
+    held.save(tmp_path / "held.keras")
+    loaded = keras.models.load_model(tmp_path / "held.keras")
+    np.testing.assert_array_equal(run(loaded, x), run(model, x))
+    assert not any(math.prod(variable.shape) == 0 for variable in loaded.trainable_variables)
+
+
+def test_groups_keep_their_scales():
+    inputs = keras.Input((8,))
+    model = keras.Model(inputs, layers.Dense(3)(inputs))
+    x = np.random.default_rng(0).normal(size=(32, 8)).astype("float32")
+    spec = Spec(Format(4, symmetric=True), None, granularity=4)
+    model = quantization_aware(model, x, spec)
+    held = convert(model)
+    np.testing.assert_array_equal(run(held, x), run(model, x))
+    (weight,) = held_kernels(held)
+    assert weight.scale.shape == (6,)
+
+
+def held_kernels(model):
+    """Returns the links that hold kernels."""
+    return [
+        link
+        for _, layer in graph.layers(model)
+        for links in getattr(layer, "parametrizations", {}).values()
+        for link in links
+        if link.holds_weight
+    ]
+
+
+def test_another_spec_than_the_models_raises():
+    inputs = keras.Input((8,))
+    model = keras.Model(inputs, layers.Dense(3)(inputs))
+    x = np.random.default_rng(0).normal(size=(32, 8)).astype("float32")
+    model = quantization_aware(model, x, "int4")
+    assert convert(model, "int4").name.endswith("_int4")
+    with pytest.raises(ValueError, match="rounded to symmetric 4-bit.*target='ternary'"):
+        convert(model, "ternary")

@@ -27,7 +27,11 @@ class LiteRT:
         with warnings.catch_warnings():
             # TensorFlow says that its interpreter moves to a package of its own.
             warnings.simplefilter("ignore")
-            self._interpreter = tf.lite.Interpreter(**content, **path)
+            try:
+                self._interpreter = tf.lite.Interpreter(**content, **path)
+            except ValueError as error:
+                name = str(path.get("model_path", "the file"))
+                raise ValueError(f"LiteRT cannot read {name}, it may be damaged: {error}") from None
         self.inputs: list[dict] = self._interpreter.get_input_details()
         self.outputs: list[dict] = self._interpreter.get_output_details()
 

@@ -26,19 +26,27 @@ _SUBGRAPH_FIELDS = (
 )
 
 
-def splice_part(buffer: FlatBuffer, part: Part, inputs: list[int], outputs: list[int]) -> None:
+class UnknownBatchSize(Exception):
+    """Raised for a loop over time, which LiteRT converts for a known batch size only."""
+
+
+def splice_part(
+    buffer: FlatBuffer, part: Part, shapes: list, inputs: list[int], outputs: list[int]
+) -> None:
     """Adds the operators of a part to a file.
 
     Args:
         buffer: The `FlatBuffer`.
         part: A `Part` without an integer layer. If it moves int8 values, it is converted in
             float32 and its tensors are int8 at the same scale: what moves values does so in both.
-        inputs: Indices of the tensors that the part reads.
+        shapes: The shapes of the tensors that the part reads.
+        inputs: Their indices.
         outputs: Indices of the tensors that it writes.
     """
+    read = (edge.source.keras_node.outputs[edge.index] for edge in part.inputs)
     specs = [
-        tf.TensorSpec(tensor.shape, "float32" if part.affine else tensor.dtype)
-        for tensor in (edge.source.keras_node.outputs[edge.index] for edge in part.inputs)
+        tf.TensorSpec(shape, "float32" if part.affine else tensor.dtype)
+        for shape, tensor in zip(shapes, read, strict=True)
     ]
     names = [node.path for node in part.nodes]
     splice_function(buffer, part.function(), specs, names, inputs, outputs, part.affine)
@@ -107,6 +115,8 @@ def _convert(
         with contextlib.redirect_stdout(io.StringIO()):
             return converter.convert()
     except Exception as error:
+        if "element_shape to be static" in str(error):
+            raise UnknownBatchSize from error
         raise ValueError(
             f"LiteRT has no form of {names[:5]}: {str(error).splitlines()[0]}. Replace them, or "
             "export with format='tf_saved_model'."

@@ -26,9 +26,11 @@ class Writer:
     Args:
         model: A functional `keras.Model`.
         io_dtype: `"float32"` or `"int8"`: what inputs and outputs are.
+        batch_size: Integer, the only batch size of the file; `None`: any.
     """
 
-    def __init__(self, model: keras.Model, io_dtype: str):
+    def __init__(self, model: keras.Model, io_dtype: str, batch_size: int | None = None):
+        self._batch_size = batch_size
         self.buffer = FlatBuffer()
         self._model: Any = functional_of(model)
         self._graph = Graph.of(model)
@@ -77,12 +79,15 @@ class Writer:
             names.append(node.operation.name)
             affine = self._affine_of_input(node) if self._int8 else None
             dtype = tensor.dtype if affine is None else "int8"
-            index = self.buffer.tensor(
-                names[-1], tensor.shape, dtype, None if affine is None else quantization_of(affine)
-            )
+            quantization = None if affine is None else quantization_of(affine)
+            index = self.buffer.tensor(names[-1], self._shape(tensor), dtype, quantization)
             self._indices[id(node), 0] = index
             indices.append(index)
         return dict(zip(_unique(names), indices, strict=True))
+
+    def _shape(self, tensor: keras.KerasTensor) -> tuple[int | None, ...]:
+        first, *rest = tensor.shape or (self._batch_size,)
+        return (self._batch_size if first is None else first, *rest)
 
     def _affine_of_input(self, node) -> Affine | None:
         """Returns what an input is rounded to, by everything that reads it."""
@@ -131,7 +136,7 @@ class Writer:
             affine = part.affine
             index = self.buffer.tensor(
                 name,
-                tensor.shape,
+                self._shape(tensor),
                 tensor.dtype if affine is None else "int8",
                 None if affine is None else quantization_of(affine),
             )
@@ -139,7 +144,8 @@ class Writer:
             outputs.append(index)
         write = operator_of(part)
         if write is None:
-            splice_part(self.buffer, part, inputs, outputs)
+            shapes = [self.shape(index) for index in inputs]
+            splice_part(self.buffer, part, shapes, inputs, outputs)
         else:
             # A tensor that is read twice is there twice.
             read = [self.index(edge) for edge in part.nodes[0].inputs]

@@ -1,0 +1,146 @@
+"""LiteRT files: what is in them, and what is refused."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+from lowering.test_convert import mobile_cnn
+from lowering.trained import images, quantization_aware, randomize, run
+
+import kerasopt as ko
+from kerasopt.exporters.litert.run import LiteRT
+
+
+@pytest.fixture(scope="module")
+def mobile():
+    keras.utils.set_random_seed(0)
+    x = images(16, 32)
+    return x, ko.convert(quantization_aware(randomize(mobile_cnn()), x))
+
+
+def dense(activation=None):
+    inputs = keras.Input((8,), name="features")
+    x = layers.Dense(6, activation="relu")(inputs)
+    model = keras.Model(inputs, layers.Dense(3, activation, name="top")(x))
+    x = np.random.default_rng(0).normal(size=(32, 8)).astype("float32")
+    return x, ko.convert(quantization_aware(randomize(model), x))
+
+
+def test_a_file_computes_what_the_model_does_for_any_batch(mobile, tmp_path):
+    x, integers = mobile
+    ko.export(integers, tmp_path / "model.tflite", format="litert")
+    litert = LiteRT(tmp_path / "model.tflite")
+    for count in (1, 16, 3):
+        np.testing.assert_array_equal(litert(x[:count])[0], run(integers, x[:count]))
+
+
+def test_kernels_are_a_byte_each(mobile, tmp_path):
+    _, integers = mobile
+    ko.export(integers, tmp_path / "model.tflite")
+    kernels = sum(np.prod(w.shape) for w in integers.weights if w.dtype == "int8")
+    assert kernels < (tmp_path / "model.tflite").stat().st_size < kernels + 16_000
+
+
+def test_inputs_and_outputs_are_int8_on_request(tmp_path):
+    x, integers = dense()
+    ko.export(integers, tmp_path / "model.tflite", io_dtype="int8")
+    litert = LiteRT((tmp_path / "model.tflite").read_bytes())
+    (entry,), (end,) = litert.inputs, litert.outputs
+    assert entry["dtype"] == end["dtype"] == np.int8
+    scale, zero_point = entry["quantization"]
+    quantized = np.clip(np.rint(x / np.float32(scale)) + zero_point, -128, 127).astype("int8")
+    scale, zero_point = end["quantization"]
+    found = (litert(quantized)[0].astype("float32") - zero_point) * np.float32(scale)
+    np.testing.assert_array_equal(found, run(integers, x))
+
+
+def test_names_are_those_of_the_model(tmp_path):
+    import tensorflow as tf
+
+    _, integers = dense()
+    ko.export(integers, tmp_path / "model.tflite")
+    runner = tf.lite.Interpreter(str(tmp_path / "model.tflite")).get_signature_runner()
+    assert list(runner.get_input_details()) == ["features"]
+    assert list(runner.get_output_details()) == ["top_dequantize"]
+
+
+def test_structures_are_flattened_in_order(tmp_path):
+    a, b = keras.Input((4,), name="a"), keras.Input((4,), name="b")
+    x = layers.Dense(4, activation="relu", name="hidden")(b)
+    y = layers.Add(name="sum")([x, layers.Dense(4)(a)])
+    model = keras.Model({"b": b, "a": a}, {"sum": y, "hidden": x, "same": a})
+    generator = np.random.default_rng(0)
+    x = {name: generator.normal(size=(64, 4)).astype("float32") for name in "ab"}
+    integers = ko.convert(quantization_aware(randomize(model), x))
+    ko.export(integers, tmp_path / "model.tflite")
+    flat = keras.tree.flatten(run(integers, x))
+    found = LiteRT(tmp_path / "model.tflite")(*keras.tree.flatten(x))
+    for left, right in zip(found, flat, strict=True):
+        np.testing.assert_array_equal(left, right)
+
+
+def test_what_stays_float_is_converted_and_runs(tmp_path):
+    inputs = keras.Input((12, 8))
+    x = layers.Conv1D(8, 3, activation="relu")(inputs)
+    x = layers.GRU(6, return_sequences=True)(x)
+    x = layers.Dense(4)(layers.PReLU()(layers.Dense(8)(x)))
+    model = keras.Model(inputs, layers.Softmax()(x))
+    x = np.random.default_rng(0).normal(size=(16, 12, 8)).astype("float32")
+    model = quantization_aware(randomize(model), x)
+    with pytest.warns(UserWarning, match="stay in float32"):
+        integers = ko.convert(model)
+    ko.export(integers, tmp_path / "model.tflite")
+    litert = LiteRT(tmp_path / "model.tflite")
+    found = np.concatenate([litert(each[None])[0] for each in x])
+    # A value of the float part may be on the other side of a rounding.
+    assert np.abs(found - run(integers, x)).max() < 0.02
+
+
+def test_float_models_are_exported_too(tmp_path):
+    model = keras.Sequential([keras.Input((8,)), layers.Dense(3, "tanh")])
+    x = np.random.default_rng(0).normal(size=(4, 8)).astype("float32")
+    ko.export(model, tmp_path / "model.tflite")
+    np.testing.assert_allclose(LiteRT(tmp_path / "model.tflite")(x)[0], run(model, x), atol=1e-6)
+
+
+def test_a_clamp_that_litert_does_not_know(tmp_path):
+    x, integers = dense()
+    integers.layers[2].output_max = 50
+    ko.export(integers, tmp_path / "model.tflite")
+    np.testing.assert_array_equal(LiteRT(tmp_path / "model.tflite")(x)[0], run(integers, x))
+
+
+def test_what_cannot_be_int8_says_why(mobile, tmp_path):
+    _, integers = mobile
+    with pytest.raises(ValueError, match="Input '.*' cannot be int8"):
+        ko.export(integers, tmp_path / "model.tflite", io_dtype="int8")
+    _, integers = dense("softmax")
+    with pytest.raises(ValueError, match="Output '.*' cannot be int8: 'Activation' computes"):
+        ko.export(integers, tmp_path / "model.tflite", io_dtype="int8")
+    with pytest.raises(ValueError, match="`io_dtype` must be .*Received: io_dtype='int4'"):
+        ko.export(integers, tmp_path / "model.tflite", io_dtype="int4")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_failure_leaves_the_file_that_was_there(mobile, tmp_path, monkeypatch):
+    _, integers = mobile
+    path = tmp_path / "model.tflite"
+    path.write_bytes(b"before")
+    monkeypatch.setattr(LiteRT, "run_once", lambda self: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        ko.export(integers, path)
+    assert path.read_bytes() == b"before" and list(tmp_path.iterdir()) == [path]
+
+
+def test_bad_arguments_are_named(mobile, tmp_path):
+    _, integers = mobile
+    with pytest.raises(ValueError, match="`format` must be one of .*Received: format='h5'"):
+        ko.export(integers, tmp_path / "model.tflite", format="h5")
+    with pytest.raises(ValueError, match="must end in `.tflite`.*model.onnx"):
+        ko.export(integers, tmp_path / "model.onnx", format="litert")
+    with pytest.raises(FileNotFoundError, match="does not exist"):
+        ko.export(integers, tmp_path / "missing" / "model.tflite")
+    with pytest.raises(TypeError, match="opset"):
+        ko.export(integers, tmp_path / "model.tflite", opset=21)
+    with pytest.raises(TypeError, match="must be a Keras model"):
+        ko.export("model", tmp_path / "model.tflite")

@@ -1,0 +1,123 @@
+import keras
+import numpy as np
+import pytest
+from graph.models import Subclassed, residual_cnn
+from keras import layers
+from lowering.trained import images, quantization_aware, randomize
+
+import kerasopt as ko
+
+
+@pytest.fixture(scope="module")
+def models():
+    """Images, a float model, its quantization-aware copy and the integer form of that."""
+    keras.utils.set_random_seed(0)
+    x = images(32)
+    model = randomize(residual_cnn())
+    copy = keras.models.clone_model(model)
+    copy.set_weights(model.get_weights())
+    quantized = quantization_aware(copy, x)
+    return x, model, quantized, ko.convert(quantized)
+
+
+def test_a_model_equals_itself(models):
+    x, model, _, integers = models
+    for each in (model, integers):
+        report = ko.compare(each, each, x)
+        assert report.equal == 1.0 and report.first_parting is None
+        assert all(row.sqnr == np.inf and row.cosine == pytest.approx(1) for row in report.tensors)
+    assert "They part nowhere" in str(report)
+
+
+def test_what_is_folded_into_a_layer_is_compared_at_its_end(models):
+    x, model, quantized, integers = models
+    names = [row.name for row in ko.compare(quantized, integers, x).tensors]
+    assert names[:4] == ["image", "conv", "depthwise", "project"]
+    report = ko.compare(model, quantized, x)
+    assert report["conv"].largest < 0.05 * report["conv"].magnitude
+    assert 20 < report["conv"].sqnr < 70 and report["conv"].steps is None
+
+
+def test_the_first_tensor_that_differs_is_found(models):
+    x, _, _, integers = models
+    broken = keras.models.clone_model(integers)
+    broken.set_weights(integers.get_weights())
+    bias = broken.get_layer("depthwise").bias
+    bias.assign(bias + 10000)
+    report = ko.compare(integers, broken, x)
+    assert report.first_parting.name == "depthwise" and report["conv"].equal == 1.0
+    assert "They part at 'depthwise'" in str(report)
+    # What follows computes the same, given the same inputs.
+    isolated = ko.compare(integers, broken, x, isolated=True)
+    assert [row.name for row in isolated.tensors if row.parts] == ["depthwise"]
+
+
+def test_differences_do_not_add_up_in_isolation(models):
+    x, _, quantized, integers = models
+    report = ko.compare(integers, quantized, x, isolated=True)
+    assert all(row.steps <= 1 and row.equal > 0.998 for row in report.tensors if row.steps)
+    assert report.equal > ko.compare(integers, quantized, x).equal
+
+
+def test_files_are_compared_as_what_they_hold(models, tmp_path):
+    x, _, _, integers = models
+    ko.save(integers, tmp_path / "int8.keras")
+    ko.export(integers, tmp_path / "int8.tflite")
+    assert ko.compare(integers, tmp_path / "int8.keras", x).equal == 1.0
+    report = ko.compare(tmp_path / "int8.keras", str(tmp_path / "int8.tflite"), x)
+    assert report.equal > 0.9999 and report.second == "int8.tflite"
+    assert {"conv", "depthwise", "project"} <= {row.name for row in report.tensors}
+    assert ko.compare(tmp_path / "int8.tflite", tmp_path / "int8.tflite", x).equal == 1.0
+
+
+def test_files_with_integer_inputs(tmp_path):
+    inputs = keras.Input((8,))
+    model = keras.Model(inputs, layers.Dense(3, name="top")(layers.Dense(6, "relu")(inputs)))
+    x = np.random.default_rng(0).normal(size=(32, 8)).astype("float32")
+    integers = ko.convert(quantization_aware(randomize(model), x))
+    ko.export(integers, tmp_path / "int8.tflite", io_dtype="int8")
+    assert ko.compare(integers, tmp_path / "int8.tflite", x).equal == 1.0
+
+
+def test_a_subclassed_model_shows_its_outputs():
+    model = Subclassed()
+    x = np.random.default_rng(0).normal(size=(4, 3)).astype("float32")
+    model(x)
+    (row,) = ko.compare(model, model, x).tensors
+    assert row.equal == 1.0 and row.size == 12
+
+
+def test_nothing_else_is_equal_to_nan():
+    inputs = keras.Input((2,))
+    model = keras.Model(inputs, layers.Dense(2, name="dense")(inputs))
+    x = np.ones((1, 2), "float32")
+    broken = keras.models.clone_model(model)
+    broken.get_layer("dense").bias.assign([np.nan, 0.0])
+    assert ko.compare(broken, broken, x).equal == 1.0
+    assert ko.compare(model, broken, x).first_parting.name == "dense"
+
+
+def test_the_plot_is_an_image(models, tmp_path):
+    x, _, quantized, integers = models
+    ko.compare(integers, quantized, x).plot(tmp_path / "parity.png")
+    assert (tmp_path / "parity.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_bad_sources_are_named(models, tmp_path):
+    x, model, _, _ = models
+    with pytest.raises(TypeError, match="`keras.Model` or the path"):
+        ko.compare(model, 3, x)
+    with pytest.raises(ValueError, match="end in `.keras`, `.tflite` or `.onnx`"):
+        ko.compare(model, "model.h5", x)
+    with pytest.raises(FileNotFoundError, match="no such file"):
+        ko.compare(model, tmp_path / "missing.tflite", x)
+    (tmp_path / "damaged.tflite").write_bytes(b"TFL3 nothing else")
+    with pytest.raises(ValueError, match="damaged.tflite"):
+        ko.compare(model, tmp_path / "damaged.tflite", x)
+    ko.save(model, tmp_path / "model.keras")
+    ko.export(model, tmp_path / "model.tflite")
+    with pytest.raises(ValueError, match="functional or Sequential"):
+        ko.compare(tmp_path / "model.tflite", model, x, isolated=True)
+    with pytest.raises(ValueError, match="no tensor of the same name"):
+        other = keras.Sequential([keras.Input((16, 16, 3)), layers.Flatten(name="all")])
+        ko.compare(model, other, x)
