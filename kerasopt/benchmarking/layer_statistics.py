@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import keras
 
+from kerasopt.benchmarking.precision import input_bits
 from kerasopt.benchmarking.weights import Weight, weights_of
 from kerasopt.graph import layers, multiply_accumulates
 
@@ -25,6 +26,8 @@ class LayerStatistics:
         bytes: Integer, bytes that its weights take at their bits, zeros included.
         macs: Integer, multiply-accumulates for one example, zeros included; `None` where they
             are not known.
+        input_bits: Integer, bits of one value that it reads: those of the quantizer that its input
+            has passed, or of the dtype.
         sqnr: Float, the ratio of signal to rounding noise in decibel, of its kernel with the
             lowest; `None` where no quantizer is at work.
     """
@@ -37,14 +40,15 @@ class LayerStatistics:
     bits: int
     bytes: int
     macs: int | None
+    input_bits: int = 32
     sqnr: float | None = None
 
 
 def layer_statistics(model: keras.Model) -> list[LayerStatistics]:
     """Lists what each layer of `model` that has weights weighs and costs, shared ones once."""
-    macs = multiply_accumulates(model)
+    macs, bits = multiply_accumulates(model), input_bits(model)
     return [
-        _statistics(path, layer, weights, macs.get(id(layer)))
+        _statistics(path, layer, weights, macs.get(id(layer)), bits[id(layer)])
         for path, layer in layers(model)
         if (weights := weights_of(layer))
     ]
@@ -56,7 +60,7 @@ def size_in_bytes(weights: Iterable[Weight]) -> int:
 
 
 def _statistics(
-    path: str, layer: keras.Layer, weights: list[Weight], macs: int | None
+    path: str, layer: keras.Layer, weights: list[Weight], macs: int | None, input_bits: int
 ) -> LayerStatistics:
     kernels = [weight for weight in weights if weight.is_kernel]
     return LayerStatistics(
@@ -68,6 +72,7 @@ def _statistics(
         bits=max(weight.bits for weight in kernels or weights),
         bytes=size_in_bytes(weights),
         macs=macs,
+        input_bits=input_bits,
         sqnr=min(
             (weight.rounding().sqnr for weight in kernels if weight.rounding is not None),
             default=None,

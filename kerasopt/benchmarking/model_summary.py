@@ -60,6 +60,16 @@ class ModelSummary:
         """Multiply-accumulates for one example, of the layers for which they are known."""
         return sum(layer.macs or 0 for layer in self.layers)
 
+    @property
+    def macs_by_precision(self) -> dict[tuple[int, int], int]:
+        """Dict of bits of weights and of activations to the multiply-accumulates of such layers."""
+        counts: dict[tuple[int, int], int] = {}
+        for layer in self.layers:
+            if layer.macs:
+                bits = layer.bits, layer.input_bits
+                counts[bits] = counts.get(bits, 0) + layer.macs
+        return counts
+
     def __str__(self) -> str:
         rows = [
             [
@@ -87,8 +97,18 @@ class ModelSummary:
             for row, layer in zip(rows, self.layers, strict=True):
                 row.append("-" if layer.sqnr is None else f"{layer.sqnr:.1f}")
             total.append("")
-        tables = [f"Model: {self.name}", format_table(header, [*rows, total])]
-        return "\n\n".join(tables + ([str(self.rounding)] if self.rounding else []))
+        parts = [f"Model: {self.name}", format_table(header, [*rows, total])]
+        if set(self.macs_by_precision) - {(32, 32)}:
+            parts.append(self._precisions())
+        return "\n\n".join(parts + ([str(self.rounding)] if self.rounding else []))
+
+    def _precisions(self) -> str:
+        counts = sorted(self.macs_by_precision.items())
+        shares = [
+            f"{weights} × {activations} bits: {count:,} ({count / self.macs:.1%})"
+            for (weights, activations), count in counts
+        ]
+        return "MACs, weights × activations: " + ", ".join(shares)
 
 
 def summary(
@@ -99,8 +119,9 @@ def summary(
     One row for each layer that has weights: its parameters, the zeros in its kernels, the bits of
     one value, the bytes of its weights at those bits, and the multiply-accumulates (MACs) for one
     example; in a model with quantizers also the ratio of signal to rounding noise (SQNR) of its
-    kernels. Works on plain Keras models, on models during compression (zeros and bits are those
-    that the layers compute with, through their masks and quantizers) and on integer models.
+    kernels. Below it is how many MACs there are of which bits, unless all are float32. Works on
+    plain Keras models, on models during compression (zeros and bits are those that the layers
+    compute with, through their masks and quantizers) and on integer models.
 
     Example:
 

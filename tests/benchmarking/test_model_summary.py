@@ -3,8 +3,10 @@
 import keras
 import numpy as np
 import pytest
+from lowering.trained import images, quantization_aware
 
 from kerasopt.benchmarking import summary
+from kerasopt.lowering import convert
 from kerasopt.parametrization import Parametrization, parametrize
 from kerasopt.sparsity import Mask
 
@@ -142,3 +144,29 @@ def test_wrong_models_are_named():
         summary(layers.Dense(3))
     with pytest.raises(ValueError, match="before it is built.*Received: model="):
         summary(keras.Sequential([layers.Dense(3)]))
+
+
+def test_macs_are_counted_by_the_bits_of_weights_and_activations():
+    inputs = keras.Input((8, 8, 4))
+    x = layers.Conv2D(4, 3, activation="relu")(inputs)
+    y = layers.Concatenate()([layers.Conv2D(4, 1)(x), layers.Conv2D(2, 1)(x)])
+    y = layers.Dense(5)(layers.PReLU()(layers.Conv2D(3, 1)(layers.MaxPooling2D()(y))))
+    model = keras.Model(inputs, y)
+    x = images(8, 8, 4)
+    macs = summary(model, print_fn=len).macs
+    assert summary(model, print_fn=len).macs_by_precision == {(32, 32): macs}
+    model = quantization_aware(model, x, "int4")
+    report = summary(model, print_fn=len)
+    assert report.macs_by_precision == {(4, 8): macs}
+    assert f"4 × 8 bits: {macs:,} (100.0%)" in str(report)
+    integers = convert(model)
+    assert summary(integers, print_fn=len).macs_by_precision == {(8, 8): macs}
+
+
+def test_weights_that_are_held_in_few_bits_are_counted_so():
+    model = keras.Sequential([keras.Input((8,)), layers.Dense(16, name="dense")])
+    x = np.random.default_rng(0).normal(size=(4, 8)).astype("float32")
+    held = convert(quantization_aware(model, x, "int4_weight_only"))
+    row = rows(held)["dense"]
+    assert (row.bits, row.input_bits, row.macs, row.parameters) == (4, 32, 128, 144)
+    assert summary(held, print_fn=len).macs_by_precision == {(4, 32): 128}

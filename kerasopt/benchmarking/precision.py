@@ -1,0 +1,54 @@
+"""In how many bits layers read their inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import keras
+
+from kerasopt.benchmarking.weights import bits_of
+from kerasopt.graph import Graph, Group, Groups, is_concatenation, layers
+from kerasopt.layers.integer import IntegerLayer
+from kerasopt.quantization import Quantizer
+
+
+def input_bits(model: keras.Model) -> dict[int, int]:
+    """Returns, by the `id` of each layer, the bits of the values that it reads.
+
+    Those are of int8 in integer layers; in a model with quantizers, of the quantizer that its
+    input has passed; else of the layer's dtype.
+    """
+    found = {id(layer): _own_bits(layer) for _, layer in layers(model)}
+    groups = Groups(Graph.of(model))
+    for group in groups:
+        anchor = group.anchor.operation
+        if isinstance(anchor, IntegerLayer) or "input" in getattr(anchor, "slots", ()):
+            continue
+        bits = [_bits_after(groups.origin(edge)) for edge in group.inputs]
+        if bits and None not in bits:
+            found[id(anchor)] = max(bit for bit in bits if bit is not None)
+    return found
+
+
+def _own_bits(layer: keras.Layer) -> int:
+    if isinstance(layer, IntegerLayer) and layer.input_affine is not None:
+        return 8
+    bits = _bits_of(getattr(layer, "parametrizations", {}).get("input", ()))
+    return bits_of(layer.compute_dtype or "float32") if bits is None else bits
+
+
+def _bits_after(group: Group) -> int | None:
+    """Returns the bits that the output of a group is rounded to, or `None`."""
+    node = group.output
+    slots = getattr(node.operation, "parametrizations", {})
+    bits = _bits_of(slots.get("output", ()))
+    joins = len(node.consumers) == 1 and is_concatenation(node.consumers[0].operation)
+    if bits is None and joins:
+        slots = getattr(node.consumers[0].operation, "parametrizations", {})
+        bits = _bits_of(slots.get("output", ()))
+    return bits
+
+
+def _bits_of(links: Iterable[Any]) -> int | None:
+    return next((link.bits for link in links if isinstance(link, Quantizer)), None)

@@ -1,0 +1,33 @@
+"""The ONNX format: `.onnx` files with QuantizeLinear and DequantizeLinear pairs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import keras
+
+try:
+    import onnx
+except ImportError as error:
+    raise ImportError(
+        'Files of ONNX are written by the package onnx: `pip install "kerasopt[onnx]"`.'
+    ) from error
+
+from kerasopt.exporters.onnx.run import OnnxRuntime, has_runtime
+from kerasopt.exporters.onnx.writer import Writer
+
+OPSETS = (21, 22, 23)
+
+
+def write(model: keras.Model, path: Path, opset: int = 21) -> None:
+    """Writes an ONNX file, checks it, and runs it once where onnxruntime is installed.
+
+    Every integer layer is a float operator between DequantizeLinear and QuantizeLinear, which
+    runtimes fuse into an integer one. See `kerasopt.export`.
+    """
+    if opset not in OPSETS:
+        raise ValueError(f"`opset` must be one of {OPSETS}. Received: opset={opset!r}")
+    onnx.save(Writer(model, opset).write(), path)
+    onnx.checker.check_model(path)
+    if has_runtime():
+        OnnxRuntime(path).run_once()

@@ -1,0 +1,62 @@
+"""Operations that move int8 values."""
+
+from typing import Any
+
+import numpy as np
+
+from kerasopt.graph import unwrap
+
+
+def is_plain(node: Any) -> bool:
+    """Whether the output's shape says all about a reshaping."""
+    return list(node.keras_node.outputs[0].shape).count(None) <= 1
+
+
+def reshape(node: Any, writer: Any) -> None:
+    sizes = [-1 if size is None else size for size in node.keras_node.outputs[0].shape]
+    shape = writer.graph.constant(writer.name(node, "shape"), np.array(sizes, "int64"))
+    _move(node, writer, "Reshape", shape)
+
+
+def permute(node: Any, writer: Any) -> None:
+    _move(node, writer, "Transpose", perm=[0, *unwrap(node.operation).dims])
+
+
+def concatenate(node: Any, writer: Any) -> None:
+    keys = writer.keys(node)
+    rank = len(node.keras_node.outputs[0].shape)
+    axis = unwrap(node.operation).axis % rank
+    first = rank == 4 and any(map(writer.tensors.is_first, keys))
+    if first:
+        axis = (0, 2, 3, 1)[axis]
+    names = [writer.tensors.name(key, first) for key in keys]
+    writer.put(
+        node,
+        lambda output: writer.graph.add("Concat", names, output, axis=axis),
+        writer.tensors.affines[keys[0]],
+        first,
+    )
+
+
+def pad(node: Any, writer: Any) -> None:
+    (key,) = writer.keys(node)
+    affine = writer.tensors.affines[key]
+    widths = [tuple(width) for width in unwrap(node.operation).pad_width]
+    first = len(widths) == 4 and writer.tensors.is_first(key)
+    if first:
+        widths = [widths[axis] for axis in (0, 3, 1, 2)]
+    begins, ends = zip(*widths, strict=True)
+    pads = writer.graph.constant(writer.name(node, "pads"), np.array([*begins, *ends], "int64"))
+    zero = writer.graph.constant(writer.name(node, "zero"), np.int8(affine.zero_point))
+    x = writer.tensors.name(key, first)
+    writer.put(node, lambda output: writer.graph.add("Pad", [x, pads, zero], output), affine, first)
+
+
+def _move(node: Any, writer: Any, kind: str, *constants: str, **attributes: Any) -> None:
+    (key,) = writer.keys(node)
+    x = writer.tensors.name(key)
+    writer.put(
+        node,
+        lambda output: writer.graph.add(kind, [x, *constants], output, **attributes),
+        writer.tensors.affines[key],
+    )

@@ -1,0 +1,60 @@
+"""Calls without an integer layer: converted by tf2onnx, and spliced into the graph."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import onnx
+import tensorflow as tf
+from onnx import TensorProto
+
+from kerasopt.exporters.parts import Part, key_of
+
+_OPSET = 18  # the newest that tf2onnx writes
+
+
+def splice_part(part: Part, writer: Any) -> None:
+    """Adds the operators of a part to the graph of a `Writer`.
+
+    What moves int8 values moves them as floats, which hold them exactly.
+    """
+    try:
+        import tf2onnx
+    except ImportError as error:
+        names = [node.path for node in part.nodes]
+        raise ImportError(
+            f'{names[:5]} are converted by tf2onnx: `pip install "kerasopt[onnx]"`.'
+        ) from error
+    read = [edge.source.keras_node.outputs[edge.index] for edge in part.inputs]
+    specs = [
+        tf.TensorSpec(tensor.shape, "float32" if part.affine else tensor.dtype) for tensor in read
+    ]
+    run = part.function()
+
+    @tf.function(input_signature=specs)
+    def function(*values):
+        return [tf.identity(value) for value in run(*values)]
+
+    converted, _ = tf2onnx.convert.from_function(function, input_signature=specs, opset=_OPSET)
+    converted = onnx.version_converter.convert_version(converted, writer.graph.opset)
+    prefix = writer.graph.unique(part.nodes[0].path + "/float") + "/"
+    converted = onnx.compose.add_prefix(converted, prefix)
+    graph, tensors = writer.graph, writer.tensors
+    inputs, outputs = [], []
+    for edge in part.inputs:
+        name = tensors.name(key_of(edge))
+        if part.affine is not None:
+            name = graph.add("Cast", [name], graph.unique(f"{name}/moved"), to=TensorProto.FLOAT)
+        inputs.append(name)
+    for edge in part.outputs:
+        name = edge.source.operation.name + (f":{edge.index}" if edge.index else "")
+        name = graph.unique(name)
+        tensors.put(key_of(edge), name, part.affine)
+        outputs.append(name)
+    if part.affine is None:
+        graph.splice(converted, inputs, outputs)
+        return
+    moved = [graph.unique(f"{name}/moved") for name in outputs]
+    graph.splice(converted, inputs, moved)
+    for name, output in zip(moved, outputs, strict=True):
+        graph.add("Cast", [name], output, to=TensorProto.INT8)

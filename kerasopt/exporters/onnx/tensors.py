@@ -1,0 +1,58 @@
+"""The tensors of an ONNX file, in the forms that operators read them in."""
+
+from __future__ import annotations
+
+from kerasopt.exporters.onnx.graph import OnnxGraph
+from kerasopt.exporters.parts import TensorKey
+from kerasopt.layers.integer import Affine
+
+# Ends the name of an image whose channels are its first axis after the batch.
+CHANNELS_FIRST = "/channels_first"
+_TO_FIRST, _TO_LAST = (0, 3, 1, 2), (0, 2, 3, 1)
+
+
+class Tensors:
+    """Keeps the names of tensors; makes other forms of them where they are asked for.
+
+    Convolutions of ONNX have channels first. An image is transposed where that is needed, and
+    stays so as long as what reads it can.
+
+    Args:
+        graph: The `OnnxGraph`.
+    """
+
+    def __init__(self, graph: OnnxGraph):
+        self._graph = graph
+        self._names: dict[tuple[TensorKey, bool], str] = {}
+        self._real: dict[tuple[TensorKey, bool], str] = {}
+        self.affines: dict[TensorKey, Affine | None] = {}
+
+    def put(self, key: TensorKey, name: str, affine: Affine | None, first: bool = False) -> None:
+        """Sets the name of a tensor, with its channels first or last."""
+        self._names[key, first] = name
+        self.affines[key] = affine
+
+    def is_first(self, key: TensorKey) -> bool:
+        """Whether a tensor is there with its channels first."""
+        return (key, True) in self._names
+
+    def name(self, key: TensorKey, first: bool = False) -> str:
+        """Returns the name of a tensor, int8 if it is quantized."""
+        if (key, first) not in self._names:
+            other = self._names[key, not first]
+            name = other + CHANNELS_FIRST if first else other.removesuffix(CHANNELS_FIRST)
+            order = _TO_FIRST if first else _TO_LAST
+            name = self._graph.unique(name)
+            self._names[key, first] = self._graph.add("Transpose", [other], name, perm=order)
+        return self._names[key, first]
+
+    def real(self, key: TensorKey, first: bool = False) -> str:
+        """Returns the name of a tensor's float values."""
+        affine = self.affines[key]
+        name = self.name(key, first)
+        if affine is None:
+            return name
+        if (key, first) not in self._real:
+            output = self._graph.unique(f"{name}/real")
+            self._real[key, first] = self._graph.dequantize(name, affine, output)
+        return self._real[key, first]

@@ -1,0 +1,103 @@
+"""From the parts of an integer model to an ONNX graph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+import onnx
+from onnx import helper
+
+from kerasopt.exporters.onnx.graph import OnnxGraph
+from kerasopt.exporters.onnx.operators import operator_of
+from kerasopt.exporters.onnx.splice import splice_part
+from kerasopt.exporters.onnx.tensors import CHANNELS_FIRST, Tensors
+from kerasopt.exporters.parts import Parts, key_of
+from kerasopt.graph import Edge, Graph, Node, functional_of
+
+
+class Writer:
+    """Writes the graph of a model as an ONNX model.
+
+    Attributes:
+        graph: The `OnnxGraph`.
+        tensors: The `Tensors` of the model.
+
+    Args:
+        model: A functional `keras.Model`.
+        opset: Integer, the version of the operators.
+    """
+
+    def __init__(self, model: keras.Model, opset: int):
+        self.graph = OnnxGraph(model.name, opset)
+        self.tensors = Tensors(self.graph)
+        self._functional: Any = functional_of(model)
+        self._nodes = Graph.of(model)
+
+    def write(self) -> onnx.ModelProto:
+        """Returns the model."""
+        by_tensor = {id(node.keras_node.outputs[0]): node for node in self._nodes if node.is_input}
+        inputs = []
+        for tensor in self._functional.inputs:
+            node = by_tensor[id(tensor)]
+            name = self.graph.unique(node.operation.name)
+            self.tensors.put((id(node), 0), name, None)
+            inputs.append(_value_info(name, tensor))
+        for part in Parts(self._nodes):
+            write = operator_of(part)
+            if write is None:
+                splice_part(part, self)
+            else:
+                write(part.nodes[0], self)
+        return self.graph.finish(inputs, list(map(self._output, self._nodes.outputs)))
+
+    def add(
+        self, node: Node, kind: str, inputs: list[str], first: bool = False, **how: Any
+    ) -> None:
+        """Adds the operator of an integer layer: with its clamp, and rounded to its output."""
+        self.round(node, self.graph.add(kind, inputs, self.name(node, "sums"), **how), first)
+
+    def round(self, node: Node, real: str, first: bool = False) -> None:
+        """Sets the output of an integer layer to real numbers, clamped and rounded."""
+        layer: Any = node.operation
+        affine = layer.output_affine
+        low, high = getattr(layer, "output_min", -128), getattr(layer, "output_max", 127)
+        if (low, high) != (-128, 127):
+            bounds = [
+                self.graph.constant(
+                    self.name(node, "bound"),
+                    np.float32(affine.scale) * np.float32(bound - affine.zero_point),
+                )
+                for bound in (low, high)
+            ]
+            real = self.graph.add("Clip", [real, *bounds], self.name(node, "clamped"))
+        self.put(node, lambda output: self.graph.quantize(real, affine, output), affine, first)
+
+    def put(self, node: Node, make: Callable[[str], str], affine: Any, first: bool = False) -> None:
+        """Sets the output of a call to what `make` returns for the name that it has."""
+        name = self.graph.unique(node.operation.name + (CHANNELS_FIRST if first else ""))
+        self.tensors.put((id(node), 0), make(name), affine, first)
+
+    def name(self, node: Node, part: str) -> str:
+        """Returns a name for something that belongs to a layer."""
+        return self.graph.unique(f"{node.operation.name}/{part}")
+
+    def keys(self, node: Node) -> list:
+        """Returns the keys of the tensors that a call reads."""
+        return [key_of(edge) for edge in node.inputs]
+
+    def _output(self, edge: Edge) -> onnx.ValueInfoProto:
+        tensor = edge.source.keras_node.outputs[edge.index]
+        name = self.tensors.name(key_of(edge))
+        # An input that is an output, and an output twice, need tensors of their own.
+        output = self.graph.add("Identity", [name], self.graph.unique(f"{name}:output"))
+        return _value_info(output, tensor)
+
+
+def _value_info(name: str, tensor: keras.KerasTensor) -> onnx.ValueInfoProto:
+    dtype = helper.np_dtype_to_tensor_dtype(np.dtype(tensor.dtype))
+    first, *rest = tensor.shape
+    sizes = [f"size_{axis}" if size is None else size for axis, size in enumerate(rest, 1)]
+    return helper.make_tensor_value_info(name, dtype, ["batch" if first is None else first, *sizes])
