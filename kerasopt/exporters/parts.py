@@ -85,13 +85,15 @@ class Parts:
 
     Args:
         graph: The `Graph` of the model.
+        alone: Says of a float call whether it is a part of its own.
 
     Attributes:
         affines: Dict of the key of a tensor to the `Affine` of its int8 values, or `None`.
     """
 
-    def __init__(self, graph: Graph):
+    def __init__(self, graph: Graph, alone: Callable[[Node], bool] = lambda node: False):
         self.graph = graph
+        self._alone = alone
         self.affines: dict[TensorKey, Affine | None] = {}
         self._levels: dict[int, int] = {}
         for node in graph:
@@ -105,9 +107,9 @@ class Parts:
         for level in range(max(self._levels.values(), default=0) + 1):
             here = [node for node in nodes if self._levels[id(node)] == level]
             for node in here:
-                if not self._is_float(node):
+                if self._kind(node) != "float":
                     yield Part((node,), self.affines[id(node), 0])
-            floats = tuple(node for node in here if self._is_float(node))
+            floats = tuple(node for node in here if self._kind(node) == "float")
             if floats:
                 yield Part(floats)
 
@@ -117,18 +119,18 @@ class Parts:
         found = [self.affines[key_of(edge)] for edge in node.inputs]
         return found[0] if found else None
 
-    def _is_float(self, node: Node) -> bool:
-        if isinstance(node.operation, IntegerLayer):
-            return False
-        return self.affines[id(node), 0] is None
+    def _kind(self, node: Node) -> str:
+        if isinstance(node.operation, IntegerLayer) or self.affines[id(node), 0] is not None:
+            return "integer"
+        return "alone" if self._alone(node) else "float"
 
     def _level(self, node: Node) -> int:
-        """Returns a number that grows wherever float calls read integers, or the other way."""
-        is_float = self._is_float(node)
+        """Returns a number that grows wherever float calls read others, or the other way."""
+        kind = self._kind(node)
         return max(
             (
                 self._levels[id(edge.source)]
-                + (not edge.source.is_input and self._is_float(edge.source) != is_float)
+                + (not edge.source.is_input and self._kind(edge.source) != kind)
                 for edge in node.inputs
             ),
             default=0,

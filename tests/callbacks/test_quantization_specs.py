@@ -110,11 +110,12 @@ def test_quantizers_and_observers_are_chosen():
     assert observers == {MinMax}
 
 
-def test_specs_that_need_no_ranges_say_so_when_converted():
+def test_specs_that_need_no_ranges_convert_to_weights_in_few_bits():
     model = make()
     fit(model, ko.callbacks.QuantizationAware("int8_weight_only"))
-    with pytest.raises(ValueError, match="ranges of its activations are unknown"):
-        ko.convert(model)
+    held = ko.convert(model, "int8_weight_only")
+    x = np.random.default_rng(0).normal(size=(4, *model.input_shape[1:])).astype("float32")
+    np.testing.assert_array_equal(held(x), model(x))
 
 
 def test_a_layer_that_is_quantized_in_another_way_raises_before_training():

@@ -30,7 +30,7 @@ def test_a_network_of_integer_groups_has_none():
         (layers.Dense(4, "log_softmax", name="own"), "own", "own activation has no integer form"),
         (layers.Dense(4, name="plain"), "plain", "no rule quantizes it"),
         (lambda x: keras.ops.cumsum(x, 1), "cumsum", "Cumsum has no integer form"),
-        (lambda x: layers.MultiHeadAttention(2, 2, name="heads")(x, x), "heads", "not recorded"),
+        (layers.Bidirectional(layers.GRU(2, return_sequences=True)), "bidirect", "not recorded"),
     ],
     ids=["layer", "own activation", "left out", "operation", "composite"],
 )

@@ -9,6 +9,7 @@ import numpy as np
 
 from kerasopt.exporters.litert.flatbuffer import FlatBuffer, Quantization
 from kerasopt.exporters.litert.operators import operator_of
+from kerasopt.exporters.litert.operators.held_weights import holds_int8
 from kerasopt.exporters.litert.splice import splice_part
 from kerasopt.exporters.parts import Part, Parts, TensorKey, key_of
 from kerasopt.graph import Edge, Graph, functional_of
@@ -26,15 +27,24 @@ class Writer:
     Args:
         model: A functional `keras.Model`.
         io_dtype: `"float32"` or `"int8"`: what inputs and outputs are.
+        dynamic_range: Whether float layers with int8 kernels round their inputs to int8 as they
+            come; else the kernels are multiplied out.
         batch_size: Integer, the only batch size of the file; `None`: any.
     """
 
-    def __init__(self, model: keras.Model, io_dtype: str, batch_size: int | None = None):
+    def __init__(
+        self,
+        model: keras.Model,
+        io_dtype: str,
+        dynamic_range: bool,
+        batch_size: int | None = None,
+    ):
+        self.dynamic_range = dynamic_range
         self._batch_size = batch_size
         self.buffer = FlatBuffer()
         self._model: Any = functional_of(model)
         self._graph = Graph.of(model)
-        self._parts = Parts(self._graph)
+        self._parts = Parts(self._graph, alone=holds_int8)
         self._indices: dict[TensorKey, int] = {}
         # Tensors that are no longer there: those of the model's float inputs and outputs.
         self._int8 = io_dtype == "int8"

@@ -91,14 +91,18 @@ class IntegerWeight(HeldWeight):
             matrix = keras.ops.convert_to_numpy(self._channels.split(spread.astype("float32")))
             variable.assign(matrix[0].astype(variable.dtype))
 
-    def call(self, inputs):
+    def codes(self):
+        """Returns the integers, an int32 tensor of the weight's shape."""
         ops = keras.ops
         shifts = np.arange(0, 8, self.bits, dtype="uint8")
         packed = ops.expand_dims(self.packed.value, -1)
         codes = ops.bitwise_and(ops.right_shift(packed, shifts), 2**self.bits - 1)
         codes = ops.cast(ops.reshape(codes, (-1,))[: self._size], "int32")
-        codes = ops.reshape(codes * self._step + self._offset, self.shape)
-        codes = self._channels.split(codes) - ops.cast(self.zero_point.value, "int32")
+        return ops.reshape(codes * self._step + self._offset, self.shape)
+
+    def call(self, inputs):
+        ops = keras.ops
+        codes = self._channels.split(self.codes()) - ops.cast(self.zero_point.value, "int32")
         return self._channels.merge(ops.cast(codes, "float32") * self.scale.value)
 
     @property

@@ -11,6 +11,7 @@ from kerasopt.exporters.litert.operators import (
     elementwise,
     floats,
     functions,
+    held_weights,
     lookup,
     moving,
     pooling,
@@ -69,6 +70,6 @@ def operator_of(part: Part) -> Write | None:
             )
         return _INTEGER_LAYERS[type(layer)]
     if part.affine is None:
-        return None
+        return held_weights.write if held_weights.holds_int8(part.nodes[0]) else None
     write = _MOVING.get(type(unwrap(part.nodes[0].operation)).__name__)
     return write if write is not moving.reshape or moving.is_plain(part.nodes[0]) else None

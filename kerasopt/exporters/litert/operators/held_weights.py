@@ -1,0 +1,109 @@
+"""Float layers that hold int8 kernels: a quarter of the bytes of float ones."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+from tensorflow.lite.python import schema_py_generated as schema
+
+from kerasopt.exporters.litert.flatbuffer import Quantization
+from kerasopt.graph import Node, activation_bounds
+from kerasopt.quantization.weights import IntegerWeight
+
+_ACTIVATIONS = {
+    (-np.inf, np.inf): schema.ActivationFunctionType.NONE,
+    (0.0, np.inf): schema.ActivationFunctionType.RELU,
+    (0.0, 6.0): schema.ActivationFunctionType.RELU6,
+}
+
+
+def holds_int8(node: Node) -> bool:
+    """Whether a call is of a layer whose kernel LiteRT can have as int8."""
+    layer = node.operation
+    held = _held(layer)
+    return (
+        getattr(layer, "_own_class", None) in _OPERATORS
+        and getattr(layer, "data_format", "channels_last") == "channels_last"
+        and getattr(layer, "groups", 1) == 1
+        and activation_bounds(layer) in _ACTIVATIONS
+        and held is not None
+        and held.group is None
+        and not keras.ops.convert_to_numpy(held.zero_point).any()
+        # A scale for each output channel, which all of these have last.
+        and held.scale.shape[0] == _channels(layer)
+    )
+
+
+def write(node: Any, writer: Any, inputs: list[int], output: int) -> None:
+    """Adds the operator of a layer that `holds_int8`."""
+    layer = node.operation
+    operator, options, version = _OPERATORS[layer._own_class](layer)
+    integers, scale, axis = _integers(layer)
+    kernel = writer.buffer.constant(
+        f"{layer.name}/kernel", integers, Quantization(scale, axis=axis)
+    )
+    if not writer.dynamic_range:
+        real = writer.buffer.tensor(f"{layer.name}/real", integers.shape, "float32")
+        writer.buffer.operator("DEQUANTIZE", [kernel], [real], schema.DequantizeOptionsT(), 2)
+        kernel = real
+    bias = layer.bias
+    bias = np.zeros(_channels(layer)) if bias is None else keras.ops.convert_to_numpy(bias)
+    bias = writer.constant(f"{layer.name}/bias", bias.astype("float32"))
+    bounds = activation_bounds(layer)
+    assert bounds is not None
+    options.fusedActivationFunction = _ACTIVATIONS[bounds]
+    writer.buffer.operator(operator, [*inputs, kernel, bias], [output], options, version)
+
+
+def _held(layer: Any) -> IntegerWeight | None:
+    links = getattr(layer, "parametrizations", {}).get("kernel", ())
+    return next((link for link in links if isinstance(link, IntegerWeight)), None)
+
+
+def _channels(layer: Any) -> int:
+    shape = layer.kernel.shape
+    is_depthwise = isinstance(layer, keras.layers.DepthwiseConv2D)
+    return shape[-1] * shape[-2] if is_depthwise else shape[-1]
+
+
+def _integers(layer: Any) -> tuple[np.ndarray, np.ndarray, int]:
+    """Returns a kernel as LiteRT has it, its scales, and the axis they belong to."""
+    held = _held(layer)
+    assert held is not None
+    codes, scale = keras.ops.convert_to_numpy(held.codes()), keras.ops.convert_to_numpy(held.scale)
+    if isinstance(layer, keras.layers.DepthwiseConv2D):
+        return codes.reshape(1, *codes.shape[:2], -1).astype("int8"), scale, 3
+    return np.moveaxis(codes, -1, 0).astype("int8"), scale, 0
+
+
+def _dense(layer: Any) -> tuple:
+    options = schema.FullyConnectedOptionsT()
+    options.keepNumDims = True
+    return "FULLY_CONNECTED", options, 9
+
+
+def _conv2d(layer: Any) -> tuple:
+    return "CONV_2D", _window(layer, schema.Conv2DOptionsT()), 5
+
+
+def _depthwise_conv2d(layer: Any) -> tuple:
+    options = _window(layer, schema.DepthwiseConv2DOptionsT())
+    options.depthMultiplier = layer.depth_multiplier
+    return "DEPTHWISE_CONV_2D", options, 6
+
+
+def _window(layer: Any, options: Any) -> Any:
+    same = layer.padding == "same"
+    options.padding = schema.Padding.SAME if same else schema.Padding.VALID
+    options.strideH, options.strideW = layer.strides
+    options.dilationHFactor, options.dilationWFactor = layer.dilation_rate
+    return options
+
+
+_OPERATORS = {
+    keras.layers.Dense: _dense,
+    keras.layers.Conv2D: _conv2d,
+    keras.layers.DepthwiseConv2D: _depthwise_conv2d,
+}
