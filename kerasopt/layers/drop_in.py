@@ -97,7 +97,13 @@ class DropIn:
                 quantizer = _recipe(self.weight_quantizer).weight(layer, name, enabled=False)
                 if quantizer is not None:
                     parametrize(self, path + name, quantizer)
-        for slot, declared in (("input", self.input_quantizer), ("output", self.output_quantizer)):
+        slots = [("input", self.input_quantizer), ("output", self.output_quantizer)]
+        # What is rounded on the way to the output is so as the output is.
+        if isinstance(self, (keras.layers.SeparableConv1D, keras.layers.SeparableConv2D)):
+            slots.append(("between", self.output_quantizer))
+        if graph.has_kernel(self) and graph.activation_bounds(self) is None:
+            slots.append(("pre_activation", self.output_quantizer))
+        for slot, declared in slots:
             quantizer = _recipe(declared).activation(enabled=False)
             if quantizer is not None:
                 parametrize(self, slot, quantizer)
