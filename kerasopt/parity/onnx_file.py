@@ -15,7 +15,7 @@ from kerasopt.parity.trace import Tensor, Trace
 def trace_onnx(path: str | os.PathLike, data: Any) -> Trace:
     """Returns the tensors that onnxruntime computes of `data`.
 
-    Shown are what QuantizeLinear writes, which becomes an output, and the outputs.
+    Shown are the int8 tensors, which become outputs, and the outputs.
     """
     import onnx
 
@@ -41,11 +41,18 @@ def trace_onnx(path: str | os.PathLike, data: Any) -> Trace:
 
 
 def _quantized(model: Any) -> dict[str, Affine | None]:
-    """Returns the names of the int8 activations, with what they stand for."""
+    """Returns the names of the int8 activations, with what they stand for.
+
+    That is said by annotations, and in files of others by QuantizeLinear alone.
+    """
     from onnx import numpy_helper
 
     constants = {each.name: each for each in model.graph.initializer}
-    found = {}
+    found: dict[str, Affine | None] = {}
+    for annotation in model.graph.quantization_annotation:
+        names = [each.value for each in annotation.quant_parameter_tensor_names]
+        scale, zero_point = (numpy_helper.to_array(constants[name]) for name in names)
+        found[annotation.tensor_name] = Affine(float(scale), int(zero_point))
     for node in model.graph.node:
         if node.op_type == "QuantizeLinear":
             scale, zero_point = (numpy_helper.to_array(constants[name]) for name in node.input[1:3])

@@ -28,6 +28,7 @@ class OnnxGraph:
         self._nodes: list[onnx.NodeProto] = []
         self._constants: dict[str, onnx.TensorProto] = {}
         self._names: set[str] = set()
+        self._annotations: list[onnx.TensorAnnotation] = []
         self._opsets: dict[str, int] = {"": opset}
 
     def unique(self, name: str) -> str:
@@ -58,6 +59,14 @@ class OnnxGraph:
         """Returns the real numbers of an int8 tensor."""
         return self.add("DequantizeLinear", [name, *self._parameters(affine)], output)
 
+    def annotate(self, name: str, affine: Affine) -> None:
+        """Writes down what an int8 tensor stands for; operators that move values do not say it."""
+        annotation = onnx.TensorAnnotation(tensor_name=name)
+        keys = "SCALE_TENSOR", "ZERO_POINT_TENSOR"
+        for key, value in zip(keys, self._parameters(affine), strict=True):
+            annotation.quant_parameter_tensor_names.add(key=key, value=value)
+        self._annotations.append(annotation)
+
     def weight(self, name: str, integers: np.ndarray, scale: np.ndarray, axis: int = 0) -> str:
         """Adds integers with a scale for each entry of an axis; returns their real numbers."""
         values = self.constant(f"{name}/integers", integers)
@@ -85,6 +94,7 @@ class OnnxGraph:
         graph = helper.make_graph(
             self._nodes, self._name, inputs, outputs, list(self._constants.values())
         )
+        graph.quantization_annotation.extend(self._annotations)
         opsets = [helper.make_opsetid(*item) for item in self._opsets.items()]
         return helper.make_model(
             graph, opset_imports=opsets, ir_version=_IR_VERSION, producer_name="kerasopt"

@@ -36,6 +36,7 @@ def splice_part(part: Part, writer: Any) -> None:
         return [tf.identity(value) for value in run(*values)]
 
     converted, _ = tf2onnx.convert.from_function(function, input_signature=specs, opset=_OPSET)
+    _require_known(converted, part)
     converted = onnx.version_converter.convert_version(converted, writer.graph.opset)
     prefix = writer.graph.unique(part.nodes[0].path + "/float") + "/"
     converted = onnx.compose.add_prefix(converted, prefix)
@@ -58,3 +59,15 @@ def splice_part(part: Part, writer: Any) -> None:
     graph.splice(converted, inputs, moved)
     for name, output in zip(moved, outputs, strict=True):
         graph.add("Cast", [name], output, to=TensorProto.INT8)
+
+
+def _require_known(converted: onnx.ModelProto, part: Part) -> None:
+    """Raises `ValueError` if there is something that tf2onnx left as it is in TensorFlow."""
+    kinds = {node.op_type: node.domain for node in converted.graph.node}
+    unknown = sorted(kind for kind, domain in kinds.items() if not onnx.defs.has(kind, domain))
+    if unknown:
+        names = [node.path for node in part.nodes]
+        raise ValueError(
+            f"ONNX has no form of {names[:5]}: tf2onnx does not know {unknown}. Replace them, or "
+            "export with format='tf_saved_model'."
+        )

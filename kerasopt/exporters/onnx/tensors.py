@@ -31,6 +31,8 @@ class Tensors:
         """Sets the name of a tensor, with its channels first or last."""
         self._names[key, first] = name
         self.affines[key] = affine
+        if affine is not None:
+            self._graph.annotate(name, affine)
 
     def is_first(self, key: TensorKey) -> bool:
         """Whether a tensor is there with its channels first."""

@@ -28,12 +28,21 @@ class Writer:
     Args:
         model: A functional `keras.Model`.
         opset: Integer, the version of the operators.
+
+    Raises:
+        ValueError: If the model has no recorded graph.
     """
 
     def __init__(self, model: keras.Model, opset: int):
         self.graph = OnnxGraph(model.name, opset)
         self.tensors = Tensors(self.graph)
         self._functional: Any = functional_of(model)
+        if self._functional is None:
+            raise ValueError(
+                "Only functional and Sequential models are exported to ONNX: what happens in the "
+                "`call` of a subclassed model is not recorded. "
+                f"Received: model={model.name} (of type {type(model).__name__})"
+            )
         self._nodes = Graph.of(model)
 
     def write(self) -> onnx.ModelProto:
@@ -51,29 +60,38 @@ class Writer:
                 splice_part(part, self)
             else:
                 write(part.nodes[0], self)
-        return self.graph.finish(inputs, list(map(self._output, self._nodes.outputs)))
+        outputs: list[onnx.ValueInfoProto] = []
+        for edge in self._nodes.outputs:
+            taken = {each.name for each in [*inputs, *outputs]}
+            outputs.append(self._output(edge, taken))
+        return self.graph.finish(inputs, outputs)
 
     def add(
         self, node: Node, kind: str, inputs: list[str], first: bool = False, **how: Any
     ) -> None:
-        """Adds the operator of an integer layer: with its clamp, and rounded to its output."""
+        """Adds the operator of an integer layer, rounded to its output and clamped."""
         self.round(node, self.graph.add(kind, inputs, self.name(node, "sums"), **how), first)
 
     def round(self, node: Node, real: str, first: bool = False) -> None:
-        """Sets the output of an integer layer to real numbers, clamped and rounded."""
+        """Sets the output of an integer layer to real numbers, rounded and clamped."""
+        affine = node.operation.output_affine  # type: ignore[attr-defined]
+        self.put(node, lambda output: self.rounded(node, real, output), affine, first)
+
+    def rounded(self, node: Node, real: str, output: str) -> str:
+        """Rounds real numbers to the scale of an integer layer, and clamps them to its range.
+
+        The ends of int8 are no clamp. Another one is on the integers: between its operator and
+        QuantizeLinear it would keep runtimes from fusing these.
+        """
         layer: Any = node.operation
-        affine = layer.output_affine
         low, high = getattr(layer, "output_min", -128), getattr(layer, "output_max", 127)
-        if (low, high) != (-128, 127):
-            bounds = [
-                self.graph.constant(
-                    self.name(node, "bound"),
-                    np.float32(affine.scale) * np.float32(bound - affine.zero_point),
-                )
-                for bound in (low, high)
-            ]
-            real = self.graph.add("Clip", [real, *bounds], self.name(node, "clamped"))
-        self.put(node, lambda output: self.graph.quantize(real, affine, output), affine, first)
+        if (low, high) == (-128, 127):
+            return self.graph.quantize(real, layer.output_affine, output)
+        integers = self.graph.quantize(real, layer.output_affine, self.name(node, "unclamped"))
+        bounds = [
+            self.graph.constant(self.name(node, "bound"), np.int8(bound)) for bound in (low, high)
+        ]
+        return self.graph.add("Clip", [integers, *bounds], output)
 
     def put(self, node: Node, make: Callable[[str], str], affine: Any, first: bool = False) -> None:
         """Sets the output of a call to what `make` returns for the name that it has."""
@@ -88,12 +106,12 @@ class Writer:
         """Returns the keys of the tensors that a call reads."""
         return [key_of(edge) for edge in node.inputs]
 
-    def _output(self, edge: Edge) -> onnx.ValueInfoProto:
-        tensor = edge.source.keras_node.outputs[edge.index]
+    def _output(self, edge: Edge, taken: set[str]) -> onnx.ValueInfoProto:
         name = self.tensors.name(key_of(edge))
-        # An input that is an output, and an output twice, need tensors of their own.
-        output = self.graph.add("Identity", [name], self.graph.unique(f"{name}:output"))
-        return _value_info(output, tensor)
+        if name in taken:
+            # An input that is an output, and an output twice, need tensors of their own.
+            name = self.graph.add("Identity", [name], self.graph.unique(name))
+        return _value_info(name, edge.source.keras_node.outputs[edge.index])
 
 
 def _value_info(name: str, tensor: keras.KerasTensor) -> onnx.ValueInfoProto:

@@ -28,7 +28,7 @@ _INTEGER_LAYERS: dict[type, Write] = {
     integer.QuantizedAdd: elementwise.add,
     integer.QuantizedAveragePooling2D: pooling.average,
     integer.QuantizedBatchMatMul: elementwise.batch_matmul,
-    integer.QuantizedBatchNormalization: normalizations.batch,
+    integer.QuantizedBatchNormalization: contractions.batch_normalization,
     integer.QuantizedConv2D: contractions.conv2d,
     integer.QuantizedConv2DTranspose: contractions.conv2d_transpose,
     integer.QuantizedDense: contractions.dense,
@@ -67,4 +67,4 @@ def operator_of(part: Part) -> Write | None:
     if part.affine is None:
         return None
     write = _MOVING.get(type(unwrap(part.nodes[0].operation)).__name__)
-    return write if write is not moving.reshape or moving.is_plain(part.nodes[0]) else None
+    return write if moving.is_plain(write, part.nodes[0]) else None

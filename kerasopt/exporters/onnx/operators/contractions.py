@@ -7,6 +7,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from kerasopt.exporters.onnx.operators.window import window_of
+
 
 def conv2d(node: Any, writer: Any) -> None:
     layer = node.operation
@@ -40,16 +42,58 @@ def conv2d_transpose(node: Any, writer: Any) -> None:
 
 
 def dense(node: Any, writer: Any) -> None:
-    layer = node.operation
+    kernel = _numpy(node.operation.kernel)
+    if len(node.keras_node.outputs[0].shape) == 2:
+        (key,) = writer.keys(node)
+        operands = [writer.tensors.real(key), *_constants(node, writer, kernel, axis=1)]
+        writer.add(node, "Gemm", operands)
+    else:
+        _on_rows(node, writer, "Gemm", kernel, axis=1)
+
+
+def batch_normalization(node: Any, writer: Any) -> None:
+    # A depthwise convolution of single pixels.
+    kernel = _numpy(node.operation.kernel).reshape(-1, 1, 1, 1)
+    if len(node.keras_node.outputs[0].shape) == 4:
+        operands = _operands(node, writer, kernel, axis=0)
+        writer.add(node, "Conv", operands, first=True, group=len(kernel))
+    else:
+        _on_rows(node, writer, "Conv", kernel, axis=0, group=len(kernel))
+
+
+def _on_rows(
+    node: Any, writer: Any, kind: str, kernel: np.ndarray, axis: int, **attributes: Any
+) -> None:
+    """Adds an operator on the last axis of a tensor, reshaped to what the operator takes.
+
+    Only of matrices and images the sum, its bias and its rounding are fused by runtimes.
+    """
+    layer, graph = node.operation, writer.graph
     (key,) = writer.keys(node)
-    shape = node.keras_node.outputs[0].shape
-    kernel, bias = _constants(node, writer, _numpy(layer.kernel), axis=1)
-    x = writer.tensors.real(key)
-    if len(shape) == 2:
-        writer.add(node, "Gemm", [x, kernel, bias])
-        return
-    product = writer.graph.add("MatMul", [x, kernel], writer.name(node, "product"))
-    writer.add(node, "Add", [product, bias])
+    x = writer.tensors.name(key)
+    channels = node.keras_node.input_tensors[0].shape[-1]
+    sizes = np.array([-1, channels] + [1, 1] * (kernel.ndim == 4))
+    shape = graph.constant(writer.name(node, "shape"), sizes)
+    rows = graph.add("Reshape", [x, shape], writer.name(node, "rows"))
+    rows = graph.dequantize(rows, layer.input_affine, writer.name(node, "real"))
+    operands = [rows, *_constants(node, writer, kernel, axis)]
+    rows = graph.add(kind, operands, writer.name(node, "sums"), **attributes)
+    rows = writer.rounded(node, rows, writer.name(node, "rounded"))
+    shape = _output_shape(node, writer, x)
+    writer.put(
+        node, lambda output: graph.add("Reshape", [rows, shape], output), layer.output_affine
+    )
+
+
+def _output_shape(node: Any, writer: Any, x: str) -> str:
+    """Returns the shape of a layer's output, which the input `x` has but for the last axis."""
+    graph, shape = writer.graph, node.keras_node.outputs[0].shape
+    if shape.count(None) <= 1:
+        sizes = [-1 if size is None else size for size in shape]
+        return graph.constant(writer.name(node, "output_shape"), np.array(sizes))
+    leading = graph.add("Shape", [x], writer.name(node, "leading"), end=-1)
+    last = graph.constant(writer.name(node, "last"), np.array(shape[-1:]))
+    return graph.add("Concat", [leading, last], writer.name(node, "output_shape"), axis=0)
 
 
 def _convolve(node: Any, writer: Any, kernel: np.ndarray, group: int) -> None:
@@ -60,11 +104,8 @@ def _convolve(node: Any, writer: Any, kernel: np.ndarray, group: int) -> None:
         _operands(node, writer, kernel, axis=0),
         first=True,
         group=group,
-        kernel_shape=layer.kernel_size,
-        strides=layer.strides,
         dilations=layer.dilation_rate,
-        # The odd pixel is padded at the end, as TensorFlow has it.
-        auto_pad="SAME_UPPER" if layer.padding == "same" else "VALID",
+        **window_of(node, layer, layer.kernel_size, layer.dilation_rate),
     )
 
 

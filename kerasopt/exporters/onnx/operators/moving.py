@@ -7,9 +7,11 @@ import numpy as np
 from kerasopt.graph import unwrap
 
 
-def is_plain(node: Any) -> bool:
-    """Whether the output's shape says all about a reshaping."""
-    return list(node.keras_node.outputs[0].shape).count(None) <= 1
+def is_plain(write: Any, node: Any) -> bool:
+    """Whether `write` writes all of an operation: no shape with two unknowns, no other padding."""
+    if write is reshape:
+        return list(node.keras_node.outputs[0].shape).count(None) <= 1
+    return write is not pad or unwrap(node.operation).mode == "constant"
 
 
 def reshape(node: Any, writer: Any) -> None:
