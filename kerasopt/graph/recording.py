@@ -36,7 +36,7 @@ def recorded(model: keras.Model) -> Iterator[Functional]:
     if known is not None:
         yield known
         return
-    counts = [(layer, len(layer._inbound_nodes)) for layer in _layers(model)]
+    counts = [(layer, len(layer._inbound_nodes)) for layer in model._flatten_layers()]
     try:
         yield _record(model)
     finally:
@@ -45,7 +45,7 @@ def recorded(model: keras.Model) -> Iterator[Functional]:
 
 
 def _record(model: keras.Model) -> Functional:
-    composites = [layer for layer in _layers(model) if _is_composite(layer)]
+    composites = [layer for _, layer in layers(model) if _is_composite(layer)]
     classes = [(layer, type(layer)) for layer in composites]
     try:
         inputs = _symbols(model)
@@ -64,10 +64,6 @@ def _record(model: keras.Model) -> Functional:
 
 
 _REFUSALS = (AttributeError, NotImplementedError, TypeError, ValueError, IndexError)
-
-
-def _layers(model: keras.Model) -> list[keras.Layer]:
-    return [layer for _, layer in layers(model)]
 
 
 def _is_composite(layer: keras.Layer) -> bool:

@@ -11,7 +11,7 @@ import onnx
 from onnx import helper
 
 from kerasopt.exporters.onnx.graph import OnnxGraph
-from kerasopt.exporters.onnx.operators import operator_of
+from kerasopt.exporters.onnx.operators import TABLE
 from kerasopt.exporters.onnx.splice import splice_part
 from kerasopt.exporters.onnx.tensors import CHANNELS_FIRST, Tensors
 from kerasopt.exporters.parts import Parts, key_of
@@ -55,7 +55,7 @@ class Writer:
             self.tensors.put((id(node), 0), name, None)
             inputs.append(_value_info(name, tensor))
         for part in Parts(self._nodes):
-            write = operator_of(part)
+            write = TABLE.of(part)
             if write is None:
                 splice_part(part, self)
             else:

@@ -7,11 +7,11 @@ from typing import Any
 import keras
 
 from kerasopt import ops
-from kerasopt.layers.integer.layer import IntegerLayer
+from kerasopt.layers.integer.layer import PairLayer
 
 
 @keras.saving.register_keras_serializable(package="kerasopt")
-class QuantizedBatchMatMul(IntegerLayer):
+class QuantizedBatchMatMul(PairLayer):
     """Multiplies the matrices of two int8 tensors, as attention does.
 
     Input: list of two int8 tensors, of shapes `(..., rows, depth)` and `(..., depth, columns)`.
@@ -23,17 +23,8 @@ class QuantizedBatchMatMul(IntegerLayer):
     """
 
     def call(self, inputs: Any) -> Any:
-        first, second = self.input_affines
-        return ops.quantized_batch_matmul(
-            inputs[0],
-            inputs[1],
-            scale0=first.scale,
-            scale1=second.scale,
-            zero_point0=first.zero_point,
-            zero_point1=second.zero_point,
-            output_scale=self.output_affine.scale,
-            output_zero_point=self.output_affine.zero_point,
-        )
+        first, second = inputs
+        return ops.quantized_batch_matmul(first, second, **self.quantization)
 
     def compute_output_shape(self, *input_shapes: Any) -> tuple[int | None, ...]:
         first, second = input_shapes

@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 import numpy as np
+from keras.src.ops.operation_utils import broadcast_shapes
 
 from kerasopt.layers.integer.affine import Affine
 from kerasopt.ops.validation import check_output_range
@@ -126,3 +127,33 @@ class ClampedLayer(IntegerLayer):
             "output_min": self.output_min,
             "output_max": self.output_max,
         }
+
+
+class PairLayer(ClampedLayer):
+    """Base of the integer layers that combine two int8 tensors, whose shapes broadcast.
+
+    Args:
+        **kwargs: `input_affine` (a pair of `Affine`, one for each input), `output_affine`, and the
+            arguments of `ClampedLayer`.
+    """
+
+    @property
+    def quantization(self) -> dict[str, Any]:
+        """Scales and zero points of both inputs and of the output, as the ops take them."""
+        first, second = self.input_affines
+        return {
+            "scale0": first.scale,
+            "scale1": second.scale,
+            "zero_point0": first.zero_point,
+            "zero_point1": second.zero_point,
+            "output_scale": self.output_affine.scale,
+            "output_zero_point": self.output_affine.zero_point,
+        }
+
+    @property
+    def clamp(self) -> dict[str, int]:
+        """The range of the output, as the ops take it."""
+        return {"output_min": self.output_min, "output_max": self.output_max}
+
+    def compute_output_shape(self, *input_shapes: Any) -> Any:
+        return broadcast_shapes(*input_shapes)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from kerasopt.exporters.litert.operators import (
     boundaries,
@@ -16,15 +15,13 @@ from kerasopt.exporters.litert.operators import (
     moving,
     pooling,
 )
+from kerasopt.exporters.operator_table import OperatorTable
 from kerasopt.exporters.parts import Part
-from kerasopt.graph import unwrap
 from kerasopt.layers import integer
 
 # write(node, writer, inputs, output) adds operators to the file of a `Writer`; inputs and output
 # are indices of tensors.
-Write = Callable[[Any, Any, list[int], int], None]
-
-_INTEGER_LAYERS: dict[type, Write] = {
+_INTEGER_LAYERS = {
     integer.Dequantize: boundaries.dequantize,
     integer.Quantize: boundaries.quantize,
     integer.QuantizedActivation: functions.activation,
@@ -43,33 +40,25 @@ _INTEGER_LAYERS: dict[type, Write] = {
     integer.QuantizedSoftmax: functions.softmax,
 }
 
-# What moves int8 values, by the name of the layer or operation; others are converted in float32.
-_MOVING: dict[str, Write] = {
-    "Concatenate": moving.concatenate,
-    "ExpandDims": moving.reshape,
-    "Flatten": moving.reshape,
-    "MaxPooling2D": pooling.max_pooling,
-    "Pad": moving.pad,
-    "Reshape": moving.reshape,
-    "Squeeze": moving.reshape,
-}
+_TABLE = OperatorTable(
+    "LiteRT",
+    _INTEGER_LAYERS,
+    {
+        "Concatenate": moving.concatenate,
+        "MaxPooling2D": pooling.max_pooling,
+        "Pad": moving.pad,
+    },
+    moving.reshape,
+)
 
 
-def operator_of(part: Part) -> Write | None:
+def operator_of(part: Part) -> Callable[..., None] | None:
     """Returns what writes a part, or `None` if TensorFlow's converter has to.
 
     Raises:
         ValueError: If it is an integer layer that LiteRT has no form of.
     """
-    layer = part.integer_layer
-    if layer is not None:
-        if type(layer) not in _INTEGER_LAYERS:
-            raise ValueError(
-                f"LiteRT has no form of '{layer.name}' ({type(layer).__name__}). Export with "
-                "format='tf_saved_model'."
-            )
-        return _INTEGER_LAYERS[type(layer)]
-    if part.affine is None:
-        return held_weights.write if held_weights.holds_int8(part.nodes[0]) else None
-    write = _MOVING.get(type(unwrap(part.nodes[0].operation)).__name__)
-    return write if write is not moving.reshape or moving.is_plain(part.nodes[0]) else None
+    held = part.integer_layer is None and part.affine is None
+    if held and held_weights.holds_int8(part.nodes[0]):
+        return held_weights.write
+    return _TABLE.of(part)

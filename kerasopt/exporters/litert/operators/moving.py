@@ -8,11 +8,6 @@ from tensorflow.lite.python import schema_py_generated as schema
 from kerasopt.graph import unwrap
 
 
-def is_plain(node: Any) -> bool:
-    """Whether the output's shape says all about a reshaping."""
-    return list(node.keras_node.outputs[0].shape).count(None) <= 1
-
-
 def reshape(node: Any, writer: Any, inputs: list[int], output: int) -> None:
     reshape_to(node, writer, inputs[0], output)
 

@@ -7,13 +7,6 @@ import numpy as np
 from kerasopt.graph import unwrap
 
 
-def is_plain(write: Any, node: Any) -> bool:
-    """Whether `write` writes all of an operation: no shape with two unknowns, no other padding."""
-    if write is reshape:
-        return list(node.keras_node.outputs[0].shape).count(None) <= 1
-    return write is not pad or unwrap(node.operation).mode == "constant"
-
-
 def reshape(node: Any, writer: Any) -> None:
     sizes = [-1 if size is None else size for size in node.keras_node.outputs[0].shape]
     shape = writer.graph.constant(writer.name(node, "shape"), np.array(sizes, "int64"))
