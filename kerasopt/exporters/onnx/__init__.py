@@ -23,9 +23,10 @@ def write(model: keras.Model, path: Path, opset: int = 21) -> None:
     """Writes an ONNX file, checks it, and runs it once where onnxruntime is installed.
 
     Every integer layer is a float operator between DequantizeLinear and QuantizeLinear, which
-    runtimes fuse into an integer one. See `kerasopt.export`. On x86 onnxruntime does so for all of
-    them if its session has the entry `"session.qdqisint8allowed"` of `"1"`; else it leaves
-    some convolutions in float32, which compute the same, slower.
+    runtimes fuse into an integer one. See `kerasopt.export`. On x86 onnxruntime fuses where one
+    operator alone reads an int8 tensor, and computes the others in float32. With the session's
+    entry `"session.qdqisint8allowed"` of `"1"` it fuses them all, but its kernels of int8 by int8
+    may be slower there than float32.
 
     Tensors have the names of the layers that compute them. An image with its channels first ends in
     `/channels_first`; where something reads it with its channels last, that has the layer's name.
