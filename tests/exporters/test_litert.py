@@ -177,3 +177,18 @@ def test_subclassed_float_models_are_exported_too(tmp_path):
     expected = run(model, x)
     ko.export(model, tmp_path / "model.tflite")
     np.testing.assert_allclose(LiteRT(tmp_path / "model.tflite")(x)[0], expected, atol=1e-6)
+
+
+def test_parts_that_only_pass_their_input_on(tmp_path):
+    inputs = keras.Input((12, 8))
+    x = layers.Rescaling(1.0)(inputs)  # the converter leaves nothing of it
+    x = layers.GRU(4)(layers.Conv1D(8, 3, activation="relu")(x))
+    model = keras.Model(inputs, [layers.Dense(2)(x), inputs])
+    x = np.random.default_rng(0).normal(size=(8, 12, 8)).astype("float32")
+    model = quantization_aware(randomize(model), x)
+    with pytest.warns(UserWarning, match="GRU"):
+        integers = ko.convert(model)
+    ko.export(integers, tmp_path / "model.tflite")
+    found = LiteRT(tmp_path / "model.tflite")(x[:1])
+    for left, right in zip(found, run(integers, x[:1]), strict=True):
+        np.testing.assert_allclose(left, right, atol=1e-6)

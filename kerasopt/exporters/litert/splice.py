@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 from tensorflow.lite.python import schema_py_generated as schema
-from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
+from kerasopt.exporters.frozen import freeze
 from kerasopt.exporters.litert.flatbuffer import FlatBuffer
 from kerasopt.exporters.parts import Part
 from kerasopt.layers.integer import Affine
@@ -80,35 +80,39 @@ def splice_function(
             if affine is not None and tensor.type == schema.TensorType.FLOAT32:
                 _retype(tensor, converted.buffers, affine)
             tensor.buffer = _adopted(buffer, converted.buffers[tensor.buffer])
-        for operator in subgraph.operators:
+        for operator in subgraph.operators or ():
             _relink(buffer, operator, converted.operatorCodes, first)
         if index:
             buffer.model.subgraphs.append(subgraph)
     main = converted.subgraphs[0]
     places = dict(zip(main.inputs, inputs, strict=True))
-    places |= dict(zip(main.outputs, outputs, strict=True))
+    computed = {int(index) for operator in main.operators or () for index in operator.outputs}
+    copies = []
+    for index, target in zip(main.outputs, outputs, strict=True):
+        # What is only passed on, or constant, has no operator that could write to the target.
+        if index in computed and index not in places:
+            places[index] = target
+        else:
+            copies.append((index, target))
     for index, tensor in enumerate(main.tensors):
         if index not in places:
             tensor.name = f"{names[0]}/{tensor.name.decode()}"
             buffer.subgraph.tensors.append(tensor)
             places[index] = len(buffer.subgraph.tensors) - 1
-    for operator in main.operators:
+    for operator in main.operators or ():
         for field in ("inputs", "outputs", "intermediates"):
             indices = getattr(operator, field)
             if indices is not None:
                 setattr(operator, field, [places.get(index, index) for index in indices])
         buffer.subgraph.operators.append(operator)
+    for index, target in copies:
+        buffer.copy(places[index], target)
 
 
 def _convert(
     run: Callable[..., Sequence[Any]], specs: list[tf.TensorSpec], names: list[str]
 ) -> bytes:
-    @tf.function(input_signature=specs)
-    def function(*values):
-        # An output that is an input, or another output, would have no tensor of its own.
-        return [tf.identity(value) for value in run(*values)]
-
-    frozen = convert_variables_to_constants_v2(function.get_concrete_function())
+    frozen, function = freeze(run, specs, lower_loops=True)
     converter = tf.lite.TFLiteConverter.from_concrete_functions([frozen], function)
     try:
         # The converter has something to say to standard output for every model.

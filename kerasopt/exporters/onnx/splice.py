@@ -8,6 +8,7 @@ import onnx
 import tensorflow as tf
 from onnx import TensorProto
 
+from kerasopt.exporters.frozen import freeze
 from kerasopt.exporters.parts import Part, key_of
 
 _OPSET = 18  # the newest that tf2onnx writes
@@ -29,13 +30,13 @@ def splice_part(part: Part, writer: Any) -> None:
     specs = [
         tf.TensorSpec(tensor.shape, "float32" if part.affine else tensor.dtype) for tensor in read
     ]
-    run = part.function()
-
-    @tf.function(input_signature=specs)
-    def function(*values):
-        return [tf.identity(value) for value in run(*values)]
-
-    converted, _ = tf2onnx.convert.from_function(function, input_signature=specs, opset=_OPSET)
+    frozen, _ = freeze(part.function(), specs, lower_loops=False)
+    converted, _ = tf2onnx.convert.from_graph_def(
+        frozen.graph.as_graph_def(add_shapes=True),
+        input_names=[each.name for each in frozen.inputs],
+        output_names=[each.name for each in frozen.outputs],
+        opset=_OPSET,
+    )
     _require_known(converted, part)
     converted = onnx.version_converter.convert_version(converted, writer.graph.opset)
     prefix = writer.graph.unique(part.nodes[0].path + "/float") + "/"
