@@ -283,10 +283,11 @@ def unknown_function():
     return keras.Model(inputs, layers.Lambda(lambda x: tf.linalg.cholesky(x), name="root")(inputs))
 
 
-def subclassed():
-    model = Subclassed()
-    model(rows(1, 3))
-    return model
+def test_subclassed_models_are_called_on_symbols(path):
+    model, x = Subclassed(), rows(4, 3)
+    expected = run(model, x)
+    ko.export(model, path, format="onnx")
+    np.testing.assert_allclose(OnnxRuntime(path)(x)[0], expected, atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -294,7 +295,6 @@ def subclassed():
     [
         (unknown_layer, r"ONNX has no form of 'unknown.*' \(Unknown\)"),
         (unknown_function, r"ONNX has no form of \['root'\]: tf2onnx does not know \['Cholesky'\]"),
-        (subclassed, "Only functional and Sequential models are exported to ONNX"),
     ],
 )
 def test_what_has_no_form_is_named(make, message, path):

@@ -15,6 +15,7 @@ except ImportError as error:
 
 from kerasopt.exporters.onnx.run import OnnxRuntime, has_runtime
 from kerasopt.exporters.onnx.writer import Writer
+from kerasopt.graph import recorded
 
 OPSETS = (21, 22, 23)
 
@@ -33,7 +34,8 @@ def write(model: keras.Model, path: Path, opset: int = 21) -> None:
     """
     if opset not in OPSETS:
         raise ValueError(f"`opset` must be one of {OPSETS}. Received: opset={opset!r}")
-    onnx.save(Writer(model, opset).write(), path)
+    with recorded(model) as functional:
+        onnx.save(Writer(functional, opset).write(), path)
     onnx.checker.check_model(path, full_check=True)
     if has_runtime():
         OnnxRuntime(path).run_once()

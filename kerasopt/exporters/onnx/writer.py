@@ -28,21 +28,12 @@ class Writer:
     Args:
         model: A functional `keras.Model`.
         opset: Integer, the version of the operators.
-
-    Raises:
-        ValueError: If the model has no recorded graph.
     """
 
     def __init__(self, model: keras.Model, opset: int):
         self.graph = OnnxGraph(model.name, opset)
         self.tensors = Tensors(self.graph)
         self._functional: Any = functional_of(model)
-        if self._functional is None:
-            raise ValueError(
-                "Only functional and Sequential models are exported to ONNX: what happens in the "
-                "`call` of a subclassed model is not recorded. "
-                f"Received: model={model.name} (of type {type(model).__name__})"
-            )
         self._nodes = Graph.of(model)
 
     def write(self) -> onnx.ModelProto:
