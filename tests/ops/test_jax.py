@@ -39,6 +39,16 @@ results = [
     ),
     ops.quantized_add(image[0], image[1], zero_point0=4, zero_point1=-5, **scales),
     ops.quantized_mean(image, input_scale=0.1, output_scale=0.05, **points),
+    ops.look_up(image, tensor(-128, 128, 256, "int8")),
+    ops.quantized_softmax(image, ops.exponentials(0.1)),
+    ops.quantized_multiply(image[0], image[1], zero_point0=4, zero_point1=-5, **scales),
+    ops.quantized_batch_matmul(
+        image[0], tensor(-128, 128, (9, 70, 5), "int8"), zero_point0=4, zero_point1=-5, **scales
+    ),
+    ops.quantized_average_pool(
+        image, pool_size=3, input_scale=0.1, output_scale=0.05, **points, **window
+    ),
+    ops.quantized_scale(image, tensor(-128, 128, 70, "int8"), *channels, **points),
     ops.quantize(x, scale, 3),
     ops.fake_quantize(x, scale),
     *ops.min_max(x),
@@ -68,7 +78,7 @@ def results(backend, path):
 def test_backends_agree(tmp_path):
     tensorflow = results("tensorflow", tmp_path / "tensorflow.npz")
     jax = results("jax", tmp_path / "jax.npz")
-    assert len(tensorflow.files) == 10
+    assert len(tensorflow.files) == 16
     *exact, gradient = tensorflow.files
     for name in exact:
         np.testing.assert_array_equal(jax[name], tensorflow[name], err_msg=name)

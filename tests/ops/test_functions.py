@@ -1,0 +1,201 @@
+"""Tables, softmax, products, averages and normalizations: every path gives the formula's bits."""
+
+import hypothesis
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+from ops.paths import assert_same_bits, integers
+
+from kerasopt import ops
+
+# Each example is compiled several times.
+few = hypothesis.settings(max_examples=4, deadline=None, derandomize=True)
+int8 = st.one_of(st.sampled_from([-128, 0, 127]), st.integers(-128, 127))
+scales = st.floats(1e-3, 1.0)
+seeds = st.integers(0, 2**32 - 1)
+
+
+def rounded(values, multiplier, zero_point):
+    """The requantization that all share, of int64 sums."""
+    assert np.abs(values).max(initial=0) < 2**31
+    q = np.rint(values.astype("float32") * multiplier) + zero_point
+    return np.clip(q, -128, 127)
+
+
+@few
+@hypothesis.given(seed=seeds, shape=st.lists(st.integers(0, 5), max_size=4).map(tuple))
+def test_look_up_takes_from_a_table(seed, shape):
+    rng = np.random.default_rng(seed)
+    x, table = integers(rng, shape), integers(rng, 256)
+    y = assert_same_bits(ops.look_up, x, table)
+    np.testing.assert_array_equal(y, table[x.astype(int) + 128])
+
+
+@few
+@hypothesis.given(seed=seeds, size=st.integers(1, 1500), scale=st.floats(1e-4, 2.0))
+def test_softmax(seed, size, scale):
+    x = integers(np.random.default_rng(seed), (3, size))
+    table = ops.exponentials(scale)
+    y = assert_same_bits(ops.quantized_softmax, x, table).astype("float64")
+    real = np.exp(scale * (x.astype("float64") - x.max(-1, keepdims=True)))
+    real /= real.sum(-1, keepdims=True)
+    # At an exact half of a step either integer is right.
+    assert np.abs(np.minimum(256 * real - 128, 127) - y).max() <= 0.501
+    assert y.max() <= 127 and y.min() >= -128
+
+
+@pytest.mark.parametrize("size", [1, 7, 5000])
+def test_softmax_of_equal_values_is_even(size):
+    x = np.full((2, size), -5, "int8")
+    y = np.asarray(ops.quantized_softmax(x, ops.exponentials(0.1)))
+    np.testing.assert_array_equal(y, np.minimum(np.rint(256 / size) - 128, 127))
+
+
+@few
+@hypothesis.given(seed=seeds, scale0=scales, scale1=scales, points=st.tuples(int8, int8, int8))
+def test_products_of_values(seed, scale0, scale1, points):
+    rng = np.random.default_rng(seed)
+    x0, x1 = integers(rng, (3, 4, 5)), integers(rng, (4, 1))
+    output_scale = 0.03
+    y = assert_same_bits(
+        lambda x0, x1: ops.quantized_multiply(
+            x0,
+            x1,
+            scale0=scale0,
+            scale1=scale1,
+            zero_point0=points[0],
+            zero_point1=points[1],
+            output_scale=output_scale,
+            output_zero_point=points[2],
+        ),
+        x0,
+        x1,
+    )
+    products = (x0.astype("int64") - points[0]) * (x1.astype("int64") - points[1])
+    multiplier = np.float32(np.float32(scale0) * np.float32(scale1) / np.float32(output_scale))
+    np.testing.assert_array_equal(y, rounded(products, multiplier, points[2]))
+
+
+@few
+@hypothesis.given(
+    seed=seeds, depth=st.integers(1, 700), points=st.tuples(int8, int8, int8), ends=st.booleans()
+)
+def test_products_of_matrices(seed, depth, points, ends):
+    rng = np.random.default_rng(seed)
+    x0, x1 = integers(rng, (2, 3, depth), ends), integers(rng, (2, depth, 4), ends)
+    y = assert_same_bits(
+        lambda x0, x1: ops.quantized_batch_matmul(
+            x0,
+            x1,
+            scale0=0.1,
+            scale1=0.02,
+            zero_point0=points[0],
+            zero_point1=points[1],
+            output_scale=0.5,
+            output_zero_point=points[2],
+        ),
+        x0,
+        x1,
+    )
+    sums = (x0.astype("int64") - points[0]) @ (x1.astype("int64") - points[1])
+    multiplier = np.float32(np.float32(0.1) * np.float32(0.02) / np.float32(0.5))
+    np.testing.assert_array_equal(y, rounded(sums, multiplier, points[2]))
+
+
+@few
+@hypothesis.given(
+    seed=seeds,
+    size=st.tuples(st.integers(3, 9), st.integers(3, 9)),
+    pool=st.tuples(st.integers(1, 3), st.integers(1, 3)),
+    strides=st.tuples(st.integers(1, 3), st.integers(1, 3)),
+    padding=st.sampled_from(["same", "valid"]),
+    points=st.tuples(int8, int8),
+)
+def test_averages_count_what_is_in_the_image(seed, size, pool, strides, padding, points):
+    x = integers(np.random.default_rng(seed), (2, *size, 3))
+    y = assert_same_bits(
+        lambda x: ops.quantized_average_pool(
+            x,
+            pool_size=pool,
+            strides=strides,
+            padding=padding,
+            input_scale=0.1,
+            input_zero_point=points[0],
+            output_scale=0.07,
+            output_zero_point=points[1],
+        ),
+        x,
+    )
+    ratio = np.float32(0.1) / np.float32(0.07)
+    for index in np.ndindex(*y.shape[1:3]):
+        begin = [
+            i * s - (max((n - 1) * s + p - length, 0) // 2 if padding == "same" else 0)
+            for i, s, n, p, length in zip(index, strides, y.shape[1:3], pool, size, strict=True)
+        ]
+        rows, columns = (
+            slice(max(b, 0), min(b + p, length))
+            for b, p, length in zip(begin, pool, size, strict=True)
+        )
+        window = x[:, rows, columns].astype("int64") - points[0]
+        multiplier = np.float32(ratio / np.float32(window.shape[1] * window.shape[2]))
+        expected = rounded(window.sum(axis=(1, 2)), multiplier, points[1])
+        np.testing.assert_array_equal(y[:, *index], expected)
+
+
+@few
+@hypothesis.given(seed=seeds, points=st.tuples(int8, int8), ends=st.booleans())
+def test_a_gain_and_an_offset_for_each_channel(seed, points, ends):
+    rng = np.random.default_rng(seed)
+    x, kernel = integers(rng, (4, 5, 6), ends), integers(rng, 6)
+    bias = rng.integers(-9999, 9999, 6).astype("int32")
+    multiplier = rng.uniform(1e-4, 1e-1, 6).astype("float32")
+    y = assert_same_bits(
+        lambda *tensors: ops.quantized_scale(
+            *tensors, input_zero_point=points[0], output_zero_point=points[1]
+        ),
+        *(x, kernel, bias, multiplier),
+    )
+    sums = (x.astype("int64") - points[0]) * kernel.astype("int64") + bias
+    np.testing.assert_array_equal(y, rounded(sums, multiplier, points[1]))
+
+
+@few
+@hypothesis.given(
+    seed=seeds,
+    size=st.one_of(st.integers(1, 40), st.sampled_from([768, 4096])),
+    spread=st.sampled_from([0, 1, 20, 128]),
+    zero_point=int8,
+)
+def test_layer_normalization(seed, size, spread, zero_point):
+    rng = np.random.default_rng(seed)
+    x = rng.integers(-spread, spread or 1, (5, size)).clip(-128, 127).astype("int8")
+    gamma, beta = rng.normal(size=(2, size))
+    input_scale, output_scale, epsilon = 0.05, 0.04, 1e-3
+    gain = (gamma / output_scale * 2.0**28 / size**0.5).astype("float32")
+    offset = np.rint(beta / output_scale * 2.0**16).astype("int32")
+    y = assert_same_bits(
+        lambda *tensors: ops.quantized_layer_normalization(
+            *tensors,
+            epsilon=float(np.float32(size * epsilon / input_scale**2)),
+            output_zero_point=zero_point,
+        ),
+        *(x, gain, offset),
+    )
+    real = x.astype("float64") * input_scale
+    real = (real - real.mean(-1, keepdims=True)) / np.sqrt(real.var(-1, keepdims=True) + epsilon)
+    expected = (real * gamma + beta) / output_scale + zero_point
+    assert np.abs(np.clip(expected, -128, 127) - y).max() < 0.51
+
+
+def test_bad_scales_and_windows_are_named():
+    x = np.zeros((1, 4, 4, 2), "int8")
+    points = {"zero_point0": 0, "zero_point1": 0, "output_zero_point": 0}
+    for op in (ops.quantized_multiply, ops.quantized_batch_matmul):
+        with pytest.raises(ValueError, match="`scale1` must be positive.*Received: scale1=-1"):
+            op(x, x, scale0=1.0, scale1=-1.0, output_scale=1.0, **points)
+    scales = {"input_scale": 1.0, "output_scale": 1.0}
+    points = {"input_zero_point": 0, "output_zero_point": 0}
+    with pytest.raises(ValueError, match="`pool_size`"):
+        ops.quantized_average_pool(x, pool_size=0, strides=1, **scales, **points)
+    with pytest.raises(ValueError, match="must fit"):
+        ops.quantized_average_pool(x, pool_size=5, strides=1, **scales, **points)
