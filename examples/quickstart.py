@@ -2,7 +2,8 @@
 
 A depthwise-separable CNN learns Fashion-MNIST three times over: as a wider teacher, by itself as
 the baseline, and, from the baseline's initial weights and for as many updates, in one `fit` that
-runs a curriculum, prunes 75 % of the weights, trains for int8 and imitates the teacher.
+runs a curriculum, prunes 75 % of the weights, trains for int8 and imitates the teacher. The result
+is exported to LiteRT, and compared with the file.
 
     python examples/quickstart.py            # 10,000 images that come with the examples
     python examples/quickstart.py --full     # all 60,000, where the Debian package is installed
@@ -128,11 +129,13 @@ def main() -> None:
     models = {"baseline": baseline, "pruned": student, "pruned int8": int8}
     for name, model in models.items():
         ko.save(model, folder / f"{name.replace(' ', '_')}.keras")
+    ko.export(int8, folder / "pruned_int8.tflite", format="litert", io_dtype="int8")
 
     ko.summary(int8)
     report = ko.benchmark(models, data=test_data)
     (folder / "report.json").write_text(json.dumps(dataclasses.asdict(report), indent=2))
     print(f"\n{report}\n")
+    print(ko.compare(int8, folder / "pruned_int8.tflite", test_data[0][:200]), end="\n\n")
     print(f"Models and report: {folder.resolve()}")
     print(f"Logs: tensorboard --logdir {(folder / 'logs').resolve()}")
     print(f"Done in {time.perf_counter() - start:.0f} seconds.")

@@ -43,4 +43,5 @@ def test_one_run_ends_with_table_models_and_logs(quickstart, monkeypatch, tmp_pa
         model = keras.models.load_model(tmp_path / f"{name.replace(' ', '_')}.keras")
         accuracy = (model.predict(x, batch_size=256, verbose=0).argmax(-1) == y).mean()
         assert accuracy == pytest.approx(figures["accuracy"], abs=1e-9)
+    assert "pruned_int8.tflite" in printed and "100.000% of values are equal" in printed
     assert list((tmp_path / "logs").rglob("events.out.tfevents.*"))
