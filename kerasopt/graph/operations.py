@@ -128,8 +128,10 @@ def is_transparent(operation: keras.Operation) -> bool:
 
 def is_layer_scale(operation: keras.Operation) -> bool:
     """Whether `operation` is the layer of ConvNeXt that multiplies each channel with a number."""
-    kind = type(operation)
-    return kind.__name__ == "LayerScale" and kind.__module__.startswith("keras.src.applications")
+    return any(
+        cls.__name__ == "LayerScale" and cls.__module__.startswith("keras.src.applications")
+        for cls in type(operation).__mro__
+    )
 
 
 def normalizes_channels(operation: keras.Operation, producer: keras.Layer) -> bool:

@@ -106,6 +106,13 @@ def _check(model: keras.Model, target: str) -> None:
             f"`kerasopt.finalize`. Received: model={model.name}"
         )
     _check_target(target, [link for _, link in found])
+    waiting = [path for path, link in found if not bool(link.enabled.value)]
+    if waiting:
+        raise ValueError(
+            "Some quantizers do not round yet: the training ended before their `begin`. Train the "
+            f"model to the end of its schedule. Received: model={model.name} with layers "
+            f"{sorted(set(waiting))}"
+        )
     empty = [
         path for path, link in found if isinstance(link, ActivationQuantizer) and not link.has_range
     ]

@@ -270,3 +270,10 @@ def test_learned_scales_are_saved_and_resumed(tmp_path):
 def test_a_negative_learned_rate_raises():
     with pytest.raises(ValueError, match="Received: learned_rate=-1"):
         ko.callbacks.QuantizationAware(learned_rate=-1)
+
+
+def test_what_does_not_round_yet_is_not_converted():
+    model = make()
+    fit(model, ko.callbacks.QuantizationAware("int8", begin=10**6, freeze=10**7))
+    with pytest.raises(ValueError, match="do not round yet.*'conv'"):
+        ko.convert(model)

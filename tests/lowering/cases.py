@@ -26,6 +26,13 @@ def normalized(x):
     return conv(3)(layers.ReLU()(layers.BatchNormalization()(x)))
 
 
+def scaled(x):
+    from keras.src.applications.convnext import LayerScale
+
+    x = layers.Dense(6)(x)
+    return layers.Add()([x, LayerScale(0.3, 6)(layers.Dense(6)(x))])
+
+
 def broadcast(x):
     x = conv(4)(x)
     return layers.Add()([x, layers.GlobalAveragePooling2D(keepdims=True)(x)])
@@ -99,6 +106,7 @@ CASES = {
         lambda x: layers.Dense(3)(layers.BatchNormalization()(layers.Dense(5, "relu")(x))),
         3,
     ),
+    "layer_scale": (SEQUENCE, scaled, 4),
     "layer_normalization": (
         SEQUENCE,
         lambda x: layers.Dense(3)(layers.LayerNormalization()(layers.Dense(32)(x))),
