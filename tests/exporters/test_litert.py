@@ -111,8 +111,18 @@ def test_a_clamp_that_litert_does_not_know(tmp_path):
     np.testing.assert_array_equal(LiteRT(tmp_path / "model.tflite")(x)[0], run(integers, x))
 
 
-def test_what_cannot_be_int8_says_why(mobile, tmp_path):
+def test_a_padded_input_is_int8_too(mobile, tmp_path):
     _, integers = mobile
+    ko.export(integers, tmp_path / "model.tflite", io_dtype="int8")
+    (entry,) = LiteRT(tmp_path / "model.tflite").inputs
+    assert entry["dtype"] == np.int8
+
+
+def test_what_cannot_be_int8_says_why(tmp_path):
+    inputs = keras.Input((8,))
+    model = keras.Model(inputs, layers.Dense(3)(layers.Rescaling(1 / 255)(inputs)))
+    x = np.random.default_rng(0).normal(size=(32, 8)).astype("float32")
+    integers = ko.convert(quantization_aware(model, x))
     with pytest.raises(ValueError, match="Input '.*' cannot be int8"):
         ko.export(integers, tmp_path / "model.tflite", io_dtype="int8")
     _, integers = dense("softmax")

@@ -46,7 +46,6 @@ class Writer:
         self._graph = Graph.of(model)
         self._parts = Parts(self._graph, alone=holds_int8)
         self._indices: dict[TensorKey, int] = {}
-        # Tensors that are no longer there: those of the model's float inputs and outputs.
         self._int8 = io_dtype == "int8"
 
     def write(self) -> bytes:

@@ -11,7 +11,7 @@ from kerasopt.layers.integer import Affine
 from kerasopt.lowering.builder import Builder
 from kerasopt.lowering.patterns.images import pad
 from kerasopt.lowering.patterns.moving import move_integers
-from kerasopt.lowering.quantizers import affine_of
+from kerasopt.lowering.quantizers import affine_of, output_affine
 from kerasopt.lowering.values import StaysFloat, Value
 
 _PADDINGS = (
@@ -38,7 +38,12 @@ def lower(group: Group, builder: Builder) -> None:
     node = group.anchor
     (value,) = builder.inputs(node)
     if value.affine is None:
-        raise StaysFloat("its input is float32")
+        # What is rounded after moving may as well be rounded before: padding of an input.
+        affine = output_affine(group)
+        if affine is None:
+            raise StaysFloat("its input is float32")
+        value = builder.as_integers(value, affine)
+    assert value.affine is not None
     if affine_of(node.operation, "output") is not None:
         raise StaysFloat("it has a quantizer, though it keeps the scale of its input")
     operation = unwrap(node.operation)
