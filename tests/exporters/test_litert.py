@@ -118,6 +118,17 @@ def test_a_padded_input_is_int8_too(mobile, tmp_path):
     assert entry["dtype"] == np.int8
 
 
+def test_a_softmax_at_the_end_is_of_integers_if_the_output_is(tmp_path):
+    x, integers = dense("softmax")
+    nodes = [len(layer._outbound_nodes) for layer in integers.layers]
+    ko.export(integers, tmp_path / "model.tflite", io_dtype="int8")
+    assert nodes == [len(layer._outbound_nodes) for layer in integers.layers]
+    (end,) = LiteRT(tmp_path / "model.tflite").outputs
+    assert end["quantization"] == (1 / 256, -128)
+    report = ko.compare(integers, tmp_path / "model.tflite", x)
+    assert report.tensors[-1].largest < 1 / 256
+
+
 def test_what_cannot_be_int8_says_why(tmp_path):
     inputs = keras.Input((8,))
     model = keras.Model(inputs, layers.Dense(3)(layers.Rescaling(1 / 255)(inputs)))
@@ -125,7 +136,7 @@ def test_what_cannot_be_int8_says_why(tmp_path):
     integers = ko.convert(quantization_aware(model, x))
     with pytest.raises(ValueError, match="Input '.*' cannot be int8"):
         ko.export(integers, tmp_path / "model.tflite", io_dtype="int8")
-    _, integers = dense("softmax")
+    _, integers = dense("log_softmax")
     with pytest.raises(ValueError, match="Output '.*' cannot be int8: 'Activation' computes"):
         ko.export(integers, tmp_path / "model.tflite", io_dtype="int8")
     with pytest.raises(ValueError, match="`io_dtype` must be .*Received: io_dtype='int4'"):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import keras
 
+from kerasopt.exporters.litert.integer_outputs import integer_outputs
 from kerasopt.exporters.litert.run import LiteRT
 from kerasopt.exporters.litert.splice import UnknownBatchSize
 from kerasopt.exporters.litert.writer import Writer
@@ -21,7 +23,10 @@ def write(
     """
     if io_dtype not in ("float32", "int8"):
         raise ValueError(f"`io_dtype` must be 'float32' or 'int8'. Received: io_dtype={io_dtype!r}")
-    with recorded(model) as functional:
+    with contextlib.ExitStack() as stack:
+        functional = stack.enter_context(recorded(model))
+        if io_dtype == "int8":
+            functional = stack.enter_context(integer_outputs(functional))
         try:
             content = Writer(functional, io_dtype, dynamic_range).write()
         except UnknownBatchSize:

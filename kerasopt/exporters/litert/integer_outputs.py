@@ -1,0 +1,53 @@
+"""A softmax at the end of a model, on integers where its output is to be int8."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+
+from kerasopt.graph import Edge, Graph, is_softmax
+from kerasopt.layers.integer import Dequantize, QuantizedSoftmax
+
+
+@contextlib.contextmanager
+def integer_outputs(functional: Any) -> Iterator[keras.Model]:
+    """Yields a model that computes a softmax at its end on integers, if it reads integers.
+
+    Args:
+        functional: The functional model. Its layers remember nothing of it afterwards.
+    """
+    edges = Graph.of(functional).outputs
+    producers = [_codes(edge)._keras_history.operation for edge in edges if _reads_integers(edge)]
+    outputs = [_on_integers(edge) if _reads_integers(edge) else _tensor(edge) for edge in edges]
+    try:
+        structure = keras.tree.pack_sequence_as(functional._outputs_struct, outputs)
+        yield keras.Model(functional._inputs_struct, structure, name=functional.name)
+    finally:
+        for producer in producers:
+            producer._outbound_nodes.pop()
+
+
+def _reads_integers(edge: Edge) -> bool:
+    node = edge.source
+    if not is_softmax(node.operation) or len(node.inputs) != 1:
+        return False
+    return isinstance(node.inputs[0].source.operation, Dequantize)
+
+
+def _on_integers(edge: Edge) -> keras.KerasTensor:
+    name = edge.source.operation.name
+    affine = edge.source.inputs[0].source.operation.input_affine
+    softmax = QuantizedSoftmax(input_affine=affine, name=f"{name}_int8")
+    return Dequantize(input_affine=softmax.output_affine, name=name)(softmax(_codes(edge)))
+
+
+def _codes(edge: Edge) -> keras.KerasTensor:
+    """Returns the int8 tensor that the softmax of an output reads in float32."""
+    return edge.source.inputs[0].source.keras_node.input_tensors[0]
+
+
+def _tensor(edge: Edge) -> keras.KerasTensor:
+    return edge.source.keras_node.outputs[edge.index]
