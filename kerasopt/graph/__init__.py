@@ -1,5 +1,6 @@
 """The model as layers, operations and edges, seen through nested models."""
 
+from kerasopt.graph.cloning import clone
 from kerasopt.graph.elementwise import (
     is_elementwise,
     is_elementwise_function,
@@ -48,6 +49,7 @@ __all__ = [
     "Selection",
     "activation_bounds",
     "clamp_bounds",
+    "clone",
     "functional_of",
     "has_kernel",
     "is_concatenation",

@@ -10,7 +10,7 @@ from typing import Any
 import keras
 
 from kerasopt.finalization import finalize
-from kerasopt.graph import Edge, Graph, Node, unwrap
+from kerasopt.graph import Edge, Graph, Node, clone, unwrap
 from kerasopt.layers.integer import Affine, Dequantize, Quantize
 from kerasopt.lowering.held_weights import hold_weights
 from kerasopt.lowering.quantizers import affine_of
@@ -128,8 +128,7 @@ class Builder:
     @functools.cached_property
     def _plain_operations(self) -> dict[str, keras.Operation]:
         """The operations of a finalized copy of the source, by path."""
-        plain = keras.models.clone_model(self._source)
-        plain.set_weights(self._source.get_weights())
+        plain = clone(self._source)
         finalize(plain, verbose=False)
         return {node.path: node.operation for node in Graph.of(plain)}
 

@@ -10,7 +10,6 @@ import keras
 import numpy as np
 import pytest
 from keras import layers
-from keras.src.saving.serialization_lib import SafeModeScope
 from lowering.trained import images, quantization_aware, randomize
 
 import kerasopt as ko
@@ -177,8 +176,7 @@ def test_lambda_layers_between_integers_stay_refused(tmp_path):
     x = layers.Lambda(lambda x: x * 2.0, name="lambda")(layers.Dense(4, name="before")(inputs))
     model = keras.Model(inputs, layers.Dense(2, name="after")(x))
     x = np.random.default_rng(0).normal(size=(8, 4)).astype("float32")
-    # Keras clones no `Lambda` in safe mode either.
-    with SafeModeScope(False), pytest.warns(UserWarning, match="lambda"):
+    with pytest.warns(UserWarning, match="lambda"):
         integers = ko.convert(quantization_aware(randomize(model), x))
     ko.save(integers, tmp_path / "model.keras")
     with pytest.raises(ValueError, match="Requested the deserialization of a `Lambda` layer"):

@@ -130,6 +130,4 @@ def _copy(model):
     """Returns a model like `model`, with weights of its own."""
     if graph.functional_of(model) is None:
         return copy.deepcopy(model)  # what it is made of, only its own code knows
-    copied = keras.models.clone_model(model)
-    copied.set_weights(model.get_weights())
-    return copied
+    return graph.clone(model)
