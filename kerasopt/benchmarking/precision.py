@@ -9,7 +9,7 @@ import keras
 
 from kerasopt.benchmarking.weights import bits_of
 from kerasopt.graph import Graph, Group, Groups, is_concatenation, layers
-from kerasopt.layers.integer import IntegerLayer
+from kerasopt.layers.integer import DynamicDense, IntegerLayer
 from kerasopt.quantization import Quantizer
 
 
@@ -32,7 +32,8 @@ def input_bits(model: keras.Model) -> dict[int, int]:
 
 
 def _own_bits(layer: keras.Layer) -> int:
-    if isinstance(layer, IntegerLayer) and layer.input_affine is not None:
+    rounds = isinstance(layer, IntegerLayer) and layer.input_affine is not None
+    if rounds or isinstance(layer, DynamicDense):
         return 8
     bits = _bits_of(getattr(layer, "parametrizations", {}).get("input", ()))
     return bits_of(layer.compute_dtype or "float32") if bits is None else bits

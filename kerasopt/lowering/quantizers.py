@@ -5,11 +5,16 @@ from __future__ import annotations
 import keras
 import numpy as np
 
-from kerasopt.graph import Group, is_concatenation, is_transparent
+from kerasopt.graph import Group, Node, is_concatenation, is_transparent
 from kerasopt.layers.integer import Affine
 from kerasopt.lowering.values import StaysFloat
 from kerasopt.parametrization import read_until
-from kerasopt.quantization import ActivationQuantizer, Format, WeightQuantizer
+from kerasopt.quantization import (
+    ActivationQuantizer,
+    DynamicQuantizer,
+    Format,
+    WeightQuantizer,
+)
 
 
 def activation_quantizer(operation: keras.Operation, slot: str) -> ActivationQuantizer | None:
@@ -51,6 +56,29 @@ def output_affine(group: Group) -> Affine | None:
         elif not is_transparent(node.operation) or len(node.inputs) > 1:
             return None
     return affine
+
+
+def reads_rounded_rows(node: Node) -> bool:
+    """Whether the input of a call is rounded to int8 row by row, as it comes."""
+    if _rounds_rows(node.operation, "input"):
+        return True
+    while len(node.inputs) == 1:
+        node = node.inputs[0].source
+        if _rounds_rows(node.operation, "output"):
+            return True
+        if not is_transparent(node.operation):
+            return False
+    return False
+
+
+def _rounds_rows(operation: keras.Operation, slot: str) -> bool:
+    links = getattr(operation, "parametrizations", {}).get(slot, [])
+    return any(
+        isinstance(link, DynamicQuantizer)
+        and link.per == "row"
+        and link.format == Format(8, symmetric=True)
+        for link in links
+    )
 
 
 def integer_kernel(layer: keras.Layer, slot: str) -> tuple[np.ndarray, np.ndarray]:

@@ -21,6 +21,7 @@ from kerasopt.ops.contractions import (
 from kerasopt.ops.elementwise import quantized_add, quantized_multiply
 from kerasopt.ops.pooling import quantized_average_pool, quantized_mean
 from kerasopt.ops.reference import (
+    dynamic_matmul,
     exponentials,
     look_up,
     quantized_layer_normalization,
@@ -30,6 +31,7 @@ from kerasopt.ops.reference import (
 
 __all__ = [
     "dequantize",
+    "dynamic_matmul",
     "exponentials",
     "fake_quantize",
     "learned_scale_gradients",

@@ -9,6 +9,7 @@ from kerasopt.layers.integer.boundaries import Dequantize, Quantize
 from kerasopt.layers.integer.conv2d_transpose import QuantizedConv2DTranspose
 from kerasopt.layers.integer.convolutions import QuantizedConv2D, QuantizedDepthwiseConv2D
 from kerasopt.layers.integer.dense import QuantizedDense
+from kerasopt.layers.integer.dynamic_dense import DynamicDense
 from kerasopt.layers.integer.embedding import QuantizedEmbedding
 from kerasopt.layers.integer.global_average_pooling import QuantizedGlobalAveragePooling2D
 from kerasopt.layers.integer.layer import IntegerLayer
@@ -22,6 +23,7 @@ from kerasopt.layers.integer.softmax import QuantizedSoftmax
 __all__ = [
     "Affine",
     "Dequantize",
+    "DynamicDense",
     "IntegerLayer",
     "Quantize",
     "QuantizedActivation",

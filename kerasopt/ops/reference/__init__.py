@@ -11,13 +11,18 @@ from kerasopt.ops.reference.affine import (
 from kerasopt.ops.reference.convolution import quantized_conv2d, quantized_depthwise_conv2d
 from kerasopt.ops.reference.elementwise import quantized_add, quantized_multiply
 from kerasopt.ops.reference.functions import exponentials, look_up, quantized_softmax
-from kerasopt.ops.reference.matmul import quantized_batch_matmul, quantized_matmul
+from kerasopt.ops.reference.matmul import (
+    dynamic_matmul,
+    quantized_batch_matmul,
+    quantized_matmul,
+)
 from kerasopt.ops.reference.normalization import quantized_layer_normalization, quantized_scale
 from kerasopt.ops.reference.pooling import quantized_average_pool, quantized_mean
 
 __all__ = [
     "INTEGER_RANGES",
     "dequantize",
+    "dynamic_matmul",
     "exponentials",
     "fake_quantize",
     "learned_scale_gradients",

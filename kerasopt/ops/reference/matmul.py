@@ -2,12 +2,17 @@
 
 from typing import Any
 
+import numpy as np
 from keras import backend, ops
 
 # A sum of 512 products of |x - zero_point| <= 255 and |kernel| <= 128 stays below 2^24, so
 # float32 holds every partial sum exactly, in any order; the operands themselves have at most
 # 8 significant bits, so bfloat16 and TF32 multipliers are exact too.
 EXACT_DEPTH = 512
+# The scale of symmetric int8 values whose largest magnitude is 1.
+_STEP = float(np.float32(1 / 127))
+# Offsets up to here leave room for the products of 66,000 inputs.
+_LARGEST_OFFSET = 2.0**30
 
 
 def integer_matmul(x: Any, kernel: Any) -> Any:
@@ -94,3 +99,30 @@ def _batched(x0: Any, x1: Any) -> Any:
         end = min(begin + EXACT_DEPTH // 2, depth)
         total += ops.cast(ops.matmul(x0[..., begin:end], x1[..., begin:end, :]), "int32")
     return total
+
+
+def dynamic_matmul(x: Any, kernel: Any, kernel_scale: Any, bias: Any) -> Any:
+    """Multiplies float32 rows, rounded to int8 as they come, with an int8 matrix.
+
+    Each row has the scale `s = max(abs(x)) / 127`. Computes `float32(acc + b) * M` with the sums
+    of products `acc = sum(round_half_even(x / s) * kernel)` and `b = round_half_even(bias / M)` in
+    int32, and `M = float32(s * kernel_scale)`. NaN counts as 0.
+
+    Args:
+        x: float32 tensor of shape `(..., inputs)`.
+        kernel: int8 tensor of shape `(inputs, units)`, symmetric (zero point 0).
+        kernel_scale: float32 tensor of shape `(units,)`, positive and finite.
+        bias: float32 tensor of shape `(units,)`.
+
+    Returns:
+        float32 tensor of shape `(..., units)`.
+    """
+    check("kernel", kernel, "int8", 2)
+    x = ops.where(ops.isnan(x), 0.0, x)
+    scale = ops.max(ops.abs(x), axis=-1, keepdims=True) * _STEP
+    scale = ops.where(scale > 0.0, scale, 1.0)
+    q = ops.clip(ops.round(x / scale), -127.0, 127.0)
+    multiplier = scale * kernel_scale
+    offset = ops.clip(ops.round(bias / multiplier), -_LARGEST_OFFSET, _LARGEST_OFFSET)
+    total = integer_matmul(q, kernel) + ops.cast(offset, "int32")
+    return ops.cast(total, "float32") * multiplier

@@ -23,6 +23,7 @@ from kerasopt.layers import integer
 # are indices of tensors.
 _INTEGER_LAYERS = {
     integer.Dequantize: boundaries.dequantize,
+    integer.DynamicDense: contractions.dynamic_dense,
     integer.Quantize: boundaries.quantize,
     integer.QuantizedActivation: functions.activation,
     integer.QuantizedAdd: elementwise.add,

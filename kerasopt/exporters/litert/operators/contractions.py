@@ -110,6 +110,19 @@ def dense(node: Any, writer: Any, inputs: list[int], output: int) -> None:
         writer.buffer.operator("FULLY_CONNECTED", operands, [target], options, version=5)
 
 
+def dynamic_dense(node: Any, writer: Any, inputs: list[int], output: int) -> None:
+    layer = node.operation
+    scale = _numpy(layer.kernel_scale)
+    kernel = writer.buffer.constant(
+        f"{layer.name}/kernel", _numpy(layer.kernel).T, Quantization(scale, axis=0)
+    )
+    bias = writer.constant(f"{layer.name}/bias", _numpy(layer.bias))
+    options = schema.FullyConnectedOptionsT()
+    options.keepNumDims = True
+    operands = [*inputs, kernel, bias]
+    writer.buffer.operator("FULLY_CONNECTED", operands, [output], options, version=9)
+
+
 def _constants(layer: Any, writer: Any, kernel: np.ndarray, axis: int) -> tuple[int, int]:
     scale = _numpy(layer.kernel_scale)
     name = layer.name

@@ -17,6 +17,7 @@ from kerasopt.layers import integer
 # write(node, writer) adds operators to the graph of a `Writer`.
 _INTEGER_LAYERS = {
     integer.Dequantize: boundaries.dequantize,
+    integer.DynamicDense: contractions.dynamic_dense,
     integer.Quantize: boundaries.quantize,
     integer.QuantizedActivation: functions.activation,
     integer.QuantizedAdd: elementwise.add,

@@ -1,0 +1,42 @@
+"""Dense on rows that are rounded as they come, with batch normalization and ReLU."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from kerasopt.graph import Group, is_linear, own_activation
+from kerasopt.layers.integer import DynamicDense
+from kerasopt.lowering.builder import Builder
+from kerasopt.lowering.folding import channel_affine
+from kerasopt.lowering.patterns.contraction import columns_of
+from kerasopt.lowering.quantizers import reads_rounded_rows
+from kerasopt.lowering.values import Value
+
+
+def matches(group: Group) -> bool:
+    is_dense = isinstance(group.anchor.operation, keras.layers.Dense)
+    return is_dense and reads_rounded_rows(group.anchor)
+
+
+def lower(group: Group, builder: Builder) -> None:
+    layer: Any = group.anchor.operation
+    (value,) = builder.inputs(group.anchor)
+    kernel, scale = columns_of(layer, "kernel", lambda kernel: kernel)
+    normalization = group.batch_normalization
+    gain, offset = channel_affine(
+        layer, normalization and normalization.operation, kernel.shape[-1]
+    )
+    made = builder.layer(group.anchor, "dynamic", lambda name: DynamicDense(layer.units, name=name))
+    tensor = made(builder.as_float(value).tensor)
+    made.set_floats(kernel, scale, gain, offset)
+    function = None if is_linear(layer) else own_activation(layer)
+    if group.activation is not None:
+        function = builder.plain_operation(group.activation)
+    if function is not None:
+        activation = keras.layers.Activation(
+            function, dtype="float32", name=builder.name(group.anchor, "_activation")
+        )
+        tensor = activation(tensor)
+    builder.put(group.output, Value(tensor))
