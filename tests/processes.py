@@ -13,7 +13,8 @@ def run(*arguments, **environment) -> str:
 
     Scripts find the packages beside this file, and kerasopt where this process has it.
     """
-    paths = os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")])
+    # An empty entry would be the working directory: the source tree, without its library.
+    paths = os.pathsep.join(filter(None, [str(TESTS), os.environ.get("PYTHONPATH")]))
     process = subprocess.run(
         [sys.executable, *map(str, arguments)],
         cwd=TESTS.parent,

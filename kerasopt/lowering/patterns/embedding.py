@@ -11,7 +11,6 @@ from kerasopt.layers.integer import QuantizedEmbedding
 from kerasopt.layers.integer.activation import quantized
 from kerasopt.lowering.builder import Builder
 from kerasopt.lowering.patterns.contraction import output_of
-from kerasopt.lowering.quantizers import integer_kernel
 from kerasopt.lowering.values import StaysFloat, Value
 
 
@@ -24,7 +23,6 @@ def lower(group: Group, builder: Builder) -> None:
     if layer.mask_zero:
         raise StaysFloat("with mask_zero=True it has no integer form")
     output = output_of(group).affine
-    integers, scale = integer_kernel(layer, "embeddings")
     made = builder.layer(
         group.anchor,
         output,
@@ -34,6 +32,7 @@ def lower(group: Group, builder: Builder) -> None:
     )
     (value,) = builder.inputs(group.anchor)
     tensor = made(value.tensor)
-    rows = integers.astype("float32") * scale.astype("float32")
+    # As its quantizer rounds them, if it has one, and then for what reads them.
+    rows = keras.ops.convert_to_numpy(layer.embeddings)
     made.embeddings.assign(quantized(rows, output))
     builder.put(group.output, Value(tensor, output))
