@@ -141,9 +141,14 @@ class FlatBuffer:
         signature.inputs = [_named(*item) for item in inputs.items()]
         signature.outputs = [_named(*item) for item in outputs.items()]
         self.model.signatureDefs = [signature]
-        builder = flatbuffers.Builder(1 << 20)
-        builder.Finish(self.model.Pack(builder), file_identifier=_FILE_IDENTIFIER)
-        return bytes(builder.Output())
+        return pack(self.model)
+
+
+def pack(model: Any) -> bytes:
+    """Returns the bytes of a file, from the schema's object of it."""
+    builder = flatbuffers.Builder(1 << 20)
+    builder.Finish(model.Pack(builder), file_identifier=_FILE_IDENTIFIER)
+    return bytes(builder.Output())
 
 
 def _parameters(quantization: Quantization) -> Any:

@@ -22,15 +22,15 @@ class LiteRT:
     def __init__(self, source: str | os.PathLike | bytes):
         import tensorflow as tf
 
-        content = {"model_content": source} if isinstance(source, bytes) else {}
-        path = {} if content else {"model_path": os.fspath(source)}  # type: ignore[arg-type]
+        is_content = isinstance(source, bytes)
+        where = {"model_content": source} if is_content else {"model_path": os.fspath(source)}
         with warnings.catch_warnings():
             # TensorFlow says that its interpreter moves to a package of its own.
             warnings.simplefilter("ignore")
             try:
-                self._interpreter = tf.lite.Interpreter(**content, **path)
+                self._interpreter = tf.lite.Interpreter(**where)
             except ValueError as error:
-                name = str(path.get("model_path", "the file"))
+                name = "the file" if is_content else repr(source)
                 raise ValueError(f"LiteRT cannot read {name}, it may be damaged: {error}") from None
         self.inputs: list[dict] = self._interpreter.get_input_details()
         self.outputs: list[dict] = self._interpreter.get_output_details()
@@ -54,8 +54,9 @@ class LiteRT:
 
 def with_all_outputs(content: bytes) -> bytes:
     """Returns a LiteRT file that also has what its operators compute as outputs."""
-    import flatbuffers
     from tensorflow.lite.python import schema_py_generated as schema
+
+    from kerasopt.exporters.litert.flatbuffer import pack
 
     model = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(content, 0))
     main = model.subgraphs[0]
@@ -63,6 +64,4 @@ def with_all_outputs(content: bytes) -> bytes:
     main.outputs = list(dict.fromkeys([*computed, *map(int, main.outputs)]))
     # Signatures name the outputs that were.
     model.signatureDefs = None
-    builder = flatbuffers.Builder(len(content))
-    builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
-    return bytes(builder.Output())
+    return pack(model)
