@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -93,8 +95,18 @@ def export(
             "the environment variable `KERAS_BACKEND=tensorflow`. "
             f"Received: format={format!r} under KERAS_BACKEND={keras.backend.backend()}"
         )
+    write = importlib.import_module(chosen.module).write
+    _require_known(options, write, format)
     with written_aside(path, is_folder=not chosen.suffix) as written:
-        importlib.import_module(chosen.module).write(model, written, **options)
+        write(model, written, **options)
+
+
+def _require_known(options: dict[str, Any], write: Callable[..., None], format: str) -> None:
+    known = list(inspect.signature(write).parameters)[2:]
+    for name in options.keys() - known:
+        raise TypeError(
+            f"format={format!r} has the options {known}. Received: {name}={options[name]!r}"
+        )
 
 
 def _require_converted(model: keras.Model) -> None:

@@ -31,6 +31,7 @@ from kerasopt.graph.operations import (
     is_residual,
     is_transparent,
     own_activation,
+    residual_scale,
 )
 from kerasopt.graph.recording import recorded
 from kerasopt.graph.rules import Rule, Selection, parse_rules, select
@@ -72,6 +73,7 @@ __all__ = [
     "parse_rules",
     "recorded",
     "require_built",
+    "residual_scale",
     "select",
     "unwrap",
     "unwrap_operations",

@@ -111,6 +111,22 @@ def test_a_clamp_that_litert_does_not_know(tmp_path):
     np.testing.assert_array_equal(LiteRT(tmp_path / "model.tflite")(x)[0], run(integers, x))
 
 
+def test_a_residual_that_is_scaled_needs_no_float(tmp_path):
+    from keras.src.applications.inception_resnet_v2 import CustomScaleLayer
+
+    inputs = keras.Input((8, 8, 4))
+    x = layers.Conv2D(4, 3, padding="same")(inputs)
+    model = keras.Model(inputs, CustomScaleLayer(0.17)([x, layers.Conv2D(4, 1)(x)]))
+    x = images(32, 8, 4)
+    integers = ko.convert(quantization_aware(randomize(model), x))
+    ko.export(integers, tmp_path / "model.tflite")
+    litert = LiteRT(tmp_path / "model.tflite")
+    np.testing.assert_array_equal(litert(x)[0], run(integers, x))
+    # What comes in is rounded, what goes out is multiplied out, and no more.
+    details = litert._interpreter.get_tensor_details()
+    assert sum(entry["dtype"] == np.float32 for entry in details) == 2
+
+
 def test_a_padded_input_is_int8_too(mobile, tmp_path):
     _, integers = mobile
     ko.export(integers, tmp_path / "model.tflite", io_dtype="int8")
@@ -162,7 +178,7 @@ def test_bad_arguments_are_named(mobile, tmp_path):
         ko.export(integers, tmp_path / "model.onnx", format="litert")
     with pytest.raises(FileNotFoundError, match="does not exist"):
         ko.export(integers, tmp_path / "missing" / "model.tflite")
-    with pytest.raises(TypeError, match="opset"):
+    with pytest.raises(TypeError, match=r"has the options \['io_dtype', .*Received: opset=21"):
         ko.export(integers, tmp_path / "model.tflite", opset=21)
     with pytest.raises(TypeError, match="must be a Keras model"):
         ko.export("model", tmp_path / "model.tflite")

@@ -162,3 +162,12 @@ def test_nothing_trains_and_keras_quantize_raises():
     assert not layer.trainable_weights and layer.count_params() > 0
     with pytest.raises(ValueError, match="int8 already"):
         layer.quantize("int8")
+
+
+def test_a_config_without_scales_names_the_layer_and_what_is_missing():
+    config = QuantizedDense(5, input_affine=X, output_affine=Y, name="top").get_config()
+    del config["input_affine"]
+    with pytest.raises(ValueError, match=r"Layer 'top' \(QuantizedDense\) needs `input_affine`"):
+        QuantizedDense.from_config(config)
+    with pytest.raises(ValueError, match="needs `output_affine`"):
+        Quantize()

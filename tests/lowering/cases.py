@@ -33,6 +33,13 @@ def scaled(x):
     return layers.Add()([x, LayerScale(0.3, 6)(layers.Dense(6)(x))])
 
 
+def residual_of_a_share(x):
+    from keras.src.applications.inception_resnet_v2 import CustomScaleLayer
+
+    x = conv(4)(x)
+    return layers.ReLU()(CustomScaleLayer(0.17)([x, conv(4)(x)]))
+
+
 def broadcast(x):
     x = conv(4)(x)
     return layers.Add()([x, layers.GlobalAveragePooling2D(keepdims=True)(x)])
@@ -99,6 +106,7 @@ CASES = {
     "softmax": (SEQUENCE, lambda x: layers.Dense(3)(layers.Softmax()(layers.Dense(10)(x))), 3),
     "multiply": (IMAGE, squeezed, 5),
     "add_broadcast": (IMAGE, broadcast, 3),
+    "add_scaled": (IMAGE, residual_of_a_share, 3),
     "concatenate": (IMAGE, concatenated, 4),
     "batch_normalization": (IMAGE, normalized, 4),
     "batch_normalization_of_rows": (

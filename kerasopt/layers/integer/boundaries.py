@@ -13,7 +13,7 @@ from kerasopt.layers.integer.layer import IntegerLayer
 class _Boundary(IntegerLayer):
     def __init__(self, **kwargs: Any):
         super().__init__(**kwargs)
-        affine = self.input_affine or self.output_affine
+        affine = getattr(self, *self.affines)
         # A variable, not a constant: compilers replace the division by a constant with a
         # multiplication, which gives other bits.
         self.scale = self.add_weight(
@@ -42,6 +42,8 @@ class Quantize(_Boundary):
             `keras.layers.Layer`.
     """
 
+    affines = ("output_affine",)
+
     def call(self, inputs: Any) -> Any:
         return ops.quantize(inputs, self.scale, self.output_affine.zero_point)
 
@@ -54,6 +56,8 @@ class Dequantize(_Boundary):
         **kwargs: `input_affine`, the `Affine` of the input, and the arguments of
             `keras.layers.Layer`.
     """
+
+    affines = ("input_affine",)
 
     def call(self, inputs: Any) -> Any:
         return ops.dequantize(inputs, self.scale, self.input_affine.zero_point)

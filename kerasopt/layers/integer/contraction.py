@@ -23,8 +23,7 @@ class Contraction(ClampedLayer):
 
     Args:
         input_affine: `Affine` of the input.
-        output_affine: `Affine` of the output; `None` where the layer has a float32 output,
-            `float32(sum((x - z_x) * kernel) + bias) * float32(s_x * s_w)`.
+        output_affine: `Affine` of the output.
         **kwargs: The arguments of `ClampedLayer`.
 
     Attributes:
@@ -82,8 +81,7 @@ class Contraction(ClampedLayer):
         scale = keras.ops.convert_to_numpy(self.kernel_scale)
         with np.errstate(over="ignore", under="ignore"):
             multiplier = np.float32(self.input_affine.scale) * scale
-            if self.output_affine is not None:
-                multiplier = multiplier / np.float32(self.output_affine.scale)
+            multiplier = multiplier / np.float32(self.output_affine.scale)
         for name, values in (("kernel_scale", scale), ("multiplier", multiplier)):
             bad = ~(np.isfinite(values) & (values > 0))
             if bad.any():

@@ -30,6 +30,8 @@ class DynamicDense(IntegerLayer):
         bias: float32 variable of shape `(units,)`.
     """
 
+    affines = ()
+
     def __init__(self, units: int, **kwargs: Any):
         super().__init__(**kwargs)
         self.units = units

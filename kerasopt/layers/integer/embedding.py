@@ -24,6 +24,8 @@ class QuantizedEmbedding(IntegerLayer):
         embeddings: int8 variable of shape `(input_dim, output_dim)`.
     """
 
+    affines = ("output_affine",)
+
     def __init__(self, input_dim: int, output_dim: int, **kwargs: Any):
         super().__init__(**kwargs)
         self.input_dim = input_dim

@@ -11,18 +11,24 @@ from keras.src.ops.operation_utils import broadcast_shapes
 from kerasopt.layers.integer.affine import Affine
 from kerasopt.ops.validation import check_output_range
 
-_AFFINES = ("input_affine", "output_affine")
-
 
 class IntegerLayer(keras.layers.Layer):
     """Base of the layers that read or write int8 tensors: no training, no automatic casts.
 
     Args:
-        input_affine: `Affine` of the input, or a tuple with one for each input; `None` for a
-            float32 input.
-        output_affine: `Affine` of the output; `None` for a float32 output.
+        input_affine: `Affine` of the input, or a tuple with one for each input; `None` if that is
+            not int8.
+        output_affine: `Affine` of the output; `None` if that is not int8.
         **kwargs: The arguments of `keras.layers.Layer`.
+
+    Attributes:
+        affines: Of a class, the names of those that its layers must have.
+
+    Raises:
+        ValueError: If one of them is missing.
     """
+
+    affines: tuple[str, ...] = ("input_affine", "output_affine")
 
     def __init__(
         self,
@@ -35,6 +41,12 @@ class IntegerLayer(keras.layers.Layer):
         super().__init__(trainable=kwargs.pop("trainable", False), **kwargs)
         self.input_affine: Any = input_affine
         self.output_affine: Any = output_affine
+        for name in self.affines:
+            if getattr(self, name) is None:
+                raise ValueError(
+                    f"Layer '{self.name}' ({type(self).__name__}) needs `{name}`, the scale and "
+                    f"zero point of its {name.partition('_')[0]}. Received: {name}=None"
+                )
 
     @property
     def input_affines(self) -> tuple[Affine, ...]:
@@ -81,17 +93,14 @@ class IntegerLayer(keras.layers.Layer):
         raise ValueError(f"Layer '{self.name}' computes in int8 already. Received: mode={mode}")
 
     def get_config(self) -> dict[str, Any]:
-        affines = {name: getattr(self, name) for name in _AFFINES}
         return super().get_config() | {
-            name: keras.saving.serialize_keras_object(affine)
-            for name, affine in affines.items()
-            if affine is not None
+            name: keras.saving.serialize_keras_object(getattr(self, name)) for name in self.affines
         }
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> IntegerLayer:
         revived = dict(config)
-        for name in set(_AFFINES) & set(config):
+        for name in set(cls.affines) & set(config):
             value = keras.saving.deserialize_keras_object(config[name])
             revived[name] = tuple(value) if isinstance(value, list) else value
         return cls(**revived)

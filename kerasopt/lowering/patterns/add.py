@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import keras
 import numpy as np
 
-from kerasopt.graph import Group, is_residual
+from kerasopt.graph import Group, is_residual, residual_scale
 from kerasopt.layers.integer import Affine, QuantizedAdd
 from kerasopt.lowering.builder import Builder
 from kerasopt.lowering.patterns.contraction import Output, output_of
+from kerasopt.lowering.patterns.elementwise import look_up
 from kerasopt.lowering.values import StaysFloat, Value
 
 
@@ -18,6 +20,14 @@ def matches(group: Group) -> bool:
 def lower(group: Group, builder: Builder) -> None:
     output: Output = output_of(group)
     values, affines = two_inputs(group, builder)
+    scale = residual_scale(group.anchor.operation)
+    if scale <= 0.0:
+        raise StaysFloat(f"it multiplies its second input by {scale}")
+    if scale != 1.0:
+        # Other real values, of the same integers.
+        affines = (affines[0], Affine(affines[1].scale * scale, affines[1].zero_point))
+        rescaling = keras.layers.Rescaling(scale, dtype="float32")
+        values[1] = look_up(group, builder, values[1], [rescaling], affines[1])
     largest = max(affine.scale for affine in affines)
     ratio = np.float32(largest) / np.float32(output.affine.scale)
     if not 2**-10 <= ratio < 2**8:  # where `kerasopt.ops.quantized_add` is defined

@@ -9,7 +9,6 @@ from tensorflow.lite.python import schema_py_generated as schema
 def embedding(node: Any, writer: Any, inputs: list[int], output: int) -> None:
     layer = node.operation
     rows = keras.ops.convert_to_numpy(layer.embeddings)
-    rows = keras.ops.convert_to_numpy(layer.embeddings)
     table = writer.constant(f"{layer.name}/embeddings", rows)
     tensors = writer.buffer.subgraph.tensors
     tensors[table].quantization = tensors[output].quantization
