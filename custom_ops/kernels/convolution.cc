@@ -4,121 +4,149 @@
 #include <vector>
 
 #include "kernels/dispatch.h"
+#include "kernels/scratch.h"
 
 namespace kerasopt {
 namespace {
 
-// Writes the part of an im2col row that one kernel row covers: from input column `left` on,
-// `width.kernel` pixels `width.dilation` apart, those outside the image as the zero point.
-char* UnfoldRow(const GemmKernel& gemm, const int8_t* image_row, const Window& width,
-                int64_t channels, int64_t left, int8_t zero_point, char* out) {
-  const int64_t pixel_bytes = channels * gemm.activation_bytes;
-  if (width.dilation == 1) {
-    const int64_t begin = std::clamp<int64_t>(-left, 0, width.kernel);
-    const int64_t end = std::clamp<int64_t>(width.input - left, begin, width.kernel);
-    gemm.fill(zero_point, begin * channels, out);
-    gemm.convert(image_row + (left + begin) * channels, (end - begin) * channels,
-                 out + begin * pixel_bytes);
-    gemm.fill(zero_point, (width.kernel - end) * channels, out + end * pixel_bytes);
-    return out + width.kernel * pixel_bytes;
+// Lines of one block stay in the second-level cache while panels pass over them.
+constexpr int64_t kBlockBytes = 128 * 1024;
+// Lines that stay in the first-level cache while channels pass over them.
+constexpr int64_t kDepthwiseBytes = 24 * 1024;
+
+// Whether the pixels that a kernel line covers lie side by side.
+bool IsMerged(const ConvolutionShape& shape, int64_t groups) {
+  return groups == 1 && (shape.width.dilation == 1 || shape.width.kernel == 1);
+}
+
+// Whether the output pixels read the input pixels one by one.
+bool IsPointwise(const ConvolutionShape& shape, const PackedShape& kernel) {
+  const auto is_trivial = [](const Window& window) {
+    return window.kernel == 1 && window.stride == 1;
+  };
+  return is_trivial(shape.height) && is_trivial(shape.width) && kernel.groups == 1;
+}
+
+// Blocks of output lines of one image.
+class WindowRows : public RowBlocks {
+ public:
+  WindowRows(const int8_t* x, const ConvolutionShape& shape, const PackedShape& kernel,
+             const GemmKernel& gemm, int8_t zero_point, int threads)
+      : x_(x),
+        shape_(shape),
+        kernel_(kernel),
+        lines_(shape, {gemm.activation_bytes, gemm.convert, gemm.fill}, zero_point) {
+    const int64_t balanced = CeilDivide(shape.batch * shape.height.output, threads);
+    block_lines_ = std::min({lines_.LinesOf(kBlockBytes), shape.height.output, balanced});
+    image_blocks_ = CeilDivide(shape.height.output, block_lines_);
   }
-  for (int64_t k = 0; k < width.kernel; ++k, out += pixel_bytes) {
-    const int64_t column = left + k * width.dilation;
-    if (column < 0 || column >= width.input) {
-      gemm.fill(zero_point, channels, out);
-    } else {
-      gemm.convert(image_row + column * channels, channels, out);
+
+  int64_t blocks() const override { return shape_.batch * image_blocks_; }
+  int64_t largest_block() const override { return block_lines_ * shape_.width.output; }
+  int64_t scratch_bytes() const override { return lines_.Bytes(block_lines_); }
+
+  int64_t Load(int64_t block, char* scratch, const char** rows) const override {
+    const Window &height = shape_.height, &width = shape_.width;
+    const int64_t begin = block % image_blocks_ * block_lines_;
+    const int64_t end = std::min(begin + block_lines_, height.output);
+    const int64_t image_size = height.input * width.input * shape_.channels;
+    lines_.Load(x_ + block / image_blocks_ * image_size, begin, end, scratch);
+    for (int64_t line = 0; line < end - begin; ++line) {
+      const char* start = scratch + line * height.stride * lines_.line_bytes();
+      for (int64_t pixel = 0; pixel < width.output; ++pixel) {
+        *rows++ = start + pixel * width.stride * lines_.pixel_bytes();
+      }
+    }
+    return (end - begin) * width.output;
+  }
+
+  int64_t first_row(int64_t block) const override {
+    const int64_t line = block / image_blocks_ * shape_.height.output +
+                         block % image_blocks_ * block_lines_;
+    return line * shape_.width.output;
+  }
+
+  void SetRunOffsets(int64_t* offsets) const override {
+    const int64_t runs_per_line = kernel_.runs / shape_.height.kernel;
+    for (int64_t run = 0; run < kernel_.runs; ++run) {
+      offsets[run] =
+          run / runs_per_line * shape_.height.dilation * lines_.line_bytes() +
+          run % runs_per_line * shape_.width.dilation * lines_.pixel_bytes();
     }
   }
-  return out;
+
+  int64_t group_bytes() const override { return lines_.pixel_bytes() / kernel_.groups; }
+
+ private:
+  const int8_t* x_;
+  const ConvolutionShape& shape_;
+  const PackedShape& kernel_;
+  const ImageLines lines_;
+  int64_t block_lines_, image_blocks_;
+};
+
+// Repeats every value, as the channels of a depthwise convolution with several outputs each.
+std::vector<int8_t> Repeated(const int8_t* x, int64_t count, int64_t times) {
+  std::vector<int8_t> repeated(count * times);
+  for (int64_t i = 0; i < count; ++i) std::fill_n(repeated.begin() + i * times, times, x[i]);
+  return repeated;
 }
 
 }  // namespace
 
-Window MakeWindow(int64_t input, int64_t kernel, int64_t stride, int64_t dilation, bool same) {
-  const int64_t span = (kernel - 1) * dilation + 1;
-  Window window = {input, kernel, stride, dilation, 0, 0, 0};
-  if (same) {
-    window.output = (input + stride - 1) / stride;
-    const int64_t total = std::max<int64_t>((window.output - 1) * stride + span - input, 0);
-    window.pad_before = total / 2;
-    window.pad_after = total - total / 2;
-  } else if (input >= span) {
-    window.output = (input - span) / stride + 1;
+PackedShape PackedConvolution(const ConvolutionShape& shape, int64_t filters, int64_t groups) {
+  const int64_t channels = shape.channels / groups, width = shape.width.kernel;
+  if (IsMerged(shape, groups)) {
+    return {groups, shape.height.kernel, width * channels, filters / groups};
   }
-  return window;
+  return {groups, shape.height.kernel * width, channels, filters / groups};
 }
 
-void QuantizedConv2D(const int8_t* x, const ConvolutionShape& shape, const PackedWeights& weights,
-                     const OutputQuantization& quantization, int8_t* out,
+void QuantizedConv2D(const int8_t* x, const ConvolutionShape& shape, const PackedKernel& kernel,
+                     int8_t zero_point, const OutputRange& output, int8_t* out,
                      const ParallelFor& parallel_for) {
-  const GemmKernel& gemm = weights.gemm();
   const Window &height = shape.height, &width = shape.width;
-  const int64_t row_size = width.input * shape.channels;
-  const int8_t zero_point = static_cast<int8_t>(quantization.input_zero_point);
-  const auto source = [&](int64_t begin, int64_t end, int64_t row_bytes, char* unfolded) {
-    for (int64_t pixel = begin; pixel < end; ++pixel, unfolded += row_bytes) {
-      const int64_t left = pixel % width.output * width.stride - width.pad_before;
-      const int64_t line = pixel / width.output;
-      const int64_t top = line % height.output * height.stride - height.pad_before;
-      const int8_t* image = x + line / height.output * height.input * row_size;
-      char* position = unfolded;
-      for (int64_t k = 0; k < height.kernel; ++k) {
-        const int64_t row = top + k * height.dilation;
-        if (row < 0 || row >= height.input) {
-          gemm.fill(zero_point, width.kernel * shape.channels, position);
-          position += width.kernel * shape.channels * gemm.activation_bytes;
-        } else {
-          position = UnfoldRow(gemm, image + row * row_size, width, shape.channels, left,
-                               zero_point, position);
-        }
-      }
-    }
-  };
-  Gemm(shape.batch * height.output * width.output, source, weights, quantization, out,
-       parallel_for);
+  if (IsPointwise(shape, kernel.shape())) {
+    return QuantizedMatMul(x, shape.batch * height.output * width.output, kernel, output, out,
+                           parallel_for);
+  }
+  Gemm(WindowRows(x, shape, kernel.shape(), kernel.gemm(), zero_point, parallel_for.threads()),
+       kernel, output, out, parallel_for);
 }
 
-void QuantizedDepthwiseConv2D(const int8_t* x, const ConvolutionShape& shape,
-                              int64_t depth_multiplier, const int8_t* kernel,
-                              const OutputQuantization& quantization, int8_t* out,
+void QuantizedDepthwiseConv2D(const int8_t* x, const ConvolutionShape& single,
+                              int64_t depth_multiplier, const int8_t* kernel, int8_t zero_point,
+                              const Requantization& requantization, int8_t* out,
                               const ParallelFor& parallel_for) {
+  ConvolutionShape shape = single;
   const Window &height = shape.height, &width = shape.width;
-  const int64_t channels = shape.channels * depth_multiplier;
   std::vector<int8_t> repeated;
   if (depth_multiplier > 1) {
-    const int64_t values = shape.batch * height.input * width.input * shape.channels;
-    repeated.resize(values * depth_multiplier);
-    for (int64_t i = 0; i < values; ++i) {
-      std::fill_n(repeated.begin() + i * depth_multiplier, depth_multiplier, x[i]);
-    }
+    const int64_t count = shape.batch * height.input * width.input * shape.channels;
+    repeated = Repeated(x, count, depth_multiplier);
     x = repeated.data();
+    shape.channels *= depth_multiplier;
   }
-  const LoopKernels& loops = Kernels().loops;
-  const Requantization requantization =
-      RequantizationOf(quantization, quantization.bias, quantization.multiplier);
-  const std::vector<int8_t> padding(channels, static_cast<int8_t>(quantization.input_zero_point));
-  const int64_t tap_count = height.kernel * width.kernel;
+  const auto depthwise = Kernels().depthwise;
+  const ImageLines lines(shape, kPlainCopy, zero_point);
+  const int64_t image_size = height.input * width.input * shape.channels;
+  const int64_t block_lines = lines.LinesOf(kDepthwiseBytes);
 
   const auto body = [&](int64_t begin, int64_t end) {
-    std::vector<const int8_t*> taps(tap_count);
-    for (int64_t line = begin; line < end; ++line) {
-      const int64_t top = line % height.output * height.stride - height.pad_before;
-      const int8_t* image = x + line / height.output * height.input * width.input * channels;
-      for (int64_t pixel = 0; pixel < width.output; ++pixel) {
-        const int64_t left = pixel * width.stride - width.pad_before;
-        for (int64_t t = 0; t < tap_count; ++t) {
-          const int64_t row = top + t / width.kernel * height.dilation;
-          const int64_t column = left + t % width.kernel * width.dilation;
-          const bool inside = row >= 0 && row < height.input && column >= 0 && column < width.input;
-          taps[t] = inside ? image + (row * width.input + column) * channels : padding.data();
-        }
-        loops.depthwise(taps.data(), kernel, tap_count, channels, quantization.input_zero_point,
-                        requantization, out + (line * width.output + pixel) * channels);
-      }
+    char* scratch = Scratch(lines.Bytes(std::min(block_lines, height.output)));
+    while (begin < end) {
+      const int64_t image = begin / height.output, first = begin % height.output;
+      const int64_t count = std::min({end - begin, height.output - first, block_lines});
+      lines.Load(x + image * image_size, first, first + count, scratch);
+      depthwise({reinterpret_cast<const int8_t*>(scratch), lines.line_bytes(), shape.channels,
+                 count, width.output, height.kernel, width.kernel, height.stride, width.stride,
+                 height.dilation, width.dilation, zero_point},
+                kernel, requantization, out + begin * width.output * shape.channels);
+      begin += count;
     }
   };
-  parallel_for.run(shape.batch * height.output, width.output * tap_count * channels / 8, body);
+  const int64_t taps = height.kernel * width.kernel;
+  parallel_for.Run(shape.batch * height.output, width.output * taps * shape.channels / 16, body);
 }
 
 }  // namespace kerasopt

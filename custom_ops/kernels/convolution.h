@@ -6,32 +6,22 @@
 #include <cstdint>
 
 #include "kernels/gemm.h"
+#include "kernels/image_lines.h"
 
 namespace kerasopt {
 
-// One spatial axis of a convolution.
-struct Window {
-  int64_t input, kernel, stride, dilation;
-  int64_t output, pad_before, pad_after;
-};
+// The shape of a packed kernel (height, width, channels / groups, filters).
+PackedShape PackedConvolution(const ConvolutionShape& shape, int64_t filters, int64_t groups);
 
-// Output size and padding of an axis; output is 0 if the dilated kernel does not fit.
-Window MakeWindow(int64_t input, int64_t kernel, int64_t stride, int64_t dilation, bool same);
-
-struct ConvolutionShape {
-  int64_t batch, channels;
-  Window height, width;
-};
-
-// Kernel HWIO, packed as the matrix (height * width * channels, filters).
-void QuantizedConv2D(const int8_t* x, const ConvolutionShape& shape, const PackedWeights& weights,
-                     const OutputQuantization& quantization, int8_t* out,
+// Padding is with `zero_point`.
+void QuantizedConv2D(const int8_t* x, const ConvolutionShape& shape, const PackedKernel& kernel,
+                     int8_t zero_point, const OutputRange& output, int8_t* out,
                      const ParallelFor& parallel_for);
 
 // Kernel (height, width, channels, depth_multiplier), as it is.
 void QuantizedDepthwiseConv2D(const int8_t* x, const ConvolutionShape& shape,
-                              int64_t depth_multiplier, const int8_t* kernel,
-                              const OutputQuantization& quantization, int8_t* out,
+                              int64_t depth_multiplier, const int8_t* kernel, int8_t zero_point,
+                              const Requantization& requantization, int8_t* out,
                               const ParallelFor& parallel_for);
 
 }  // namespace kerasopt

@@ -18,7 +18,7 @@ constexpr int64_t kMostBlocks = 256;
 // Calls body(offset, count) on chunks of a tensor of `count` values.
 template <typename Body>
 void ForChunks(int64_t count, const ParallelFor& parallel_for, const Body& body) {
-  parallel_for.run((count + kChunk - 1) / kChunk, kChunk, [&](int64_t begin, int64_t end) {
+  parallel_for.Run((count + kChunk - 1) / kChunk, kChunk, [&](int64_t begin, int64_t end) {
     const int64_t first = begin * kChunk;
     body(first, std::min(end * kChunk, count) - first);
   });
@@ -30,7 +30,7 @@ void ForGrid(int64_t count, const QuantizationGrid& grid, const ParallelFor& par
              const Body& body) {
   if (!grid.per_channel()) return ForChunks(count, parallel_for, body);
   const int64_t channels = grid.channels();
-  parallel_for.run(count / channels, channels, [&](int64_t begin, int64_t end) {
+  parallel_for.Run(count / channels, channels, [&](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; ++row) body(row * channels, channels);
   });
 }
@@ -58,7 +58,7 @@ void QuantizedMean(const int8_t* x, int64_t batch, int64_t pixels, int64_t chann
                                          static_cast<float>(-128 - parameters.output_zero_point),
                                          static_cast<float>(127 - parameters.output_zero_point),
                                          parameters.output_zero_point};
-  parallel_for.run(batch, pixels * channels / 8 + 1, [&](int64_t begin, int64_t end) {
+  parallel_for.Run(batch, pixels * channels / 8 + 1, [&](int64_t begin, int64_t end) {
     std::vector<int32_t> sums(channels);
     for (int64_t image = begin; image < end; ++image) {
       std::fill(sums.begin(), sums.end(), 0);
@@ -118,7 +118,7 @@ void LearnedScaleGradients(const float* upstream, const float* x, int64_t count,
   const int64_t block = std::max(kChunk / row, (rows + kMostBlocks - 1) / kMostBlocks);
   const int64_t blocks = (rows + block - 1) / block;
   std::vector<float> sums(blocks * 2 * channels, 0.0f);
-  parallel_for.run(blocks, block * row, [&](int64_t begin, int64_t end) {
+  parallel_for.Run(blocks, block * row, [&](int64_t begin, int64_t end) {
     for (int64_t b = begin; b < end; ++b) {
       float* own = sums.data() + b * 2 * channels;
       const int64_t stop = std::min((b + 1) * block * row, count);

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "kernels/scratch.h"
+
 namespace kerasopt {
 namespace {
 
@@ -12,8 +14,8 @@ constexpr int64_t kRowMultiple = 12;
 constexpr int64_t kMaxBlockRows = 8 * kRowMultiple;
 // Tasks per thread that leave the scheduler room to balance.
 constexpr int64_t kTasksPerThread = 4;
-
-int64_t CeilDivide(int64_t a, int64_t b) { return (a + b - 1) / b; }
+// Products that a core sums up in a cycle, roughly.
+constexpr int64_t kProductsPerCycle = 64;
 
 int64_t BlockRows(int64_t rows, int64_t row_bytes, int threads) {
   const int64_t fitting = std::clamp(kBlockBytes / row_bytes, kRowMultiple, kMaxBlockRows);
@@ -21,66 +23,93 @@ int64_t BlockRows(int64_t rows, int64_t row_bytes, int threads) {
   return std::min(fitting, std::max(balanced, kRowMultiple)) / kRowMultiple * kRowMultiple;
 }
 
+class MatrixRows : public RowBlocks {
+ public:
+  MatrixRows(const int8_t* x, int64_t rows, int64_t depth, const GemmKernel& gemm, int threads)
+      : x_(x), rows_(rows), depth_(depth), gemm_(gemm) {
+    row_bytes_ = depth * gemm.activation_bytes;
+    block_rows_ = std::min(BlockRows(rows, row_bytes_, threads), rows);
+  }
+
+  int64_t blocks() const override { return CeilDivide(rows_, block_rows_); }
+  int64_t largest_block() const override { return block_rows_; }
+  int64_t scratch_bytes() const override { return block_rows_ * row_bytes_; }
+
+  int64_t Load(int64_t block, char* scratch, const char** rows) const override {
+    const int64_t first = first_row(block), count = std::min(block_rows_, rows_ - first);
+    // What follows a row, up to a whole quad, is multiplied by zeros.
+    gemm_.convert(x_ + first * depth_, count * depth_, scratch);
+    for (int64_t i = 0; i < count; ++i) rows[i] = scratch + i * row_bytes_;
+    return count;
+  }
+
+  int64_t first_row(int64_t block) const override { return block * block_rows_; }
+  void SetRunOffsets(int64_t* offsets) const override { offsets[0] = 0; }
+  int64_t group_bytes() const override { return 0; }
+
+ private:
+  const int8_t* x_;
+  int64_t rows_, depth_, row_bytes_, block_rows_;
+  const GemmKernel& gemm_;
+};
+
 }  // namespace
 
-Requantization RequantizationOf(const OutputQuantization& quantization, const int32_t* bias,
-                                const float* multiplier) {
-  return {bias, multiplier,
-          static_cast<float>(quantization.output_min - quantization.output_zero_point),
-          static_cast<float>(quantization.output_max - quantization.output_zero_point),
-          quantization.output_zero_point};
+Requantization RequantizationOf(const int32_t* bias, const float* multiplier,
+                                const OutputRange& output) {
+  return {bias, multiplier, static_cast<float>(output.min - output.zero_point),
+          static_cast<float>(output.max - output.zero_point), output.zero_point};
 }
 
-void Gemm(int64_t rows, const RowSource& source, const PackedWeights& weights,
-          const OutputQuantization& quantization, int8_t* out, const ParallelFor& parallel_for) {
-  const GemmKernel& gemm = weights.gemm();
-  const int64_t columns = weights.columns();
-  const std::vector<int32_t> bias =
-      weights.FoldBias(quantization.bias, quantization.input_zero_point);
-  std::vector<float> multiplier(bias.size(), 1.0f);
-  std::copy_n(quantization.multiplier, columns, multiplier.begin());
-
-  const int64_t row_bytes = weights.depth_groups() * gemm.depth_group * gemm.activation_bytes;
-  const int64_t block_rows = BlockRows(rows, row_bytes, parallel_for.threads);
-  const int64_t row_blocks = CeilDivide(rows, block_rows);
-  // With few rows, panels are shared out too; every group of panels converts the rows again.
-  const int64_t wanted = parallel_for.threads > 1 ? parallel_for.threads * kTasksPerThread : 1;
-  const int64_t groups = std::clamp<int64_t>(wanted / row_blocks, 1, weights.panels());
-  const int64_t group_panels = CeilDivide(weights.panels(), groups);
+void Gemm(const RowBlocks& left, const PackedKernel& kernel, const OutputRange& output,
+          int8_t* out, const ParallelFor& parallel_for) {
+  const GemmKernel& gemm = kernel.gemm();
+  const PackedShape& shape = kernel.shape();
+  const int64_t panels = shape.groups * shape.panels();
+  const int64_t columns = shape.groups * shape.columns;
+  // With few rows, panels are shared out too; every share of panels converts the rows again.
+  const int threads = parallel_for.threads();
+  const int64_t wanted = threads > 1 ? threads * kTasksPerThread : 1;
+  const int64_t shares = std::clamp<int64_t>(wanted / left.blocks(), 1, panels);
+  const int64_t share_panels = CeilDivide(panels, shares);
+  const int64_t offsets_bytes = shape.runs * sizeof(int64_t);
+  const int64_t rows_bytes = left.largest_block() * sizeof(const char*);
 
   const auto body = [&](int64_t begin, int64_t end) {
-    std::vector<char> activations(std::min(block_rows, rows) * row_bytes);
+    char* scratch = Scratch(offsets_bytes + rows_bytes + left.scratch_bytes());
+    int64_t* offsets = reinterpret_cast<int64_t*>(scratch);
+    const char** rows = reinterpret_cast<const char**>(scratch + offsets_bytes);
+    left.SetRunOffsets(offsets);
     for (int64_t task = begin; task < end; ++task) {
-      const int64_t first_row = task / groups * block_rows;
-      const int64_t last_row = std::min(first_row + block_rows, rows);
-      const int64_t first_panel = task % groups * group_panels;
-      const int64_t last_panel = std::min(first_panel + group_panels, weights.panels());
-      if (first_panel >= last_panel) continue;
-      source(first_row, last_row, row_bytes, activations.data());
-      for (int64_t panel = first_panel; panel < last_panel; ++panel) {
-        const int64_t first = panel * gemm.panel_columns;
-        gemm.multiply(last_row - first_row,
-                      static_cast<int>(std::min<int64_t>(gemm.panel_columns, columns - first)),
-                      weights.depth_groups(), activations.data(), row_bytes, weights.panel(panel),
-                      RequantizationOf(quantization, bias.data() + first, multiplier.data() + first),
-                      out + first_row * columns + first, columns);
+      const int64_t block = task / shares, first = task % shares * share_panels;
+      const int64_t last = std::min(first + share_panels, panels);
+      if (first >= last) continue;
+      const int64_t count = left.Load(block, scratch + offsets_bytes + rows_bytes, rows);
+      int64_t loaded_group = 0;
+      for (int64_t i = first; i < last; ++i) {
+        const int64_t group = i / shape.panels(), p = i % shape.panels();
+        for (int64_t r = 0; group != loaded_group && r < count; ++r) {
+          rows[r] += (group - loaded_group) * left.group_bytes();
+        }
+        loaded_group = group;
+        gemm.multiply(
+            {rows, offsets, shape.runs, shape.quads() / shape.runs}, count, kernel.panel(group, p),
+            RequantizationOf(kernel.bias(group, p), kernel.multiplier(group, p), output),
+            out + left.first_row(block) * columns + group * shape.columns + p * kPanelColumns,
+            columns);
       }
     }
   };
-  // About 64 multiplications a cycle.
-  const int64_t cost = block_rows * row_bytes * group_panels * gemm.panel_columns / 64;
-  parallel_for.run(row_blocks * groups, cost, body);
+  const int64_t cost = left.largest_block() * shape.quads() * kQuad *
+                       std::min(share_panels * kPanelColumns, shape.groups * shape.width()) /
+                       kProductsPerCycle;
+  parallel_for.Run(left.blocks() * shares, cost, body);
 }
 
-void QuantizedMatMul(const int8_t* x, int64_t rows, int64_t depth, const PackedWeights& weights,
-                     const OutputQuantization& quantization, int8_t* out,
-                     const ParallelFor& parallel_for) {
-  const auto source = [&](int64_t begin, int64_t end, int64_t row_bytes, char* converted) {
-    for (int64_t row = begin; row < end; ++row, converted += row_bytes) {
-      weights.gemm().convert(x + row * depth, depth, converted);
-    }
-  };
-  Gemm(rows, source, weights, quantization, out, parallel_for);
+void QuantizedMatMul(const int8_t* x, int64_t rows, const PackedKernel& kernel,
+                     const OutputRange& output, int8_t* out, const ParallelFor& parallel_for) {
+  Gemm(MatrixRows(x, rows, kernel.shape().depth, kernel.gemm(), parallel_for.threads()), kernel,
+       output, out, parallel_for);
 }
 
 }  // namespace kerasopt

@@ -1,5 +1,5 @@
-// GEMM micro-kernel for AVX-512 VNNI: 6 rows x 64 columns (12 x 32 for narrow panels), groups of
-// four 8-bit products (vpdpbusd). Its left operand is unsigned: activations are stored plus 128.
+// GEMM micro-kernel for AVX-512 VNNI: 6 rows x 64 columns, groups of four 8-bit products
+// (vpdpbusd). Its left operand is unsigned: activations are stored plus 128.
 
 #include <immintrin.h>
 
@@ -11,11 +11,21 @@ namespace kerasopt {
 namespace {
 
 constexpr int kLanes = 16;
-constexpr int kPanelVectors = 4;
+constexpr int kTileRows = 6;
+// Quads that a tile of one row sums apart, so that its few sums do not wait for each other.
+constexpr int kApart = 4;
 
 void Convert(const int8_t* x, int64_t count, void* out) {
   uint8_t* converted = static_cast<uint8_t*>(out);
-  for (int64_t i = 0; i < count; ++i) converted[i] = static_cast<uint8_t>(x[i]) ^ 0x80;
+  const __m512i sign = _mm512_set1_epi8(-128);
+  int64_t i = 0;
+  for (; i + 64 <= count; i += 64) {
+    _mm512_storeu_si512(converted + i, _mm512_xor_si512(_mm512_loadu_si512(x + i), sign));
+  }
+  if (i == count) return;
+  const __mmask64 mask = (__mmask64{1} << (count - i)) - 1;
+  _mm512_mask_storeu_epi8(converted + i, mask,
+                          _mm512_xor_si512(_mm512_maskz_loadu_epi8(mask, x + i), sign));
 }
 
 void Fill(int8_t x, int64_t count, void* out) {
@@ -26,88 +36,139 @@ void Fill(int8_t x, int64_t count, void* out) {
 // accumulators that is accessed as two types in memory, with a store in every step.
 typedef int32_t Accumulators __attribute__((vector_size(64)));
 
-inline void Store(Accumulators sums, const Requantization& requantization, int first, int columns,
-                  int8_t* out) {
-  const __m512i bias = _mm512_loadu_si512(requantization.bias + first);
-  __m512 q = _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_add_epi32((__m512i)sums, bias)),
-                           _mm512_loadu_ps(requantization.multiplier + first));
-  q = _mm512_roundscale_ps(q, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-  q = _mm512_max_ps(q, _mm512_set1_ps(requantization.min));
-  q = _mm512_min_ps(q, _mm512_set1_ps(requantization.max));
-  const __m512i integers =
-      _mm512_add_epi32(_mm512_cvtps_epi32(q), _mm512_set1_epi32(requantization.zero_point));
-  const __mmask16 mask = columns >= kLanes ? 0xffff : (1u << columns) - 1;
-  _mm512_mask_cvtepi32_storeu_epi8(out + first, mask, integers);
-}
-
 // Four activations in every lane.
 inline __m512i Broadcast(const char* a) {
-  int32_t group;
-  __builtin_memcpy(&group, a, sizeof(group));
-  return _mm512_set1_epi32(group);
+  int32_t quad;
+  __builtin_memcpy(&quad, a, sizeof(quad));
+  return _mm512_set1_epi32(quad);
+}
+
+inline Accumulators Dot(Accumulators sums, __m512i activations, const int8_t* weights) {
+  return (Accumulators)_mm512_dpbusd_epi32((__m512i)sums, activations,
+                                           _mm512_loadu_si512(weights));
+}
+
+// What the stores of a tile share. Ends beyond int32 become its smallest value, so the upper one
+// is clamped in float; saturation and `smallest` clamp the lower one.
+struct Output {
+  explicit Output(const Requantization& r)
+      : largest(_mm512_set1_ps(r.max)),
+        zero_point(_mm512_set1_epi16(static_cast<int16_t>(r.zero_point))),
+        smallest(_mm512_set1_epi8(static_cast<int8_t>(static_cast<int32_t>(r.min) + r.zero_point))),
+        order(_mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15)) {}
+
+  __m512 largest;
+  __m512i zero_point, smallest, order;
+};
+
+inline __m512i Scaled(Accumulators sums, const float* multiplier, const Output& output) {
+  const __m512 q = _mm512_mul_ps(_mm512_cvtepi32_ps((__m512i)sums), _mm512_loadu_ps(multiplier));
+  return _mm512_cvtps_epi32(_mm512_min_ps(q, output.largest));
+}
+
+// Sums of kVectors vectors of columns to int8, in the order of the columns.
+template <int kVectors>
+inline __m512i Requantized(const Accumulators* sums, const float* multiplier,
+                           const Output& output) {
+  const __m512i q0 = Scaled(sums[0], multiplier, output);
+  const __m512i q1 = kVectors > 1 ? Scaled(sums[1], multiplier + kLanes, output) : q0;
+  const __m512i q2 = kVectors > 2 ? Scaled(sums[2], multiplier + 2 * kLanes, output) : q0;
+  const __m512i q3 = kVectors > 3 ? Scaled(sums[3], multiplier + 3 * kLanes, output) : q2;
+  const __m512i low = _mm512_adds_epi16(_mm512_packs_epi32(q0, q1), output.zero_point);
+  const __m512i high =
+      kVectors > 2 ? _mm512_adds_epi16(_mm512_packs_epi32(q2, q3), output.zero_point) : low;
+  const __m512i bytes = _mm512_permutexvar_epi32(output.order, _mm512_packs_epi16(low, high));
+  return _mm512_max_epi8(bytes, output.smallest);
 }
 
 // Accumulators I = row * kVectors + vector.
-template <int kVectors, int... I>
-void Accumulate(std::integer_sequence<int, I...>, int columns, int64_t depth_groups,
-                const char* a, int64_t row_bytes, const __m512i* b,
-                const Requantization& requantization, int8_t* out, int64_t out_stride) {
-  Accumulators sums[] = {(static_cast<void>(I), Accumulators{})...};
-  for (int64_t k = 0; k < depth_groups; ++k, a += sizeof(int32_t), b += kPanelVectors) {
-    ((sums[I] = (Accumulators)_mm512_dpbusd_epi32((__m512i)sums[I],
-                                                  Broadcast(a + I / kVectors * row_bytes),
-                                                  _mm512_load_si512(b + I % kVectors))),
-     ...);
+template <int kVectors, int... I, int... R>
+inline void Tile(std::integer_sequence<int, I...>, std::integer_sequence<int, R...>,
+                 const LeftOperand& left, const char* const* rows, const Panel& panel,
+                 const Requantization& requantization, __mmask64 mask, int8_t* out,
+                 int64_t out_stride) {
+  Accumulators sums[] = {
+      (Accumulators)_mm512_loadu_si512(requantization.bias + I % kVectors * kLanes)...};
+  const int8_t* b = panel.weights;
+  for (int64_t run = 0; run < left.runs; ++run) {
+    const char* a[] = {rows[R] + left.run_offsets[run]...};
+    for (int64_t k = 0; k < left.quads; ++k, b += kVectors * 64) {
+      ((sums[I] = Dot(sums[I], Broadcast(a[I / kVectors] + k * 4), b + I % kVectors * 64)), ...);
+    }
   }
-  (Store(sums[I], requantization, I % kVectors * kLanes, columns - I % kVectors * kLanes,
-         out + I / kVectors * out_stride),
+  const Output output(requantization);
+  (_mm512_mask_storeu_epi8(
+       out + R * out_stride, mask,
+       Requantized<kVectors>(sums + R * kVectors, requantization.multiplier, output)),
    ...);
 }
 
-template <int kRows, int kVectors>
-void Tile(int columns, int64_t depth_groups, const char* activations, int64_t row_bytes,
-          const void* panel, const Requantization& requantization, int8_t* out,
-          int64_t out_stride) {
-  Accumulate<kVectors>(std::make_integer_sequence<int, kRows * kVectors>(), columns, depth_groups,
-                       activations, row_bytes, static_cast<const __m512i*>(panel), requantization,
-                       out, out_stride);
+template <int kVectors, int kRows>
+void TileOf(const LeftOperand& left, const char* const* rows, const Panel& panel,
+            const Requantization& requantization, __mmask64 mask, int8_t* out,
+            int64_t out_stride) {
+  Tile<kVectors>(std::make_integer_sequence<int, kRows * kVectors>(),
+                 std::make_integer_sequence<int, kRows>(), left, rows, panel, requantization, mask,
+                 out, out_stride);
 }
 
-using TileFunction = void (*)(int, int64_t, const char*, int64_t, const void*,
-                              const Requantization&, int8_t*, int64_t);
+// Accumulators I = quad * kVectors + vector.
+template <int kVectors, int... I>
+inline void Row(std::integer_sequence<int, I...>, const LeftOperand& left, const char* row,
+                const Panel& panel, const Requantization& requantization, __mmask64 mask,
+                int8_t* out) {
+  Accumulators sums[] = {(static_cast<void>(I), Accumulators{})...};
+  const int8_t* b = panel.weights;
+  for (int64_t run = 0; run < left.runs; ++run) {
+    const char* a = row + left.run_offsets[run];
+    int64_t k = 0;
+    for (; k + kApart <= left.quads; k += kApart, b += kApart * kVectors * 64) {
+      ((sums[I] = Dot(sums[I], Broadcast(a + (k + I / kVectors) * 4), b + I * 64)), ...);
+    }
+    for (; k < left.quads; ++k, b += kVectors * 64) {
+      ((I < kVectors ? sums[I] = Dot(sums[I], Broadcast(a + k * 4), b + I * 64) : sums[I]), ...);
+    }
+  }
+  Accumulators totals[kVectors];
+#pragma GCC unroll 4
+  for (int j = 0; j < kVectors; ++j) {
+    totals[j] = (Accumulators)_mm512_loadu_si512(requantization.bias + j * kLanes) + sums[j] +
+                sums[kVectors + j] + sums[2 * kVectors + j] + sums[3 * kVectors + j];
+  }
+  _mm512_mask_storeu_epi8(
+      out, mask, Requantized<kVectors>(totals, requantization.multiplier, Output(requantization)));
+}
 
-// Tiles of 1 to `rows` rows; the last entry has `rows`, which leaves registers for the operands.
-struct Tiles {
-  int rows;
-  TileFunction functions[12];
+template <int kVectors>
+void RowOf(const LeftOperand& left, const char* const* rows, const Panel& panel,
+           const Requantization& requantization, __mmask64 mask, int8_t* out, int64_t) {
+  Row<kVectors>(std::make_integer_sequence<int, kApart * kVectors>(), left, rows[0], panel,
+                requantization, mask, out);
+}
+
+using TileFunction = void (*)(const LeftOperand&, const char* const*, const Panel&,
+                              const Requantization&, __mmask64, int8_t*, int64_t);
+// By vectors of columns, then rows.
+constexpr TileFunction kTiles[4][kTileRows] = {
+    {RowOf<1>, TileOf<1, 2>, TileOf<1, 3>, TileOf<1, 4>, TileOf<1, 5>, TileOf<1, 6>},
+    {RowOf<2>, TileOf<2, 2>, TileOf<2, 3>, TileOf<2, 4>, TileOf<2, 5>, TileOf<2, 6>},
+    {RowOf<3>, TileOf<3, 2>, TileOf<3, 3>, TileOf<3, 4>, TileOf<3, 5>, TileOf<3, 6>},
+    {RowOf<4>, TileOf<4, 2>, TileOf<4, 3>, TileOf<4, 4>, TileOf<4, 5>, TileOf<4, 6>},
 };
 
-constexpr Tiles kTiles[kPanelVectors] = {
-    {12,
-     {Tile<1, 1>, Tile<2, 1>, Tile<3, 1>, Tile<4, 1>, Tile<5, 1>, Tile<6, 1>, Tile<7, 1>,
-      Tile<8, 1>, Tile<9, 1>, Tile<10, 1>, Tile<11, 1>, Tile<12, 1>}},
-    {12,
-     {Tile<1, 2>, Tile<2, 2>, Tile<3, 2>, Tile<4, 2>, Tile<5, 2>, Tile<6, 2>, Tile<7, 2>,
-      Tile<8, 2>, Tile<9, 2>, Tile<10, 2>, Tile<11, 2>, Tile<12, 2>}},
-    {6, {Tile<1, 3>, Tile<2, 3>, Tile<3, 3>, Tile<4, 3>, Tile<5, 3>, Tile<6, 3>}},
-    {6, {Tile<1, 4>, Tile<2, 4>, Tile<3, 4>, Tile<4, 4>, Tile<5, 4>, Tile<6, 4>}},
-};
-
-void Multiply(int64_t rows, int columns, int64_t depth_groups, const void* activations,
-              int64_t row_bytes, const void* panel, const Requantization& requantization,
-              int8_t* out, int64_t out_stride) {
-  const Tiles& tiles = kTiles[(columns + kLanes - 1) / kLanes - 1];
-  for (int64_t row = 0; row < rows; row += tiles.rows) {
-    const int64_t left = rows - row;
-    tiles.functions[(left < tiles.rows ? left : tiles.rows) - 1](
-        columns, depth_groups, static_cast<const char*>(activations) + row * row_bytes, row_bytes,
-        panel, requantization, out + row * out_stride, out_stride);
+void Multiply(const LeftOperand& left, int64_t rows, const Panel& panel,
+              const Requantization& requantization, int8_t* out, int64_t out_stride) {
+  const TileFunction* tiles = kTiles[panel.width / kLanes - 1];
+  const __mmask64 mask = ~__mmask64{0} >> (64 - panel.columns);
+  for (int64_t row = 0; row < rows; row += kTileRows) {
+    const int64_t left_over = rows - row < kTileRows ? rows - row : kTileRows;
+    tiles[left_over - 1](left, left.rows + row, panel, requantization, mask,
+                         out + row * out_stride, out_stride);
   }
 }
 
 }  // namespace
 
-const GemmKernel kGemmAvx512Vnni = {kLanes * kPanelVectors, 4, sizeof(uint8_t), sizeof(int8_t),
-                                    128, Convert, Fill, Multiply};
+const GemmKernel kGemmAvx512Vnni = {sizeof(uint8_t), 128, Convert, Fill, Multiply};
 
 }  // namespace kerasopt

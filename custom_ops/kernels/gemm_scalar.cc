@@ -1,41 +1,51 @@
-// GEMM micro-kernel in portable C++: 1 row x 8 columns, 16-bit operands.
+// GEMM micro-kernel in portable C++: one row, four columns at a time.
 
 #include "kernels/kernel_table.h"
 
 namespace kerasopt {
 namespace {
 
-constexpr int kColumns = 8;
+constexpr int kColumns = 4, kQuad = 4;
 
-void Convert(const int8_t* x, int64_t count, void* out) {
-  int16_t* converted = static_cast<int16_t*>(out);
-  for (int64_t i = 0; i < count; ++i) converted[i] = x[i];
-}
+void Convert(const int8_t* x, int64_t count, void* out) { __builtin_memcpy(out, x, count); }
 
 void Fill(int8_t x, int64_t count, void* out) {
-  int16_t* converted = static_cast<int16_t*>(out);
-  for (int64_t i = 0; i < count; ++i) converted[i] = x;
+  __builtin_memset(out, static_cast<uint8_t>(x), count);
 }
 
-void Multiply(int64_t rows, int columns, int64_t depth_groups, const void* activations,
-              int64_t row_bytes, const void* panel, const Requantization& requantization,
-              int8_t* out, int64_t out_stride) {
-  for (int64_t row = 0; row < rows; ++row, out += out_stride) {
-    const int16_t* a = reinterpret_cast<const int16_t*>(
-        static_cast<const char*>(activations) + row * row_bytes);
-    const int16_t* b = static_cast<const int16_t*>(panel);
-    // Unsigned, so that sums beyond int32 wrap around as in the vector instructions.
-    uint32_t sums[kColumns] = {};
-    for (int64_t k = 0; k < depth_groups; ++k, b += kColumns) {
-      for (int j = 0; j < kColumns; ++j) sums[j] += static_cast<uint32_t>(a[k] * b[j]);
+// Sums of kColumns columns. Unsigned, so that sums beyond int32 wrap around as in the vector
+// instructions.
+void SumColumns(const LeftOperand& left, const char* row, const int8_t* weights, int width,
+                uint32_t* sums) {
+  for (int64_t run = 0; run < left.runs; ++run) {
+    const int8_t* a = reinterpret_cast<const int8_t*>(row + left.run_offsets[run]);
+    for (int64_t q = 0; q < left.quads; ++q, a += kQuad, weights += width * kQuad) {
+      for (int j = 0; j < kColumns; ++j) {
+        for (int k = 0; k < kQuad; ++k) {
+          sums[j] += static_cast<uint32_t>(a[k] * weights[j * kQuad + k]);
+        }
+      }
     }
-    kLoopsScalar.requantize(reinterpret_cast<const int32_t*>(sums), columns, requantization, out);
+  }
+}
+
+void Multiply(const LeftOperand& left, int64_t rows, const Panel& panel,
+              const Requantization& requantization, int8_t* out, int64_t out_stride) {
+  for (int64_t row = 0; row < rows; ++row, out += out_stride) {
+    for (int first = 0; first < panel.columns; first += kColumns) {
+      uint32_t sums[kColumns] = {};
+      SumColumns(left, left.rows[row], panel.weights + first * kQuad, panel.width, sums);
+      Requantization columns = requantization;
+      columns.bias += first;
+      columns.multiplier += first;
+      const int count = panel.columns - first < kColumns ? panel.columns - first : kColumns;
+      kLoopsScalar.requantize(reinterpret_cast<const int32_t*>(sums), count, columns, out + first);
+    }
   }
 }
 
 }  // namespace
 
-const GemmKernel kGemmScalar = {kColumns, 1,       sizeof(int16_t), sizeof(int16_t), 0,
-                                Convert,  Fill, Multiply};
+const GemmKernel kGemmScalar = {sizeof(int8_t), 0, Convert, Fill, Multiply};
 
 }  // namespace kerasopt

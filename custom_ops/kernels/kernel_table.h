@@ -33,30 +33,55 @@ struct Grid {
   const float* max;
 };
 
+// Rows of a left operand: row r is made of `runs` runs of `quads` times four activations, of which
+// run i begins at rows[r] + run_offsets[i], in bytes.
+struct LeftOperand {
+  const char* const* rows;
+  const int64_t* run_offsets;
+  int64_t runs, quads;
+};
+
+// Columns of a packed kernel, `width` of them, a multiple of kColumnBlock; see packed_kernel.h.
+struct Panel {
+  const int8_t* weights;
+  int width;
+  int columns;  // those that are not padding
+};
+
 struct GemmKernel {
-  int panel_columns;       // columns of a packed panel of weights
-  int depth_group;         // consecutive depths that one instruction sums
-  int activation_bytes;    // size of a converted activation
-  int weight_bytes;        // size of a packed weight
+  int activation_bytes;       // size of a converted activation
   int32_t activation_offset;  // converted activation = x + offset
 
   // Converts `count` activations; `fill` writes `count` copies of a converted activation.
   void (*convert)(const int8_t* x, int64_t count, void* out);
   void (*fill)(int8_t x, int64_t count, void* out);
 
-  // Multiplies `rows` rows of converted activations, `row_bytes` apart, with one panel packed as
-  // [depth / depth_group][panel_columns][depth_group], and writes the first `columns` columns.
-  // bias and multiplier are readable for all panel_columns.
-  void (*multiply)(int64_t rows, int columns, int64_t depth_groups, const void* activations,
-                   int64_t row_bytes, const void* panel, const Requantization& requantization,
-                   int8_t* out, int64_t out_stride);
+  // Multiplies `rows` rows with a panel and writes its columns to rows of `out`, `out_stride`
+  // apart. bias and multiplier are those of the panel, readable up to its width.
+  void (*multiply)(const LeftOperand& left, int64_t rows, const Panel& panel,
+                   const Requantization& requantization, int8_t* out, int64_t out_stride);
 };
 
+// Lines of an image, with the padding around it, that a depthwise convolution reads for some lines
+// of its output: one channel for each of the output.
+struct DepthwiseBlock {
+  const int8_t* image;
+  int64_t line_stride;  // from one line of the image to the next one, in values
+  int64_t channels;
+  int64_t lines, pixels;  // of the output
+  int64_t kernel_height, kernel_width;
+  int64_t height_stride, width_stride;
+  int64_t height_dilation, width_dilation;
+  int32_t input_zero_point;
+};
+
+// `kernel` has the shape (kernel_height, kernel_width, channels). A vector behind the image may be
+// read.
+using DepthwiseKernel = void (*)(const DepthwiseBlock& block, const int8_t* kernel,
+                                 const Requantization& requantization, int8_t* out);
+
 struct LoopKernels {
-  // One output pixel: sums taps[t][c] - zero_point times weights[t * channels + c] over t.
-  void (*depthwise)(const int8_t* const* taps, const int8_t* weights, int64_t tap_count,
-                    int64_t channels, int32_t input_zero_point,
-                    const Requantization& requantization, int8_t* out);
+  DepthwiseKernel depthwise;
   void (*accumulate)(const int8_t* x, int64_t count, int32_t* sums);
   void (*requantize)(const int32_t* sums, int64_t count, const Requantization& requantization,
                      int8_t* out);
@@ -79,6 +104,7 @@ struct KernelTable {
   const char* name;
   GemmKernel gemm;
   LoopKernels loops;
+  DepthwiseKernel depthwise;
 };
 
 extern const GemmKernel kGemmScalar;
@@ -88,6 +114,8 @@ extern const GemmKernel kGemmAvx2;
 extern const LoopKernels kLoopsAvx2;
 extern const GemmKernel kGemmAvx512Vnni;
 extern const LoopKernels kLoopsAvx512;
+void DepthwiseAvx512Vnni(const DepthwiseBlock& block, const int8_t* kernel,
+                         const Requantization& requantization, int8_t* out);
 #endif
 
 }  // namespace kerasopt

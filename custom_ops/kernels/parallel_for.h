@@ -4,16 +4,32 @@
 #define KERASOPT_KERNELS_PARALLEL_FOR_H_
 
 #include <cstdint>
-#include <functional>
 
 namespace kerasopt {
 
-struct ParallelFor {
-  using Body = std::function<void(int64_t begin, int64_t end)>;
+// A reference to something that takes a range: unlike std::function it allocates nothing.
+class RangeBody {
+ public:
+  template <typename Body>
+  RangeBody(const Body& body)  // NOLINT: converts as std::function does
+      : body_(&body), call_([](const void* object, int64_t begin, int64_t end) {
+          (*static_cast<const Body*>(object))(begin, end);
+        }) {}
 
-  int threads;
+  void operator()(int64_t begin, int64_t end) const { call_(body_, begin, end); }
+
+ private:
+  const void* body_;
+  void (*call_)(const void*, int64_t, int64_t);
+};
+
+class ParallelFor {
+ public:
+  virtual ~ParallelFor() = default;
+
+  virtual int threads() const = 0;
   // Calls `body` on disjoint ranges that cover [0, total); `cost` is the cycles of one item.
-  std::function<void(int64_t total, int64_t cost, const Body& body)> run;
+  virtual void Run(int64_t total, int64_t cost, RangeBody body) const = 0;
 };
 
 }  // namespace kerasopt

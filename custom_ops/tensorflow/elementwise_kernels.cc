@@ -42,7 +42,7 @@ class QuantizedAddOp : public OpKernel {
     Tensor* y;
     OP_REQUIRES_OK(context, context->allocate_output(0, x0.shape(), &y));
     QuantizedAdd(x0.flat<int8_t>().data(), x1.flat<int8_t>().data(), x0.NumElements(), parameters_,
-                 y->flat<int8_t>().data(), ParallelForOf(context));
+                 y->flat<int8_t>().data(), DeviceThreads(context));
   }
 
  private:
@@ -75,7 +75,7 @@ class QuantizedMeanOp : public OpKernel {
         keepdims_ ? TensorShape({batch, 1, 1, channels}) : TensorShape({batch, channels});
     OP_REQUIRES_OK(context, context->allocate_output(0, shape, &y));
     QuantizedMean(x.flat<int8_t>().data(), batch, x.dim_size(1) * x.dim_size(2), channels,
-                  parameters_, y->flat<int8_t>().data(), ParallelForOf(context));
+                  parameters_, y->flat<int8_t>().data(), DeviceThreads(context));
   }
 
  private:
@@ -110,7 +110,7 @@ class QuantizeOp : public OpKernel {
     const QuantizationGrid grid(scale.flat<float>().data(), scale.NumElements(), &zero_point, 1,
                                 -128, 127);
     Quantize(x.flat<float>().data(), x.NumElements(), grid, zero_point_, y->flat<int8_t>().data(),
-             ParallelForOf(context));
+             DeviceThreads(context));
   }
 
  private:
@@ -199,7 +199,7 @@ class FakeQuantizeOp : public FakeQuantizeKernel {
  protected:
   void Run(OpKernelContext* context, float* out) override {
     FakeQuantize(Values(context, 0), context->input(0).NumElements(), GridOf(context), out,
-                 ParallelForOf(context));
+                 DeviceThreads(context));
   }
 };
 
@@ -210,7 +210,7 @@ class FakeQuantizeGradientOp : public FakeQuantizeKernel {
  protected:
   void Run(OpKernelContext* context, float* out) override {
     FakeQuantizeGradient(Values(context, 0), Values(context, 1), context->input(1).NumElements(),
-                         GridOf(context), out, ParallelForOf(context));
+                         GridOf(context), out, DeviceThreads(context));
   }
 };
 
@@ -226,7 +226,7 @@ class LearnedScaleGradientsOp : public FakeQuantizeKernel {
     OP_REQUIRES_OK(context, context->allocate_output(2, shape, &clamped));
     LearnedScaleGradients(Values(context, 0), Values(context, 1), context->input(1).NumElements(),
                           GridOf(context), out, by_scale->flat<float>().data(),
-                          clamped->flat<float>().data(), ParallelForOf(context));
+                          clamped->flat<float>().data(), DeviceThreads(context));
   }
 };
 
@@ -243,7 +243,7 @@ class MinMaxOp : public OpKernel {
     OP_REQUIRES_OK(context, context->allocate_output(0, {}, &min));
     OP_REQUIRES_OK(context, context->allocate_output(1, {}, &max));
     MinMax(x.flat<float>().data(), x.NumElements(), &min->scalar<float>()(),
-           &max->scalar<float>()(), ParallelForOf(context));
+           &max->scalar<float>()(), DeviceThreads(context));
   }
 };
 

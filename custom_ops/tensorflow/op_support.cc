@@ -11,11 +11,14 @@ using tensorflow::OpKernelContext;
 using absl::Status;
 using tensorflow::Tensor;
 
-ParallelFor ParallelForOf(OpKernelContext* context) {
-  const auto* workers = context->device()->tensorflow_cpu_worker_threads();
-  return {workers->num_threads, [workers](int64_t total, int64_t cost, const ParallelFor::Body& body) {
-            tensorflow::Shard(workers->num_threads, workers->workers, total, cost, body);
-          }};
+DeviceThreads::DeviceThreads(OpKernelContext* context)
+    : workers_(*context->device()->tensorflow_cpu_worker_threads()) {}
+
+int DeviceThreads::threads() const { return workers_.num_threads; }
+
+void DeviceThreads::Run(int64_t total, int64_t cost, RangeBody body) const {
+  tensorflow::Shard(workers_.num_threads, workers_.workers, total, cost,
+                    [body](int64_t begin, int64_t end) { body(begin, end); });
 }
 
 Status GetIntegerAttr(OpKernelConstruction* context, const char* name, int64_t min, int64_t max,
@@ -29,14 +32,13 @@ Status GetIntegerAttr(OpKernelConstruction* context, const char* name, int64_t m
   return absl::OkStatus();
 }
 
-Status GetOutputQuantization(OpKernelConstruction* context, OutputQuantization* quantization) {
-  TF_RETURN_IF_ERROR(GetIntegerAttr(context, "input_zero_point", -128, 127,
-                                    &quantization->input_zero_point));
-  TF_RETURN_IF_ERROR(GetIntegerAttr(context, "output_zero_point", -128, 127,
-                                    &quantization->output_zero_point));
-  TF_RETURN_IF_ERROR(GetIntegerAttr(context, "output_min", -128, 127, &quantization->output_min));
-  return GetIntegerAttr(context, "output_max", quantization->output_min, 127,
-                        &quantization->output_max);
+Status GetZeroPointsAndRange(OpKernelConstruction* context, ZeroPointsAndRange* value) {
+  OutputRange& output = value->output;
+  TF_RETURN_IF_ERROR(
+      GetIntegerAttr(context, "input_zero_point", -128, 127, &value->input_zero_point));
+  TF_RETURN_IF_ERROR(GetIntegerAttr(context, "output_zero_point", -128, 127, &output.zero_point));
+  TF_RETURN_IF_ERROR(GetIntegerAttr(context, "output_min", -128, 127, &output.min));
+  return GetIntegerAttr(context, "output_max", output.min, 127, &output.max);
 }
 
 Status CheckVector(const char* name, const Tensor& tensor, int64_t size) {

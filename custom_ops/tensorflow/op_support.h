@@ -12,16 +12,29 @@
 
 namespace kerasopt {
 
-// Runs on the thread pool of the device that the op runs on.
-ParallelFor ParallelForOf(tensorflow::OpKernelContext* context);
+// The thread pool of the device that an op runs on.
+class DeviceThreads : public ParallelFor {
+ public:
+  explicit DeviceThreads(tensorflow::OpKernelContext* context);
+
+  int threads() const override;
+  void Run(int64_t total, int64_t cost, RangeBody body) const override;
+
+ private:
+  const tensorflow::DeviceBase::CpuWorkerThreads& workers_;
+};
 
 // Reads an integer attribute and checks that it is in [min, max].
 absl::Status GetIntegerAttr(tensorflow::OpKernelConstruction* context, const char* name,
                                   int64_t min, int64_t max, int32_t* value);
 
-// Reads the attributes of KERASOPT_OUTPUT_ATTRS; bias and multiplier stay unset.
-absl::Status GetOutputQuantization(tensorflow::OpKernelConstruction* context,
-                                         OutputQuantization* quantization);
+// What the attributes of KERASOPT_OUTPUT_ATTRS say.
+struct ZeroPointsAndRange {
+  int32_t input_zero_point;
+  OutputRange output;
+};
+absl::Status GetZeroPointsAndRange(tensorflow::OpKernelConstruction* context,
+                                   ZeroPointsAndRange* value);
 
 // Error unless the tensor has the shape (size,).
 absl::Status CheckVector(const char* name, const tensorflow::Tensor& tensor, int64_t size);

@@ -3,7 +3,7 @@
 // to rewrite arithmetic with.
 
 #include "invalid_argument.h"
-#include "kernels/convolution.h"
+#include "kernels/image_lines.h"
 #include "tensorflow/core/framework/common_shape_fns.h"
 #include "tensorflow/core/framework/op.h"
 #include "tensorflow/core/framework/shape_inference.h"
@@ -26,13 +26,25 @@ Status CheckPerChannelInputs(InferenceContext* c, DimensionHandle* channels) {
   return absl::OkStatus();
 }
 
+// Reads the shape that a packed kernel had before it was packed.
+Status GetKernelShape(InferenceContext* c, size_t rank, std::vector<int64_t>* shape) {
+  ShapeHandle packed;
+  TF_RETURN_IF_ERROR(c->WithRank(c->input(1), 1, &packed));
+  TF_RETURN_IF_ERROR(c->GetAttr("kernel_shape", shape));
+  bool is_valid = shape->size() == rank;
+  for (int64_t size : *shape) is_valid = is_valid && size > 0;
+  if (is_valid) return absl::OkStatus();
+  return InvalidArgument("kernel must have rank ", rank, " and no empty axis");
+}
+
 Status MatMulShape(InferenceContext* c) {
-  ShapeHandle x, kernel, leading, out;
+  ShapeHandle x, leading, out;
   DimensionHandle depth;
+  std::vector<int64_t> kernel;
+  TF_RETURN_IF_ERROR(GetKernelShape(c, 2, &kernel));
   TF_RETURN_IF_ERROR(c->WithRankAtLeast(c->input(0), 2, &x));
-  TF_RETURN_IF_ERROR(c->WithRank(c->input(1), 2, &kernel));
-  TF_RETURN_IF_ERROR(c->Merge(c->Dim(x, -1), c->Dim(kernel, 0), &depth));
-  DimensionHandle units = c->Dim(kernel, 1);
+  TF_RETURN_IF_ERROR(c->WithValue(c->Dim(x, -1), kernel[0], &depth));
+  DimensionHandle units = c->MakeDim(kernel[1]);
   TF_RETURN_IF_ERROR(CheckPerChannelInputs(c, &units));
   TF_RETURN_IF_ERROR(c->Subshape(x, 0, -1, &leading));
   TF_RETURN_IF_ERROR(c->Concatenate(leading, c->Vector(units), &out));
@@ -54,17 +66,13 @@ Status OutputSize(InferenceContext* c, DimensionHandle input, DimensionHandle ke
   return absl::OkStatus();
 }
 
-Status ConvolutionShapeFunction(InferenceContext* c, bool depthwise) {
-  ShapeHandle x, kernel;
-  DimensionHandle channels, out_channels, height, width;
-  TF_RETURN_IF_ERROR(c->WithRank(c->input(0), 4, &x));
-  TF_RETURN_IF_ERROR(c->WithRank(c->input(1), 4, &kernel));
-  TF_RETURN_IF_ERROR(c->Merge(c->Dim(x, 3), c->Dim(kernel, 2), &channels));
-  out_channels = c->Dim(kernel, 3);
-  if (depthwise) TF_RETURN_IF_ERROR(c->Multiply(channels, out_channels, &out_channels));
-  TF_RETURN_IF_ERROR(CheckPerChannelInputs(c, &out_channels));
+// Sets the output for a kernel of the given height and width.
+Status WindowShape(InferenceContext* c, DimensionHandle kernel_height,
+                   DimensionHandle kernel_width, DimensionHandle channels) {
+  DimensionHandle height, width;
   std::vector<int> strides, dilation_rate;
   std::string padding;
+  TF_RETURN_IF_ERROR(CheckPerChannelInputs(c, &channels));
   TF_RETURN_IF_ERROR(c->GetAttr("strides", &strides));
   TF_RETURN_IF_ERROR(c->GetAttr("dilation_rate", &dilation_rate));
   TF_RETURN_IF_ERROR(c->GetAttr("padding", &padding));
@@ -73,17 +81,39 @@ Status ConvolutionShapeFunction(InferenceContext* c, bool depthwise) {
   }
   for (int value : {strides[0], strides[1], dilation_rate[0], dilation_rate[1]}) {
     if (value < 1) {
-      return InvalidArgument(
-          "strides and dilation_rate must be positive. Received: ", value);
+      return InvalidArgument("strides and dilation_rate must be positive. Received: ", value);
     }
   }
+  const ShapeHandle x = c->input(0);
   const bool same = padding == "same";
-  TF_RETURN_IF_ERROR(OutputSize(c, c->Dim(x, 1), c->Dim(kernel, 0), strides[0], dilation_rate[0],
-                                same, &height));
-  TF_RETURN_IF_ERROR(OutputSize(c, c->Dim(x, 2), c->Dim(kernel, 1), strides[1], dilation_rate[1],
-                                same, &width));
-  c->set_output(0, c->MakeShape({c->Dim(x, 0), height, width, out_channels}));
+  TF_RETURN_IF_ERROR(
+      OutputSize(c, c->Dim(x, 1), kernel_height, strides[0], dilation_rate[0], same, &height));
+  TF_RETURN_IF_ERROR(
+      OutputSize(c, c->Dim(x, 2), kernel_width, strides[1], dilation_rate[1], same, &width));
+  c->set_output(0, c->MakeShape({c->Dim(x, 0), height, width, channels}));
   return absl::OkStatus();
+}
+
+Status ConvolutionShapeFunction(InferenceContext* c) {
+  ShapeHandle x;
+  DimensionHandle channels;
+  std::vector<int64_t> kernel;
+  int64_t groups;
+  TF_RETURN_IF_ERROR(GetKernelShape(c, 4, &kernel));
+  TF_RETURN_IF_ERROR(c->GetAttr("groups", &groups));
+  TF_RETURN_IF_ERROR(c->WithRank(c->input(0), 4, &x));
+  TF_RETURN_IF_ERROR(c->WithValue(c->Dim(x, 3), kernel[2] * groups, &channels));
+  return WindowShape(c, c->MakeDim(kernel[0]), c->MakeDim(kernel[1]), c->MakeDim(kernel[3]));
+}
+
+Status DepthwiseShapeFunction(InferenceContext* c) {
+  ShapeHandle x, kernel;
+  DimensionHandle channels;
+  TF_RETURN_IF_ERROR(c->WithRank(c->input(0), 4, &x));
+  TF_RETURN_IF_ERROR(c->WithRank(c->input(1), 4, &kernel));
+  TF_RETURN_IF_ERROR(c->Merge(c->Dim(x, 3), c->Dim(kernel, 2), &channels));
+  TF_RETURN_IF_ERROR(c->Multiply(channels, c->Dim(kernel, 3), &channels));
+  return WindowShape(c, c->Dim(kernel, 0), c->Dim(kernel, 1), channels);
 }
 
 Status AddShape(InferenceContext* c) {
@@ -125,19 +155,18 @@ Status MinMaxShape(InferenceContext* c) {
 
 REGISTER_OP("KerasoptQuantizedMatMul")
     .KERASOPT_CONTRACTION_INPUTS.Output("y: int8")
+    .Attr("kernel_shape: list(int)")
     .KERASOPT_OUTPUT_ATTRS.SetShapeFn(MatMulShape);
 
 REGISTER_OP("KerasoptQuantizedConv2D")
     .KERASOPT_CONTRACTION_INPUTS.Output("y: int8")
-    .KERASOPT_WINDOW_ATTRS.KERASOPT_OUTPUT_ATTRS.SetShapeFn([](InferenceContext* c) {
-      return ConvolutionShapeFunction(c, /*depthwise=*/false);
-    });
+    .Attr("kernel_shape: list(int)")
+    .Attr("groups: int >= 1 = 1")
+    .KERASOPT_WINDOW_ATTRS.KERASOPT_OUTPUT_ATTRS.SetShapeFn(ConvolutionShapeFunction);
 
 REGISTER_OP("KerasoptQuantizedDepthwiseConv2D")
     .KERASOPT_CONTRACTION_INPUTS.Output("y: int8")
-    .KERASOPT_WINDOW_ATTRS.KERASOPT_OUTPUT_ATTRS.SetShapeFn([](InferenceContext* c) {
-      return ConvolutionShapeFunction(c, /*depthwise=*/true);
-    });
+    .KERASOPT_WINDOW_ATTRS.KERASOPT_OUTPUT_ATTRS.SetShapeFn(DepthwiseShapeFunction);
 
 REGISTER_OP("KerasoptQuantizedAdd")
     .Input("x0: int8")

@@ -16,6 +16,34 @@ using tensorflow::OpKernelConstruction;
 using tensorflow::XlaOpKernel;
 using tensorflow::XlaOpKernelContext;
 
+// Panels of `width` columns each, from `offset` on, as (runs, depth, panels * width).
+xla::XlaOp UnpackPanels(xla::XlaOp packed, const PackedShape& shape, int64_t offset,
+                        int64_t panels, int64_t width) {
+  const int64_t quads = shape.quads() / shape.runs;
+  const int64_t bytes = panels * shape.quads() * kQuad * width;
+  xla::XlaOp x = xla::Slice(packed, {offset}, {offset + bytes}, {1});
+  x = xla::Reshape(x, {panels, shape.runs, quads, width, kQuad});
+  x = xla::Transpose(x, {1, 2, 4, 0, 3});
+  x = xla::Reshape(x, {shape.runs, quads * kQuad, panels * width});
+  return xla::SliceInDim(x, 0, shape.depth, 1, 1);
+}
+
+// A packed kernel as (runs, depth, groups * columns); see kernels/packed_kernel.h.
+xla::XlaOp Unpack(xla::XlaOp packed, const PackedShape& shape) {
+  const int64_t whole = shape.width() / kPanelColumns, rest = shape.width() % kPanelColumns;
+  std::vector<xla::XlaOp> groups;
+  for (int64_t group = 0; group < shape.groups; ++group) {
+    const int64_t offset = group * shape.group_bytes();
+    const int64_t behind = offset + whole * shape.quads() * kQuad * kPanelColumns;
+    std::vector<xla::XlaOp> parts;
+    if (whole > 0) parts.push_back(UnpackPanels(packed, shape, offset, whole, kPanelColumns));
+    if (rest > 0) parts.push_back(UnpackPanels(packed, shape, behind, 1, rest));
+    groups.push_back(xla::SliceInDim(xla::ConcatInDim(packed.builder(), parts, 2), 0,
+                                     shape.columns, 1, 2));
+  }
+  return xla::ConcatInDim(packed.builder(), groups, 2);
+}
+
 class XlaContraction : public XlaOpKernel {
  public:
   explicit XlaContraction(OpKernelConstruction* context) : XlaOpKernel(context) {
@@ -56,24 +84,29 @@ class XlaContraction : public XlaOpKernel {
 
 class XlaQuantizedMatMul : public XlaContraction {
  public:
-  using XlaContraction::XlaContraction;
+  explicit XlaQuantizedMatMul(OpKernelConstruction* context) : XlaContraction(context) {
+    OP_REQUIRES_OK(context, context->GetAttr("kernel_shape", &kernel_shape_));
+  }
 
   void Compile(XlaOpKernelContext* context) override {
-    const xla::XlaOp x = context->Input(0), kernel = context->Input(1);
-    const int64_t rank = context->InputXlaShape(0)->dimensions().size();
-    const int64_t units = context->InputXlaShape(1)->dimensions(1);
+    const int64_t depth = kernel_shape_[0], units = kernel_shape_[1];
+    const xla::XlaOp kernel =
+        xla::Reshape(Unpack(context->Input(1), {1, 1, depth, units}), {depth, units});
     xla::DotDimensionNumbers dimensions;
-    dimensions.add_lhs_contracting_dimensions(rank - 1);
+    dimensions.add_lhs_contracting_dimensions(context->InputXlaShape(0)->dimensions().size() - 1);
     dimensions.add_rhs_contracting_dimensions(0);
-    const xla::XlaOp sums = xla::DotGeneral(x, kernel, dimensions, nullptr, xla::S32);
+    const xla::XlaOp sums =
+        xla::DotGeneral(context->Input(0), kernel, dimensions, nullptr, xla::S32);
     context->SetOutput(0, Finish(context, sums, kernel, {0}, units));
   }
+
+ private:
+  std::vector<int64_t> kernel_shape_;
 };
 
-template <bool kDepthwise>
-class XlaQuantizedConvolution : public XlaContraction {
+class XlaConvolution : public XlaContraction {
  public:
-  explicit XlaQuantizedConvolution(OpKernelConstruction* context) : XlaContraction(context) {
+  explicit XlaConvolution(OpKernelConstruction* context) : XlaContraction(context) {
     std::string padding;
     OP_REQUIRES_OK(context, context->GetAttr("strides", &strides_));
     OP_REQUIRES_OK(context, context->GetAttr("dilation_rate", &dilation_rate_));
@@ -81,31 +114,32 @@ class XlaQuantizedConvolution : public XlaContraction {
     same_ = padding == "same";
   }
 
-  void Compile(XlaOpKernelContext* context) override {
-    const xla::XlaOp x = context->Input(0), kernel = context->Input(1);
-    const xla::Shape x_shape = *context->InputXlaShape(0);
-    const xla::Shape kernel_shape = *context->InputXlaShape(1);
-    const int64_t channels = kernel_shape.dimensions(2), last = kernel_shape.dimensions(3);
+ protected:
+  ConvolutionShape ShapeOf(XlaOpKernelContext* context, int64_t kernel_height,
+                           int64_t kernel_width) const {
+    const xla::Shape x = *context->InputXlaShape(0);
+    const auto window = [&](int axis, int64_t kernel) {
+      return MakeWindow(x.dimensions(axis + 1), kernel, strides_[axis], dilation_rate_[axis], same_);
+    };
+    return {x.dimensions(0), x.dimensions(3), window(0, kernel_height), window(1, kernel_width)};
+  }
+
+  // `filter` has the shape (height, width, channels / groups, filters).
+  void Convolve(XlaOpKernelContext* context, const ConvolutionShape& shape, xla::XlaOp filter,
+                int64_t filters, int64_t groups) const {
     xla::PaddingConfig padding = xla::MakeNoPaddingConfig(4);
     for (int axis : {0, 1}) {
-      const Window window =
-          MakeWindow(x_shape.dimensions(axis + 1), kernel_shape.dimensions(axis), strides_[axis],
-                     dilation_rate_[axis], same_);
+      const Window& window = axis == 0 ? shape.height : shape.width;
       padding.mutable_dimensions(axis + 1)->set_edge_padding_low(window.pad_before);
       padding.mutable_dimensions(axis + 1)->set_edge_padding_high(window.pad_after);
     }
+    const xla::XlaOp x = context->Input(0);
     const xla::XlaOp padded = xla::Pad(
         x, xla::ConstantR0<int8_t>(x.builder(), static_cast<int8_t>(input_zero_point_)), padding);
-    const int64_t out_channels = kDepthwise ? channels * last : last;
-    const xla::XlaOp filter =
-        kDepthwise ? xla::Reshape(kernel, {kernel_shape.dimensions(0), kernel_shape.dimensions(1),
-                                           1, out_channels})
-                   : kernel;
     const xla::XlaOp sums = xla::ConvGeneralDilated(
         padded, filter, strides_, /*padding=*/{{0, 0}, {0, 0}}, /*lhs_dilation=*/{1, 1},
-        dilation_rate_, DimensionNumbers(), kDepthwise ? channels : 1, /*batch_group_count=*/1,
-        nullptr, xla::S32);
-    context->SetOutput(0, Finish(context, sums, filter, {0, 1, 2}, out_channels));
+        dilation_rate_, DimensionNumbers(), groups, /*batch_group_count=*/1, nullptr, xla::S32);
+    context->SetOutput(0, Finish(context, sums, filter, {0, 1, 2}, filters));
   }
 
  private:
@@ -129,9 +163,42 @@ class XlaQuantizedConvolution : public XlaContraction {
   bool same_;
 };
 
+class XlaQuantizedConv2D : public XlaConvolution {
+ public:
+  explicit XlaQuantizedConv2D(OpKernelConstruction* context) : XlaConvolution(context) {
+    OP_REQUIRES_OK(context, context->GetAttr("kernel_shape", &kernel_shape_));
+    OP_REQUIRES_OK(context, context->GetAttr("groups", &groups_));
+  }
+
+  void Compile(XlaOpKernelContext* context) override {
+    const ConvolutionShape shape = ShapeOf(context, kernel_shape_[0], kernel_shape_[1]);
+    const int64_t filters = kernel_shape_[3];
+    const xla::XlaOp filter = xla::Reshape(
+        Unpack(context->Input(1), PackedConvolution(shape, filters, groups_)), kernel_shape_);
+    Convolve(context, shape, filter, filters, groups_);
+  }
+
+ private:
+  std::vector<int64_t> kernel_shape_;
+  int64_t groups_;
+};
+
+class XlaQuantizedDepthwiseConv2D : public XlaConvolution {
+ public:
+  using XlaConvolution::XlaConvolution;
+
+  void Compile(XlaOpKernelContext* context) override {
+    const xla::Shape kernel = *context->InputXlaShape(1);
+    const int64_t height = kernel.dimensions(0), width = kernel.dimensions(1);
+    const int64_t channels = kernel.dimensions(2), filters = channels * kernel.dimensions(3);
+    Convolve(context, ShapeOf(context, height, width),
+             xla::Reshape(context->Input(1), {height, width, 1, filters}), filters, channels);
+  }
+};
+
 KERASOPT_REGISTER_XLA("KerasoptQuantizedMatMul", XlaQuantizedMatMul);
-KERASOPT_REGISTER_XLA("KerasoptQuantizedConv2D", XlaQuantizedConvolution<false>);
-KERASOPT_REGISTER_XLA("KerasoptQuantizedDepthwiseConv2D", XlaQuantizedConvolution<true>);
+KERASOPT_REGISTER_XLA("KerasoptQuantizedConv2D", XlaQuantizedConv2D);
+KERASOPT_REGISTER_XLA("KerasoptQuantizedDepthwiseConv2D", XlaQuantizedDepthwiseConv2D);
 
 }  // namespace
 }  // namespace kerasopt

@@ -19,6 +19,7 @@ from kerasopt.ops.contractions import (
     quantized_matmul,
 )
 from kerasopt.ops.elementwise import quantized_add, quantized_multiply
+from kerasopt.ops.packed_kernel import PackedKernel
 from kerasopt.ops.pooling import quantized_average_pool, quantized_mean
 from kerasopt.ops.reference import (
     dynamic_matmul,
@@ -30,6 +31,7 @@ from kerasopt.ops.reference import (
 )
 
 __all__ = [
+    "PackedKernel",
     "dequantize",
     "dynamic_matmul",
     "exponentials",

@@ -9,9 +9,8 @@ Sums that do not fit into int32 wrap around as two's complement, equally on ever
 
 from typing import Any
 
-from keras import ops
-
 from kerasopt.ops import native, reference
+from kerasopt.ops.packed_kernel import PackedKernel
 from kerasopt.ops.validation import (
     as_pair,
     check_int8,
@@ -45,7 +44,8 @@ def quantized_matmul(
 
     Args:
         x: int8 tensor of shape `(..., inputs)`.
-        kernel: int8 tensor of shape `(inputs, units)`, symmetric (zero point 0).
+        kernel: int8 tensor of shape `(inputs, units)`, symmetric (zero point 0), or a
+            `PackedKernel`, which spares packing it at each call.
         bias: int32 tensor of shape `(units,)` at scale `input_scale * kernel_scale`.
         multiplier: float32 tensor of shape `(units,)`, positive and finite.
         input_zero_point: Zero point of `x`, an integer from -128 to 127.
@@ -63,8 +63,13 @@ def quantized_matmul(
     """
     arguments = _standardize(input_zero_point, output_zero_point, output_min, output_max)
     library = native.library_for(x)
-    op = reference.quantized_matmul if library is None else library.kerasopt_quantized_mat_mul
-    return op(x, kernel, bias, multiplier, **arguments)
+    if library is None:
+        return reference.quantized_matmul(x, _unpacked(kernel), bias, multiplier, **arguments)
+    if not isinstance(kernel, PackedKernel):
+        kernel = PackedKernel.pack(kernel)
+    return library.kerasopt_quantized_mat_mul(
+        x, kernel.values, bias, multiplier, kernel_shape=kernel.shape, **arguments
+    )
 
 
 def quantized_conv2d(
@@ -92,7 +97,8 @@ def quantized_conv2d(
 
     Args:
         x: int8 tensor of shape `(batch, height, width, channels)`.
-        kernel: int8 tensor of shape `(kernel_height, kernel_width, channels / groups, filters)`.
+        kernel: int8 tensor of shape `(kernel_height, kernel_width, channels / groups, filters)`,
+            or a `PackedKernel`, which spares packing it at each call.
         bias: int32 tensor of shape `(filters,)` at scale `input_scale * kernel_scale`.
         multiplier: float32 tensor of shape `(filters,)`, positive and finite.
         strides: Integer or pair.
@@ -114,13 +120,15 @@ def quantized_conv2d(
     """
     arguments = _standardize(input_zero_point, output_zero_point, output_min, output_max)
     arguments |= _standardize_window(strides, padding, dilation_rate)
+    arguments["groups"] = groups
     library = native.library_for(x)
-    op = reference.quantized_conv2d if library is None else library.kerasopt_quantized_conv2d
-    if groups == 1:
-        return op(x, kernel, bias, multiplier, **arguments)
-    operands = (ops.split(operand, groups, axis=-1) for operand in (x, kernel, bias, multiplier))
-    parts = [op(*part, **arguments) for part in zip(*operands, strict=True)]
-    return ops.concatenate(parts, axis=-1)
+    if library is None:
+        return reference.quantized_conv2d(x, _unpacked(kernel), bias, multiplier, **arguments)
+    if not isinstance(kernel, PackedKernel):
+        kernel = PackedKernel.pack(kernel, groups, arguments["dilation_rate"])
+    return library.kerasopt_quantized_conv2d(
+        x, kernel.values, bias, multiplier, kernel_shape=kernel.shape, **arguments
+    )
 
 
 def quantized_depthwise_conv2d(
@@ -226,6 +234,10 @@ def quantized_batch_matmul(
         zero_point1=int(zero_point1),
         output_zero_point=int(output_zero_point),
     )
+
+
+def _unpacked(kernel: Any) -> Any:
+    return kernel.unpack() if isinstance(kernel, PackedKernel) else kernel
 
 
 def _standardize(

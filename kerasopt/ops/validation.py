@@ -1,6 +1,9 @@
 """Checks of the Python arguments of the integer ops."""
 
+from typing import Any
+
 import numpy as np
+from keras import backend
 
 
 def check_int8(**values: int) -> None:
@@ -36,6 +39,16 @@ def product_multiplier(scale0: float, scale1: float, output_scale: float) -> flo
         multiplier = float(np.float32(scale0) * np.float32(scale1) / np.float32(output_scale))
     check_scales(**{"scale0 * scale1 / output_scale": multiplier})
     return multiplier
+
+
+def check_tensor(name: str, tensor: Any, dtype: str, rank: int) -> None:
+    """Raise if `tensor` has another dtype or rank."""
+    found = backend.standardize_dtype(tensor.dtype)
+    if found != dtype or len(tensor.shape) != rank:
+        raise ValueError(
+            f"`{name}` must be a tensor of dtype {dtype} and rank {rank}. "
+            f"Received: {name}.dtype={found}, {name}.shape={tuple(tensor.shape)}"
+        )
 
 
 def as_pair(name: str, value: int | tuple[int, int]) -> tuple[int, int]:

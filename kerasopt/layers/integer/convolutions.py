@@ -7,7 +7,7 @@ from typing import Any
 import keras
 
 from kerasopt import ops
-from kerasopt.layers.integer.contraction import Contraction
+from kerasopt.layers.integer.contraction import Contraction, PackedContraction
 from kerasopt.ops.validation import as_pair, output_size, standardize_padding
 
 
@@ -50,7 +50,7 @@ class _Convolution(Contraction):
 
 
 @keras.saving.register_keras_serializable(package="kerasopt")
-class QuantizedConv2D(_Convolution):
+class QuantizedConv2D(_Convolution, PackedContraction):
     """A `Conv2D` layer on int8 images, with a fused clamp for ReLU.
 
     Input: int8 of shape `(batch, height, width, channels)`. Output: int8 of shape
@@ -81,7 +81,7 @@ class QuantizedConv2D(_Convolution):
     def call(self, inputs: Any) -> Any:
         return ops.quantized_conv2d(
             inputs,
-            self.kernel,
+            self.packed_kernel,
             self.bias,
             self.multiplier,
             groups=self.groups,
@@ -91,6 +91,10 @@ class QuantizedConv2D(_Convolution):
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
         return (input_shape[0], *self._image_shape(input_shape), self.filters)
+
+    @property
+    def _packing(self) -> dict[str, Any]:
+        return {"groups": self.groups, "dilation_rate": self.dilation_rate}
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "filters": self.filters, "groups": self.groups}

@@ -7,11 +7,11 @@ from typing import Any
 import keras
 
 from kerasopt import ops
-from kerasopt.layers.integer.contraction import Contraction
+from kerasopt.layers.integer.contraction import PackedContraction
 
 
 @keras.saving.register_keras_serializable(package="kerasopt")
-class QuantizedDense(Contraction):
+class QuantizedDense(PackedContraction):
     """A `Dense` layer on int8 tensors, with a fused clamp for ReLU.
 
     Input: int8 of shape `(..., inputs)`. Output: int8 of shape `(..., units)`.
@@ -37,7 +37,7 @@ class QuantizedDense(Contraction):
 
     def call(self, inputs: Any) -> Any:
         return ops.quantized_matmul(
-            inputs, self.kernel, self.bias, self.multiplier, **self._requantization
+            inputs, self.packed_kernel, self.bias, self.multiplier, **self._requantization
         )
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:

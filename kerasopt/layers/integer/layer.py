@@ -70,21 +70,27 @@ class IntegerLayer(keras.layers.Layer):
 
     def load_own_variables(self, store: Any) -> None:
         for index, variable in enumerate(self.variables):
-            self.stored(store, str(index), variable)
+            self.stored(store, str(index), variable, variable.name)
         super().load_own_variables(store)
 
-    def stored(self, store: Any, name: str, variable: keras.Variable) -> np.ndarray:
-        """Returns the array of a file for a variable.
+    def stored(self, store: Any, key: str, weight: Any, name: str) -> np.ndarray:
+        """Returns the array of a file for a weight.
+
+        Args:
+            store: What Keras hands over to read from.
+            key: String, the key of the array.
+            weight: Variable or array of the same shape and dtype.
+            name: String, the name of the weight.
 
         Raises:
             ValueError: If the file has none, or one of another shape or dtype, which would be cast.
         """
-        found = store[name][...] if name in store.keys() else None
-        if found is None or (found.shape, found.dtype) != (variable.shape, variable.dtype):
+        found = store[key][...] if key in store.keys() else None
+        if found is None or (found.shape, found.dtype) != (weight.shape, weight.dtype):
             received = "nothing" if found is None else f"{found.dtype} of shape {found.shape}"
             raise ValueError(
-                f"The file is damaged, or another version of kerasopt wrote it: '{variable.name}' "
-                f"of layer '{self.name}' must be {variable.dtype} of shape {variable.shape}. "
+                f"The file is damaged, or another version of kerasopt wrote it: '{name}' "
+                f"of layer '{self.name}' must be {weight.dtype} of shape {weight.shape}. "
                 f"Received: {received}"
             )
         return found

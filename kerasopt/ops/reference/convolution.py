@@ -5,7 +5,8 @@ from typing import Any
 
 from keras import ops
 
-from kerasopt.ops.reference.matmul import check, integer_matmul, requantize
+from kerasopt.ops.reference.matmul import integer_matmul, requantize
+from kerasopt.ops.validation import check_tensor
 
 
 def same_padding(size: Any, window: int, stride: int) -> tuple[Any, Any]:
@@ -58,19 +59,22 @@ def quantized_conv2d(
     strides: tuple[int, int],
     padding: str,
     dilation_rate: tuple[int, int],
+    groups: int,
     input_zero_point: int,
     output_zero_point: int,
     output_min: int,
     output_max: int,
 ) -> Any:
     """Reference of `kerasopt.ops.quantized_conv2d`."""
-    check("x", x, "int8", 4)
-    check("kernel", kernel, "int8", 4)
+    check_tensor("x", x, "int8", 4)
+    check_tensor("kernel", kernel, "int8", 4)
     kernel_size = tuple(kernel.shape[:2])
     shifted = shifted_inputs(x, kernel_size, strides, padding, dilation_rate, input_zero_point)
     accumulator: Any = 0
     for i, j, pixels in shifted:
-        accumulator = accumulator + integer_matmul(pixels, kernel[i, j])
+        parts = zip(ops.split(pixels, groups, -1), ops.split(kernel[i, j], groups, -1), strict=True)
+        products = [integer_matmul(*part) for part in parts]
+        accumulator = accumulator + ops.concatenate(products, -1)
     return requantize(accumulator, bias, multiplier, output_zero_point, output_min, output_max)
 
 
@@ -89,8 +93,8 @@ def quantized_depthwise_conv2d(
     output_max: int,
 ) -> Any:
     """Reference of `kerasopt.ops.quantized_depthwise_conv2d`."""
-    check("x", x, "int8", 4)
-    check("kernel", kernel, "int8", 4)
+    check_tensor("x", x, "int8", 4)
+    check_tensor("kernel", kernel, "int8", 4)
     *kernel_size, channels, depth_multiplier = kernel.shape
     shifted = shifted_inputs(
         x, tuple(kernel_size), strides, padding, dilation_rate, input_zero_point

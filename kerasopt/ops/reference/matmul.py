@@ -3,7 +3,9 @@
 from typing import Any
 
 import numpy as np
-from keras import backend, ops
+from keras import ops
+
+from kerasopt.ops.validation import check_tensor
 
 # A sum of 512 products of |x - zero_point| <= 255 and |kernel| <= 128 stays below 2^24, so
 # float32 holds every partial sum exactly, in any order; the operands themselves have at most
@@ -43,16 +45,6 @@ def requantize(
     return ops.cast(ops.cast(q, "int32") + output_zero_point, "int8")
 
 
-def check(name: str, tensor: Any, dtype: str, rank: int) -> None:
-    """Raise if `tensor` has another dtype or rank."""
-    found = backend.standardize_dtype(tensor.dtype)
-    if found != dtype or len(tensor.shape) != rank:
-        raise ValueError(
-            f"`{name}` must be a tensor of dtype {dtype} and rank {rank}. "
-            f"Received: {name}.dtype={found}, {name}.shape={tuple(tensor.shape)}"
-        )
-
-
 def quantized_matmul(
     x: Any,
     kernel: Any,
@@ -65,8 +57,8 @@ def quantized_matmul(
     output_max: int,
 ) -> Any:
     """Reference of `kerasopt.ops.quantized_matmul`."""
-    check("x", x, "int8", max(len(x.shape), 2))
-    check("kernel", kernel, "int8", 2)
+    check_tensor("x", x, "int8", max(len(x.shape), 2))
+    check_tensor("kernel", kernel, "int8", 2)
     accumulator = integer_matmul(ops.cast(x, "int32") - input_zero_point, kernel)
     return requantize(accumulator, bias, multiplier, output_zero_point, output_min, output_max)
 
@@ -81,8 +73,8 @@ def quantized_batch_matmul(
     output_zero_point: int,
 ) -> Any:
     """Reference of `kerasopt.ops.quantized_batch_matmul`."""
-    check("x0", x0, "int8", len(x0.shape))
-    check("x1", x1, "int8", len(x0.shape))
+    check_tensor("x0", x0, "int8", len(x0.shape))
+    check_tensor("x1", x1, "int8", len(x0.shape))
     x0 = ops.cast(x0, "int32") - zero_point0
     x1 = ops.cast(x1, "int32") - zero_point1
     return requantize(_batched(x0, x1), 0, multiplier, output_zero_point, -128, 127)
@@ -117,7 +109,7 @@ def dynamic_matmul(x: Any, kernel: Any, kernel_scale: Any, bias: Any) -> Any:
     Returns:
         float32 tensor of shape `(..., units)`.
     """
-    check("kernel", kernel, "int8", 2)
+    check_tensor("kernel", kernel, "int8", 2)
     x = ops.where(ops.isnan(x), 0.0, x)
     scale = ops.max(ops.abs(x), axis=-1, keepdims=True) * _STEP
     scale = ops.where(scale > 0.0, scale, 1.0)

@@ -7,7 +7,8 @@ import numpy as np
 from keras import ops
 
 from kerasopt.ops.reference.convolution import same_padding, shifted_inputs
-from kerasopt.ops.reference.matmul import check, requantize
+from kerasopt.ops.reference.matmul import requantize
+from kerasopt.ops.validation import check_tensor
 
 
 def quantized_average_pool(
@@ -21,7 +22,7 @@ def quantized_average_pool(
     output_zero_point: int,
 ) -> Any:
     """Reference of `kerasopt.ops.quantized_average_pool`."""
-    check("x", x, "int8", 4)
+    check_tensor("x", x, "int8", 4)
     window = (pool_size, strides, padding, (1, 1))
     total: Any = sum(pixels for _, _, pixels in shifted_inputs(x, *window, input_zero_point))
     count: Any = math.prod(pool_size)
@@ -38,7 +39,7 @@ def quantized_mean(
     x: Any, *, scale_ratio: float, input_zero_point: int, output_zero_point: int, keepdims: bool
 ) -> Any:
     """Mean over height and width with `M = float32(scale_ratio / pixels)`."""
-    check("x", x, "int8", 4)
+    check_tensor("x", x, "int8", 4)
     accumulator = ops.sum(ops.cast(x, "int32") - input_zero_point, axis=(1, 2), keepdims=keepdims)
     height, width = ops.shape(x)[1:3]
     multiplier = _quotient(scale_ratio, height * width)

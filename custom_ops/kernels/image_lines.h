@@ -1,0 +1,63 @@
+// Lines of an image with the padding of a convolution around them, side by side in scratch memory.
+
+#ifndef KERASOPT_KERNELS_IMAGE_LINES_H_
+#define KERASOPT_KERNELS_IMAGE_LINES_H_
+
+#include <cstdint>
+
+#include "kernels/scratch.h"
+
+namespace kerasopt {
+
+// One spatial axis of a convolution.
+struct Window {
+  int64_t input, kernel, stride, dilation;
+  int64_t output, pad_before, pad_after;
+
+  int64_t span() const { return (kernel - 1) * dilation + 1; }
+};
+
+// Output size and padding of an axis; output is 0 if the dilated kernel does not fit.
+Window MakeWindow(int64_t input, int64_t kernel, int64_t stride, int64_t dilation, bool same);
+
+struct ConvolutionShape {
+  int64_t batch, channels;
+  Window height, width;
+};
+
+// How values are written: `convert` and `fill` of a GEMM, or plain copies.
+struct Copy {
+  int value_bytes;
+  void (*convert)(const int8_t* x, int64_t count, void* out);
+  void (*fill)(int8_t x, int64_t count, void* out);
+};
+extern const Copy kPlainCopy;
+
+// The lines that some of a convolution's output lines read.
+class ImageLines {
+ public:
+  ImageLines(const ConvolutionShape& shape, const Copy& copy, int8_t zero_point);
+
+  // Bytes of scratch memory for `count` output lines.
+  int64_t Bytes(int64_t count) const;
+  // Output lines, at least 1, whose input lines take about `bytes`.
+  int64_t LinesOf(int64_t bytes) const;
+
+  // Writes what output lines [begin, end) of an image read; they lie `line_bytes()` apart.
+  void Load(const int8_t* image, int64_t begin, int64_t end, char* out) const;
+
+  int64_t pixel_bytes() const { return shape_.channels * copy_.value_bytes; }
+  int64_t line_bytes() const { return line_bytes_; }
+
+ private:
+  int64_t InputLines(int64_t count) const;
+
+  const ConvolutionShape& shape_;
+  const Copy copy_;
+  const int8_t zero_point_;
+  int64_t line_bytes_;
+};
+
+}  // namespace kerasopt
+
+#endif  // KERASOPT_KERNELS_IMAGE_LINES_H_

@@ -1,0 +1,59 @@
+// int8 kernels in the one order in which the GEMM of every instruction set reads them.
+//
+// A kernel is a matrix of `runs` times `depth` rows and `columns` columns, for each group. A run is
+// what lies side by side in an image: a line of a convolution's window, or its only pixel. Runs are
+// padded to whole quads of four rows, columns to whole blocks of 16, with zeros. Panels of 64
+// columns (the last one of what is left) follow each other, each as [quad][column][row of quad].
+
+#ifndef KERASOPT_KERNELS_PACKED_KERNEL_H_
+#define KERASOPT_KERNELS_PACKED_KERNEL_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "kernels/kernel_table.h"
+
+namespace kerasopt {
+
+constexpr int64_t kQuad = 4;
+constexpr int64_t kColumnBlock = 16;
+constexpr int64_t kPanelColumns = 64;
+
+inline int64_t CeilDivide(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+struct PackedShape {
+  int64_t groups, runs, depth, columns;  // of each group
+
+  int64_t quads() const { return runs * CeilDivide(depth, kQuad); }
+  int64_t width() const { return CeilDivide(columns, kColumnBlock) * kColumnBlock; }
+  int64_t panels() const { return CeilDivide(columns, kPanelColumns); }
+  int64_t group_bytes() const { return quads() * kQuad * width(); }
+  int64_t bytes() const { return groups * group_bytes(); }
+};
+
+// A packed kernel that is kept elsewhere, and what follows its sums.
+class PackedKernel {
+ public:
+  // `bias` and `multiplier` have groups * columns values. The bias is corrected for activations
+  // that are stored plus the GEMM's offset, and without their zero point subtracted.
+  PackedKernel(const GemmKernel& gemm, const PackedShape& shape, const int8_t* packed,
+               const int32_t* bias, const float* multiplier, int32_t input_zero_point);
+
+  const GemmKernel& gemm() const { return *gemm_; }
+  const PackedShape& shape() const { return shape_; }
+  Panel panel(int64_t group, int64_t index) const;
+  const int32_t* bias(int64_t group, int64_t panel) const;
+  const float* multiplier(int64_t group, int64_t panel) const;
+
+ private:
+  const GemmKernel* gemm_;
+  PackedShape shape_;
+  const int8_t* packed_;
+  // Padded to shape_.width() columns a group.
+  std::vector<int32_t> bias_;
+  std::vector<float> multiplier_;
+};
+
+}  // namespace kerasopt
+
+#endif  // KERASOPT_KERNELS_PACKED_KERNEL_H_
