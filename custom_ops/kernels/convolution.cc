@@ -11,8 +11,8 @@ namespace {
 
 // Lines of one block stay in the second-level cache while panels pass over them.
 constexpr int64_t kBlockBytes = 128 * 1024;
-// Lines that stay in the first-level cache while channels pass over them.
-constexpr int64_t kDepthwiseBytes = 24 * 1024;
+// Lines that stay in the second-level cache while channels pass over them.
+constexpr int64_t kDepthwiseBytes = 96 * 1024;
 
 // Whether the pixels that a kernel line covers lie side by side.
 bool IsMerged(const ConvolutionShape& shape, int64_t groups) {

@@ -48,47 +48,90 @@ inline Accumulators Dot(Accumulators sums, __m512i activations, const int8_t* we
                                            _mm512_loadu_si512(weights));
 }
 
-// What the stores of a tile share. Ends beyond int32 become its smallest value, so the upper one
+// What the stores of a panel share. Ends beyond int32 become its smallest value, so the upper one
 // is clamped in float; saturation and `smallest` clamp the lower one.
 struct Output {
-  explicit Output(const Requantization& r)
-      : largest(_mm512_set1_ps(r.max)),
+  Output(const Panel& panel, const Requantization& r, int8_t* out, int64_t stride)
+      : multiplier(r.multiplier),
+        largest(_mm512_set1_ps(r.max)),
         zero_point(_mm512_set1_epi16(static_cast<int16_t>(r.zero_point))),
         smallest(_mm512_set1_epi8(static_cast<int8_t>(static_cast<int32_t>(r.min) + r.zero_point))),
-        order(_mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15)) {}
+        order(_mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15)),
+        mask(~__mmask64{0} >> (64 - panel.columns)),
+        out(out),
+        stride(stride) {}
 
+  const float* multiplier;
   __m512 largest;
   __m512i zero_point, smallest, order;
+  __mmask64 mask;
+  int8_t* out;
+  int64_t stride;  // from one row to the next one
 };
 
-inline __m512i Scaled(Accumulators sums, const float* multiplier, const Output& output) {
-  const __m512 q = _mm512_mul_ps(_mm512_cvtepi32_ps((__m512i)sums), _mm512_loadu_ps(multiplier));
+inline __m512i Scaled(Accumulators sums, int vector, const Output& output) {
+  const __m512 q = _mm512_mul_ps(_mm512_cvtepi32_ps((__m512i)sums),
+                                 _mm512_loadu_ps(output.multiplier + vector * kLanes));
   return _mm512_cvtps_epi32(_mm512_min_ps(q, output.largest));
 }
 
-// Sums of kVectors vectors of columns to int8, in the order of the columns.
+// Four vectors of sums to int8, one after another; vector i is of columns from i % kVectors on.
 template <int kVectors>
-inline __m512i Requantized(const Accumulators* sums, const float* multiplier,
+inline __m512i Requantized(Accumulators s0, Accumulators s1, Accumulators s2, Accumulators s3,
                            const Output& output) {
-  const __m512i q0 = Scaled(sums[0], multiplier, output);
-  const __m512i q1 = kVectors > 1 ? Scaled(sums[1], multiplier + kLanes, output) : q0;
-  const __m512i q2 = kVectors > 2 ? Scaled(sums[2], multiplier + 2 * kLanes, output) : q0;
-  const __m512i q3 = kVectors > 3 ? Scaled(sums[3], multiplier + 3 * kLanes, output) : q2;
-  const __m512i low = _mm512_adds_epi16(_mm512_packs_epi32(q0, q1), output.zero_point);
-  const __m512i high =
-      kVectors > 2 ? _mm512_adds_epi16(_mm512_packs_epi32(q2, q3), output.zero_point) : low;
-  const __m512i bytes = _mm512_permutexvar_epi32(output.order, _mm512_packs_epi16(low, high));
-  return _mm512_max_epi8(bytes, output.smallest);
+  const __m512i low = _mm512_packs_epi32(Scaled(s0, 0, output), Scaled(s1, 1 % kVectors, output));
+  const __m512i high = _mm512_packs_epi32(Scaled(s2, 2 % kVectors, output),
+                                          Scaled(s3, 3 % kVectors, output));
+  const __m512i bytes = _mm512_packs_epi16(_mm512_adds_epi16(low, output.zero_point),
+                                           _mm512_adds_epi16(high, output.zero_point));
+  return _mm512_max_epi8(_mm512_permutexvar_epi32(output.order, bytes), output.smallest);
+}
+
+// Rows of a tile whose columns fill one vector of bytes.
+template <int kVectors>
+constexpr int kRowsOfStore = kVectors == 1 ? 4 : kVectors == 2 ? 2 : 1;
+
+// Stores row kRow and those that follow in the same vector of bytes, of kRows.
+template <int kVectors, int kRow, int kRows>
+inline void Store(const Accumulators* sums, int8_t* out, const Output& output) {
+  constexpr int kStored = kRowsOfStore<kVectors>;
+  if constexpr (kRow % kStored == 0) {
+    // Sums that a last row does not have are those of its first vector.
+    const auto at = [&](int i) {
+      const int index = kRow * kVectors + (i < kStored * kVectors ? i : 0);
+      return sums[index < kRows * kVectors ? index : kRow * kVectors];
+    };
+    const __m512i bytes = Requantized<kVectors>(at(0), at(1), at(2), at(3), output);
+    if constexpr (kVectors == 1) {
+      const __mmask16 mask = static_cast<__mmask16>(output.mask);
+      _mm_mask_storeu_epi8(out, mask, _mm512_castsi512_si128(bytes));
+      if (kRow + 1 < kRows) {
+        _mm_mask_storeu_epi8(out + output.stride, mask, _mm512_extracti32x4_epi32(bytes, 1));
+      }
+      if (kRow + 2 < kRows) {
+        _mm_mask_storeu_epi8(out + 2 * output.stride, mask, _mm512_extracti32x4_epi32(bytes, 2));
+      }
+      if (kRow + 3 < kRows) {
+        _mm_mask_storeu_epi8(out + 3 * output.stride, mask, _mm512_extracti32x4_epi32(bytes, 3));
+      }
+    } else if constexpr (kVectors == 2) {
+      const __mmask32 mask = static_cast<__mmask32>(output.mask);
+      _mm256_mask_storeu_epi8(out, mask, _mm512_castsi512_si256(bytes));
+      if (kRow + 1 < kRows) {
+        _mm256_mask_storeu_epi8(out + output.stride, mask, _mm512_extracti64x4_epi64(bytes, 1));
+      }
+    } else {
+      _mm512_mask_storeu_epi8(out, output.mask, bytes);
+    }
+  }
 }
 
 // Accumulators I = row * kVectors + vector.
 template <int kVectors, int... I, int... R>
 inline void Tile(std::integer_sequence<int, I...>, std::integer_sequence<int, R...>,
                  const LeftOperand& left, const char* const* rows, const Panel& panel,
-                 const Requantization& requantization, __mmask64 mask, int8_t* out,
-                 int64_t out_stride) {
-  Accumulators sums[] = {
-      (Accumulators)_mm512_loadu_si512(requantization.bias + I % kVectors * kLanes)...};
+                 const int32_t* bias, int8_t* out, const Output& output) {
+  Accumulators sums[] = {(Accumulators)_mm512_loadu_si512(bias + I % kVectors * kLanes)...};
   const int8_t* b = panel.weights;
   for (int64_t run = 0; run < left.runs; ++run) {
     const char* a[] = {rows[R] + left.run_offsets[run]...};
@@ -96,27 +139,26 @@ inline void Tile(std::integer_sequence<int, I...>, std::integer_sequence<int, R.
       ((sums[I] = Dot(sums[I], Broadcast(a[I / kVectors] + k * 4), b + I % kVectors * 64)), ...);
     }
   }
-  const Output output(requantization);
-  (_mm512_mask_storeu_epi8(
-       out + R * out_stride, mask,
-       Requantized<kVectors>(sums + R * kVectors, requantization.multiplier, output)),
-   ...);
+  (Store<kVectors, R, sizeof...(R)>(sums, out + R * output.stride, output), ...);
 }
 
+// `tiles` tiles of kRows rows.
 template <int kVectors, int kRows>
-void TileOf(const LeftOperand& left, const char* const* rows, const Panel& panel,
-            const Requantization& requantization, __mmask64 mask, int8_t* out,
-            int64_t out_stride) {
-  Tile<kVectors>(std::make_integer_sequence<int, kRows * kVectors>(),
-                 std::make_integer_sequence<int, kRows>(), left, rows, panel, requantization, mask,
-                 out, out_stride);
+void Tiles(const LeftOperand& left, const char* const* rows, int64_t tiles, const Panel& panel,
+           const int32_t* bias, const Output& output) {
+  const Output local = output;
+  int8_t* out = local.out;
+  for (int64_t i = 0; i < tiles; ++i, rows += kRows, out += kRows * local.stride) {
+    Tile<kVectors>(std::make_integer_sequence<int, kRows * kVectors>(),
+                   std::make_integer_sequence<int, kRows>(), left, rows, panel, bias, out, local);
+  }
 }
 
 // Accumulators I = quad * kVectors + vector.
-template <int kVectors, int... I>
-inline void Row(std::integer_sequence<int, I...>, const LeftOperand& left, const char* row,
-                const Panel& panel, const Requantization& requantization, __mmask64 mask,
-                int8_t* out) {
+template <int kVectors, int... I, int... V>
+inline void Row(std::integer_sequence<int, I...>, std::integer_sequence<int, V...>,
+                const LeftOperand& left, const char* row, const Panel& panel, const int32_t* bias,
+                const Output& output) {
   Accumulators sums[] = {(static_cast<void>(I), Accumulators{})...};
   const int8_t* b = panel.weights;
   for (int64_t run = 0; run < left.runs; ++run) {
@@ -126,45 +168,42 @@ inline void Row(std::integer_sequence<int, I...>, const LeftOperand& left, const
       ((sums[I] = Dot(sums[I], Broadcast(a + (k + I / kVectors) * 4), b + I * 64)), ...);
     }
     for (; k < left.quads; ++k, b += kVectors * 64) {
-      ((I < kVectors ? sums[I] = Dot(sums[I], Broadcast(a + k * 4), b + I * 64) : sums[I]), ...);
+      ((sums[V] = Dot(sums[V], Broadcast(a + k * 4), b + V * 64)), ...);
     }
   }
-  Accumulators totals[kVectors];
-#pragma GCC unroll 4
-  for (int j = 0; j < kVectors; ++j) {
-    totals[j] = (Accumulators)_mm512_loadu_si512(requantization.bias + j * kLanes) + sums[j] +
-                sums[kVectors + j] + sums[2 * kVectors + j] + sums[3 * kVectors + j];
-  }
-  _mm512_mask_storeu_epi8(
-      out, mask, Requantized<kVectors>(totals, requantization.multiplier, Output(requantization)));
+  static_assert(kApart == 4, "four sums are added up");
+  const Accumulators totals[] = {(Accumulators)_mm512_loadu_si512(bias + V * kLanes) + sums[V] +
+                                 sums[kVectors + V] + sums[2 * kVectors + V] +
+                                 sums[3 * kVectors + V]...};
+  Store<kVectors, 0, 1>(totals, output.out, output);
 }
 
 template <int kVectors>
-void RowOf(const LeftOperand& left, const char* const* rows, const Panel& panel,
-           const Requantization& requantization, __mmask64 mask, int8_t* out, int64_t) {
-  Row<kVectors>(std::make_integer_sequence<int, kApart * kVectors>(), left, rows[0], panel,
-                requantization, mask, out);
+void OneRow(const LeftOperand& left, const char* const* rows, int64_t, const Panel& panel,
+            const int32_t* bias, const Output& output) {
+  Row<kVectors>(std::make_integer_sequence<int, kApart * kVectors>(),
+                std::make_integer_sequence<int, kVectors>(), left, rows[0], panel, bias, output);
 }
 
-using TileFunction = void (*)(const LeftOperand&, const char* const*, const Panel&,
-                              const Requantization&, __mmask64, int8_t*, int64_t);
+using TilesFunction = void (*)(const LeftOperand&, const char* const*, int64_t, const Panel&,
+                               const int32_t*, const Output&);
 // By vectors of columns, then rows.
-constexpr TileFunction kTiles[4][kTileRows] = {
-    {RowOf<1>, TileOf<1, 2>, TileOf<1, 3>, TileOf<1, 4>, TileOf<1, 5>, TileOf<1, 6>},
-    {RowOf<2>, TileOf<2, 2>, TileOf<2, 3>, TileOf<2, 4>, TileOf<2, 5>, TileOf<2, 6>},
-    {RowOf<3>, TileOf<3, 2>, TileOf<3, 3>, TileOf<3, 4>, TileOf<3, 5>, TileOf<3, 6>},
-    {RowOf<4>, TileOf<4, 2>, TileOf<4, 3>, TileOf<4, 4>, TileOf<4, 5>, TileOf<4, 6>},
+constexpr TilesFunction kTiles[4][kTileRows] = {
+    {OneRow<1>, Tiles<1, 2>, Tiles<1, 3>, Tiles<1, 4>, Tiles<1, 5>, Tiles<1, 6>},
+    {OneRow<2>, Tiles<2, 2>, Tiles<2, 3>, Tiles<2, 4>, Tiles<2, 5>, Tiles<2, 6>},
+    {OneRow<3>, Tiles<3, 2>, Tiles<3, 3>, Tiles<3, 4>, Tiles<3, 5>, Tiles<3, 6>},
+    {OneRow<4>, Tiles<4, 2>, Tiles<4, 3>, Tiles<4, 4>, Tiles<4, 5>, Tiles<4, 6>},
 };
 
 void Multiply(const LeftOperand& left, int64_t rows, const Panel& panel,
               const Requantization& requantization, int8_t* out, int64_t out_stride) {
-  const TileFunction* tiles = kTiles[panel.width / kLanes - 1];
-  const __mmask64 mask = ~__mmask64{0} >> (64 - panel.columns);
-  for (int64_t row = 0; row < rows; row += kTileRows) {
-    const int64_t left_over = rows - row < kTileRows ? rows - row : kTileRows;
-    tiles[left_over - 1](left, left.rows + row, panel, requantization, mask,
-                         out + row * out_stride, out_stride);
-  }
+  const TilesFunction* tiles = kTiles[panel.width / kLanes - 1];
+  Output output(panel, requantization, out, out_stride);
+  const int64_t whole = rows / kTileRows, rest = rows % kTileRows, first = whole * kTileRows;
+  if (whole > 0) tiles[kTileRows - 1](left, left.rows, whole, panel, requantization.bias, output);
+  if (rest == 0) return;
+  output.out += first * out_stride;
+  tiles[rest - 1](left, left.rows + first, 1, panel, requantization.bias, output);
 }
 
 }  // namespace
