@@ -27,6 +27,8 @@ bool IsPointwise(const ConvolutionShape& shape, const PackedShape& kernel) {
   return is_trivial(shape.height) && is_trivial(shape.width) && kernel.groups == 1;
 }
 
+Copy CopyOf(const GemmKernel& gemm) { return {gemm.activation_bytes, gemm.convert, gemm.fill}; }
+
 // Blocks of output lines of one image.
 class WindowRows : public RowBlocks {
  public:
@@ -35,7 +37,7 @@ class WindowRows : public RowBlocks {
       : x_(x),
         shape_(shape),
         kernel_(kernel),
-        lines_(shape, {gemm.activation_bytes, gemm.convert, gemm.fill}, zero_point) {
+        lines_(shape, CopyOf(gemm), zero_point) {
     const int64_t balanced = CeilDivide(shape.batch * shape.height.output, threads);
     block_lines_ = std::min({lines_.LinesOf(kBlockBytes), shape.height.output, balanced});
     image_blocks_ = CeilDivide(shape.height.output, block_lines_);
@@ -127,8 +129,17 @@ void QuantizedDepthwiseConv2D(const int8_t* x, const ConvolutionShape& single,
     x = repeated.data();
     shape.channels *= depth_multiplier;
   }
-  const auto depthwise = Kernels().depthwise;
-  const ImageLines lines(shape, kPlainCopy, zero_point);
+  const KernelTable& kernels = Kernels();
+  DepthwiseBlock block = {nullptr,       0,
+                          shape.channels, 0,
+                          width.output,  height.kernel,
+                          width.kernel,  height.stride,
+                          width.stride,  height.dilation,
+                          width.dilation, zero_point};
+  const bool is_fast = kernels.depthwise != nullptr && kernels.depthwise->supports(block);
+  const auto depthwise = is_fast ? kernels.depthwise->run : kernels.loops.depthwise;
+  const ImageLines lines(shape, is_fast ? CopyOf(kernels.gemm) : kPlainCopy, zero_point);
+  block.line_stride = lines.line_bytes();
   const int64_t image_size = height.input * width.input * shape.channels;
   const int64_t block_lines = lines.LinesOf(kDepthwiseBytes);
 
@@ -138,10 +149,10 @@ void QuantizedDepthwiseConv2D(const int8_t* x, const ConvolutionShape& single,
       const int64_t image = begin / height.output, first = begin % height.output;
       const int64_t count = std::min({end - begin, height.output - first, block_lines});
       lines.Load(x + image * image_size, first, first + count, scratch);
-      depthwise({reinterpret_cast<const int8_t*>(scratch), lines.line_bytes(), shape.channels,
-                 count, width.output, height.kernel, width.kernel, height.stride, width.stride,
-                 height.dilation, width.dilation, zero_point},
-                kernel, requantization, out + begin * width.output * shape.channels);
+      DepthwiseBlock loaded = block;
+      loaded.image = reinterpret_cast<const int8_t*>(scratch);
+      loaded.lines = count;
+      depthwise(loaded, kernel, requantization, out + begin * width.output * shape.channels);
       begin += count;
     }
   };

@@ -77,11 +77,17 @@ struct DepthwiseBlock {
 
 // `kernel` has the shape (kernel_height, kernel_width, channels). A vector behind the image may be
 // read.
-using DepthwiseKernel = void (*)(const DepthwiseBlock& block, const int8_t* kernel,
-                                 const Requantization& requantization, int8_t* out);
+using DepthwiseFunction = void (*)(const DepthwiseBlock& block, const int8_t* kernel,
+                                   const Requantization& requantization, int8_t* out);
+
+// A faster function for some kernels, whose images are converted as the GEMM's activations are.
+struct DepthwiseKernel {
+  bool (*supports)(const DepthwiseBlock& block);
+  DepthwiseFunction run;
+};
 
 struct LoopKernels {
-  DepthwiseKernel depthwise;
+  DepthwiseFunction depthwise;
   void (*accumulate)(const int8_t* x, int64_t count, int32_t* sums);
   void (*requantize)(const int32_t* sums, int64_t count, const Requantization& requantization,
                      int8_t* out);
@@ -104,7 +110,7 @@ struct KernelTable {
   const char* name;
   GemmKernel gemm;
   LoopKernels loops;
-  DepthwiseKernel depthwise;
+  const DepthwiseKernel* depthwise;  // or nullptr
 };
 
 extern const GemmKernel kGemmScalar;
@@ -114,8 +120,7 @@ extern const GemmKernel kGemmAvx2;
 extern const LoopKernels kLoopsAvx2;
 extern const GemmKernel kGemmAvx512Vnni;
 extern const LoopKernels kLoopsAvx512;
-void DepthwiseAvx512Vnni(const DepthwiseBlock& block, const int8_t* kernel,
-                         const Requantization& requantization, int8_t* out);
+extern const DepthwiseKernel kDepthwiseAvx512Vnni;
 #endif
 
 }  // namespace kerasopt

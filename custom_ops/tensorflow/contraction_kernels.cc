@@ -1,8 +1,11 @@
 // CPU kernels of the integer matrix multiplication and convolutions.
 
+#include <cmath>
+#include <cstring>
 #include <memory>
 #include <mutex>
 #include <string>
+#include <vector>
 
 #include "kernels/convolution.h"
 #include "kernels/dispatch.h"
@@ -18,13 +21,78 @@ using tensorflow::OpKernelContext;
 using tensorflow::Tensor;
 using tensorflow::TensorShape;
 
-constexpr int kX = 0, kKernel = 1, kBias = 2, kMultiplier = 3;
+// The parts of a tensor of weights: the kernel, filled up to whole cache lines, then biases and
+// multipliers, copied because nothing aligns them.
+class Weights {
+ public:
+  static constexpr int64_t kCacheLine = 64;
 
-Status CheckPerChannel(OpKernelContext* context, int64_t channels) {
-  const Tensor& multiplier = context->input(kMultiplier);
-  TF_RETURN_IF_ERROR(CheckVector("bias", context->input(kBias), channels));
-  TF_RETURN_IF_ERROR(CheckVector("multiplier", multiplier, channels));
-  return CheckPositive("multiplier", multiplier);
+  Status Init(const Tensor& tensor, int64_t kernel_bytes, int64_t channels) {
+    const int64_t first = CeilDivide(kernel_bytes, kCacheLine) * kCacheLine;
+    const int64_t vector = channels * sizeof(int32_t);
+    if (tensor.dims() != 1 || tensor.dim_size(0) != first + 2 * vector) {
+      return InvalidArgument("weights must have the shape [", first + 2 * vector,
+                             "] for this kernel. Received: weights.shape=",
+                             tensor.shape().DebugString());
+    }
+    kernel_ = tensor.flat<int8_t>().data();
+    bias_.resize(channels);
+    multiplier_.resize(channels);
+    std::memcpy(bias_.data(), kernel_ + first, vector);
+    std::memcpy(multiplier_.data(), kernel_ + first + vector, vector);
+    for (int64_t i = 0; i < channels; ++i) {
+      if (!(multiplier_[i] > 0.0f) || !std::isfinite(multiplier_[i])) {
+        return InvalidArgument("multiplier must be positive and finite. Received: multiplier[", i,
+                               "]=", multiplier_[i]);
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  const int8_t* kernel() const { return kernel_; }
+  const int32_t* bias() const { return bias_.data(); }
+  const float* multiplier() const { return multiplier_.data(); }
+
+ private:
+  const int8_t* kernel_;
+  std::vector<int32_t> bias_;
+  std::vector<float> multiplier_;
+};
+
+// Keeps what an op prepared of its weights for as long as it receives the same tensor.
+//
+// The cache holds a reference to it. TensorFlow writes to a buffer only while its reference is the
+// only one, so an equal address means equal values.
+template <typename Prepared>
+class Cache {
+ public:
+  // `prepare(&prepared)` makes a std::shared_ptr<const Prepared>, if `is_valid(prepared)` is false
+  // for what there is, or the tensor is another one.
+  template <typename IsValid, typename Prepare>
+  Status Get(const Tensor& weights, const IsValid& is_valid, const Prepare& prepare,
+             std::shared_ptr<const Prepared>* prepared) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    const bool is_same = prepared_ != nullptr && source_.data() == weights.data() &&
+                         source_.NumElements() == weights.NumElements();
+    if (!is_same || !is_valid(*prepared_)) {
+      prepared_ = nullptr;
+      TF_RETURN_IF_ERROR(prepare(&prepared_));
+      source_ = weights;
+    }
+    *prepared = prepared_;
+    return absl::OkStatus();
+  }
+
+ private:
+  std::mutex mutex_;
+  Tensor source_;
+  std::shared_ptr<const Prepared> prepared_;
+};
+
+constexpr int kX = 0, kWeights = 1;
+
+bool IsSame(const PackedShape& a, const PackedShape& b) {
+  return a.groups == b.groups && a.runs == b.runs && a.depth == b.depth && a.columns == b.columns;
 }
 
 // Reads the shape of a kernel before it was packed.
@@ -37,59 +105,25 @@ Status GetKernelShape(OpKernelConstruction* context, size_t rank, std::vector<in
   return InvalidArgument("kernel must have rank ", rank, ". Received: rank ", shape->size());
 }
 
-// Prepares the kernel of an op once for as long as it receives the same tensors.
-//
-// The cache holds references to them. TensorFlow writes to a buffer only while its reference is
-// the only one, so an equal address means equal values.
-class KernelCache {
- public:
-  Status Get(OpKernelContext* context, const PackedShape& shape, int32_t input_zero_point,
-             std::shared_ptr<const PackedKernel>* kernel) {
-    const GemmKernel& gemm = Kernels().gemm;
-    std::lock_guard<std::mutex> lock(mutex_);
-    if (prepared_ == nullptr || &prepared_->gemm() != &gemm || !IsSame(context) ||
-        !IsSameShape(shape)) {
-      TF_RETURN_IF_ERROR(Prepare(context, gemm, shape, input_zero_point));
-    }
-    *kernel = prepared_;
-    return absl::OkStatus();
-  }
-
- private:
-  bool IsSame(OpKernelContext* context) const {
-    for (int i : {kKernel, kBias, kMultiplier}) {
-      if (context->input(i).data() != sources_[i].data()) return false;
-      if (context->input(i).NumElements() != sources_[i].NumElements()) return false;
-    }
-    return true;
-  }
-
-  bool IsSameShape(const PackedShape& shape) const {
-    const PackedShape& known = prepared_->shape();
-    return known.groups == shape.groups && known.runs == shape.runs &&
-           known.depth == shape.depth && known.columns == shape.columns;
-  }
-
-  Status Prepare(OpKernelContext* context, const GemmKernel& gemm, const PackedShape& shape,
-                 int32_t input_zero_point) {
-    const Tensor& packed = context->input(kKernel);
-    if (packed.dims() != 1 || packed.dim_size(0) != shape.bytes()) {
-      return InvalidArgument("kernel must be packed, so have the shape [", shape.bytes(),
-                             "] for this x and bias. Received: kernel.shape=",
-                             packed.shape().DebugString());
-    }
-    TF_RETURN_IF_ERROR(CheckPerChannel(context, shape.groups * shape.columns));
-    for (int i : {kKernel, kBias, kMultiplier}) sources_[i] = context->input(i);
-    prepared_ = std::make_shared<const PackedKernel>(
-        gemm, shape, packed.flat<int8_t>().data(), sources_[kBias].flat<int32_t>().data(),
-        sources_[kMultiplier].flat<float>().data(), input_zero_point);
-    return absl::OkStatus();
-  }
-
-  std::mutex mutex_;
-  Tensor sources_[4];
-  std::shared_ptr<const PackedKernel> prepared_;
-};
+// The kernel of a matrix multiplication or convolution, prepared for the instruction set in use.
+Status GetPackedKernel(const Tensor& tensor, const PackedShape& shape, int32_t input_zero_point,
+                       Cache<PackedKernel>* cache, std::shared_ptr<const PackedKernel>* kernel) {
+  const GemmKernel& gemm = Kernels().gemm;
+  return cache->Get(
+      tensor,
+      [&](const PackedKernel& known) {
+        return &known.gemm() == &gemm && IsSame(known.shape(), shape);
+      },
+      [&](std::shared_ptr<const PackedKernel>* prepared) {
+        Weights weights;
+        TF_RETURN_IF_ERROR(weights.Init(tensor, shape.bytes(), shape.groups * shape.columns));
+        *prepared =
+            std::make_shared<const PackedKernel>(gemm, shape, weights.kernel(), weights.bias(),
+                                                 weights.multiplier(), input_zero_point);
+        return absl::OkStatus();
+      },
+      kernel);
+}
 
 class QuantizedMatMulOp : public OpKernel {
  public:
@@ -105,8 +139,9 @@ class QuantizedMatMulOp : public OpKernel {
                 InvalidArgument("x must have rank 2 or more and the last axis ", depth,
                                 " to match kernel. Received: x.shape=", x.shape().DebugString()));
     std::shared_ptr<const PackedKernel> kernel;
-    OP_REQUIRES_OK(context, kernels_.Get(context, {1, 1, depth, units}, range_.input_zero_point,
-                                         &kernel));
+    OP_REQUIRES_OK(context,
+                   GetPackedKernel(context->input(kWeights), {1, 1, depth, units},
+                                   range_.input_zero_point, &cache_, &kernel));
     TensorShape shape = x.shape();
     shape.set_dim(x.dims() - 1, units);
     Tensor* y;
@@ -119,7 +154,7 @@ class QuantizedMatMulOp : public OpKernel {
  private:
   ZeroPointsAndRange range_;
   std::vector<int64_t> kernel_shape_;
-  KernelCache kernels_;
+  Cache<PackedKernel> cache_;
 };
 
 class ConvolutionOp : public OpKernel {
@@ -184,8 +219,9 @@ class QuantizedConv2DOp : public ConvolutionOp {
                 InvalidArgument("x must have ", channels, " channels to match kernel. Received: "
                                 "x.shape=", x.shape().DebugString()));
     std::shared_ptr<const PackedKernel> kernel;
-    OP_REQUIRES_OK(context, kernels_.Get(context, PackedConvolution(shape, filters, groups_),
-                                         range_.input_zero_point, &kernel));
+    OP_REQUIRES_OK(context, GetPackedKernel(context->input(kWeights),
+                                            PackedConvolution(shape, filters, groups_),
+                                            range_.input_zero_point, &cache_, &kernel));
     Tensor* y;
     OP_REQUIRES_OK(context, AllocateOutput(context, shape, filters, &y));
     if (y->NumElements() == 0) return;
@@ -197,37 +233,54 @@ class QuantizedConv2DOp : public ConvolutionOp {
  private:
   std::vector<int64_t> kernel_shape_;
   int32_t groups_;
-  KernelCache kernels_;
+  Cache<PackedKernel> cache_;
 };
 
 class QuantizedDepthwiseConv2DOp : public ConvolutionOp {
  public:
-  using ConvolutionOp::ConvolutionOp;
+  explicit QuantizedDepthwiseConv2DOp(OpKernelConstruction* context) : ConvolutionOp(context) {
+    OP_REQUIRES_OK(context, GetKernelShape(context, 4, &kernel_shape_));
+  }
 
   void Compute(OpKernelContext* context) override {
-    const Tensor &x = context->input(kX), &kernel = context->input(kKernel);
-    OP_REQUIRES(context, kernel.dims() == 4 && kernel.NumElements() > 0,
-                InvalidArgument("kernel must have rank 4 and no empty axis. Received: kernel.shape=",
-                                kernel.shape().DebugString()));
+    const Tensor& x = context->input(kX);
     ConvolutionShape shape;
-    OP_REQUIRES_OK(context, GetShape(x, kernel.dim_size(0), kernel.dim_size(1), &shape));
-    OP_REQUIRES(context, shape.channels == kernel.dim_size(2),
-                InvalidArgument("x must have ", kernel.dim_size(2),
+    OP_REQUIRES_OK(context, GetShape(x, kernel_shape_[0], kernel_shape_[1], &shape));
+    OP_REQUIRES(context, shape.channels == kernel_shape_[2],
+                InvalidArgument("x must have ", kernel_shape_[2],
                                 " channels to match kernel. Received: x.shape=",
                                 x.shape().DebugString()));
-    const int64_t depth_multiplier = kernel.dim_size(3);
+    const int64_t depth_multiplier = kernel_shape_[3];
     const int64_t channels = shape.channels * depth_multiplier;
-    OP_REQUIRES_OK(context, CheckPerChannel(context, channels));
+    std::shared_ptr<const Weights> weights;
+    OP_REQUIRES_OK(context, GetWeights(context->input(kWeights), channels, &weights));
     Tensor* y;
     OP_REQUIRES_OK(context, AllocateOutput(context, shape, channels, &y));
     if (y->NumElements() == 0) return;
     QuantizedDepthwiseConv2D(
-        x.flat<int8_t>().data(), shape, depth_multiplier, kernel.flat<int8_t>().data(),
+        x.flat<int8_t>().data(), shape, depth_multiplier, weights->kernel(),
         static_cast<int8_t>(range_.input_zero_point),
-        RequantizationOf(context->input(kBias).flat<int32_t>().data(),
-                         context->input(kMultiplier).flat<float>().data(), range_.output),
+        RequantizationOf(weights->bias(), weights->multiplier(), range_.output),
         y->flat<int8_t>().data(), DeviceThreads(context));
   }
+
+ private:
+  Status GetWeights(const Tensor& tensor, int64_t channels,
+                    std::shared_ptr<const Weights>* weights) {
+    return cache_.Get(
+        tensor, [](const Weights&) { return true; },
+        [&](std::shared_ptr<const Weights>* prepared) {
+          auto made = std::make_shared<Weights>();
+          TF_RETURN_IF_ERROR(made->Init(tensor, kernel_shape_[0] * kernel_shape_[1] * channels,
+                                        channels));
+          *prepared = std::move(made);
+          return absl::OkStatus();
+        },
+        weights);
+  }
+
+  std::vector<int64_t> kernel_shape_;
+  Cache<Weights> cache_;
 };
 
 #define KERASOPT_REGISTER_CPU(name, op) \

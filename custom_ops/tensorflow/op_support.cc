@@ -41,12 +41,6 @@ Status GetZeroPointsAndRange(OpKernelConstruction* context, ZeroPointsAndRange* 
   return GetIntegerAttr(context, "output_max", output.min, 127, &output.max);
 }
 
-Status CheckVector(const char* name, const Tensor& tensor, int64_t size) {
-  if (tensor.dims() == 1 && tensor.dim_size(0) == size) return absl::OkStatus();
-  return InvalidArgument(name, " must have one value per output channel, so the shape [", size,
-                         "]. Received: ", name, ".shape=", tensor.shape().DebugString());
-}
-
 Status CheckPositive(const char* name, const Tensor& tensor) {
   const auto values = tensor.flat<float>();
   for (int64_t i = 0; i < values.size(); ++i) {

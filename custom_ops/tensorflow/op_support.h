@@ -36,9 +36,6 @@ struct ZeroPointsAndRange {
 absl::Status GetZeroPointsAndRange(tensorflow::OpKernelConstruction* context,
                                    ZeroPointsAndRange* value);
 
-// Error unless the tensor has the shape (size,).
-absl::Status CheckVector(const char* name, const tensorflow::Tensor& tensor, int64_t size);
-
 // Error unless every value is positive and finite.
 absl::Status CheckPositive(const char* name, const tensorflow::Tensor& tensor);
 

@@ -16,20 +16,10 @@ using tensorflow::shape_inference::DimensionHandle;
 using tensorflow::shape_inference::InferenceContext;
 using tensorflow::shape_inference::ShapeHandle;
 
-// Checks that bias (input 2) and multiplier (input 3) have one value per output channel.
-Status CheckPerChannelInputs(InferenceContext* c, DimensionHandle* channels) {
-  for (int input : {2, 3}) {
-    ShapeHandle shape;
-    TF_RETURN_IF_ERROR(c->WithRank(c->input(input), 1, &shape));
-    TF_RETURN_IF_ERROR(c->Merge(*channels, c->Dim(shape, 0), channels));
-  }
-  return absl::OkStatus();
-}
-
 // Reads the shape that a packed kernel had before it was packed.
 Status GetKernelShape(InferenceContext* c, size_t rank, std::vector<int64_t>* shape) {
-  ShapeHandle packed;
-  TF_RETURN_IF_ERROR(c->WithRank(c->input(1), 1, &packed));
+  ShapeHandle weights;
+  TF_RETURN_IF_ERROR(c->WithRank(c->input(1), 1, &weights));
   TF_RETURN_IF_ERROR(c->GetAttr("kernel_shape", shape));
   bool is_valid = shape->size() == rank;
   for (int64_t size : *shape) is_valid = is_valid && size > 0;
@@ -44,10 +34,8 @@ Status MatMulShape(InferenceContext* c) {
   TF_RETURN_IF_ERROR(GetKernelShape(c, 2, &kernel));
   TF_RETURN_IF_ERROR(c->WithRankAtLeast(c->input(0), 2, &x));
   TF_RETURN_IF_ERROR(c->WithValue(c->Dim(x, -1), kernel[0], &depth));
-  DimensionHandle units = c->MakeDim(kernel[1]);
-  TF_RETURN_IF_ERROR(CheckPerChannelInputs(c, &units));
   TF_RETURN_IF_ERROR(c->Subshape(x, 0, -1, &leading));
-  TF_RETURN_IF_ERROR(c->Concatenate(leading, c->Vector(units), &out));
+  TF_RETURN_IF_ERROR(c->Concatenate(leading, c->Vector(kernel[1]), &out));
   c->set_output(0, out);
   return absl::OkStatus();
 }
@@ -66,13 +54,15 @@ Status OutputSize(InferenceContext* c, DimensionHandle input, DimensionHandle ke
   return absl::OkStatus();
 }
 
-// Sets the output for a kernel of the given height and width.
-Status WindowShape(InferenceContext* c, DimensionHandle kernel_height,
-                   DimensionHandle kernel_width, DimensionHandle channels) {
+// The shape of an image that a kernel of the given height and width has passed.
+Status WindowShape(InferenceContext* c, const std::vector<int64_t>& kernel, int64_t channels,
+                   int64_t filters) {
+  ShapeHandle x;
   DimensionHandle height, width;
   std::vector<int> strides, dilation_rate;
   std::string padding;
-  TF_RETURN_IF_ERROR(CheckPerChannelInputs(c, &channels));
+  TF_RETURN_IF_ERROR(c->WithRank(c->input(0), 4, &x));
+  TF_RETURN_IF_ERROR(c->WithValue(c->Dim(x, 3), channels, &height));
   TF_RETURN_IF_ERROR(c->GetAttr("strides", &strides));
   TF_RETURN_IF_ERROR(c->GetAttr("dilation_rate", &dilation_rate));
   TF_RETURN_IF_ERROR(c->GetAttr("padding", &padding));
@@ -84,36 +74,27 @@ Status WindowShape(InferenceContext* c, DimensionHandle kernel_height,
       return InvalidArgument("strides and dilation_rate must be positive. Received: ", value);
     }
   }
-  const ShapeHandle x = c->input(0);
   const bool same = padding == "same";
-  TF_RETURN_IF_ERROR(
-      OutputSize(c, c->Dim(x, 1), kernel_height, strides[0], dilation_rate[0], same, &height));
-  TF_RETURN_IF_ERROR(
-      OutputSize(c, c->Dim(x, 2), kernel_width, strides[1], dilation_rate[1], same, &width));
-  c->set_output(0, c->MakeShape({c->Dim(x, 0), height, width, channels}));
+  TF_RETURN_IF_ERROR(OutputSize(c, c->Dim(x, 1), c->MakeDim(kernel[0]), strides[0],
+                                dilation_rate[0], same, &height));
+  TF_RETURN_IF_ERROR(OutputSize(c, c->Dim(x, 2), c->MakeDim(kernel[1]), strides[1],
+                                dilation_rate[1], same, &width));
+  c->set_output(0, c->MakeShape({c->Dim(x, 0), height, width, c->MakeDim(filters)}));
   return absl::OkStatus();
 }
 
 Status ConvolutionShapeFunction(InferenceContext* c) {
-  ShapeHandle x;
-  DimensionHandle channels;
   std::vector<int64_t> kernel;
   int64_t groups;
   TF_RETURN_IF_ERROR(GetKernelShape(c, 4, &kernel));
   TF_RETURN_IF_ERROR(c->GetAttr("groups", &groups));
-  TF_RETURN_IF_ERROR(c->WithRank(c->input(0), 4, &x));
-  TF_RETURN_IF_ERROR(c->WithValue(c->Dim(x, 3), kernel[2] * groups, &channels));
-  return WindowShape(c, c->MakeDim(kernel[0]), c->MakeDim(kernel[1]), c->MakeDim(kernel[3]));
+  return WindowShape(c, kernel, kernel[2] * groups, kernel[3]);
 }
 
 Status DepthwiseShapeFunction(InferenceContext* c) {
-  ShapeHandle x, kernel;
-  DimensionHandle channels;
-  TF_RETURN_IF_ERROR(c->WithRank(c->input(0), 4, &x));
-  TF_RETURN_IF_ERROR(c->WithRank(c->input(1), 4, &kernel));
-  TF_RETURN_IF_ERROR(c->Merge(c->Dim(x, 3), c->Dim(kernel, 2), &channels));
-  TF_RETURN_IF_ERROR(c->Multiply(channels, c->Dim(kernel, 3), &channels));
-  return WindowShape(c, c->Dim(kernel, 0), c->Dim(kernel, 1), channels);
+  std::vector<int64_t> kernel;
+  TF_RETURN_IF_ERROR(GetKernelShape(c, 4, &kernel));
+  return WindowShape(c, kernel, kernel[2], kernel[2] * kernel[3]);
 }
 
 Status AddShape(InferenceContext* c) {
@@ -150,23 +131,20 @@ Status MinMaxShape(InferenceContext* c) {
       .Attr("padding: {'same', 'valid'} = 'valid'")  \
       .Attr("dilation_rate: list(int) >= 2 = [1, 1]")
 
-#define KERASOPT_CONTRACTION_INPUTS \
-  Input("x: int8").Input("kernel: int8").Input("bias: int32").Input("multiplier: float32")
+// `weights` has the kernel, whose shape is an attribute, the biases and the multipliers, in the
+// order that kerasopt/ops/packed_weights.py tells.
+#define KERASOPT_CONTRACTION \
+  Input("x: int8").Input("weights: int8").Output("y: int8").Attr("kernel_shape: list(int)")
 
 REGISTER_OP("KerasoptQuantizedMatMul")
-    .KERASOPT_CONTRACTION_INPUTS.Output("y: int8")
-    .Attr("kernel_shape: list(int)")
-    .KERASOPT_OUTPUT_ATTRS.SetShapeFn(MatMulShape);
+    .KERASOPT_CONTRACTION.KERASOPT_OUTPUT_ATTRS.SetShapeFn(MatMulShape);
 
 REGISTER_OP("KerasoptQuantizedConv2D")
-    .KERASOPT_CONTRACTION_INPUTS.Output("y: int8")
-    .Attr("kernel_shape: list(int)")
-    .Attr("groups: int >= 1 = 1")
+    .KERASOPT_CONTRACTION.Attr("groups: int >= 1 = 1")
     .KERASOPT_WINDOW_ATTRS.KERASOPT_OUTPUT_ATTRS.SetShapeFn(ConvolutionShapeFunction);
 
 REGISTER_OP("KerasoptQuantizedDepthwiseConv2D")
-    .KERASOPT_CONTRACTION_INPUTS.Output("y: int8")
-    .KERASOPT_WINDOW_ATTRS.KERASOPT_OUTPUT_ATTRS.SetShapeFn(DepthwiseShapeFunction);
+    .KERASOPT_CONTRACTION.KERASOPT_WINDOW_ATTRS.KERASOPT_OUTPUT_ATTRS.SetShapeFn(DepthwiseShapeFunction);
 
 REGISTER_OP("KerasoptQuantizedAdd")
     .Input("x0: int8")

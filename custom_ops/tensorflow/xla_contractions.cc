@@ -28,7 +28,7 @@ xla::XlaOp UnpackPanels(xla::XlaOp packed, const PackedShape& shape, int64_t off
   return xla::SliceInDim(x, 0, shape.depth, 1, 1);
 }
 
-// A packed kernel as (runs, depth, groups * columns); see kernels/packed_kernel.h.
+// The kernel of weights as (runs, depth, groups * columns); see kernels/packed_kernel.h.
 xla::XlaOp Unpack(xla::XlaOp packed, const PackedShape& shape) {
   const int64_t whole = shape.width() / kPanelColumns, rest = shape.width() % kPanelColumns;
   std::vector<xla::XlaOp> groups;
@@ -42,6 +42,15 @@ xla::XlaOp Unpack(xla::XlaOp packed, const PackedShape& shape) {
                                      shape.columns, 1, 2));
   }
   return xla::ConcatInDim(packed.builder(), groups, 2);
+}
+
+// The last vector of weights but `behind`, of 4 bytes a value.
+xla::XlaOp Words(XlaOpKernelContext* context, int64_t behind, int64_t channels,
+                 xla::PrimitiveType type) {
+  const int64_t bytes = channels * 4, end = context->InputXlaShape(1)->dimensions(0);
+  const xla::XlaOp words = xla::SliceInDim(context->Input(1), end - (behind + 1) * bytes,
+                                           end - behind * bytes, 1, 0);
+  return xla::BitcastConvertType(xla::Reshape(words, {channels, 4}), type);
 }
 
 class XlaContraction : public XlaOpKernel {
@@ -63,12 +72,13 @@ class XlaContraction : public XlaOpKernel {
         xla::ConvertElementType(kernel, xla::S32), xla::Zero(builder, xla::S32),
         xla::CreateScalarAddComputation(xla::S32, builder), reduced);
     kernel_sums = xla::Reshape(kernel_sums, {channels});
-    const xla::XlaOp offset =
-        context->Input(2) - kernel_sums * xla::ConstantR0<int32_t>(builder, input_zero_point_);
+    const xla::XlaOp offset = Words(context, 1, channels, xla::S32) -
+                              kernel_sums * xla::ConstantR0<int32_t>(builder, input_zero_point_);
     const std::vector<int64_t> shape = Dimensions(builder, sums);
     const int64_t last = static_cast<int64_t>(shape.size()) - 1;
     return XlaRequantize(sums + xla::BroadcastInDim(offset, shape, {last}),
-                         xla::BroadcastInDim(context->Input(3), shape, {last}), output_);
+                         xla::BroadcastInDim(Words(context, 0, channels, xla::F32), shape, {last}),
+                         output_);
   }
 
   static std::vector<int64_t> Dimensions(xla::XlaBuilder* builder, xla::XlaOp op) {
@@ -185,15 +195,21 @@ class XlaQuantizedConv2D : public XlaConvolution {
 
 class XlaQuantizedDepthwiseConv2D : public XlaConvolution {
  public:
-  using XlaConvolution::XlaConvolution;
+  explicit XlaQuantizedDepthwiseConv2D(OpKernelConstruction* context) : XlaConvolution(context) {
+    OP_REQUIRES_OK(context, context->GetAttr("kernel_shape", &kernel_shape_));
+  }
 
   void Compile(XlaOpKernelContext* context) override {
-    const xla::Shape kernel = *context->InputXlaShape(1);
-    const int64_t height = kernel.dimensions(0), width = kernel.dimensions(1);
-    const int64_t channels = kernel.dimensions(2), filters = channels * kernel.dimensions(3);
+    const int64_t height = kernel_shape_[0], width = kernel_shape_[1];
+    const int64_t channels = kernel_shape_[2], filters = channels * kernel_shape_[3];
+    const xla::XlaOp kernel =
+        xla::SliceInDim(context->Input(1), 0, height * width * filters, 1, 0);
     Convolve(context, ShapeOf(context, height, width),
-             xla::Reshape(context->Input(1), {height, width, 1, filters}), filters, channels);
+             xla::Reshape(kernel, {height, width, 1, filters}), filters, channels);
   }
+
+ private:
+  std::vector<int64_t> kernel_shape_;
 };
 
 KERASOPT_REGISTER_XLA("KerasoptQuantizedMatMul", XlaQuantizedMatMul);

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import keras
 import numpy as np
@@ -19,14 +20,15 @@ class Weight:
     """A weight of a layer.
 
     Attributes:
-        variable: The variable as the layer reads it: through its chain, if it has one.
+        variable: The variable as the layer reads it, through its chain if it has one; or a part of
+            a packed one.
         bits: Integer, bits of one value: those of its quantizer, or of its dtype.
         is_kernel: Boolean, whether it is what the layer multiplies its input with, or the rows of
             an embedding.
         rounding: Measures what its quantizer changes; `None` if it has none at work.
     """
 
-    variable: keras.Variable
+    variable: Any
     bits: int
     is_kernel: bool
     rounding: Callable[[], RoundingError] | None = None
@@ -49,8 +51,13 @@ def weights_of(layer: keras.Layer) -> list[Weight]:
     }
     names = (*kernel_names(layer), "embeddings")
     kernels = {id(_stored(getattr(layer, name, None))) for name in names}
+    packed = getattr(layer, "packed", None)
     weights = []
     for stored in (*layer._trainable_variables, *layer._non_trainable_variables):
+        if packed is not None and stored is packed.values:
+            parts = layer.kernel, layer.bias, layer.multiplier
+            weights += [Weight(part, bits_of(part.dtype), part is parts[0]) for part in parts]
+            continue
         variable, slot, links = chains.get(id(stored), (stored, "", []))
         quantizer = next((link for link in links if isinstance(link, Quantizer)), None)
         bits = next((link.bits for link in links if hasattr(link, "bits")), bits_of(stored.dtype))

@@ -17,21 +17,21 @@ from kerasopt.ops.contractions import (
     quantized_conv2d,
     quantized_depthwise_conv2d,
     quantized_matmul,
+    quantized_scale,
 )
 from kerasopt.ops.elementwise import quantized_add, quantized_multiply
-from kerasopt.ops.packed_kernel import PackedKernel
+from kerasopt.ops.packed_weights import PackedWeights
 from kerasopt.ops.pooling import quantized_average_pool, quantized_mean
 from kerasopt.ops.reference import (
     dynamic_matmul,
     exponentials,
     look_up,
     quantized_layer_normalization,
-    quantized_scale,
     quantized_softmax,
 )
 
 __all__ = [
-    "PackedKernel",
+    "PackedWeights",
     "dequantize",
     "dynamic_matmul",
     "exponentials",

@@ -9,8 +9,10 @@ Sums that do not fit into int32 wrap around as two's complement, equally on ever
 
 from typing import Any
 
+from keras import ops
+
 from kerasopt.ops import native, reference
-from kerasopt.ops.packed_kernel import PackedKernel
+from kerasopt.ops.packed_weights import PackedWeights
 from kerasopt.ops.validation import (
     as_pair,
     check_int8,
@@ -23,8 +25,8 @@ from kerasopt.ops.validation import (
 def quantized_matmul(
     x: Any,
     kernel: Any,
-    bias: Any,
-    multiplier: Any,
+    bias: Any = None,
+    multiplier: Any = None,
     *,
     input_zero_point: int,
     output_zero_point: int,
@@ -44,8 +46,8 @@ def quantized_matmul(
 
     Args:
         x: int8 tensor of shape `(..., inputs)`.
-        kernel: int8 tensor of shape `(inputs, units)`, symmetric (zero point 0), or a
-            `PackedKernel`, which spares packing it at each call.
+        kernel: int8 tensor of shape `(inputs, units)`, symmetric (zero point 0); or
+            `PackedWeights`, with bias and multiplier, which spares packing them at each call.
         bias: int32 tensor of shape `(units,)` at scale `input_scale * kernel_scale`.
         multiplier: float32 tensor of shape `(units,)`, positive and finite.
         input_zero_point: Zero point of `x`, an integer from -128 to 127.
@@ -64,19 +66,18 @@ def quantized_matmul(
     arguments = _standardize(input_zero_point, output_zero_point, output_min, output_max)
     library = native.library_for(x)
     if library is None:
-        return reference.quantized_matmul(x, _unpacked(kernel), bias, multiplier, **arguments)
-    if not isinstance(kernel, PackedKernel):
-        kernel = PackedKernel.pack(kernel)
+        return reference.quantized_matmul(x, *_unpacked(kernel, bias, multiplier), **arguments)
+    packed = _packed(kernel, bias, multiplier)
     return library.kerasopt_quantized_mat_mul(
-        x, kernel.values, bias, multiplier, kernel_shape=kernel.shape, **arguments
+        x, packed.values, kernel_shape=packed.shape, **arguments
     )
 
 
 def quantized_conv2d(
     x: Any,
     kernel: Any,
-    bias: Any,
-    multiplier: Any,
+    bias: Any = None,
+    multiplier: Any = None,
     *,
     strides: int | tuple[int, int] = 1,
     padding: str = "valid",
@@ -98,7 +99,7 @@ def quantized_conv2d(
     Args:
         x: int8 tensor of shape `(batch, height, width, channels)`.
         kernel: int8 tensor of shape `(kernel_height, kernel_width, channels / groups, filters)`,
-            or a `PackedKernel`, which spares packing it at each call.
+            or `PackedWeights`, with bias and multiplier.
         bias: int32 tensor of shape `(filters,)` at scale `input_scale * kernel_scale`.
         multiplier: float32 tensor of shape `(filters,)`, positive and finite.
         strides: Integer or pair.
@@ -120,22 +121,23 @@ def quantized_conv2d(
     """
     arguments = _standardize(input_zero_point, output_zero_point, output_min, output_max)
     arguments |= _standardize_window(strides, padding, dilation_rate)
-    arguments["groups"] = groups
     library = native.library_for(x)
     if library is None:
-        return reference.quantized_conv2d(x, _unpacked(kernel), bias, multiplier, **arguments)
-    if not isinstance(kernel, PackedKernel):
-        kernel = PackedKernel.pack(kernel, groups, arguments["dilation_rate"])
+        weights = _unpacked(kernel, bias, multiplier)
+        return reference.quantized_conv2d(x, *weights, groups=groups, **arguments)
+    packed = _packed(
+        kernel, bias, multiplier, groups=groups, dilation_rate=arguments["dilation_rate"]
+    )
     return library.kerasopt_quantized_conv2d(
-        x, kernel.values, bias, multiplier, kernel_shape=kernel.shape, **arguments
+        x, packed.values, kernel_shape=packed.shape, groups=groups, **arguments
     )
 
 
 def quantized_depthwise_conv2d(
     x: Any,
     kernel: Any,
-    bias: Any,
-    multiplier: Any,
+    bias: Any = None,
+    multiplier: Any = None,
     *,
     strides: int | tuple[int, int] = 1,
     padding: str = "valid",
@@ -155,7 +157,8 @@ def quantized_depthwise_conv2d(
 
     Args:
         x: int8 tensor of shape `(batch, height, width, channels)`.
-        kernel: int8 tensor of shape `(kernel_height, kernel_width, channels, depth_multiplier)`.
+        kernel: int8 tensor of shape `(kernel_height, kernel_width, channels, depth_multiplier)`,
+            or `PackedWeights`, with bias and multiplier.
         bias: int32 tensor of shape `(channels * depth_multiplier,)`.
         multiplier: float32 tensor of shape `(channels * depth_multiplier,)`, positive, finite.
         strides: Integer or pair.
@@ -179,8 +182,42 @@ def quantized_depthwise_conv2d(
     arguments |= _standardize_window(strides, padding, dilation_rate)
     library = native.library_for(x)
     if library is None:
-        return reference.quantized_depthwise_conv2d(x, kernel, bias, multiplier, **arguments)
-    return library.kerasopt_quantized_depthwise_conv2d(x, kernel, bias, multiplier, **arguments)
+        weights = _unpacked(kernel, bias, multiplier)
+        return reference.quantized_depthwise_conv2d(x, *weights, **arguments)
+    packed = _packed(kernel, bias, multiplier, is_depthwise=True)
+    return library.kerasopt_quantized_depthwise_conv2d(
+        x, packed.values, kernel_shape=packed.shape, **arguments
+    )
+
+
+def quantized_scale(
+    x: Any, kernel: Any, bias: Any = None, multiplier: Any = None, **quantization: Any
+) -> Any:
+    """Multiply each channel of an int8 tensor by a number and add another one.
+
+    ```python
+    y = kerasopt.ops.quantized_scale(
+        x, kernel, bias, multiplier, input_zero_point=-3, output_zero_point=5
+    )
+    ```
+
+    Args:
+        x: int8 tensor of shape `(..., channels)`.
+        kernel: int8 tensor of shape `(channels,)`, or `PackedWeights` of a depthwise kernel with
+            one pixel, with bias and multiplier.
+        bias: int32 tensor of shape `(channels,)`.
+        multiplier: float32 tensor of shape `(channels,)`, positive and finite.
+        **quantization: Zero points and range, as `quantized_depthwise_conv2d` takes them, of
+            which this is one with a single pixel.
+
+    Returns:
+        int8 tensor of the shape of `x`.
+    """
+    if not isinstance(kernel, PackedWeights):
+        kernel = ops.reshape(kernel, (1, 1, -1, 1))
+    pixels = ops.reshape(x, (1, 1, -1, x.shape[-1]))
+    y = quantized_depthwise_conv2d(pixels, kernel, bias, multiplier, **quantization)
+    return ops.reshape(y, ops.shape(x))
 
 
 def quantized_batch_matmul(
@@ -236,8 +273,14 @@ def quantized_batch_matmul(
     )
 
 
-def _unpacked(kernel: Any) -> Any:
-    return kernel.unpack() if isinstance(kernel, PackedKernel) else kernel
+def _packed(kernel: Any, bias: Any, multiplier: Any, **packing: Any) -> PackedWeights:
+    if isinstance(kernel, PackedWeights):
+        return kernel
+    return PackedWeights.pack(kernel, bias, multiplier, **packing)
+
+
+def _unpacked(kernel: Any, bias: Any, multiplier: Any) -> tuple[Any, Any, Any]:
+    return kernel.unpack() if isinstance(kernel, PackedWeights) else (kernel, bias, multiplier)
 
 
 def _standardize(

@@ -28,7 +28,7 @@ def main(folder):
     x = images(20, 32)
     expected = model.predict(x, batch_size=8, verbose=0)
     for name, mirrored in models.items():
-        kernel = mirrored.get_layer("dense").kernel.value
+        kernel = mirrored.get_layer("dense").packed.values.value
         assert len(strategy.experimental_local_results(kernel)) == 2, name
         found = mirrored.predict(x, batch_size=8, verbose=0)
         np.testing.assert_array_equal(found, expected, err_msg=name)

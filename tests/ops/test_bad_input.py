@@ -59,7 +59,7 @@ def test_depthwise_convolution(changed):
     inputs |= {"bias": np.zeros(3, "int32"), "multiplier": np.ones(3, "float32")}
     if "bias" in changed and changed["bias"].shape == (3,):
         changed = {"bias": np.zeros(2, "int32")}
-    with pytest.raises(tf.errors.InvalidArgumentError):
+    with pytest.raises(REFUSALS):
         ops.quantized_depthwise_conv2d(**as_tensors({**inputs, **changed}), **ZERO_POINTS)
 
 
@@ -78,6 +78,20 @@ def test_matmul(changed):
     inputs = contraction_inputs(x=np.zeros((2, 3), "int8"), kernel=np.zeros((3, 4), "int8"))
     with pytest.raises(REFUSALS):
         ops.quantized_matmul(**as_tensors({**inputs, **changed}), **ZERO_POINTS)
+
+
+def test_weights_of_another_size():
+    library, x = native.load(), tf.zeros((2, 3), "int8")
+    for shape in ((64,), (64 + 4 * 8 + 1,), (1, 64 + 4 * 8)):
+        with pytest.raises(tf.errors.InvalidArgumentError, match="weights"):
+            library.kerasopt_quantized_mat_mul(
+                x, tf.ones(shape, "int8"), kernel_shape=(3, 4), **ZERO_POINTS
+            )
+    for kernel_shape in ((3,), (3, 0), (-3, 4), (2, 4)):
+        with pytest.raises(tf.errors.InvalidArgumentError):
+            library.kerasopt_quantized_mat_mul(
+                x, tf.ones(64 + 4 * 8, "int8"), kernel_shape=kernel_shape, **ZERO_POINTS
+            )
 
 
 def test_empty_batch_gives_an_empty_result():
@@ -152,9 +166,10 @@ def test_attributes_are_checked_by_the_facade_and_by_the_op(attributes):
     with pytest.raises(ValueError, match="Received: "):
         ops.quantized_matmul(**inputs, **{**ZERO_POINTS, **attributes})
     with pytest.raises(tf.errors.InvalidArgumentError):
-        packed = ops.PackedKernel.pack(inputs["kernel"])
-        inputs |= {"kernel": packed.values, "kernel_shape": packed.shape}
-        native.load().kerasopt_quantized_mat_mul(**inputs, **{**ZERO_POINTS, **attributes})
+        packed = ops.PackedWeights.pack(inputs["kernel"], inputs["bias"], inputs["multiplier"])
+        native.load().kerasopt_quantized_mat_mul(
+            inputs["x"], packed.values, kernel_shape=packed.shape, **{**ZERO_POINTS, **attributes}
+        )
 
 
 @pytest.mark.parametrize(

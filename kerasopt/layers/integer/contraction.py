@@ -13,6 +13,28 @@ from kerasopt.layers.integer.layer import ClampedLayer
 _STORED = ("kernel", "bias", "kernel_scale")
 
 
+class PackedPart:
+    """The kernel, the biases or the multipliers in a variable of `kerasopt.ops.PackedWeights`.
+
+    Attributes:
+        stored: The variable.
+        shape: Tuple.
+        dtype: String.
+    """
+
+    def __init__(self, packed: ops.PackedWeights, index: int):
+        self._packed, self._index = packed, index
+        self.stored: keras.Variable = packed.values
+        self.shape = (packed.channels,) if index else packed.shape
+        self.dtype = ("int8", "int32", "float32")[index]
+
+    def numpy(self) -> np.ndarray:
+        return keras.ops.convert_to_numpy(self._packed.unpack()[self._index])
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.asarray(self.numpy(), dtype)
+
+
 class Contraction(ClampedLayer):
     """Base of the layers that sum products with an int8 kernel.
 
@@ -28,27 +50,43 @@ class Contraction(ClampedLayer):
         **kwargs: The arguments of `ClampedLayer`.
 
     Attributes:
-        kernel: int8 variable, symmetric (zero point 0); in a `PackedContraction` an array.
-        bias: int32 variable at scale `s_x * s_w`.
+        packed: `kerasopt.ops.PackedWeights` whose values are an int8 variable.
         kernel_scale: float32 variable, `s_w`.
-        multiplier: float32 variable, `M`; computed whenever `kernel_scale` is set.
+        kernel: `PackedPart` of int8, symmetric (zero point 0).
+        bias: `PackedPart` of int32 at scale `s_x * s_w`.
+        multiplier: `PackedPart` of float32, `M`.
     """
 
     def add_integer_weights(self, kernel_shape: tuple[int, ...], channels: int) -> None:
         """Creates the variables; `channels` is the number of output channels."""
-        self.add_kernel(kernel_shape)
-        self.bias = self._add("bias", (channels,), "int32", "zeros")
-        self.kernel_scale = self._add("kernel_scale", (channels,), "float32", "ones")
-        self.multiplier = self._add("multiplier", (channels,), "float32", "ones")
-        self._update_multiplier()
+        packed = ops.PackedWeights(None, kernel_shape, **self.packing)
 
-    def add_kernel(self, shape: tuple[int, ...]) -> None:
-        """Creates the kernel."""
-        self.kernel = self._add("kernel", shape, "int8", "zeros")
+        def add(name: str, size: int, dtype: str, initializer: str) -> keras.Variable:
+            return self.add_weight(
+                name=name, shape=(size,), dtype=dtype, initializer=initializer, trainable=False
+            )
 
-    def set_kernel(self, kernel: Any) -> None:
-        """Sets the kernel to an int8 array of its shape."""
-        self.kernel.assign(kernel)
+        self.kernel_scale = add("kernel_scale", channels, "float32", "ones")
+        self.packed = packed._replace(values=add("packed", packed.size, "int8", "zeros"))
+        zeros = np.zeros(kernel_shape, "int8"), np.zeros(channels, "int32")
+        self.set_integers(*zeros, np.ones(channels, "float32"))
+
+    @property
+    def packing(self) -> dict[str, Any]:
+        """The arguments of `kerasopt.ops.PackedWeights` beside its values and shape."""
+        return {}
+
+    @property
+    def kernel(self) -> PackedPart:
+        return PackedPart(self.packed, 0)
+
+    @property
+    def bias(self) -> PackedPart:
+        return PackedPart(self.packed, 1)
+
+    @property
+    def multiplier(self) -> PackedPart:
+        return PackedPart(self.packed, 2)
 
     def set_integers(self, kernel: Any, bias: Any, kernel_scale: Any) -> None:
         """Sets kernel, bias and scales.
@@ -62,32 +100,28 @@ class Contraction(ClampedLayer):
             ValueError: If a scale, or the multiplier that follows from it, is not positive and
                 finite.
         """
-        self.set_kernel(kernel)
-        self.bias.assign(bias)
+        kernel_scale = np.asarray(kernel_scale, "float32")
+        multiplier = self._multiplier_of(kernel_scale)
+        weights = np.asarray(kernel, "int8"), np.asarray(bias, "int32"), multiplier
+        packed = ops.PackedWeights.pack(*weights, **self.packing)
+        self.packed.values.assign(packed.values)
         self.kernel_scale.assign(kernel_scale)
-        self._update_multiplier()
 
     def save_own_variables(self, store: Any) -> None:
         for name in _STORED:
-            store[name] = keras.ops.convert_to_numpy(getattr(self, name))
+            store[name] = getattr(self, name).numpy()
 
     def load_own_variables(self, store: Any) -> None:
         stored = (self.stored(store, name, getattr(self, name), name) for name in _STORED)
         self.set_integers(*stored)
-
-    def _add(self, name: str, shape: tuple[int, ...], dtype: str, initializer: str) -> Any:
-        return self.add_weight(
-            name=name, shape=shape, dtype=dtype, initializer=initializer, trainable=False
-        )
 
     @property
     def _requantization(self) -> dict[str, Any]:
         zero_point = self.input_affine.zero_point
         return {"input_zero_point": zero_point, **self.output_quantization}
 
-    def _update_multiplier(self) -> None:
+    def _multiplier_of(self, scale: np.ndarray) -> np.ndarray:
         # XLA cannot raise on values, so a bad scale has to be found here.
-        scale = keras.ops.convert_to_numpy(self.kernel_scale)
         with np.errstate(over="ignore", under="ignore"):
             multiplier = np.float32(self.input_affine.scale) * scale
             multiplier = multiplier / np.float32(self.output_affine.scale)
@@ -98,36 +132,4 @@ class Contraction(ClampedLayer):
                     f"`{name}` of layer '{self.name}' must be positive and finite in every "
                     f"channel. Received: {name}={values[bad][0]} in channel {bad.argmax()}"
                 )
-        self.multiplier.assign(multiplier)
-
-
-class PackedContraction(Contraction):
-    """Base of the layers whose kernel lies in memory in the order in which native kernels read it.
-
-    Files hold the kernel in its own shape.
-
-    Args:
-        **kwargs: The arguments of `Contraction`.
-
-    Attributes:
-        packed_kernel: `kerasopt.ops.PackedKernel` whose values are an int8 variable.
-    """
-
-    def add_kernel(self, shape: tuple[int, ...]) -> None:
-        packed = ops.PackedKernel(None, shape, **self._packing)
-        values = self._add("packed_kernel", (packed.size,), "int8", "zeros")
-        self.packed_kernel = packed._replace(values=values)
-
-    def set_kernel(self, kernel: Any) -> None:
-        kernel = np.asarray(kernel, "int8")
-        self.packed_kernel.values.assign(ops.PackedKernel.pack(kernel, **self._packing).values)
-
-    @property
-    def kernel(self) -> np.ndarray:
-        """The kernel in its own shape."""
-        return keras.ops.convert_to_numpy(self.packed_kernel.unpack())
-
-    @property
-    def _packing(self) -> dict[str, Any]:
-        """The arguments of `kerasopt.ops.PackedKernel` beside its values and shape."""
-        return {}
+        return multiplier

@@ -7,12 +7,12 @@ from typing import Any
 import keras
 
 from kerasopt import ops
-from kerasopt.layers.integer.contraction import PackedContraction
+from kerasopt.layers.integer.contraction import Contraction
 from kerasopt.ops.validation import as_pair, standardize_padding
 
 
 @keras.saving.register_keras_serializable(package="kerasopt")
-class QuantizedConv2DTranspose(PackedContraction):
+class QuantizedConv2DTranspose(Contraction):
     """A `Conv2DTranspose` layer on int8 images, with a fused clamp for ReLU.
 
     A convolution of the image with zero points between its pixels.
@@ -51,13 +51,7 @@ class QuantizedConv2DTranspose(PackedContraction):
         self.add_integer_weights((*self.kernel_size, input_shape[-1], self.filters), self.filters)
 
     def call(self, inputs: Any) -> Any:
-        return ops.quantized_conv2d(
-            self._spread(inputs),
-            self.packed_kernel,
-            self.bias,
-            self.multiplier,
-            **self._requantization,
-        )
+        return ops.quantized_conv2d(self._spread(inputs), self.packed, **self._requantization)
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
         image = [

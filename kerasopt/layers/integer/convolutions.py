@@ -7,7 +7,7 @@ from typing import Any
 import keras
 
 from kerasopt import ops
-from kerasopt.layers.integer.contraction import Contraction, PackedContraction
+from kerasopt.layers.integer.contraction import Contraction
 from kerasopt.ops.validation import as_pair, output_size, standardize_padding
 
 
@@ -50,7 +50,7 @@ class _Convolution(Contraction):
 
 
 @keras.saving.register_keras_serializable(package="kerasopt")
-class QuantizedConv2D(_Convolution, PackedContraction):
+class QuantizedConv2D(_Convolution):
     """A `Conv2D` layer on int8 images, with a fused clamp for ReLU.
 
     Input: int8 of shape `(batch, height, width, channels)`. Output: int8 of shape
@@ -81,9 +81,7 @@ class QuantizedConv2D(_Convolution, PackedContraction):
     def call(self, inputs: Any) -> Any:
         return ops.quantized_conv2d(
             inputs,
-            self.packed_kernel,
-            self.bias,
-            self.multiplier,
+            self.packed,
             groups=self.groups,
             **self._window,
             **self._requantization,
@@ -93,7 +91,7 @@ class QuantizedConv2D(_Convolution, PackedContraction):
         return (input_shape[0], *self._image_shape(input_shape), self.filters)
 
     @property
-    def _packing(self) -> dict[str, Any]:
+    def packing(self) -> dict[str, Any]:
         return {"groups": self.groups, "dilation_rate": self.dilation_rate}
 
     def get_config(self) -> dict[str, Any]:
@@ -131,9 +129,7 @@ class QuantizedDepthwiseConv2D(_Convolution):
     def call(self, inputs: Any) -> Any:
         return ops.quantized_depthwise_conv2d(
             inputs,
-            self.kernel,
-            self.bias,
-            self.multiplier,
+            self.packed,
             **self._window,
             **self._requantization,
         )
@@ -141,6 +137,10 @@ class QuantizedDepthwiseConv2D(_Convolution):
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
         channels = input_shape[-1] * self.depth_multiplier
         return (input_shape[0], *self._image_shape(input_shape), channels)
+
+    @property
+    def packing(self) -> dict[str, Any]:
+        return {"is_depthwise": True}
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "depth_multiplier": self.depth_multiplier}

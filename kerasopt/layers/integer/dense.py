@@ -7,11 +7,11 @@ from typing import Any
 import keras
 
 from kerasopt import ops
-from kerasopt.layers.integer.contraction import PackedContraction
+from kerasopt.layers.integer.contraction import Contraction
 
 
 @keras.saving.register_keras_serializable(package="kerasopt")
-class QuantizedDense(PackedContraction):
+class QuantizedDense(Contraction):
     """A `Dense` layer on int8 tensors, with a fused clamp for ReLU.
 
     Input: int8 of shape `(..., inputs)`. Output: int8 of shape `(..., units)`.
@@ -36,9 +36,7 @@ class QuantizedDense(PackedContraction):
         self.add_integer_weights((input_shape[-1], self.units), self.units)
 
     def call(self, inputs: Any) -> Any:
-        return ops.quantized_matmul(
-            inputs, self.packed_kernel, self.bias, self.multiplier, **self._requantization
-        )
+        return ops.quantized_matmul(inputs, self.packed, **self._requantization)
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
         return (*input_shape[:-1], self.units)

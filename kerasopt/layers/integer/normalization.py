@@ -24,12 +24,14 @@ class QuantizedBatchNormalization(Contraction):
     """
 
     def build(self, input_shape: Any) -> None:
-        self.add_integer_weights((input_shape[-1],), input_shape[-1])
+        self.add_integer_weights((1, 1, input_shape[-1], 1), input_shape[-1])
 
     def call(self, inputs: Any) -> Any:
-        return ops.quantized_scale(
-            inputs, self.kernel, self.bias, self.multiplier, **self._requantization
-        )
+        return ops.quantized_scale(inputs, self.packed, **self._requantization)
+
+    @property
+    def packing(self) -> dict[str, Any]:
+        return {"is_depthwise": True}
 
 
 @keras.saving.register_keras_serializable(package="kerasopt")
@@ -99,9 +101,8 @@ class QuantizedLayerNormalization(IntegerLayer):
         store["beta"] = keras.ops.convert_to_numpy(self.beta)
 
     def load_own_variables(self, store: Any) -> None:
-        self.set_weights_of(
-            self.stored(store, "gamma", self.gamma), self.stored(store, "beta", self.beta)
-        )
+        weights = {"gamma": self.gamma, "beta": self.beta}
+        self.set_weights_of(*(self.stored(store, key, weights[key], key) for key in weights))
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "epsilon": self.epsilon}

@@ -16,7 +16,7 @@ from kerasopt.ops.reference.matmul import (
     quantized_batch_matmul,
     quantized_matmul,
 )
-from kerasopt.ops.reference.normalization import quantized_layer_normalization, quantized_scale
+from kerasopt.ops.reference.normalization import quantized_layer_normalization
 from kerasopt.ops.reference.pooling import quantized_average_pool, quantized_mean
 
 __all__ = [
@@ -38,6 +38,5 @@ __all__ = [
     "quantized_matmul",
     "quantized_mean",
     "quantized_multiply",
-    "quantized_scale",
     "quantized_softmax",
 ]

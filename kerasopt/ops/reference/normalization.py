@@ -1,47 +1,13 @@
-"""Normalizations of int8 tensors: a gain and an offset per channel, and layer normalization."""
+"""Layer normalization of int8 tensors."""
 
 from typing import Any
 
 from keras import ops
 
-from kerasopt.ops.reference.matmul import requantize
-
 # Layer normalization rounds on a grid that is 2^16 times finer than int8's.
 _FRACTION_BITS = 16
 # The root of the sum of squares is a whole multiple of 2^-12.
 _ROOT_BITS = 12
-
-
-def quantized_scale(
-    x: Any,
-    kernel: Any,
-    bias: Any,
-    multiplier: Any,
-    *,
-    input_zero_point: int,
-    output_zero_point: int,
-    output_min: int = -128,
-    output_max: int = 127,
-) -> Any:
-    """Multiplies each channel of an int8 tensor by a number and adds another one.
-
-    The arithmetic is that of `quantized_depthwise_conv2d` with a kernel of one value per channel.
-
-    Args:
-        x: int8 tensor of shape `(..., channels)`.
-        kernel: int8 tensor of shape `(channels,)`.
-        bias: int32 tensor of shape `(channels,)`.
-        multiplier: float32 tensor of shape `(channels,)`, positive and finite.
-        input_zero_point: Zero point of `x`.
-        output_zero_point: Zero point of the result.
-        output_min: Smallest value of the result.
-        output_max: Largest value of the result.
-
-    Returns:
-        int8 tensor of the shape of `x`.
-    """
-    products = (ops.cast(x, "int32") - input_zero_point) * ops.cast(kernel, "int32")
-    return requantize(products, bias, multiplier, output_zero_point, output_min, output_max)
 
 
 def quantized_layer_normalization(
