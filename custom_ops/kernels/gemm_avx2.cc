@@ -27,15 +27,14 @@ void Fill(int8_t x, int64_t count, void* out) {
 // accumulators that is accessed as two types in memory, with a store in every step.
 typedef uint32_t Accumulators __attribute__((vector_size(32)));
 
-// The first `columns` of eight sums to int8. Ends beyond int32 become its smallest value, so the
-// upper one is clamped in float; saturation and the range of the output clamp the lower one.
+// The first `columns` of eight sums to int8. Scaled sums are in int32, see packed_kernel.h.
 inline void Store(__m256i sums, const Requantization& requantization, int first, int columns,
                   int8_t* out) {
-  __m256 q = _mm256_mul_ps(_mm256_cvtepi32_ps(sums),
-                           _mm256_loadu_ps(requantization.multiplier + first));
-  q = _mm256_min_ps(q, _mm256_set1_ps(requantization.max));
-  const __m256i integers = _mm256_max_epi32(
-      _mm256_cvtps_epi32(q), _mm256_set1_epi32(static_cast<int32_t>(requantization.min)));
+  const __m256 q = _mm256_mul_ps(_mm256_cvtepi32_ps(sums),
+                                 _mm256_loadu_ps(requantization.multiplier + first));
+  const auto bound = [](float end) { return _mm256_set1_epi32(static_cast<int32_t>(end)); };
+  const __m256i integers = _mm256_min_epi32(
+      _mm256_max_epi32(_mm256_cvtps_epi32(q), bound(requantization.min)), bound(requantization.max));
   const __m256i shifted = _mm256_add_epi32(integers, _mm256_set1_epi32(requantization.zero_point));
   const __m128i words =
       _mm_packs_epi32(_mm256_castsi256_si128(shifted), _mm256_extracti128_si256(shifted, 1));

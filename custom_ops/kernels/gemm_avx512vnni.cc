@@ -48,22 +48,21 @@ inline Accumulators Dot(Accumulators sums, __m512i activations, const int8_t* we
                                            _mm512_loadu_si512(weights));
 }
 
-// What the stores of a panel share. Ends beyond int32 become its smallest value, so the upper one
-// is clamped in float; saturation and `smallest` clamp the lower one.
+// What the stores of a panel share. Scaled sums are in int32, see packed_kernel.h, and saturate on
+// their way to int8.
 struct Output {
   Output(const Panel& panel, const Requantization& r, int8_t* out, int64_t stride)
       : multiplier(r.multiplier),
-        largest(_mm512_set1_ps(r.max)),
         zero_point(_mm512_set1_epi16(static_cast<int16_t>(r.zero_point))),
         smallest(_mm512_set1_epi8(static_cast<int8_t>(static_cast<int32_t>(r.min) + r.zero_point))),
+        largest(_mm512_set1_epi8(static_cast<int8_t>(static_cast<int32_t>(r.max) + r.zero_point))),
         order(_mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15)),
         mask(~__mmask64{0} >> (64 - panel.columns)),
         out(out),
         stride(stride) {}
 
   const float* multiplier;
-  __m512 largest;
-  __m512i zero_point, smallest, order;
+  __m512i zero_point, smallest, largest, order;
   __mmask64 mask;
   int8_t* out;
   int64_t stride;  // from one row to the next one
@@ -72,7 +71,7 @@ struct Output {
 inline __m512i Scaled(Accumulators sums, int vector, const Output& output) {
   const __m512 q = _mm512_mul_ps(_mm512_cvtepi32_ps((__m512i)sums),
                                  _mm512_loadu_ps(output.multiplier + vector * kLanes));
-  return _mm512_cvtps_epi32(_mm512_min_ps(q, output.largest));
+  return _mm512_cvtps_epi32(q);
 }
 
 // Four vectors of sums to int8, one after another; vector i is of columns from i % kVectors on.
@@ -84,7 +83,9 @@ inline __m512i Requantized(Accumulators s0, Accumulators s1, Accumulators s2, Ac
                                           Scaled(s3, 3 % kVectors, output));
   const __m512i bytes = _mm512_packs_epi16(_mm512_adds_epi16(low, output.zero_point),
                                            _mm512_adds_epi16(high, output.zero_point));
-  return _mm512_max_epi8(_mm512_permutexvar_epi32(output.order, bytes), output.smallest);
+  const __m512i clamped =
+      _mm512_min_epi8(_mm512_max_epi8(bytes, output.smallest), output.largest);
+  return _mm512_permutexvar_epi32(output.order, clamped);
 }
 
 // Rows of a tile whose columns fill one vector of bytes.

@@ -1,43 +1,69 @@
 #include "kernels/packed_kernel.h"
 
 #include <algorithm>
+#include <cmath>
+#include <cstdlib>
 
 namespace kerasopt {
 namespace {
 
-// Adds the sum of each column of a panel to `sums`.
-void SumColumns(const Panel& panel, int64_t quads, uint32_t* sums) {
+// The magnitude that scaled sums may have in the vector GEMMs, with room for rounding.
+constexpr double kLargestScaled = 1 << 30;
+// The largest magnitude of an activation less its zero point, or stored plus 128.
+constexpr double kLargestActivation = 255;
+
+// Sums of the values of each column, and of their magnitudes.
+struct ColumnSums {
+  uint32_t values, magnitudes;
+};
+
+void AddColumns(const Panel& panel, int64_t quads, ColumnSums* sums) {
   const int8_t* weights = panel.weights;
   for (int64_t q = 0; q < quads; ++q) {
     for (int j = 0; j < panel.width; ++j, weights += kQuad) {
-      for (int k = 0; k < kQuad; ++k) sums[j] += static_cast<uint32_t>(weights[k]);
+      for (int k = 0; k < kQuad; ++k) {
+        sums[j].values += static_cast<uint32_t>(weights[k]);
+        sums[j].magnitudes += static_cast<uint32_t>(std::abs(int{weights[k]}));
+      }
     }
   }
 }
 
 }  // namespace
 
-PackedKernel::PackedKernel(const GemmKernel& gemm, const PackedShape& shape, const int8_t* packed,
-                           const int32_t* bias, const float* multiplier, int32_t input_zero_point)
-    : gemm_(&gemm),
+PackedKernel::PackedKernel(const KernelTable& kernels, const PackedShape& shape,
+                           const int8_t* packed, const int32_t* bias, const float* multiplier,
+                           int32_t input_zero_point)
+    : kernels_(&kernels),
+      gemm_(&kernels.gemm),
       shape_(shape),
       packed_(packed),
       bias_(shape.groups * shape.width(), 0),
       multiplier_(shape.groups * shape.width(), 1.0f) {
-  const uint32_t offset = input_zero_point + gemm.activation_offset;
-  std::vector<uint32_t> sums(shape.width());
+  std::vector<ColumnSums> sums(shape.groups * shape.width());
   for (int64_t group = 0; group < shape.groups; ++group) {
-    std::fill(sums.begin(), sums.end(), 0);
     for (int64_t p = 0; p < shape.panels(); ++p) {
-      SumColumns(panel(group, p), shape.quads(), sums.data() + p * kPanelColumns);
+      AddColumns(panel(group, p), shape.quads(),
+                 sums.data() + group * shape.width() + p * kPanelColumns);
     }
-    const int64_t first = group * shape.columns, padded = group * shape.width();
+  }
+  for (int64_t group = 0; group < shape.groups; ++group) {
     for (int64_t j = 0; j < shape.columns; ++j) {
-      // Unsigned, since sums wrap around.
-      const uint32_t corrected = static_cast<uint32_t>(bias[first + j]) - offset * sums[j];
-      bias_[padded + j] = static_cast<int32_t>(corrected);
+      const int64_t i = group * shape.columns + j, padded = group * shape.width() + j;
+      const double largest =
+          sums[padded].magnitudes * kLargestActivation + std::abs(double{bias[i]});
+      if (largest * multiplier[i] > kLargestScaled) gemm_ = &kGemmScalar;
+      multiplier_[padded] = multiplier[i];
     }
-    std::copy_n(multiplier + first, shape.columns, multiplier_.begin() + padded);
+  }
+  // Unsigned, since sums wrap around.
+  const uint32_t offset = input_zero_point + gemm_->activation_offset;
+  for (int64_t group = 0; group < shape.groups; ++group) {
+    for (int64_t j = 0; j < shape.columns; ++j) {
+      const int64_t padded = group * shape.width() + j;
+      const uint32_t value = static_cast<uint32_t>(bias[group * shape.columns + j]);
+      bias_[padded] = static_cast<int32_t>(value - offset * sums[padded].values);
+    }
   }
 }
 

@@ -34,11 +34,12 @@ struct PackedShape {
 // A packed kernel that is kept elsewhere, and what follows its sums.
 class PackedKernel {
  public:
-  // `bias` and `multiplier` have groups * columns values. The bias is corrected for activations
-  // that are stored plus the GEMM's offset, and without their zero point subtracted.
-  PackedKernel(const GemmKernel& gemm, const PackedShape& shape, const int8_t* packed,
+  // `bias` and `multiplier` have groups * columns values.
+  PackedKernel(const KernelTable& kernels, const PackedShape& shape, const int8_t* packed,
                const int32_t* bias, const float* multiplier, int32_t input_zero_point);
 
+  const KernelTable& kernels() const { return *kernels_; }
+  // The GEMM of `kernels`, or the scalar one if scaled sums could leave int32.
   const GemmKernel& gemm() const { return *gemm_; }
   const PackedShape& shape() const { return shape_; }
   Panel panel(int64_t group, int64_t index) const;
@@ -46,10 +47,12 @@ class PackedKernel {
   const float* multiplier(int64_t group, int64_t panel) const;
 
  private:
+  const KernelTable* kernels_;
   const GemmKernel* gemm_;
   PackedShape shape_;
   const int8_t* packed_;
-  // Padded to shape_.width() columns a group.
+  // Padded to shape_.width() columns a group. The bias is corrected for activations that are stored
+  // plus the GEMM's offset, and without their zero point subtracted.
   std::vector<int32_t> bias_;
   std::vector<float> multiplier_;
 };

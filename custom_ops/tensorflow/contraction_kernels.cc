@@ -108,17 +108,17 @@ Status GetKernelShape(OpKernelConstruction* context, size_t rank, std::vector<in
 // The kernel of a matrix multiplication or convolution, prepared for the instruction set in use.
 Status GetPackedKernel(const Tensor& tensor, const PackedShape& shape, int32_t input_zero_point,
                        Cache<PackedKernel>* cache, std::shared_ptr<const PackedKernel>* kernel) {
-  const GemmKernel& gemm = Kernels().gemm;
+  const KernelTable& kernels = Kernels();
   return cache->Get(
       tensor,
       [&](const PackedKernel& known) {
-        return &known.gemm() == &gemm && IsSame(known.shape(), shape);
+        return &known.kernels() == &kernels && IsSame(known.shape(), shape);
       },
       [&](std::shared_ptr<const PackedKernel>* prepared) {
         Weights weights;
         TF_RETURN_IF_ERROR(weights.Init(tensor, shape.bytes(), shape.groups * shape.columns));
         *prepared =
-            std::make_shared<const PackedKernel>(gemm, shape, weights.kernel(), weights.bias(),
+            std::make_shared<const PackedKernel>(kernels, shape, weights.kernel(), weights.bias(),
                                                  weights.multiplier(), input_zero_point);
         return absl::OkStatus();
       },

@@ -19,8 +19,8 @@ def write(model: keras.Model, path: Path, ops: str = "native") -> None:
     """Writes a SavedModel and runs it once; see `kerasopt.export`.
 
     Its endpoint is `serve`, which is the signature `serving_default` too. The batch size is
-    dynamic, and so is every size that is `None` in the model. Weights are variables: int8 kernels
-    and int32 biases as the model has them, which the native ops pack at their first call.
+    dynamic, and so is every size that is `None` in the model. The weights of a layer are one
+    variable, in the one order that the native kernels of all instruction sets read.
 
     With `ops="native"` the native library has to be loaded before the SavedModel is
     (`kerasopt.ops.native` says how); without it TensorFlow raises `Op type not registered
