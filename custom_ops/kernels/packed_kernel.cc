@@ -51,7 +51,7 @@ PackedKernel::PackedKernel(const KernelTable& kernels, const PackedShape& shape,
     for (int64_t j = 0; j < shape.columns; ++j) {
       const int64_t i = group * shape.columns + j, padded = group * shape.width() + j;
       const double largest =
-          sums[padded].magnitudes * kLargestActivation + std::abs(double{bias[i]});
+          sums[padded].magnitudes * kLargestActivation + std::abs(static_cast<double>(bias[i]));
       if (largest * multiplier[i] > kLargestScaled) gemm_ = &kGemmScalar;
       multiplier_[padded] = multiplier[i];
     }
