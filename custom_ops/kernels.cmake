@@ -5,6 +5,7 @@ set(directory ${CMAKE_CURRENT_LIST_DIR}/kernels)
 set(kernels
     ${directory}/convolution.cc
     ${directory}/dispatch.cc
+    ${directory}/dynamic_matmul.cc
     ${directory}/elementwise.cc
     ${directory}/gemm.cc
     ${directory}/gemm_scalar.cc

@@ -16,19 +16,14 @@ constexpr int64_t kMaxBlockRows = 8 * kRowMultiple;
 constexpr int64_t kTasksPerThread = 4;
 // Products that a core sums up in a cycle, roughly.
 constexpr int64_t kProductsPerCycle = 64;
-
-int64_t BlockRows(int64_t rows, int64_t row_bytes, int threads) {
-  const int64_t fitting = std::clamp(kBlockBytes / row_bytes, kRowMultiple, kMaxBlockRows);
-  const int64_t balanced = CeilDivide(rows, threads * (threads > 1 ? kTasksPerThread : 1));
-  return std::min(fitting, std::max(balanced, kRowMultiple)) / kRowMultiple * kRowMultiple;
-}
+constexpr int64_t kCacheLine = 64;
 
 class MatrixRows : public RowBlocks {
  public:
   MatrixRows(const int8_t* x, int64_t rows, int64_t depth, const GemmKernel& gemm, int threads)
       : x_(x), rows_(rows), depth_(depth), gemm_(gemm) {
     row_bytes_ = depth * gemm.activation_bytes;
-    block_rows_ = std::min(BlockRows(rows, row_bytes_, threads), rows);
+    block_rows_ = BlockRows(rows, row_bytes_, threads);
   }
 
   int64_t blocks() const override { return CeilDivide(rows_, block_rows_); }
@@ -61,12 +56,16 @@ Requantization RequantizationOf(const int32_t* bias, const float* multiplier,
           static_cast<float>(output.max - output.zero_point), output.zero_point};
 }
 
-void Gemm(const RowBlocks& left, const PackedKernel& kernel, const OutputRange& output,
-          int8_t* out, const ParallelFor& parallel_for) {
-  const GemmKernel& gemm = kernel.gemm();
-  const PackedShape& shape = kernel.shape();
+int64_t BlockRows(int64_t rows, int64_t row_bytes, int threads) {
+  const int64_t fitting = std::clamp(kBlockBytes / row_bytes, kRowMultiple, kMaxBlockRows);
+  const int64_t balanced = CeilDivide(rows, threads * (threads > 1 ? kTasksPerThread : 1));
+  const int64_t block = std::min(fitting, std::max(balanced, kRowMultiple));
+  return std::min(block / kRowMultiple * kRowMultiple, rows);
+}
+
+void ForPanels(const RowBlocks& left, const PackedShape& shape, const ParallelFor& parallel_for,
+               PanelBody multiply) {
   const int64_t panels = shape.groups * shape.panels();
-  const int64_t columns = shape.groups * shape.columns;
   // With few rows, panels are shared out too; every share of panels converts the rows again.
   const int threads = parallel_for.threads();
   const int64_t wanted = threads > 1 ? threads * kTasksPerThread : 1;
@@ -74,9 +73,10 @@ void Gemm(const RowBlocks& left, const PackedKernel& kernel, const OutputRange& 
   const int64_t share_panels = CeilDivide(panels, shares);
   const int64_t offsets_bytes = shape.runs * sizeof(int64_t);
   const int64_t rows_bytes = left.largest_block() * sizeof(const char*);
+  const int64_t head_bytes = CeilDivide(offsets_bytes + rows_bytes, kCacheLine) * kCacheLine;
 
   const auto body = [&](int64_t begin, int64_t end) {
-    char* scratch = Scratch(offsets_bytes + rows_bytes + left.scratch_bytes());
+    char* scratch = Scratch(head_bytes + left.scratch_bytes());
     int64_t* offsets = reinterpret_cast<int64_t*>(scratch);
     const char** rows = reinterpret_cast<const char**>(scratch + offsets_bytes);
     left.SetRunOffsets(offsets);
@@ -84,19 +84,17 @@ void Gemm(const RowBlocks& left, const PackedKernel& kernel, const OutputRange& 
       const int64_t block = task / shares, first = task % shares * share_panels;
       const int64_t last = std::min(first + share_panels, panels);
       if (first >= last) continue;
-      const int64_t count = left.Load(block, scratch + offsets_bytes + rows_bytes, rows);
+      char* converted = scratch + head_bytes;
+      const int64_t count = left.Load(block, converted, rows);
+      const LoadedRows loaded = {converted, rows, offsets, count, left.first_row(block)};
       int64_t loaded_group = 0;
       for (int64_t i = first; i < last; ++i) {
-        const int64_t group = i / shape.panels(), p = i % shape.panels();
+        const int64_t group = i / shape.panels();
         for (int64_t r = 0; group != loaded_group && r < count; ++r) {
           rows[r] += (group - loaded_group) * left.group_bytes();
         }
         loaded_group = group;
-        gemm.multiply(
-            {rows, offsets, shape.runs, shape.quads() / shape.runs}, count, kernel.panel(group, p),
-            RequantizationOf(kernel.bias(group, p), kernel.multiplier(group, p), output),
-            out + left.first_row(block) * columns + group * shape.columns + p * kPanelColumns,
-            columns);
+        multiply(loaded, group, i % shape.panels());
       }
     }
   };
@@ -104,6 +102,19 @@ void Gemm(const RowBlocks& left, const PackedKernel& kernel, const OutputRange& 
                        std::min(share_panels * kPanelColumns, shape.groups * shape.width()) /
                        kProductsPerCycle;
   parallel_for.Run(left.blocks() * shares, cost, body);
+}
+
+void Gemm(const RowBlocks& left, const PackedKernel& kernel, const OutputRange& output,
+          int8_t* out, const ParallelFor& parallel_for) {
+  const PackedShape& shape = kernel.shape();
+  const int64_t columns = shape.groups * shape.columns;
+  ForPanels(left, shape, parallel_for, [&](const LoadedRows& rows, int64_t group, int64_t panel) {
+    kernel.gemm().multiply(
+        {rows.rows, rows.run_offsets, shape.runs, shape.quads() / shape.runs}, rows.count,
+        kernel.panel(group, panel),
+        RequantizationOf(kernel.bias(group, panel), kernel.multiplier(group, panel), output),
+        out + rows.first * columns + group * shape.columns + panel * kPanelColumns, columns);
+  });
 }
 
 void QuantizedMatMul(const int8_t* x, int64_t rows, const PackedKernel& kernel,

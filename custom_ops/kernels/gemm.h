@@ -35,6 +35,41 @@ class RowBlocks {
   virtual int64_t group_bytes() const = 0;
 };
 
+// Rows that a thread has converted.
+struct LoadedRows {
+  const char* scratch;  // where RowBlocks::Load wrote
+  const char* const* rows;
+  const int64_t* run_offsets;
+  int64_t count;
+  int64_t first;  // row of the output
+};
+
+// A reference to what multiplies rows with a panel of a group.
+class PanelBody {
+ public:
+  template <typename Body>
+  PanelBody(const Body& body)  // NOLINT: converts as std::function does
+      : body_(&body), call_([](const void* object, const LoadedRows& rows, int64_t group,
+                               int64_t panel) {
+          (*static_cast<const Body*>(object))(rows, group, panel);
+        }) {}
+
+  void operator()(const LoadedRows& rows, int64_t group, int64_t panel) const {
+    call_(body_, rows, group, panel);
+  }
+
+ private:
+  const void* body_;
+  void (*call_)(const void*, const LoadedRows&, int64_t, int64_t);
+};
+
+// Calls `body` for each block of rows and each panel, on several threads.
+void ForPanels(const RowBlocks& left, const PackedShape& shape, const ParallelFor& parallel_for,
+               PanelBody body);
+
+// Rows of one block of a matrix, so many that they stay in the second-level cache.
+int64_t BlockRows(int64_t rows, int64_t row_bytes, int threads);
+
 // Writes rows of groups * columns values.
 void Gemm(const RowBlocks& left, const PackedKernel& kernel, const OutputRange& output,
           int8_t* out, const ParallelFor& parallel_for);

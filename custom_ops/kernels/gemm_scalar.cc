@@ -44,8 +44,25 @@ void Multiply(const LeftOperand& left, int64_t rows, const Panel& panel,
   }
 }
 
+void MultiplyToFloat(const LeftOperand& left, int64_t rows, const Panel& panel,
+                     const int32_t* first_sums, const FloatScaling& scaling, float* out,
+                     int64_t out_stride) {
+  for (int64_t row = 0; row < rows; ++row, out += out_stride) {
+    for (int first = 0; first < panel.columns; first += kColumns) {
+      uint32_t sums[kColumns];
+      __builtin_memcpy(sums, first_sums + first, sizeof(sums));
+      SumColumns(left, left.rows[row], panel.weights + first * kQuad, panel.width, sums);
+      const FloatScaling columns = {scaling.row_scales + row, scaling.scale + first,
+                                    scaling.bias == nullptr ? nullptr : scaling.bias + first};
+      const int count = panel.columns - first < kColumns ? panel.columns - first : kColumns;
+      kLoopsScalar.scale_to_float(reinterpret_cast<const int32_t*>(sums), count, columns,
+                                  out + first);
+    }
+  }
+}
+
 }  // namespace
 
-const GemmKernel kGemmScalar = {sizeof(int8_t), 0, Convert, Fill, Multiply};
+const GemmKernel kGemmScalar = {sizeof(int8_t), 0, Convert, Fill, Multiply, MultiplyToFloat};
 
 }  // namespace kerasopt

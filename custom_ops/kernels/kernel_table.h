@@ -48,6 +48,19 @@ struct Panel {
   int columns;  // those that are not padding
 };
 
+// Smaller scales would underflow on their way.
+constexpr float kSmallestScale = 7.888609e-31f;  // 2^-100
+// Leaves room for the products of 66,000 activations.
+constexpr float kLargestOffset = 1073741824.0f;  // 2^30
+
+// int32 sums to float32: float(sum + rint(bias / m)) * m with m = max(row_scale * scale,
+// kSmallestScale), where the rounded bias is clamped to +-kLargestOffset.
+struct FloatScaling {
+  const float* row_scales;
+  const float* scale;  // of the columns
+  const float* bias;   // of the columns, or nullptr for none
+};
+
 struct GemmKernel {
   int activation_bytes;       // size of a converted activation
   int32_t activation_offset;  // converted activation = x + offset
@@ -60,6 +73,10 @@ struct GemmKernel {
   // apart. bias and multiplier are those of the panel, readable up to its width.
   void (*multiply)(const LeftOperand& left, int64_t rows, const Panel& panel,
                    const Requantization& requantization, int8_t* out, int64_t out_stride);
+  // The same with sums that begin with `first`, scaled to float32.
+  void (*multiply_to_float)(const LeftOperand& left, int64_t rows, const Panel& panel,
+                            const int32_t* first, const FloatScaling& scaling, float* out,
+                            int64_t out_stride);
 };
 
 // Lines of an image, with the padding around it, that a depthwise convolution reads for some lines
@@ -91,6 +108,12 @@ struct LoopKernels {
   void (*accumulate)(const int8_t* x, int64_t count, int32_t* sums);
   void (*requantize)(const int32_t* sums, int64_t count, const Requantization& requantization,
                      int8_t* out);
+  // Rounds a row to int8 with the scale of its largest magnitude, or `smallest` if that is more;
+  // see ops.dynamic_matmul.
+  void (*quantize_row)(const float* x, int64_t count, float smallest, float* scale, int8_t* out);
+  // The sums of one row; `scaling` begins with its scale.
+  void (*scale_to_float)(const int32_t* sums, int64_t count, const FloatScaling& scaling,
+                         float* out);
   void (*add)(const int8_t* x0, const int8_t* x1, int64_t count, const AddParameters& parameters,
               int8_t* out);
   // Index 0: one grid for all values. Index 1: one grid per value (a row of channels).

@@ -12,24 +12,34 @@ constexpr double kLargestScaled = 1 << 30;
 // The largest magnitude of an activation less its zero point, or stored plus 128.
 constexpr double kLargestActivation = 255;
 
-// Sums of the values of each column, and of their magnitudes.
-struct ColumnSums {
-  uint32_t values, magnitudes;
-};
+}  // namespace
 
-void AddColumns(const Panel& panel, int64_t quads, ColumnSums* sums) {
-  const int8_t* weights = panel.weights;
-  for (int64_t q = 0; q < quads; ++q) {
-    for (int j = 0; j < panel.width; ++j, weights += kQuad) {
-      for (int k = 0; k < kQuad; ++k) {
-        sums[j].values += static_cast<uint32_t>(weights[k]);
-        sums[j].magnitudes += static_cast<uint32_t>(std::abs(int{weights[k]}));
+Panel PanelOf(const int8_t* packed, const PackedShape& shape, int64_t group, int64_t index) {
+  const int64_t first = index * kPanelColumns;
+  const int64_t offset = group * shape.group_bytes() + first * shape.quads() * kQuad;
+  return {packed + offset, static_cast<int>(std::min(kPanelColumns, shape.width() - first)),
+          static_cast<int>(std::min(kPanelColumns, shape.columns - first))};
+}
+
+std::vector<ColumnSums> SumColumns(const int8_t* packed, const PackedShape& shape) {
+  std::vector<ColumnSums> sums(shape.groups * shape.width());
+  for (int64_t group = 0; group < shape.groups; ++group) {
+    for (int64_t p = 0; p < shape.panels(); ++p) {
+      const Panel panel = PanelOf(packed, shape, group, p);
+      ColumnSums* first = sums.data() + group * shape.width() + p * kPanelColumns;
+      const int8_t* weights = panel.weights;
+      for (int64_t q = 0; q < shape.quads(); ++q) {
+        for (int j = 0; j < panel.width; ++j, weights += kQuad) {
+          for (int k = 0; k < kQuad; ++k) {
+            first[j].values += static_cast<uint32_t>(weights[k]);
+            first[j].magnitudes += static_cast<uint32_t>(std::abs(int{weights[k]}));
+          }
+        }
       }
     }
   }
+  return sums;
 }
-
-}  // namespace
 
 PackedKernel::PackedKernel(const KernelTable& kernels, const PackedShape& shape,
                            const int8_t* packed, const int32_t* bias, const float* multiplier,
@@ -40,13 +50,7 @@ PackedKernel::PackedKernel(const KernelTable& kernels, const PackedShape& shape,
       packed_(packed),
       bias_(shape.groups * shape.width(), 0),
       multiplier_(shape.groups * shape.width(), 1.0f) {
-  std::vector<ColumnSums> sums(shape.groups * shape.width());
-  for (int64_t group = 0; group < shape.groups; ++group) {
-    for (int64_t p = 0; p < shape.panels(); ++p) {
-      AddColumns(panel(group, p), shape.quads(),
-                 sums.data() + group * shape.width() + p * kPanelColumns);
-    }
-  }
+  const std::vector<ColumnSums> sums = SumColumns(packed, shape);
   for (int64_t group = 0; group < shape.groups; ++group) {
     for (int64_t j = 0; j < shape.columns; ++j) {
       const int64_t i = group * shape.columns + j, padded = group * shape.width() + j;
@@ -65,13 +69,6 @@ PackedKernel::PackedKernel(const KernelTable& kernels, const PackedShape& shape,
       bias_[padded] = static_cast<int32_t>(value - offset * sums[padded].values);
     }
   }
-}
-
-Panel PackedKernel::panel(int64_t group, int64_t index) const {
-  const int64_t first = index * kPanelColumns;
-  const int64_t offset = group * shape_.group_bytes() + first * shape_.quads() * kQuad;
-  return {packed_ + offset, static_cast<int>(std::min(kPanelColumns, shape_.width() - first)),
-          static_cast<int>(std::min(kPanelColumns, shape_.columns - first))};
 }
 
 const int32_t* PackedKernel::bias(int64_t group, int64_t panel) const {

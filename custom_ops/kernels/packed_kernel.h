@@ -31,6 +31,17 @@ struct PackedShape {
   int64_t bytes() const { return groups * group_bytes(); }
 };
 
+// A panel of a kernel that begins at `packed`.
+Panel PanelOf(const int8_t* packed, const PackedShape& shape, int64_t group, int64_t index);
+
+// Sums of the values of a column, and of their magnitudes.
+struct ColumnSums {
+  uint32_t values, magnitudes;
+};
+
+// Those of all columns, padded to shape.width() a group.
+std::vector<ColumnSums> SumColumns(const int8_t* packed, const PackedShape& shape);
+
 // A packed kernel that is kept elsewhere, and what follows its sums.
 class PackedKernel {
  public:
@@ -42,7 +53,9 @@ class PackedKernel {
   // The GEMM of `kernels`, or the scalar one if scaled sums could leave int32.
   const GemmKernel& gemm() const { return *gemm_; }
   const PackedShape& shape() const { return shape_; }
-  Panel panel(int64_t group, int64_t index) const;
+  Panel panel(int64_t group, int64_t index) const {
+    return PanelOf(packed_, shape_, group, index);
+  }
   const int32_t* bias(int64_t group, int64_t panel) const;
   const float* multiplier(int64_t group, int64_t panel) const;
 

@@ -9,6 +9,7 @@
 
 #include "kernels/convolution.h"
 #include "kernels/dispatch.h"
+#include "kernels/dynamic_matmul.h"
 #include "op_support.h"
 
 namespace kerasopt {
@@ -22,14 +23,16 @@ using tensorflow::Tensor;
 using tensorflow::TensorShape;
 
 // The parts of a tensor of weights: the kernel, filled up to whole cache lines, then biases and
-// multipliers, copied because nothing aligns them.
+// multipliers (or scales), copied because nothing aligns them.
+template <typename Bias>
 class Weights {
  public:
   static constexpr int64_t kCacheLine = 64;
 
   Status Init(const Tensor& tensor, int64_t kernel_bytes, int64_t channels) {
     const int64_t first = CeilDivide(kernel_bytes, kCacheLine) * kCacheLine;
-    const int64_t vector = channels * sizeof(int32_t);
+    static_assert(sizeof(Bias) == sizeof(float), "both vectors have the same size");
+    const int64_t vector = channels * sizeof(float);
     if (tensor.dims() != 1 || tensor.dim_size(0) != first + 2 * vector) {
       return InvalidArgument("weights must have the shape [", first + 2 * vector,
                              "] for this kernel. Received: weights.shape=",
@@ -50,12 +53,12 @@ class Weights {
   }
 
   const int8_t* kernel() const { return kernel_; }
-  const int32_t* bias() const { return bias_.data(); }
+  const Bias* bias() const { return bias_.data(); }
   const float* multiplier() const { return multiplier_.data(); }
 
  private:
   const int8_t* kernel_;
-  std::vector<int32_t> bias_;
+  std::vector<Bias> bias_;
   std::vector<float> multiplier_;
 };
 
@@ -115,7 +118,7 @@ Status GetPackedKernel(const Tensor& tensor, const PackedShape& shape, int32_t i
         return &known.kernels() == &kernels && IsSame(known.shape(), shape);
       },
       [&](std::shared_ptr<const PackedKernel>* prepared) {
-        Weights weights;
+        Weights<int32_t> weights;
         TF_RETURN_IF_ERROR(weights.Init(tensor, shape.bytes(), shape.groups * shape.columns));
         *prepared =
             std::make_shared<const PackedKernel>(kernels, shape, weights.kernel(), weights.bias(),
@@ -155,6 +158,49 @@ class QuantizedMatMulOp : public OpKernel {
   ZeroPointsAndRange range_;
   std::vector<int64_t> kernel_shape_;
   Cache<PackedKernel> cache_;
+};
+
+class DynamicMatMulOp : public OpKernel {
+ public:
+  explicit DynamicMatMulOp(OpKernelConstruction* context) : OpKernel(context) {
+    OP_REQUIRES_OK(context, GetKernelShape(context, 2, &kernel_shape_));
+  }
+
+  void Compute(OpKernelContext* context) override {
+    const Tensor& x = context->input(kX);
+    const int64_t depth = kernel_shape_[0], units = kernel_shape_[1];
+    OP_REQUIRES(context, x.dims() >= 2 && x.dim_size(x.dims() - 1) == depth,
+                InvalidArgument("x must have rank 2 or more and the last axis ", depth,
+                                " to match kernel. Received: x.shape=", x.shape().DebugString()));
+    std::shared_ptr<const DynamicKernel> kernel;
+    OP_REQUIRES_OK(context, GetKernel(context->input(kWeights), {1, 1, depth, units}, &kernel));
+    TensorShape shape = x.shape();
+    shape.set_dim(x.dims() - 1, units);
+    Tensor* y;
+    OP_REQUIRES_OK(context, context->allocate_output(0, shape, &y));
+    if (y->NumElements() == 0) return;
+    DynamicMatMul(x.flat<float>().data(), x.NumElements() / depth, *kernel, y->flat<float>().data(),
+                  DeviceThreads(context));
+  }
+
+ private:
+  Status GetKernel(const Tensor& tensor, const PackedShape& shape,
+                   std::shared_ptr<const DynamicKernel>* kernel) {
+    const KernelTable& kernels = Kernels();
+    return cache_.Get(
+        tensor, [&](const DynamicKernel& known) { return &known.kernels() == &kernels; },
+        [&](std::shared_ptr<const DynamicKernel>* prepared) {
+          Weights<float> weights;
+          TF_RETURN_IF_ERROR(weights.Init(tensor, shape.bytes(), shape.columns));
+          *prepared = std::make_shared<const DynamicKernel>(
+              kernels, shape, weights.kernel(), weights.multiplier(), weights.bias());
+          return absl::OkStatus();
+        },
+        kernel);
+  }
+
+  std::vector<int64_t> kernel_shape_;
+  Cache<DynamicKernel> cache_;
 };
 
 class ConvolutionOp : public OpKernel {
@@ -252,7 +298,7 @@ class QuantizedDepthwiseConv2DOp : public ConvolutionOp {
                                 x.shape().DebugString()));
     const int64_t depth_multiplier = kernel_shape_[3];
     const int64_t channels = shape.channels * depth_multiplier;
-    std::shared_ptr<const Weights> weights;
+    std::shared_ptr<const Weights<int32_t>> weights;
     OP_REQUIRES_OK(context, GetWeights(context->input(kWeights), channels, &weights));
     Tensor* y;
     OP_REQUIRES_OK(context, AllocateOutput(context, shape, channels, &y));
@@ -266,11 +312,11 @@ class QuantizedDepthwiseConv2DOp : public ConvolutionOp {
 
  private:
   Status GetWeights(const Tensor& tensor, int64_t channels,
-                    std::shared_ptr<const Weights>* weights) {
+                    std::shared_ptr<const Weights<int32_t>>* weights) {
     return cache_.Get(
-        tensor, [](const Weights&) { return true; },
-        [&](std::shared_ptr<const Weights>* prepared) {
-          auto made = std::make_shared<Weights>();
+        tensor, [](const Weights<int32_t>&) { return true; },
+        [&](std::shared_ptr<const Weights<int32_t>>* prepared) {
+          auto made = std::make_shared<Weights<int32_t>>();
           TF_RETURN_IF_ERROR(made->Init(tensor, kernel_shape_[0] * kernel_shape_[1] * channels,
                                         channels));
           *prepared = std::move(made);
@@ -280,13 +326,14 @@ class QuantizedDepthwiseConv2DOp : public ConvolutionOp {
   }
 
   std::vector<int64_t> kernel_shape_;
-  Cache<Weights> cache_;
+  Cache<Weights<int32_t>> cache_;
 };
 
 #define KERASOPT_REGISTER_CPU(name, op) \
   REGISTER_KERNEL_BUILDER(Name(name).Device(tensorflow::DEVICE_CPU), op)
 
 KERASOPT_REGISTER_CPU("KerasoptQuantizedMatMul", QuantizedMatMulOp);
+KERASOPT_REGISTER_CPU("KerasoptDynamicMatMul", DynamicMatMulOp);
 KERASOPT_REGISTER_CPU("KerasoptQuantizedConv2D", QuantizedConv2DOp);
 KERASOPT_REGISTER_CPU("KerasoptQuantizedDepthwiseConv2D", QuantizedDepthwiseConv2DOp);
 

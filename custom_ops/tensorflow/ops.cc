@@ -139,6 +139,13 @@ Status MinMaxShape(InferenceContext* c) {
 REGISTER_OP("KerasoptQuantizedMatMul")
     .KERASOPT_CONTRACTION.KERASOPT_OUTPUT_ATTRS.SetShapeFn(MatMulShape);
 
+REGISTER_OP("KerasoptDynamicMatMul")
+    .Input("x: float32")
+    .Input("weights: int8")
+    .Output("y: float32")
+    .Attr("kernel_shape: list(int)")
+    .SetShapeFn(MatMulShape);
+
 REGISTER_OP("KerasoptQuantizedConv2D")
     .KERASOPT_CONTRACTION.Attr("groups: int >= 1 = 1")
     .KERASOPT_WINDOW_ATTRS.KERASOPT_OUTPUT_ATTRS.SetShapeFn(ConvolutionShapeFunction);

@@ -1,11 +1,14 @@
 // XLA kernels of the integer matrix multiplication and convolutions: s8 operands, s32 result.
 
+#include <limits>
+#include <numeric>
 #include <string>
 #include <vector>
 
 #include "invalid_argument.h"
 #include "kernels/convolution.h"
 #include "xla/hlo/builder/lib/constants.h"
+#include "xla/hlo/builder/lib/math.h"
 #include "xla/hlo/builder/lib/arithmetic.h"
 #include "xla_support.h"
 
@@ -114,6 +117,69 @@ class XlaQuantizedMatMul : public XlaContraction {
   std::vector<int64_t> kernel_shape_;
 };
 
+// The steps of the reference, kerasopt/ops/reference/matmul.py.
+class XlaDynamicMatMul : public XlaOpKernel {
+ public:
+  explicit XlaDynamicMatMul(OpKernelConstruction* context) : XlaOpKernel(context) {
+    OP_REQUIRES_OK(context, context->GetAttr("kernel_shape", &kernel_shape_));
+  }
+
+  void Compile(XlaOpKernelContext* context) override {
+    const int64_t depth = kernel_shape_[0], units = kernel_shape_[1];
+    xla::XlaOp x = context->Input(0);
+    xla::XlaBuilder* builder = x.builder();
+    const std::vector<int64_t> shape = Dimensions(x);
+    const int64_t last = static_cast<int64_t>(shape.size()) - 1;
+    std::vector<int64_t> leading(last);
+    std::iota(leading.begin(), leading.end(), 0);
+    const float largest = std::numeric_limits<float>::max();
+    x = xla::Clamp(Scalar(x, -largest), xla::Select(xla::IsNan(x), xla::ZerosLike(x), x),
+                   Scalar(x, largest));
+    const xla::XlaOp magnitude =
+        xla::Reduce(xla::Abs(x), Scalar(x, 0.0f),
+                    xla::CreateScalarMaxComputation(xla::F32, builder), {last});
+    const xla::XlaOp step = magnitude * Scalar(x, 1.0f / 127.0f);
+    const xla::XlaOp weights_scale = Words(context, 0, units, xla::F32);
+    const xla::XlaOp bias = Words(context, 1, units, xla::F32);
+    const xla::XlaOp ratio =
+        xla::Min(xla::Reduce(xla::Abs(bias) / weights_scale, Scalar(x, 0.0f),
+                             xla::CreateScalarMaxComputation(xla::F32, builder), {0}),
+                 Scalar(x, largest));
+    const xla::XlaOp smallest =
+        xla::Max(ratio * Scalar(x, 1.0f / (1 << 30)), Scalar(x, kSmallestScale));
+    const xla::XlaOp scale = xla::Max(step, smallest);
+    const xla::XlaOp q =
+        xla::Clamp(Scalar(x, -127.0f),
+                   xla::RoundNearestEven(x / xla::BroadcastInDim(scale, shape, leading)),
+                   Scalar(x, 127.0f));
+    const xla::XlaOp kernel =
+        xla::Reshape(Unpack(context->Input(1), {1, 1, depth, units}), {depth, units});
+    xla::DotDimensionNumbers dimensions;
+    dimensions.add_lhs_contracting_dimensions(last);
+    dimensions.add_rhs_contracting_dimensions(0);
+    const xla::XlaOp sums = xla::DotGeneral(xla::ConvertElementType(q, xla::S8), kernel, dimensions,
+                                            nullptr, xla::S32);
+    const std::vector<int64_t> out = Dimensions(sums);
+    const auto of_rows = [&](xla::XlaOp op) { return xla::BroadcastInDim(op, out, leading); };
+    const auto of_columns = [&](xla::XlaOp op) { return xla::BroadcastInDim(op, out, {last}); };
+    const xla::XlaOp multiplier =
+        xla::Max(of_rows(scale) * of_columns(weights_scale), Scalar(x, kSmallestScale));
+    const xla::XlaOp offset = xla::Clamp(
+        Scalar(x, -kLargestOffset), xla::RoundNearestEven(of_columns(bias) / multiplier),
+        Scalar(x, kLargestOffset));
+    const xla::XlaOp total = sums + xla::ConvertElementType(offset, xla::S32);
+    context->SetOutput(0, xla::ConvertElementType(total, xla::F32) * multiplier);
+  }
+
+ private:
+  static std::vector<int64_t> Dimensions(xla::XlaOp op) {
+    const auto dimensions = op.builder()->GetShape(op)->dimensions();
+    return std::vector<int64_t>(dimensions.begin(), dimensions.end());
+  }
+
+  std::vector<int64_t> kernel_shape_;
+};
+
 class XlaConvolution : public XlaContraction {
  public:
   explicit XlaConvolution(OpKernelConstruction* context) : XlaContraction(context) {
@@ -213,6 +279,7 @@ class XlaQuantizedDepthwiseConv2D : public XlaConvolution {
 };
 
 KERASOPT_REGISTER_XLA("KerasoptQuantizedMatMul", XlaQuantizedMatMul);
+KERASOPT_REGISTER_XLA("KerasoptDynamicMatMul", XlaDynamicMatMul);
 KERASOPT_REGISTER_XLA("KerasoptQuantizedConv2D", XlaQuantizedConv2D);
 KERASOPT_REGISTER_XLA("KerasoptQuantizedDepthwiseConv2D", XlaQuantizedDepthwiseConv2D);
 

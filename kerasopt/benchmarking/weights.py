@@ -11,6 +11,7 @@ import keras
 import numpy as np
 
 from kerasopt.graph import kernel_names
+from kerasopt.layers.integer import PackedPart
 from kerasopt.parametrization import ACTIVATION_SLOTS
 from kerasopt.quantization import Quantizer, RoundingError, measure_weight
 
@@ -55,7 +56,7 @@ def weights_of(layer: keras.Layer) -> list[Weight]:
     weights = []
     for stored in (*layer._trainable_variables, *layer._non_trainable_variables):
         if packed is not None and stored is packed.values:
-            parts = layer.kernel, layer.bias, layer.multiplier
+            parts = [PackedPart(packed, index) for index in range(3)]
             weights += [Weight(part, bits_of(part.dtype), part is parts[0]) for part in parts]
             continue
         variable, slot, links = chains.get(id(stored), (stored, "", []))

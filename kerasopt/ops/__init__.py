@@ -19,11 +19,11 @@ from kerasopt.ops.contractions import (
     quantized_matmul,
     quantized_scale,
 )
+from kerasopt.ops.dynamic import dynamic_matmul
 from kerasopt.ops.elementwise import quantized_add, quantized_multiply
 from kerasopt.ops.packed_weights import PackedWeights
 from kerasopt.ops.pooling import quantized_average_pool, quantized_mean
 from kerasopt.ops.reference import (
-    dynamic_matmul,
     exponentials,
     look_up,
     quantized_layer_normalization,

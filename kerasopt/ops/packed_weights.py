@@ -41,6 +41,8 @@ class PackedWeights(NamedTuple):
         groups: Integer, the groups of a convolution.
         dilation_rate: Pair of integers, the dilation of a convolution.
         is_depthwise: Boolean, whether the kernel is that of a depthwise convolution.
+        bias_dtype: String, `"int32"`, or `"float32"` for `kerasopt.ops.dynamic_matmul`, which has
+            scales instead of the multipliers.
     """
 
     values: Any
@@ -48,6 +50,7 @@ class PackedWeights(NamedTuple):
     groups: int = 1
     dilation_rate: tuple[int, int] = (1, 1)
     is_depthwise: bool = False
+    bias_dtype: str = "int32"
 
     @classmethod
     def pack(cls, kernel: Any, bias: Any, multiplier: Any, **packing: Any) -> PackedWeights:
@@ -55,9 +58,9 @@ class PackedWeights(NamedTuple):
 
         Args:
             kernel: int8 tensor of one of the shapes above.
-            bias: int32 tensor with a value for each output channel.
+            bias: int32 or float32 tensor with a value for each output channel.
             multiplier: float32 tensor with a value for each output channel.
-            **packing: `groups`, `dilation_rate` and `is_depthwise`, as above.
+            **packing: `groups`, `dilation_rate`, `is_depthwise` and `bias_dtype`, as above.
 
         Returns:
             `PackedWeights`.
@@ -70,7 +73,8 @@ class PackedWeights(NamedTuple):
         packed = cls(None, tuple(kernel.shape), **packing)
         parts = [ops.reshape(kernel, (-1,)) if packed.is_depthwise else packed._in_panels(kernel)]
         parts.append(ops.zeros((packed._kernel_bytes - parts[0].shape[0],), "int8"))
-        for name, words, dtype in (("bias", bias, "int32"), ("multiplier", multiplier, "float32")):
+        words_of = ("bias", bias, packed.bias_dtype), ("multiplier", multiplier, "float32")
+        for name, words, dtype in words_of:
             check_tensor(name, words, dtype, 1)
             if words.shape[0] != packed.channels:
                 raise ValueError(
@@ -86,7 +90,7 @@ class PackedWeights(NamedTuple):
         kernel = ops.reshape(kernel, self.shape) if self.is_depthwise else self._of_panels(kernel)
         middle = self._kernel_bytes + self.channels * _WORD
         bias, multiplier = self.values[self._kernel_bytes : middle], self.values[middle:]
-        return kernel, ops.view(bias, "int32"), ops.view(multiplier, "float32")
+        return kernel, ops.view(bias, self.bias_dtype), ops.view(multiplier, "float32")
 
     @property
     def channels(self) -> int:

@@ -199,3 +199,30 @@ def test_bad_scales_and_windows_are_named():
         ops.quantized_average_pool(x, pool_size=0, strides=1, **scales, **points)
     with pytest.raises(ValueError, match="must fit"):
         ops.quantized_average_pool(x, pool_size=5, strides=1, **scales, **points)
+
+
+@few
+@hypothesis.given(
+    seed=seeds,
+    sizes=st.tuples(st.integers(1, 9), st.integers(1, 70), st.integers(1, 70)),
+    magnitude=st.sampled_from([0.0, 1e-36, 1e-3, 1.0, 1e30, 3e38]),
+    has_bias=st.booleans(),
+)
+def test_dynamic_matmul(seed, sizes, magnitude, has_bias):
+    rows, inputs, units = sizes
+    rng = np.random.default_rng(seed)
+    x = (rng.uniform(-1, 1, (2, rows, inputs)) * magnitude).astype("float32")
+    x[rng.random(x.shape) < 0.05] = np.nan
+    x[0, 0, 0] = rng.choice([0.0, np.inf, -np.inf])
+    kernel = integers(rng, (inputs, units))
+    scale = rng.uniform(1e-4, 1e-1, units).astype("float32")
+    bias = (rng.normal(size=units) * has_bias).astype("float32")
+    y = assert_same_bits(ops.dynamic_matmul, x, kernel, scale, bias)
+    finite = np.clip(np.where(np.isnan(x), 0, x), *(np.array([-1, 1]) * np.finfo("float32").max))
+    finite = finite.astype("float64")
+    steps = np.maximum(abs(finite).max(-1, keepdims=True) / 127, (abs(bias) / scale).max() * 2**-30)
+    with np.errstate(over="ignore"):
+        expected = finite @ kernel.astype("float64") * scale + bias
+    # Half a step for each product, and half a step of the bias.
+    bound = steps * scale * (abs(kernel.astype("float64")).sum(0) / 2 + 1)
+    assert (abs(y - expected) <= bound + 1e-6 * abs(expected) + 1e-30).all() or magnitude > 1e37

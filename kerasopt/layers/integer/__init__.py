@@ -18,6 +18,7 @@ from kerasopt.layers.integer.normalization import (
     QuantizedBatchNormalization,
     QuantizedLayerNormalization,
 )
+from kerasopt.layers.integer.packed_part import PackedPart
 from kerasopt.layers.integer.softmax import QuantizedSoftmax
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "Dequantize",
     "DynamicDense",
     "IntegerLayer",
+    "PackedPart",
     "Quantize",
     "QuantizedActivation",
     "QuantizedAdd",

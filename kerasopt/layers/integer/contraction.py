@@ -9,30 +9,9 @@ import numpy as np
 
 from kerasopt import ops
 from kerasopt.layers.integer.layer import ClampedLayer
+from kerasopt.layers.integer.packed_part import PackedPart
 
 _STORED = ("kernel", "bias", "kernel_scale")
-
-
-class PackedPart:
-    """The kernel, the biases or the multipliers in a variable of `kerasopt.ops.PackedWeights`.
-
-    Attributes:
-        stored: The variable.
-        shape: Tuple.
-        dtype: String.
-    """
-
-    def __init__(self, packed: ops.PackedWeights, index: int):
-        self._packed, self._index = packed, index
-        self.stored: keras.Variable = packed.values
-        self.shape = (packed.channels,) if index else packed.shape
-        self.dtype = ("int8", "int32", "float32")[index]
-
-    def numpy(self) -> np.ndarray:
-        return keras.ops.convert_to_numpy(self._packed.unpack()[self._index])
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        return np.asarray(self.numpy(), dtype)
 
 
 class Contraction(ClampedLayer):

@@ -9,6 +9,9 @@ import numpy as np
 
 from kerasopt import ops
 from kerasopt.layers.integer.layer import IntegerLayer
+from kerasopt.layers.integer.packed_part import PackedPart
+
+_STORED = ("kernel", "kernel_scale", "bias")
 
 
 @keras.saving.register_keras_serializable(package="kerasopt")
@@ -25,9 +28,10 @@ class DynamicDense(IntegerLayer):
         **kwargs: The arguments of `keras.layers.Layer`.
 
     Attributes:
-        kernel: int8 variable of shape `(inputs, units)`.
-        kernel_scale: float32 variable of shape `(units,)`.
-        bias: float32 variable of shape `(units,)`.
+        packed: `kerasopt.ops.PackedWeights` whose values are an int8 variable.
+        kernel: `PackedPart` of int8 and shape `(inputs, units)`.
+        kernel_scale: `PackedPart` of float32 and shape `(units,)`.
+        bias: `PackedPart` of float32 and shape `(units,)`.
     """
 
     affines = ()
@@ -37,14 +41,29 @@ class DynamicDense(IntegerLayer):
         self.units = units
 
     def build(self, input_shape: Any) -> None:
-        def add(name: str, shape: tuple[int, ...], dtype: str, initializer: str) -> keras.Variable:
-            return self.add_weight(
-                name=name, shape=shape, dtype=dtype, initializer=initializer, trainable=False
-            )
+        shape = input_shape[-1], self.units
+        packed = ops.PackedWeights(None, shape, bias_dtype="float32")
+        values = self.add_weight(
+            name="packed",
+            shape=(packed.size,),
+            dtype="int8",
+            initializer="zeros",
+            trainable=False,
+        )
+        self.packed = packed._replace(values=values)
+        self._pack(np.zeros(shape), np.ones(self.units), np.zeros(self.units))
 
-        self.kernel = add("kernel", (input_shape[-1], self.units), "int8", "zeros")
-        self.kernel_scale = add("kernel_scale", (self.units,), "float32", "ones")
-        self.bias = add("bias", (self.units,), "float32", "zeros")
+    @property
+    def kernel(self) -> PackedPart:
+        return PackedPart(self.packed, 0)
+
+    @property
+    def bias(self) -> PackedPart:
+        return PackedPart(self.packed, 1)
+
+    @property
+    def kernel_scale(self) -> PackedPart:
+        return PackedPart(self.packed, 2)
 
     def set_floats(self, kernel: Any, kernel_scale: Any, gain: Any, offset: Any) -> None:
         """Sets the weights of a dense layer that a gain and an offset per output follow.
@@ -64,15 +83,25 @@ class DynamicDense(IntegerLayer):
                 "finite: the training diverged."
             )
         scale = np.where(gain == 0, 1.0, kernel_scale * np.abs(gain))
-        self.kernel.assign((kernel * np.sign(gain)).astype("int8"))
-        self.kernel_scale.assign(scale.astype("float32"))
-        self.bias.assign(offset.astype("float32"))
+        self._pack(kernel * np.sign(gain), scale, offset)
 
     def call(self, inputs: Any) -> Any:
-        return ops.dynamic_matmul(inputs, self.kernel, self.kernel_scale, self.bias)
+        return ops.dynamic_matmul(inputs, self.packed)
+
+    def save_own_variables(self, store: Any) -> None:
+        for name in _STORED:
+            store[name] = getattr(self, name).numpy()
+
+    def load_own_variables(self, store: Any) -> None:
+        self._pack(*(self.stored(store, name, getattr(self, name), name) for name in _STORED))
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
         return (*input_shape[:-1], self.units)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "units": self.units}
+
+    def _pack(self, kernel: Any, kernel_scale: Any, bias: Any) -> None:
+        floats = (np.asarray(values, "float32") for values in (bias, kernel_scale))
+        packed = ops.PackedWeights.pack(np.asarray(kernel, "int8"), *floats, bias_dtype="float32")
+        self.packed.values.assign(packed.values)

@@ -13,8 +13,11 @@ from kerasopt.ops.validation import check_tensor
 EXACT_DEPTH = 512
 # The scale of symmetric int8 values whose largest magnitude is 1.
 _STEP = float(np.float32(1 / 127))
-# Offsets up to here leave room for the products of 66,000 inputs.
+# The largest bias is a sum of 2^30, which leaves room for the products of 66,000 inputs.
 _LARGEST_OFFSET = 2.0**30
+# Smaller scales would underflow on their way.
+_SMALLEST_SCALE = 2.0**-100
+_LARGEST = float(np.finfo("float32").max)
 
 
 def integer_matmul(x: Any, kernel: Any) -> Any:
@@ -94,27 +97,14 @@ def _batched(x0: Any, x1: Any) -> Any:
 
 
 def dynamic_matmul(x: Any, kernel: Any, kernel_scale: Any, bias: Any) -> Any:
-    """Multiplies float32 rows, rounded to int8 as they come, with an int8 matrix.
-
-    Each row has the scale `s = max(abs(x)) / 127`. Computes `float32(acc + b) * M` with the sums
-    of products `acc = sum(round_half_even(x / s) * kernel)` and `b = round_half_even(bias / M)` in
-    int32, and `M = float32(s * kernel_scale)`. NaN counts as 0.
-
-    Args:
-        x: float32 tensor of shape `(..., inputs)`.
-        kernel: int8 tensor of shape `(inputs, units)`, symmetric (zero point 0).
-        kernel_scale: float32 tensor of shape `(units,)`, positive and finite.
-        bias: float32 tensor of shape `(units,)`.
-
-    Returns:
-        float32 tensor of shape `(..., units)`.
-    """
+    """Reference of `kerasopt.ops.dynamic_matmul`."""
     check_tensor("kernel", kernel, "int8", 2)
-    x = ops.where(ops.isnan(x), 0.0, x)
+    x = ops.clip(ops.where(ops.isnan(x), 0.0, x), -_LARGEST, _LARGEST)
     scale = ops.max(ops.abs(x), axis=-1, keepdims=True) * _STEP
-    scale = ops.where(scale > 0.0, scale, 1.0)
+    ratio = ops.minimum(ops.max(ops.abs(bias) / kernel_scale), _LARGEST)
+    scale = ops.maximum(scale, ops.maximum(ratio / _LARGEST_OFFSET, _SMALLEST_SCALE))
     q = ops.clip(ops.round(x / scale), -127.0, 127.0)
-    multiplier = scale * kernel_scale
+    multiplier = ops.maximum(scale * kernel_scale, _SMALLEST_SCALE)
     offset = ops.clip(ops.round(bias / multiplier), -_LARGEST_OFFSET, _LARGEST_OFFSET)
     total = integer_matmul(q, kernel) + ops.cast(offset, "int32")
     return ops.cast(total, "float32") * multiplier

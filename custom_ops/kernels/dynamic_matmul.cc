@@ -1,0 +1,97 @@
+#include "kernels/dynamic_matmul.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace kerasopt {
+namespace {
+
+// A block has the scales of its rows, the rows, and room to round one.
+class RoundedRows : public RowBlocks {
+ public:
+  RoundedRows(const float* x, int64_t rows, const DynamicKernel& kernel, int threads)
+      : x_(x),
+        rows_(rows),
+        depth_(kernel.shape().depth),
+        smallest_scale_(kernel.smallest_scale()),
+        kernels_(kernel.kernels()) {
+    row_bytes_ = depth_ * kernels_.gemm.activation_bytes;
+    block_rows_ = BlockRows(rows, row_bytes_, threads);
+  }
+
+  int64_t blocks() const override { return CeilDivide(rows_, block_rows_); }
+  int64_t largest_block() const override { return block_rows_; }
+
+  int64_t scratch_bytes() const override {
+    return block_rows_ * (sizeof(float) + row_bytes_) + depth_;
+  }
+
+  int64_t Load(int64_t block, char* scratch, const char** rows) const override {
+    const int64_t first = first_row(block), count = std::min(block_rows_, rows_ - first);
+    float* scales = reinterpret_cast<float*>(scratch);
+    char* converted = scratch + block_rows_ * sizeof(float);
+    int8_t* rounded = reinterpret_cast<int8_t*>(converted + block_rows_ * row_bytes_);
+    for (int64_t i = 0; i < count; ++i) {
+      rows[i] = converted + i * row_bytes_;
+      kernels_.loops.quantize_row(x_ + (first + i) * depth_, depth_, smallest_scale_, scales + i,
+                                  rounded);
+      kernels_.gemm.convert(rounded, depth_, converted + i * row_bytes_);
+    }
+    return count;
+  }
+
+  int64_t first_row(int64_t block) const override { return block * block_rows_; }
+  void SetRunOffsets(int64_t* offsets) const override { offsets[0] = 0; }
+  int64_t group_bytes() const override { return 0; }
+
+ private:
+  const float* x_;
+  int64_t rows_, depth_, row_bytes_, block_rows_;
+  float smallest_scale_;
+  const KernelTable& kernels_;
+};
+
+}  // namespace
+
+DynamicKernel::DynamicKernel(const KernelTable& kernels, const PackedShape& shape,
+                             const int8_t* packed, const float* scale, const float* bias)
+    : kernels_(&kernels), shape_(shape), packed_(packed), scale_(shape.width(), 1.0f) {
+  const uint32_t offset = kernels.gemm.activation_offset;
+  for (const ColumnSums& sums : SumColumns(packed, shape)) {
+    first_.push_back(static_cast<int32_t>(0u - offset * sums.values));
+  }
+  std::copy_n(scale, shape.columns, scale_.begin());
+  const bool has_bias =
+      std::any_of(bias, bias + shape.columns, [](float value) { return value != 0.0f; });
+  if (!has_bias) return;
+  float largest = 0.0f;
+  for (int64_t j = 0; j < shape.columns; ++j) {
+    largest = std::max(largest, std::abs(bias[j]) / scale[j]);
+  }
+  largest = std::min(largest, std::numeric_limits<float>::max());
+  smallest_scale_ = std::max(largest / kLargestOffset, kSmallestScale);
+  bias_.assign(shape.width(), 0.0f);
+  std::copy_n(bias, shape.columns, bias_.begin());
+}
+
+FloatScaling DynamicKernel::scaling(int64_t panel, const float* row_scales) const {
+  const int64_t first = panel * kPanelColumns;
+  return {row_scales, scale_.data() + first, bias_.empty() ? nullptr : bias_.data() + first};
+}
+
+void DynamicMatMul(const float* x, int64_t rows, const DynamicKernel& kernel, float* out,
+                   const ParallelFor& parallel_for) {
+  const PackedShape& shape = kernel.shape();
+  const KernelTable& kernels = kernel.kernels();
+  const RoundedRows left(x, rows, kernel, parallel_for.threads());
+  ForPanels(left, shape, parallel_for, [&](const LoadedRows& loaded, int64_t, int64_t panel) {
+    kernels.gemm.multiply_to_float(
+        {loaded.rows, loaded.run_offsets, 1, shape.quads()}, loaded.count, kernel.panel(panel),
+        kernel.first(panel),
+        kernel.scaling(panel, reinterpret_cast<const float*>(loaded.scratch)),
+        out + loaded.first * shape.columns + panel * kPanelColumns, shape.columns);
+  });
+}
+
+}  // namespace kerasopt
