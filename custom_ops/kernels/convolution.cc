@@ -38,7 +38,8 @@ class WindowRows : public RowBlocks {
         shape_(shape),
         kernel_(kernel),
         lines_(shape, CopyOf(gemm), zero_point) {
-    const int64_t balanced = CeilDivide(shape.batch * shape.height.output, threads);
+    const int64_t needed = NeededBlocks(kernel.groups * kernel.panels(), threads);
+    const int64_t balanced = CeilDivide(shape.batch * shape.height.output, needed);
     block_lines_ = std::min({lines_.LinesOf(kBlockBytes), shape.height.output, balanced});
     image_blocks_ = CeilDivide(shape.height.output, block_lines_);
   }

@@ -17,7 +17,7 @@ class RoundedRows : public RowBlocks {
         smallest_scale_(kernel.smallest_scale()),
         kernels_(kernel.kernels()) {
     row_bytes_ = depth_ * kernels_.gemm.activation_bytes;
-    block_rows_ = BlockRows(rows, row_bytes_, threads);
+    block_rows_ = BlockRows(rows, row_bytes_, kernel.shape().panels(), threads);
   }
 
   int64_t blocks() const override { return CeilDivide(rows_, block_rows_); }

@@ -13,17 +13,40 @@ constexpr int64_t kBlockBytes = 128 * 1024;
 constexpr int64_t kRowMultiple = 12;
 constexpr int64_t kMaxBlockRows = 8 * kRowMultiple;
 // Tasks per thread that leave the scheduler room to balance.
-constexpr int64_t kTasksPerThread = 4;
+constexpr int64_t kTasksPerThread = 2;
 // Products that a core sums up in a cycle, roughly.
 constexpr int64_t kProductsPerCycle = 64;
 constexpr int64_t kCacheLine = 64;
 
+int64_t WantedTasks(int threads) { return threads > 1 ? threads * kTasksPerThread : 1; }
+
+}  // namespace
+
+Requantization RequantizationOf(const int32_t* bias, const float* multiplier,
+                                const OutputRange& output) {
+  return {bias, multiplier, static_cast<float>(output.min - output.zero_point),
+          static_cast<float>(output.max - output.zero_point), output.zero_point};
+}
+
+int64_t NeededBlocks(int64_t panels, int threads) {
+  return CeilDivide(WantedTasks(threads), panels);
+}
+
+int64_t BlockRows(int64_t rows, int64_t row_bytes, int64_t panels, int threads) {
+  const int64_t fitting = std::clamp(kBlockBytes / row_bytes, kRowMultiple, kMaxBlockRows);
+  const int64_t balanced = CeilDivide(rows, NeededBlocks(panels, threads));
+  const int64_t block = std::min(fitting, std::max(balanced, kRowMultiple));
+  return block >= rows ? rows : block / kRowMultiple * kRowMultiple;
+}
+
+namespace {
+
 class MatrixRows : public RowBlocks {
  public:
-  MatrixRows(const int8_t* x, int64_t rows, int64_t depth, const GemmKernel& gemm, int threads)
-      : x_(x), rows_(rows), depth_(depth), gemm_(gemm) {
-    row_bytes_ = depth * gemm.activation_bytes;
-    block_rows_ = BlockRows(rows, row_bytes_, threads);
+  MatrixRows(const int8_t* x, int64_t rows, const PackedKernel& kernel, int threads)
+      : x_(x), rows_(rows), depth_(kernel.shape().depth), gemm_(kernel.gemm()) {
+    row_bytes_ = depth_ * gemm_.activation_bytes;
+    block_rows_ = BlockRows(rows, row_bytes_, kernel.shape().panels(), threads);
   }
 
   int64_t blocks() const override { return CeilDivide(rows_, block_rows_); }
@@ -50,26 +73,13 @@ class MatrixRows : public RowBlocks {
 
 }  // namespace
 
-Requantization RequantizationOf(const int32_t* bias, const float* multiplier,
-                                const OutputRange& output) {
-  return {bias, multiplier, static_cast<float>(output.min - output.zero_point),
-          static_cast<float>(output.max - output.zero_point), output.zero_point};
-}
-
-int64_t BlockRows(int64_t rows, int64_t row_bytes, int threads) {
-  const int64_t fitting = std::clamp(kBlockBytes / row_bytes, kRowMultiple, kMaxBlockRows);
-  const int64_t balanced = CeilDivide(rows, threads * (threads > 1 ? kTasksPerThread : 1));
-  const int64_t block = std::min(fitting, std::max(balanced, kRowMultiple));
-  return std::min(block / kRowMultiple * kRowMultiple, rows);
-}
-
 void ForPanels(const RowBlocks& left, const PackedShape& shape, const ParallelFor& parallel_for,
                PanelBody multiply) {
   const int64_t panels = shape.groups * shape.panels();
-  // With few rows, panels are shared out too; every share of panels converts the rows again.
-  const int threads = parallel_for.threads();
-  const int64_t wanted = threads > 1 ? threads * kTasksPerThread : 1;
-  const int64_t shares = std::clamp<int64_t>(wanted / left.blocks(), 1, panels);
+  // With few blocks, panels are shared out: a thread that has all rows reads its panels once. Every
+  // share of panels converts the rows again.
+  const int64_t wanted = WantedTasks(parallel_for.threads());
+  const int64_t shares = std::min(CeilDivide(wanted, left.blocks()), panels);
   const int64_t share_panels = CeilDivide(panels, shares);
   const int64_t offsets_bytes = shape.runs * sizeof(int64_t);
   const int64_t rows_bytes = left.largest_block() * sizeof(const char*);
@@ -119,8 +129,7 @@ void Gemm(const RowBlocks& left, const PackedKernel& kernel, const OutputRange& 
 
 void QuantizedMatMul(const int8_t* x, int64_t rows, const PackedKernel& kernel,
                      const OutputRange& output, int8_t* out, const ParallelFor& parallel_for) {
-  Gemm(MatrixRows(x, rows, kernel.shape().depth, kernel.gemm(), parallel_for.threads()), kernel,
-       output, out, parallel_for);
+  Gemm(MatrixRows(x, rows, kernel, parallel_for.threads()), kernel, output, out, parallel_for);
 }
 
 }  // namespace kerasopt

@@ -67,8 +67,12 @@ class PanelBody {
 void ForPanels(const RowBlocks& left, const PackedShape& shape, const ParallelFor& parallel_for,
                PanelBody body);
 
-// Rows of one block of a matrix, so many that they stay in the second-level cache.
-int64_t BlockRows(int64_t rows, int64_t row_bytes, int threads);
+// Blocks that all threads need, where each block may be shared out by panels.
+int64_t NeededBlocks(int64_t panels, int threads);
+
+// Rows of one block of a matrix: so many that they stay in the second-level cache, and that there
+// are enough blocks for all threads.
+int64_t BlockRows(int64_t rows, int64_t row_bytes, int64_t panels, int threads);
 
 // Writes rows of groups * columns values.
 void Gemm(const RowBlocks& left, const PackedKernel& kernel, const OutputRange& output,

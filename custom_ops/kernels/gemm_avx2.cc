@@ -100,7 +100,7 @@ inline void Tile(std::integer_sequence<int, I...>, std::integer_sequence<int, R.
   const int8_t* b = panel.weights + first * kQuad;
   for (int64_t run = 0; run < left.runs; ++run) {
     const char* a[] = {left.rows[row + R] + left.run_offsets[run]...};
-    for (int64_t k = 0; k < left.quads; ++k, b += panel.width * kQuad) {
+    for (int64_t k = 0; k < left.quads; ++k, b += panel.quad_bytes) {
       const __m256i weights[] = {Widened(b), Widened(b + 16)};
       ((sums[I] += (Accumulators)_mm256_madd_epi16(
             Broadcast(a[I / 2] + k * kQuad * sizeof(int16_t)), weights[I % 2])),

@@ -13,6 +13,8 @@ namespace {
 constexpr int kTileRows = 6;
 // Quads that a tile of one row sums apart, so that its few sums do not wait for each other.
 constexpr int kApart = 4;
+// A single row waits for memory: bytes of weights that are asked for ahead of their use.
+constexpr int kAhead = 2048;
 
 void Convert(const int8_t* x, int64_t count, void* out) {
   uint8_t* converted = static_cast<uint8_t*>(out);
@@ -38,23 +40,30 @@ inline __m512i Broadcast(const char* a) {
   return _mm512_set1_epi32(quad);
 }
 
-inline Accumulators Dot(Accumulators sums, __m512i activations, const int8_t* weights) {
-  return (Accumulators)_mm512_dpbusd_epi32((__m512i)sums, activations,
-                                           _mm512_loadu_si512(weights));
+// Weights in a register: g++ 12 would read them from memory again for every row of some tiles.
+inline __m512i Loaded(const int8_t* weights) {
+  __m512i vector = _mm512_loadu_si512(weights);
+  asm("" : "+v"(vector));
+  return vector;
+}
+
+inline Accumulators Dot(Accumulators sums, __m512i activations, __m512i weights) {
+  return (Accumulators)_mm512_dpbusd_epi32((__m512i)sums, activations, weights);
 }
 
 // Accumulators I = row * kVectors + vector.
-template <int kVectors, typename Output, int... I, int... R>
+template <int kVectors, typename Output, int... I, int... R, int... V>
 inline void Tile(std::integer_sequence<int, I...>, std::integer_sequence<int, R...>,
-                 const LeftOperand& left, const char* const* rows, const Panel& panel,
+                 std::integer_sequence<int, V...>, const LeftOperand& left, const char* const* rows, const Panel& panel,
                  const Output& output) {
   Accumulators sums[] = {
       (Accumulators)_mm512_loadu_si512(output.first_sums() + I % kVectors * kLanes)...};
   const int8_t* b = panel.weights;
   for (int64_t run = 0; run < left.runs; ++run) {
     const char* a[] = {rows[R] + left.run_offsets[run]...};
-    for (int64_t k = 0; k < left.quads; ++k, b += kVectors * 64) {
-      ((sums[I] = Dot(sums[I], Broadcast(a[I / kVectors] + k * 4), b + I % kVectors * 64)), ...);
+    for (int64_t k = 0; k < left.quads; ++k, b += panel.quad_bytes) {
+      const __m512i weights[] = {Loaded(b + V * 64)...};
+      ((sums[I] = Dot(sums[I], Broadcast(a[I / kVectors] + k * 4), weights[I % kVectors])), ...);
     }
   }
   (output.template Store<kVectors, R, sizeof...(R)>(sums), ...);
@@ -67,7 +76,8 @@ void Tiles(const LeftOperand& left, const char* const* rows, int64_t tiles, cons
   Output local = output;
   for (int64_t i = 0; i < tiles; ++i, rows += kRows, local.Skip(kRows)) {
     Tile<kVectors>(std::make_integer_sequence<int, kRows * kVectors>(),
-                   std::make_integer_sequence<int, kRows>(), left, rows, panel, local);
+                   std::make_integer_sequence<int, kRows>(),
+                   std::make_integer_sequence<int, kVectors>(), left, rows, panel, local);
   }
 }
 
@@ -82,10 +92,13 @@ inline void Row(std::integer_sequence<int, I...>, std::integer_sequence<int, V..
     const char* a = row + left.run_offsets[run];
     int64_t k = 0;
     for (; k + kApart <= left.quads; k += kApart, b += kApart * kVectors * 64) {
-      ((sums[I] = Dot(sums[I], Broadcast(a + (k + I / kVectors) * 4), b + I * 64)), ...);
+      (_mm_prefetch(reinterpret_cast<const char*>(b + I * 64 + kAhead), _MM_HINT_T0), ...);
+      ((sums[I] = Dot(sums[I], Broadcast(a + (k + I / kVectors) * 4),
+                      _mm512_loadu_si512(b + I * 64))),
+       ...);
     }
     for (; k < left.quads; ++k, b += kVectors * 64) {
-      ((sums[V] = Dot(sums[V], Broadcast(a + k * 4), b + V * 64)), ...);
+      ((sums[V] = Dot(sums[V], Broadcast(a + k * 4), _mm512_loadu_si512(b + V * 64))), ...);
     }
   }
   static_assert(kApart == 4, "four sums are added up");
@@ -102,6 +115,16 @@ void OneRow(const LeftOperand& left, const char* const* rows, int64_t, const Pan
                 std::make_integer_sequence<int, kVectors>(), left, rows[0], panel, output);
 }
 
+// A tile of five rows would have its weights on the stack, from g++ 12.
+template <typename Output, int kVectors>
+void FiveRows(const LeftOperand& left, const char* const* rows, int64_t, const Panel& panel,
+              const Output& output) {
+  Tiles<Output, kVectors, 3>(left, rows, 1, panel, output);
+  Output rest = output;
+  rest.Skip(3);
+  Tiles<Output, kVectors, 2>(left, rows + 3, 1, panel, rest);
+}
+
 // By rows of a tile.
 template <typename Output>
 using TilesFunction = void (*)(const LeftOperand&, const char* const*, int64_t, const Panel&,
@@ -109,7 +132,7 @@ using TilesFunction = void (*)(const LeftOperand&, const char* const*, int64_t, 
 template <typename Output, int kVectors>
 constexpr TilesFunction<Output> kTiles[kTileRows] = {
     OneRow<Output, kVectors>,   Tiles<Output, kVectors, 2>, Tiles<Output, kVectors, 3>,
-    Tiles<Output, kVectors, 4>, Tiles<Output, kVectors, 5>, Tiles<Output, kVectors, 6>,
+    Tiles<Output, kVectors, 4>, FiveRows<Output, kVectors>, Tiles<Output, kVectors, 6>,
 };
 
 template <typename Output>

@@ -15,11 +15,12 @@ void Fill(int8_t x, int64_t count, void* out) {
 
 // Sums of kColumns columns. Unsigned, so that sums beyond int32 wrap around as in the vector
 // instructions.
-void SumColumns(const LeftOperand& left, const char* row, const int8_t* weights, int width,
+void SumColumns(const LeftOperand& left, const char* row, const Panel& panel, int first,
                 uint32_t* sums) {
+  const int8_t* weights = panel.weights + first * kQuad;
   for (int64_t run = 0; run < left.runs; ++run) {
     const int8_t* a = reinterpret_cast<const int8_t*>(row + left.run_offsets[run]);
-    for (int64_t q = 0; q < left.quads; ++q, a += kQuad, weights += width * kQuad) {
+    for (int64_t q = 0; q < left.quads; ++q, a += kQuad, weights += panel.quad_bytes) {
       for (int j = 0; j < kColumns; ++j) {
         for (int k = 0; k < kQuad; ++k) {
           sums[j] += static_cast<uint32_t>(a[k] * weights[j * kQuad + k]);
@@ -34,7 +35,7 @@ void Multiply(const LeftOperand& left, int64_t rows, const Panel& panel,
   for (int64_t row = 0; row < rows; ++row, out += out_stride) {
     for (int first = 0; first < panel.columns; first += kColumns) {
       uint32_t sums[kColumns] = {};
-      SumColumns(left, left.rows[row], panel.weights + first * kQuad, panel.width, sums);
+      SumColumns(left, left.rows[row], panel, first, sums);
       Requantization columns = requantization;
       columns.bias += first;
       columns.multiplier += first;
@@ -51,7 +52,7 @@ void MultiplyToFloat(const LeftOperand& left, int64_t rows, const Panel& panel,
     for (int first = 0; first < panel.columns; first += kColumns) {
       uint32_t sums[kColumns];
       __builtin_memcpy(sums, first_sums + first, sizeof(sums));
-      SumColumns(left, left.rows[row], panel.weights + first * kQuad, panel.width, sums);
+      SumColumns(left, left.rows[row], panel, first, sums);
       const FloatScaling columns = {scaling.row_scales + row, scaling.scale + first,
                                     scaling.bias == nullptr ? nullptr : scaling.bias + first};
       const int count = panel.columns - first < kColumns ? panel.columns - first : kColumns;

@@ -45,7 +45,8 @@ struct LeftOperand {
 struct Panel {
   const int8_t* weights;
   int width;
-  int columns;  // those that are not padding
+  int columns;     // those that are not padding
+  int quad_bytes;  // from one quad to the next one
 };
 
 // Smaller scales would underflow on their way.

@@ -17,8 +17,10 @@ constexpr double kLargestActivation = 255;
 Panel PanelOf(const int8_t* packed, const PackedShape& shape, int64_t group, int64_t index) {
   const int64_t first = index * kPanelColumns;
   const int64_t offset = group * shape.group_bytes() + first * shape.quads() * kQuad;
-  return {packed + offset, static_cast<int>(std::min(kPanelColumns, shape.width() - first)),
-          static_cast<int>(std::min(kPanelColumns, shape.columns - first))};
+  const int width = static_cast<int>(std::min(kPanelColumns, shape.width() - first));
+  return {packed + offset, width,
+          static_cast<int>(std::min(kPanelColumns, shape.columns - first)),
+          width * static_cast<int>(kQuad)};
 }
 
 std::vector<ColumnSums> SumColumns(const int8_t* packed, const PackedShape& shape) {

@@ -1,10 +1,49 @@
 #include "op_support.h"
 
+#include <algorithm>
+#include <atomic>
 #include <cmath>
+#include <memory>
+#include <thread>
 
-#include "tensorflow/core/util/work_sharder.h"
+#include "kernels/packed_kernel.h"
+#include "tensorflow/core/lib/core/threadpool.h"
 
 namespace kerasopt {
+namespace {
+
+// A thread takes as many items at once: far more than it costs to take them.
+constexpr int64_t kChunkCycles = 20000;
+
+// Items that threads take as they come. A thread of the pool may wake up late, so the one that has
+// the work begins at once, and waits only for what others have begun.
+class SharedWork {
+ public:
+  SharedWork(int64_t total, int64_t items, RangeBody body)
+      : total_(total), items_(items), body_(body) {}
+
+  // A helper that finds nothing left does not touch the body, which may be gone.
+  void Help() {
+    for (;;) {
+      const int64_t begin = next_.fetch_add(items_, std::memory_order_relaxed);
+      if (begin >= total_) return;
+      const int64_t end = std::min(begin + items_, total_);
+      body_(begin, end);
+      done_.fetch_add(end - begin, std::memory_order_release);
+    }
+  }
+
+  void Wait() const {
+    while (done_.load(std::memory_order_acquire) < total_) std::this_thread::yield();
+  }
+
+ private:
+  const int64_t total_, items_;
+  const RangeBody body_;
+  std::atomic<int64_t> next_{0}, done_{0};
+};
+
+}  // namespace
 
 using tensorflow::OpKernelConstruction;
 using tensorflow::OpKernelContext;
@@ -17,8 +56,14 @@ DeviceThreads::DeviceThreads(OpKernelContext* context)
 int DeviceThreads::threads() const { return workers_.num_threads; }
 
 void DeviceThreads::Run(int64_t total, int64_t cost, RangeBody body) const {
-  tensorflow::Shard(workers_.num_threads, workers_.workers, total, cost,
-                    [body](int64_t begin, int64_t end) { body(begin, end); });
+  const int64_t items = std::max<int64_t>(kChunkCycles / std::max<int64_t>(cost, 1), 1);
+  const int64_t chunks = CeilDivide(total, items);
+  const int64_t helpers = std::min<int64_t>(workers_.num_threads, chunks) - 1;
+  if (helpers < 1) return body(0, total);
+  const auto work = std::make_shared<SharedWork>(total, items, body);
+  for (int64_t i = 0; i < helpers; ++i) workers_.workers->Schedule([work] { work->Help(); });
+  work->Help();
+  work->Wait();
 }
 
 Status GetIntegerAttr(OpKernelConstruction* context, const char* name, int64_t min, int64_t max,
