@@ -212,7 +212,7 @@ def network(args: argparse.Namespace) -> None:
                 "LiteRT int8": litert(path, args.threads),
             }
             if importlib.util.find_spec("openvino"):
-                calls["OpenVINO int8"] = openvino(path, args.threads)
+                calls["OpenVINO int8"] = openvino(path, x[:1].shape, args.threads)
         compare(f"{name}, batch 1", calls, 1e-3, "ms")
 
 
@@ -228,12 +228,13 @@ def litert(path: pathlib.Path, threads: int) -> Callable[[], object]:
     return interpreter.invoke
 
 
-def openvino(path: pathlib.Path, threads: int) -> Callable[[], object]:
+def openvino(path: pathlib.Path, shape: tuple, threads: int) -> Callable[[], object]:
     import openvino
 
     settings = {"INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY"}
     compiled = openvino.Core().compile_model(str(path), "CPU", settings)
     request = compiled.create_infer_request()
+    request.set_input_tensor(openvino.Tensor(np.zeros(shape, "int8")))
     return request.infer
 
 
