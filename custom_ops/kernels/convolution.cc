@@ -22,7 +22,7 @@ bool IsMerged(const ConvolutionShape& shape, int64_t groups) {
 // Whether the output pixels read the input pixels one by one.
 bool IsPointwise(const ConvolutionShape& shape, const PackedShape& kernel) {
   const auto is_trivial = [](const Window& window) {
-    return window.kernel == 1 && window.stride == 1;
+    return window.kernel == 1 && window.stride == 1 && window.output == window.input;
   };
   return is_trivial(shape.height) && is_trivial(shape.width) && kernel.groups == 1;
 }

@@ -14,16 +14,18 @@ void FillPlain(int8_t x, int64_t count, void* out) { std::memset(out, x, count);
 
 const Copy kPlainCopy = {sizeof(int8_t), CopyPlain, FillPlain};
 
-Window MakeWindow(int64_t input, int64_t kernel, int64_t stride, int64_t dilation, bool same) {
-  Window window = {input, kernel, stride, dilation, 0, 0, 0};
-  if (same) {
+Window MakeWindow(int64_t input, int64_t kernel, int64_t stride, int64_t dilation,
+                  const Padding& padding) {
+  Window window = {input, kernel, stride, dilation, 0, padding.before, padding.after};
+  if (padding.same) {
     window.output = (input + stride - 1) / stride;
     const int64_t total =
         std::max<int64_t>((window.output - 1) * stride + window.span() - input, 0);
     window.pad_before = total / 2;
     window.pad_after = total - total / 2;
-  } else if (input >= window.span()) {
-    window.output = (input - window.span()) / stride + 1;
+  } else if (input > 0) {
+    const int64_t room = padding.before + input + padding.after - window.span();
+    if (room >= 0) window.output = room / stride + 1;
   }
   return window;
 }

@@ -17,8 +17,15 @@ struct Window {
   int64_t span() const { return (kernel - 1) * dilation + 1; }
 };
 
+// Padding before and after an axis, or as much as "same" needs.
+struct Padding {
+  bool same;
+  int64_t before, after;
+};
+
 // Output size and padding of an axis; output is 0 if the dilated kernel does not fit.
-Window MakeWindow(int64_t input, int64_t kernel, int64_t stride, int64_t dilation, bool same);
+Window MakeWindow(int64_t input, int64_t kernel, int64_t stride, int64_t dilation,
+                  const Padding& padding);
 
 struct ConvolutionShape {
   int64_t batch, channels;

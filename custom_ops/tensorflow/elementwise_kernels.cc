@@ -247,9 +247,6 @@ class MinMaxOp : public OpKernel {
   }
 };
 
-#define KERASOPT_REGISTER_CPU(name, ...) \
-  REGISTER_KERNEL_BUILDER(Name(name).Device(tensorflow::DEVICE_CPU), __VA_ARGS__)
-
 KERASOPT_REGISTER_CPU("KerasoptQuantizedAdd", QuantizedAddOp);
 KERASOPT_REGISTER_CPU("KerasoptQuantizedMean", QuantizedMeanOp);
 KERASOPT_REGISTER_CPU("KerasoptQuantize", QuantizeOp);

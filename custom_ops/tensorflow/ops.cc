@@ -4,6 +4,7 @@
 
 #include "invalid_argument.h"
 #include "kernels/image_lines.h"
+#include "op_support.h"
 #include "tensorflow/core/framework/common_shape_fns.h"
 #include "tensorflow/core/framework/op.h"
 #include "tensorflow/core/framework/shape_inference.h"
@@ -40,11 +41,11 @@ Status MatMulShape(InferenceContext* c) {
   return absl::OkStatus();
 }
 
-Status OutputSize(InferenceContext* c, DimensionHandle input, DimensionHandle kernel, int stride,
-                  int dilation, bool same, DimensionHandle* output) {
+Status OutputSize(InferenceContext* c, DimensionHandle input, int64_t kernel, int stride,
+                  int dilation, const Padding& padding, DimensionHandle* output) {
   *output = c->UnknownDim();
-  if (!c->ValueKnown(input) || !c->ValueKnown(kernel)) return absl::OkStatus();
-  const Window window = MakeWindow(c->Value(input), c->Value(kernel), stride, dilation, same);
+  if (!c->ValueKnown(input)) return absl::OkStatus();
+  const Window window = MakeWindow(c->Value(input), kernel, stride, dilation, padding);
   if (window.output < 1) {
     return InvalidArgument("The kernel must fit into the input. Received: input size=",
                                                window.input, ", kernel size=", window.kernel,
@@ -60,12 +61,12 @@ Status WindowShape(InferenceContext* c, const std::vector<int64_t>& kernel, int6
   ShapeHandle x;
   DimensionHandle height, width;
   std::vector<int> strides, dilation_rate;
-  std::string padding;
+  Padding paddings[2];
+  TF_RETURN_IF_ERROR(GetPaddings(c, paddings));
   TF_RETURN_IF_ERROR(c->WithRank(c->input(0), 4, &x));
   TF_RETURN_IF_ERROR(c->WithValue(c->Dim(x, 3), channels, &height));
   TF_RETURN_IF_ERROR(c->GetAttr("strides", &strides));
   TF_RETURN_IF_ERROR(c->GetAttr("dilation_rate", &dilation_rate));
-  TF_RETURN_IF_ERROR(c->GetAttr("padding", &padding));
   if (strides.size() != 2 || dilation_rate.size() != 2) {
     return InvalidArgument("strides and dilation_rate must have two values");
   }
@@ -74,11 +75,10 @@ Status WindowShape(InferenceContext* c, const std::vector<int64_t>& kernel, int6
       return InvalidArgument("strides and dilation_rate must be positive. Received: ", value);
     }
   }
-  const bool same = padding == "same";
-  TF_RETURN_IF_ERROR(OutputSize(c, c->Dim(x, 1), c->MakeDim(kernel[0]), strides[0],
-                                dilation_rate[0], same, &height));
-  TF_RETURN_IF_ERROR(OutputSize(c, c->Dim(x, 2), c->MakeDim(kernel[1]), strides[1],
-                                dilation_rate[1], same, &width));
+  TF_RETURN_IF_ERROR(OutputSize(c, c->Dim(x, 1), kernel[0], strides[0], dilation_rate[0],
+                                paddings[0], &height));
+  TF_RETURN_IF_ERROR(OutputSize(c, c->Dim(x, 2), kernel[1], strides[1], dilation_rate[1],
+                                paddings[1], &width));
   c->set_output(0, c->MakeShape({c->Dim(x, 0), height, width, c->MakeDim(filters)}));
   return absl::OkStatus();
 }
@@ -129,6 +129,7 @@ Status MinMaxShape(InferenceContext* c) {
 #define KERASOPT_WINDOW_ATTRS                        \
   Attr("strides: list(int) >= 2 = [1, 1]")           \
       .Attr("padding: {'same', 'valid'} = 'valid'")  \
+      .Attr("pads: list(int) = [0, 0, 0, 0]")        \
       .Attr("dilation_rate: list(int) >= 2 = [1, 1]")
 
 // `weights` has the kernel, whose shape is an attribute, the biases and the multipliers, in the

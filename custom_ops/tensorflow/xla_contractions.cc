@@ -7,6 +7,7 @@
 
 #include "invalid_argument.h"
 #include "kernels/convolution.h"
+#include "op_support.h"
 #include "xla/hlo/builder/lib/constants.h"
 #include "xla/hlo/builder/lib/math.h"
 #include "xla/hlo/builder/lib/arithmetic.h"
@@ -183,11 +184,9 @@ class XlaDynamicMatMul : public XlaOpKernel {
 class XlaConvolution : public XlaContraction {
  public:
   explicit XlaConvolution(OpKernelConstruction* context) : XlaContraction(context) {
-    std::string padding;
     OP_REQUIRES_OK(context, context->GetAttr("strides", &strides_));
     OP_REQUIRES_OK(context, context->GetAttr("dilation_rate", &dilation_rate_));
-    OP_REQUIRES_OK(context, context->GetAttr("padding", &padding));
-    same_ = padding == "same";
+    OP_REQUIRES_OK(context, GetPaddings(context, paddings_));
   }
 
  protected:
@@ -195,7 +194,8 @@ class XlaConvolution : public XlaContraction {
                            int64_t kernel_width) const {
     const xla::Shape x = *context->InputXlaShape(0);
     const auto window = [&](int axis, int64_t kernel) {
-      return MakeWindow(x.dimensions(axis + 1), kernel, strides_[axis], dilation_rate_[axis], same_);
+      return MakeWindow(x.dimensions(axis + 1), kernel, strides_[axis], dilation_rate_[axis],
+                        paddings_[axis]);
     };
     return {x.dimensions(0), x.dimensions(3), window(0, kernel_height), window(1, kernel_width)};
   }
@@ -236,7 +236,7 @@ class XlaConvolution : public XlaContraction {
   }
 
   std::vector<int64_t> strides_, dilation_rate_;
-  bool same_;
+  Padding paddings_[2];
 };
 
 class XlaQuantizedConv2D : public XlaConvolution {

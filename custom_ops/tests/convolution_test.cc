@@ -11,6 +11,7 @@ using DepthwiseTest = KernelTest;
 struct Axis {
   int64_t input, kernel, stride, dilation;
   bool same;
+  int64_t before = 0, after = 0;
 };
 
 // An image and what a convolution of it shares with a depthwise one.
@@ -26,7 +27,7 @@ struct Image {
   }
 
   static Window Make(const Axis& a) {
-    return MakeWindow(a.input, a.kernel, a.stride, a.dilation, a.same);
+    return MakeWindow(a.input, a.kernel, a.stride, a.dilation, {a.same, a.before, a.after});
   }
 
   // Calls visit(position of the first channel, index of the tap) for what an output pixel reads
@@ -130,6 +131,9 @@ std::vector<std::pair<Axis, Axis>> Windows() {
     windows.push_back({{5, 2, 2, 1, same}, {4, 3, 1, 1, same}});
     windows.push_back({{3, 3, 1, 1, same}, {110, 3, 1, 1, same}});
   }
+  windows.push_back({{6, 3, 2, 1, false, 0, 1}, {7, 3, 1, 1, false, 2, 0}});
+  windows.push_back({{3, 1, 1, 1, false, 1, 0}, {4, 1, 1, 1, false, 0, 2}});
+  windows.push_back({{1, 4, 1, 1, false, 3, 0}, {2, 2, 3, 2, false, 5, 4}});
   return windows;
 }
 

@@ -18,7 +18,7 @@ from kerasopt.ops.validation import (
     check_int8,
     check_output_range,
     product_multiplier,
-    standardize_padding,
+    standardize_pads,
 )
 
 
@@ -80,7 +80,7 @@ def quantized_conv2d(
     multiplier: Any = None,
     *,
     strides: int | tuple[int, int] = 1,
-    padding: str = "valid",
+    padding: str | tuple = "valid",
     dilation_rate: int | tuple[int, int] = 1,
     groups: int = 1,
     input_zero_point: int,
@@ -103,7 +103,8 @@ def quantized_conv2d(
         bias: int32 tensor of shape `(filters,)` at scale `input_scale * kernel_scale`.
         multiplier: float32 tensor of shape `(filters,)`, positive and finite.
         strides: Integer or pair.
-        padding: `"same"` or `"valid"`; pads with the input zero point, which stands for 0.0.
+        padding: `"same"`, `"valid"` or `((top, bottom), (left, right))`, in pixels; pads with the
+            input zero point, which stands for 0.0.
         dilation_rate: Integer or pair.
         groups: In how many groups the channels are convolved by themselves.
         input_zero_point: Zero point of `x`, an integer from -128 to 127.
@@ -129,7 +130,11 @@ def quantized_conv2d(
         kernel, bias, multiplier, groups=groups, dilation_rate=arguments["dilation_rate"]
     )
     return library.kerasopt_quantized_conv2d(
-        x, packed.values, kernel_shape=packed.shape, groups=groups, **arguments
+        x,
+        packed.values,
+        kernel_shape=packed.shape,
+        groups=groups,
+        **_native_window(arguments),
     )
 
 
@@ -140,7 +145,7 @@ def quantized_depthwise_conv2d(
     multiplier: Any = None,
     *,
     strides: int | tuple[int, int] = 1,
-    padding: str = "valid",
+    padding: str | tuple = "valid",
     dilation_rate: int | tuple[int, int] = 1,
     input_zero_point: int,
     output_zero_point: int,
@@ -162,7 +167,8 @@ def quantized_depthwise_conv2d(
         bias: int32 tensor of shape `(channels * depth_multiplier,)`.
         multiplier: float32 tensor of shape `(channels * depth_multiplier,)`, positive, finite.
         strides: Integer or pair.
-        padding: `"same"` or `"valid"`; pads with the input zero point, which stands for 0.0.
+        padding: `"same"`, `"valid"` or `((top, bottom), (left, right))`, in pixels; pads with the
+            input zero point, which stands for 0.0.
         dilation_rate: Integer or pair.
         input_zero_point: Zero point of `x`, an integer from -128 to 127.
         output_zero_point: Zero point of the result, an integer from -128 to 127.
@@ -186,7 +192,7 @@ def quantized_depthwise_conv2d(
         return reference.quantized_depthwise_conv2d(x, *weights, **arguments)
     packed = _packed(kernel, bias, multiplier, is_depthwise=True)
     return library.kerasopt_quantized_depthwise_conv2d(
-        x, packed.values, kernel_shape=packed.shape, **arguments
+        x, packed.values, kernel_shape=packed.shape, **_native_window(arguments)
     )
 
 
@@ -297,10 +303,18 @@ def _standardize(
 
 
 def _standardize_window(
-    strides: int | tuple[int, int], padding: str, dilation_rate: int | tuple[int, int]
+    strides: int | tuple[int, int], padding: Any, dilation_rate: int | tuple[int, int]
 ) -> dict[str, Any]:
     return {
         "strides": as_pair("strides", strides),
-        "padding": standardize_padding(padding),
+        "padding": standardize_pads(padding),
         "dilation_rate": as_pair("dilation_rate", dilation_rate),
     }
+
+
+def _native_window(arguments: dict[str, Any]) -> dict[str, Any]:
+    """Returns the arguments of a convolution as the native ops take them."""
+    padding = arguments["padding"]
+    if isinstance(padding, str):
+        return arguments
+    return arguments | {"padding": "valid", "pads": [*padding[0], *padding[1]]}

@@ -69,10 +69,33 @@ def standardize_padding(padding: str) -> str:
     return lowered
 
 
-def output_size(size: int | None, window: int, stride: int, padding: str) -> int | None:
+def standardize_pads(padding: Any) -> Any:
+    """Return `padding` as "same", "valid", or `((top, bottom), (left, right))`."""
+    if isinstance(padding, str):
+        return standardize_padding(padding)
+    try:
+        pads = tuple((int(before), int(after)) for before, after in padding)
+    except (TypeError, ValueError):
+        pads = ()
+    if len(pads) != 2 or any(width < 0 for pair in pads for width in pair):
+        raise ValueError(
+            "`padding` must be 'same', 'valid' or ((top, bottom), (left, right)), not negative. "
+            f"Received: padding={padding!r}"
+        )
+    return pads
+
+
+def pads_of_axes(padding: Any) -> tuple[Any, Any]:
+    """Return a standardized padding for each of two axes: "same", "valid", or (before, after)."""
+    return (padding, padding) if isinstance(padding, str) else padding
+
+
+def output_size(
+    size: int | None, window: int, stride: int, padding: str | tuple[int, int]
+) -> int | None:
     """Return how many windows fit along an axis; None for an axis of unknown size."""
     if size is None:
         return None
-    if padding == "valid":
-        size -= window - 1
+    if padding != "same":
+        size += (0 if isinstance(padding, str) else sum(padding)) - (window - 1)
     return -(-size // stride)

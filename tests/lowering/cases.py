@@ -120,6 +120,13 @@ CASES = {
         lambda x: layers.Dense(3)(layers.LayerNormalization()(layers.Dense(32)(x))),
         3,
     ),
+    "zero_padding2d": (
+        IMAGE,
+        lambda x: layers.DepthwiseConv2D(3, strides=2)(
+            layers.ZeroPadding2D(((0, 1), (2, 1)))(conv(4)(x))
+        ),
+        2,
+    ),
     "zero_padding1d": (
         SEQUENCE,
         lambda x: layers.Conv1D(3, 3)(layers.ZeroPadding1D((2, 1))(layers.Conv1D(4, 3)(x))),

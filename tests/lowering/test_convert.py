@@ -237,6 +237,15 @@ def test_operations_that_move_values_run_on_integers():
     np.testing.assert_allclose(run(model, x), run(integers, x), atol=0.05)
 
 
+def test_zero_padding_is_a_part_of_the_convolution_after_it():
+    inputs = keras.Input((8, 8, 4))
+    padded = layers.ZeroPadding2D(((0, 1), (0, 1)))(layers.Conv2D(4, 1)(inputs))
+    model = keras.Model(inputs, layers.DepthwiseConv2D(3, strides=2, name="window")(padded))
+    _, integers = converted(model, images(8, 8, 4))
+    assert integers.get_layer("window").padding == ((0, 1), (0, 1))
+    assert "Pad" not in classes(integers)
+
+
 def test_zeros_of_pruned_kernels_stay_zero():
     model = residual_cnn()
     x = images()

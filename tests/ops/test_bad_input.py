@@ -94,6 +94,29 @@ def test_weights_of_another_size():
             )
 
 
+@pytest.mark.parametrize("pads", [(1, 0, 0), (0, 0, 0, -1), (0, 1 << 40, 0, 0)])
+def test_padding_in_pixels(pads):
+    packed = ops.PackedWeights.pack(*list(contraction_inputs().values())[1:])
+    with pytest.raises(tf.errors.InvalidArgumentError, match="pads"):
+        native.load().kerasopt_quantized_conv2d(
+            tf.zeros((2, 5, 5, 3), "int8"),
+            packed.values,
+            kernel_shape=packed.shape,
+            pads=pads,
+            **ZERO_POINTS,
+        )
+    for padding in (((1, 0), (0, -1)), ((1, 0),), 3, ((1, 0, 0), (1, 2, 3))):
+        with pytest.raises(ValueError, match="`padding` must be.*Received: padding="):
+            ops.quantized_conv2d(**contraction_inputs(), padding=padding, **ZERO_POINTS)
+
+
+def test_a_dilation_that_needs_more_memory_than_there_is():
+    with pytest.raises(tf.errors.InvalidArgumentError, match="reach beyond the input"):
+        ops.quantized_conv2d(
+            **contraction_inputs(), padding="same", dilation_rate=1 << 30, **ZERO_POINTS
+        )
+
+
 def test_empty_batch_gives_an_empty_result():
     x = np.zeros((0, 5, 5, 3), "int8")
     y = ops.quantized_conv2d(**contraction_inputs(x=x), **ZERO_POINTS)

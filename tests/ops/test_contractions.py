@@ -101,7 +101,8 @@ def test_sums_beyond_int32_wrap_around_on_every_path():
 
 @st.composite
 def convolutions(draw):
-    padding = draw(st.sampled_from(["same", "valid"]))
+    pads = st.tuples(st.integers(0, 3), st.integers(0, 3))
+    padding = draw(st.one_of(st.sampled_from(["same", "valid"]), st.tuples(pads, pads)))
     kernel_size = draw(st.tuples(st.integers(1, 4), st.integers(1, 4)))
     # TensorFlow itself allows only one of the two to exceed 1.
     window = draw(st.tuples(st.integers(1, 3), st.integers(1, 3)))
@@ -137,7 +138,12 @@ def test_convolution(depthwise, seed, convolution, channels, last, extremes, qua
     y = assert_same_bits(
         lambda *inputs: op(*inputs, **convolution, **quantization), x, kernel, bias, multiplier
     )
-    accumulator = convolve(x, kernel, zero_point=quantization["input_zero_point"], **convolution)
+    zero_point = quantization["input_zero_point"]
+    if not isinstance(convolution["padding"], str):
+        widths = ((0, 0), *convolution.pop("padding"), (0, 0))
+        x = np.pad(x, widths, constant_values=zero_point)
+        convolution["padding"] = "valid"
+    accumulator = convolve(x, kernel, zero_point=zero_point, **convolution)
     if depthwise:
         accumulator = accumulator.reshape(*accumulator.shape[:3], -1)
     else:

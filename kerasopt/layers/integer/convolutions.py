@@ -8,7 +8,7 @@ import keras
 
 from kerasopt import ops
 from kerasopt.layers.integer.contraction import Contraction
-from kerasopt.ops.validation import as_pair, output_size, standardize_padding
+from kerasopt.ops.validation import as_pair, output_size, pads_of_axes, standardize_pads
 
 
 class _Convolution(Contraction):
@@ -18,14 +18,14 @@ class _Convolution(Contraction):
         self,
         kernel_size: int | tuple[int, int],
         strides: int | tuple[int, int] = 1,
-        padding: str = "valid",
+        padding: str | tuple = "valid",
         dilation_rate: int | tuple[int, int] = 1,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
         self.kernel_size = as_pair("kernel_size", kernel_size)
         self.strides = as_pair("strides", strides)
-        self.padding = standardize_padding(padding)
+        self.padding = standardize_pads(padding)
         self.dilation_rate = as_pair("dilation_rate", dilation_rate)
 
     @property
@@ -38,9 +38,14 @@ class _Convolution(Contraction):
 
     def _image_shape(self, input_shape: Any) -> tuple[int | None, int | None]:
         height, width = (
-            output_size(size, (kernel - 1) * dilation + 1, stride, self.padding)
-            for size, kernel, stride, dilation in zip(
-                input_shape[1:3], self.kernel_size, self.strides, self.dilation_rate, strict=True
+            output_size(size, (kernel - 1) * dilation + 1, stride, pads)
+            for size, kernel, stride, dilation, pads in zip(
+                input_shape[1:3],
+                self.kernel_size,
+                self.strides,
+                self.dilation_rate,
+                pads_of_axes(self.padding),
+                strict=True,
             )
         )
         return height, width
@@ -60,7 +65,7 @@ class QuantizedConv2D(_Convolution):
         filters: Positive integer, the number of output channels.
         kernel_size: Integer or pair, as in `keras.layers.Conv2D`.
         strides: Integer or pair.
-        padding: `"valid"` or `"same"`.
+        padding: `"valid"`, `"same"` or `((top, bottom), (left, right))`, in pixels.
         dilation_rate: Integer or pair.
         groups: Positive integer, in how many groups the channels are convolved by themselves.
         **kwargs: `input_affine`, `output_affine`, `output_min` and `output_max` (the scales and
@@ -109,7 +114,7 @@ class QuantizedDepthwiseConv2D(_Convolution):
         kernel_size: Integer or pair, as in `keras.layers.DepthwiseConv2D`.
         depth_multiplier: Positive integer, the number of output channels per input channel.
         strides: Integer or pair.
-        padding: `"valid"` or `"same"`.
+        padding: `"valid"`, `"same"` or `((top, bottom), (left, right))`, in pixels.
         dilation_rate: Integer or pair.
         **kwargs: `input_affine`, `output_affine`, `output_min` and `output_max` (the scales and
             zero points, and the range of the output), and the arguments of `keras.layers.Layer`.

@@ -11,7 +11,7 @@ from kerasopt.graph import Group
 from kerasopt.layers.integer import QuantizedDepthwiseConv2D
 from kerasopt.lowering.builder import Builder
 from kerasopt.lowering.patterns.contraction import finish, input_of, lower_contraction
-from kerasopt.lowering.patterns.images import as_sequence, padded, window_of
+from kerasopt.lowering.patterns.images import as_sequence, window_on
 
 
 def matches(group: Group) -> bool:
@@ -21,13 +21,10 @@ def matches(group: Group) -> bool:
 
 def lower(group: Group, builder: Builder) -> None:
     layer: Any = group.anchor.operation
-    make = partial(
-        QuantizedDepthwiseConv2D, depth_multiplier=layer.depth_multiplier, **window_of(layer)
-    )
     value = input_of(group, builder)
-    result = lower_contraction(
-        group, builder, make, padded(layer, value), arrange=one_channel_per_column
-    )
+    image, window = window_on(layer, value)
+    make = partial(QuantizedDepthwiseConv2D, depth_multiplier=layer.depth_multiplier, **window)
+    result = lower_contraction(group, builder, make, image, arrange=one_channel_per_column)
     finish(group, builder, as_sequence(result, value))
 
 

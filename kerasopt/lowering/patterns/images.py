@@ -36,24 +36,39 @@ def pair(sizes: Any) -> tuple[int, int]:
     return (1, sizes[0]) if len(sizes) == 1 else (sizes[0], sizes[1])
 
 
-def window_of(layer: Any) -> dict[str, Any]:
-    """Returns the arguments of a convolution's window."""
+def window_on(layer: Any, value: Value) -> tuple[Value, dict[str, Any]]:
+    """Returns what a convolution reads as an image, and the arguments of its window.
+
+    Zero padding before a convolution becomes padding of its own, and so does that of a causal one.
+    """
     require_channels_last(layer)
-    return {
+    image, padding = as_image(value), layer.padding
+    if padding == "causal":
+        padding = (0, 0), ((layer.kernel_size[0] - 1) * layer.dilation_rate[0], 0)
+    if padding == "valid":
+        image, padding = _unpadded(image)
+    window = {
         "kernel_size": pair(layer.kernel_size),
         "strides": pair(layer.strides),
-        "padding": "valid" if layer.padding == "causal" else layer.padding,
+        "padding": padding,
         "dilation_rate": pair(layer.dilation_rate),
     }
+    return image, window
 
 
-def padded(layer: Any, value: Value) -> Value:
-    """Returns an image as a convolution reads it: padded to the left if that is causal."""
-    image = as_image(value)
-    if layer.padding != "causal":
-        return image
-    left = (layer.kernel_size[0] - 1) * layer.dilation_rate[0]
-    return Value(pad(image.tensor, [(0, 0), (0, 0), (left, 0), (0, 0)], value.affine), value.affine)
+def _unpadded(image: Value) -> tuple[Value, Any]:
+    """Returns an image before it was padded by `pad`, and the padding of its height and width."""
+    tensor = image.tensor
+    operation: Any = tensor._keras_history.operation
+    is_pad = type(operation).__name__ == "Pad" and operation.mode == "constant"
+    if not is_pad or image.affine is None or len(operation.pad_width) != 4:
+        return image, "valid"
+    batch, height, width, channels = operation.pad_width
+    arguments = operation._inbound_nodes[tensor._keras_history.node_index].arguments
+    is_zero_point = arguments.kwargs.get("constant_values") == image.affine.zero_point
+    if not is_zero_point or any((*batch, *channels)):
+        return image, "valid"
+    return Value(arguments.args[0], image.affine), (tuple(height), tuple(width))
 
 
 def pad(tensor: keras.KerasTensor, widths: list, affine: Affine | None) -> keras.KerasTensor:

@@ -21,7 +21,7 @@ from kerasopt.lowering.patterns.contraction import (
     place,
 )
 from kerasopt.lowering.patterns.depthwise_conv import one_channel_per_column
-from kerasopt.lowering.patterns.images import as_sequence, padded, window_of
+from kerasopt.lowering.patterns.images import as_sequence, window_on
 from kerasopt.lowering.quantizers import affine_of
 from kerasopt.lowering.values import StaysFloat
 
@@ -36,15 +36,12 @@ def lower(group: Group, builder: Builder) -> None:
     value, between = input_of(group, builder), affine_of(layer, "between")
     if between is None or value.affine is None:
         raise StaysFloat("what is between its two convolutions has no quantizer")
-    depthwise = partial(
-        QuantizedDepthwiseConv2D, depth_multiplier=layer.depth_multiplier, **window_of(layer)
-    )
+    image, window = window_on(layer, value)
+    depthwise = partial(QuantizedDepthwiseConv2D, depth_multiplier=layer.depth_multiplier, **window)
     kernel, scale = columns_of(layer, "depthwise_kernel", one_channel_per_column)
     ones, zeros = np.ones(kernel.shape[-1]), np.zeros(kernel.shape[-1])
     weights = fold(kernel, scale, ones, zeros, value.affine.scale, between.scale)
-    middle = place(
-        group, builder, depthwise, padded(layer, value), Output(between), weights, "_depthwise"
-    )
+    middle = place(group, builder, depthwise, image, Output(between), weights, "_depthwise")
     pointwise = partial(QuantizedConv2D, layer.filters, 1)
     result = lower_contraction(group, builder, pointwise, middle, slot="pointwise_kernel")
     finish(group, builder, as_sequence(result, value))

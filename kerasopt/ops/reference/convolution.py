@@ -20,14 +20,17 @@ def shifted_inputs(
     x: Any,
     kernel_size: tuple[int, int],
     strides: tuple[int, int],
-    padding: str,
+    padding: Any,
     dilation_rate: tuple[int, int],
     zero_point: int,
 ) -> Iterator[tuple[int, int, Any]]:
     """Yield (i, j, the int32 input under kernel position (i, j) for every output pixel)."""
     windows = [(k - 1) * d + 1 for k, d in zip(kernel_size, dilation_rate, strict=True)]
     sizes = ops.shape(x)[1:3]
-    least = windows if padding == "valid" else (1, 1)
+    pads = None if isinstance(padding, str) else padding
+    least = (1, 1) if padding == "same" else tuple(windows)
+    if pads is not None:
+        least = tuple(low - sum(pair) for low, pair in zip(least, pads, strict=True))
     # Only TensorFlow has images of unknown size; too small ones give no pixels.
     if any(isinstance(size, int) and size < low for size, low in zip(sizes, least, strict=True)):
         raise ValueError(
@@ -37,6 +40,7 @@ def shifted_inputs(
     x = ops.cast(x, "int32") - zero_point
     if padding == "same":
         pads = [same_padding(*args) for args in zip(sizes, windows, strides, strict=True)]
+    if pads is not None:
         # The zero point has just been subtracted, so padding with it is padding with 0.
         x = ops.pad(x, [(0, 0), *pads, (0, 0)])
     for i in range(kernel_size[0]):
@@ -57,7 +61,7 @@ def quantized_conv2d(
     multiplier: Any,
     *,
     strides: tuple[int, int],
-    padding: str,
+    padding: Any,
     dilation_rate: tuple[int, int],
     groups: int,
     input_zero_point: int,
@@ -85,7 +89,7 @@ def quantized_depthwise_conv2d(
     multiplier: Any,
     *,
     strides: tuple[int, int],
-    padding: str,
+    padding: Any,
     dilation_rate: tuple[int, int],
     input_zero_point: int,
     output_zero_point: int,

@@ -20,7 +20,8 @@ def conv2d(node: Any, writer: Any, inputs: list[int], output: int) -> None:
     options = schema.Conv2DOptionsT()
     _set_window(options, layer)
     with clamped(layer, writer, output) as (options.fusedActivationFunction, target):
-        writer.buffer.operator("CONV_2D", [*inputs, *constants], [target], options, version=3)
+        operands = [_padded(layer, writer, *inputs), *constants]
+        writer.buffer.operator("CONV_2D", operands, [target], options, version=3)
 
 
 def depthwise_conv2d(node: Any, writer: Any, inputs: list[int], output: int) -> None:
@@ -32,7 +33,7 @@ def depthwise_conv2d(node: Any, writer: Any, inputs: list[int], output: int) -> 
     options.depthMultiplier = layer.depth_multiplier
     _set_window(options, layer)
     with clamped(layer, writer, output) as (options.fusedActivationFunction, target):
-        operands = [*inputs, *constants]
+        operands = [_padded(layer, writer, *inputs), *constants]
         writer.buffer.operator("DEPTHWISE_CONV_2D", operands, [target], options, version=3)
 
 
@@ -131,6 +132,21 @@ def _constants(layer: Any, writer: Any, kernel: np.ndarray, axis: int) -> tuple[
         writer.buffer.constant(f"{name}/kernel", kernel, Quantization(scale, axis=axis)),
         writer.buffer.constant(f"{name}/bias", _numpy(layer.bias), Quantization(bias_scale)),
     )
+
+
+def _padded(layer: Any, writer: Any, source: int) -> int:
+    """Returns what a convolution reads: LiteRT has no padding of so many pixels."""
+    if isinstance(layer.padding, str):
+        return source
+    widths = ((0, 0), *layer.padding, (0, 0))
+    shape = [
+        None if size is None else size + sum(pads)
+        for size, pads in zip(writer.shape(source), widths, strict=True)
+    ]
+    padded = writer.like(source, f"{layer.name}/padded", shape)
+    constant = writer.constant(f"{layer.name}/widths", np.array(widths, "int32"))
+    writer.buffer.operator("PAD", [source, constant], [padded], schema.PadOptionsT(), version=2)
+    return padded
 
 
 def _set_window(options: Any, layer: Any) -> None:

@@ -12,8 +12,11 @@ def window_of(
 ) -> dict[str, Any]:
     """Returns the attributes of an operator that is called on an image with channels last."""
     attributes = {"kernel_shape": size, "strides": layer.strides}
-    if layer.padding != "same":
+    if layer.padding == "valid":
         return attributes
+    if layer.padding != "same":
+        begins, ends = zip(*layer.padding, strict=True)
+        return {**attributes, "pads": [*begins, *ends]}
     # A stride of 1 pads images of all sizes alike.
     image = node.keras_node.input_tensors[0].shape[1:3]
     known = [1 if stride == 1 else at for at, stride in zip(image, layer.strides, strict=True)]
