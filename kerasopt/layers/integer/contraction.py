@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-import keras
 import numpy as np
 
 from kerasopt import ops
 from kerasopt.layers.integer.layer import ClampedLayer
-from kerasopt.layers.integer.packed_part import PackedPart
+from kerasopt.layers.integer.packed_part import PackedLayer, PackedPart
 
 _STORED = ("kernel", "bias", "kernel_scale")
 
 
-class Contraction(ClampedLayer):
+class Contraction(ClampedLayer, PackedLayer):
     """Base of the layers that sum products with an int8 kernel.
 
         q = clamp(rint(float32(sum((x - z_x) * kernel) + bias) * M) + z_y)
@@ -29,24 +28,17 @@ class Contraction(ClampedLayer):
         **kwargs: The arguments of `ClampedLayer`.
 
     Attributes:
-        packed: `kerasopt.ops.PackedWeights` whose values are an int8 variable.
         kernel_scale: float32 variable, `s_w`.
-        kernel: `PackedPart` of int8, symmetric (zero point 0).
         bias: `PackedPart` of int32 at scale `s_x * s_w`.
         multiplier: `PackedPart` of float32, `M`.
     """
 
     def add_integer_weights(self, kernel_shape: tuple[int, ...], channels: int) -> None:
         """Creates the variables; `channels` is the number of output channels."""
-        packed = ops.PackedWeights(None, kernel_shape, **self.packing)
-
-        def add(name: str, size: int, dtype: str, initializer: str) -> keras.Variable:
-            return self.add_weight(
-                name=name, shape=(size,), dtype=dtype, initializer=initializer, trainable=False
-            )
-
-        self.kernel_scale = add("kernel_scale", channels, "float32", "ones")
-        self.packed = packed._replace(values=add("packed", packed.size, "int8", "zeros"))
+        self.kernel_scale = self.add_weight(
+            name="kernel_scale", shape=(channels,), initializer="ones", trainable=False
+        )
+        self.add_packed(kernel_shape, **self.packing)
         zeros = np.zeros(kernel_shape, "int8"), np.zeros(channels, "int32")
         self.set_integers(*zeros, np.ones(channels, "float32"))
 
@@ -54,14 +46,6 @@ class Contraction(ClampedLayer):
     def packing(self) -> dict[str, Any]:
         """The arguments of `kerasopt.ops.PackedWeights` beside its values and shape."""
         return {}
-
-    @property
-    def kernel(self) -> PackedPart:
-        return PackedPart(self.packed, 0)
-
-    @property
-    def bias(self) -> PackedPart:
-        return PackedPart(self.packed, 1)
 
     @property
     def multiplier(self) -> PackedPart:

@@ -8,14 +8,13 @@ import keras
 import numpy as np
 
 from kerasopt import ops
-from kerasopt.layers.integer.layer import IntegerLayer
-from kerasopt.layers.integer.packed_part import PackedPart
+from kerasopt.layers.integer.packed_part import PackedLayer, PackedPart
 
 _STORED = ("kernel", "kernel_scale", "bias")
 
 
 @keras.saving.register_keras_serializable(package="kerasopt")
-class DynamicDense(IntegerLayer):
+class DynamicDense(PackedLayer):
     """A `Dense` layer with an int8 kernel, whose input is rounded to int8 row by row.
 
     Nothing has to be calibrated: the scale of a row, the values along the last axis, is that of
@@ -28,7 +27,6 @@ class DynamicDense(IntegerLayer):
         **kwargs: The arguments of `keras.layers.Layer`.
 
     Attributes:
-        packed: `kerasopt.ops.PackedWeights` whose values are an int8 variable.
         kernel: `PackedPart` of int8 and shape `(inputs, units)`.
         kernel_scale: `PackedPart` of float32 and shape `(units,)`.
         bias: `PackedPart` of float32 and shape `(units,)`.
@@ -42,24 +40,8 @@ class DynamicDense(IntegerLayer):
 
     def build(self, input_shape: Any) -> None:
         shape = input_shape[-1], self.units
-        packed = ops.PackedWeights(None, shape, bias_dtype="float32")
-        values = self.add_weight(
-            name="packed",
-            shape=(packed.size,),
-            dtype="int8",
-            initializer="zeros",
-            trainable=False,
-        )
-        self.packed = packed._replace(values=values)
+        self.add_packed(shape, bias_dtype="float32")
         self._pack(np.zeros(shape), np.ones(self.units), np.zeros(self.units))
-
-    @property
-    def kernel(self) -> PackedPart:
-        return PackedPart(self.packed, 0)
-
-    @property
-    def bias(self) -> PackedPart:
-        return PackedPart(self.packed, 1)
 
     @property
     def kernel_scale(self) -> PackedPart:

@@ -1,4 +1,4 @@
-"""What `layer.kernel` is on an integer layer."""
+"""The weights of an integer layer, in one variable."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from kerasopt import ops
+from kerasopt.layers.integer.layer import IntegerLayer
 
 
 class PackedPart:
@@ -34,3 +35,35 @@ class PackedPart:
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return np.asarray(self.numpy(), dtype)
+
+
+class PackedLayer(IntegerLayer):
+    """Base of the integer layers whose weights are in one variable.
+
+    Attributes:
+        packed: `kerasopt.ops.PackedWeights` whose values are an int8 variable.
+        kernel: `PackedPart` of int8, symmetric (zero point 0).
+        bias: `PackedPart`, a value for each output channel.
+    """
+
+    packed: ops.PackedWeights
+
+    def add_packed(self, shape: tuple[int, ...], **packing: Any) -> None:
+        """Creates the variable for a kernel of `shape`; see `kerasopt.ops.PackedWeights`."""
+        packed = ops.PackedWeights(None, shape, **packing)
+        values = self.add_weight(
+            name="packed",
+            shape=(packed.size,),
+            dtype="int8",
+            initializer="zeros",
+            trainable=False,
+        )
+        self.packed = packed._replace(values=values)
+
+    @property
+    def kernel(self) -> PackedPart:
+        return PackedPart(self.packed, 0)
+
+    @property
+    def bias(self) -> PackedPart:
+        return PackedPart(self.packed, 1)
