@@ -116,12 +116,20 @@ def test_flipped_bytes_are_found(model, tmp_path, write, member):
     with zipfile.ZipFile(path) as archive:
         info = archive.getinfo(member)
     begin = info.header_offset + 30 + len(info.filename)
+    refused = 0
     for offset in random.Random(0).sample(range(info.compress_size), 10):
         flipped = bytearray(content)
         flipped[begin + offset] ^= 0x55
         path.write_bytes(flipped)
-        with pytest.raises((zipfile.BadZipFile, zipfile.zlib.error)):
-            keras.models.load_model(path)
+        try:
+            loaded = keras.models.load_model(path)
+        except (zipfile.BadZipFile, zipfile.zlib.error):
+            refused += 1
+        else:
+            # A few bits of a compressed file mean nothing, such as those after its end.
+            for found, expected in zip(loaded.get_weights(), model.get_weights(), strict=True):
+                np.testing.assert_array_equal(found, expected)
+    assert refused >= 8
 
 
 @pytest.mark.parametrize("keep", [0.0, 0.5, 0.99])
