@@ -12,7 +12,8 @@ set(kernels
     ${directory}/image_lines.cc
     ${directory}/loops_scalar.cc
     ${directory}/packed_kernel.cc
-    ${directory}/scratch.cc)
+    ${directory}/scratch.cc
+    ${directory}/weight_format.cc)
 set(kernel_definitions)
 
 # The compiler vectorizes the loops of these files; nothing in them may trap or set errno.

@@ -97,12 +97,13 @@ std::vector<int8_t> Repeated(const int8_t* x, int64_t count, int64_t times) {
 
 }  // namespace
 
-PackedShape PackedConvolution(const ConvolutionShape& shape, int64_t filters, int64_t groups) {
+PackedShape PackedConvolution(const ConvolutionShape& shape, int64_t filters, int64_t groups,
+                              WeightFormat format) {
   const int64_t channels = shape.channels / groups, width = shape.width.kernel;
   if (IsMerged(shape, groups)) {
-    return {groups, shape.height.kernel, width * channels, filters / groups};
+    return {groups, shape.height.kernel, width * channels, filters / groups, format};
   }
-  return {groups, shape.height.kernel * width, channels, filters / groups};
+  return {groups, shape.height.kernel * width, channels, filters / groups, format};
 }
 
 void QuantizedConv2D(const int8_t* x, const ConvolutionShape& shape, const PackedKernel& kernel,

@@ -11,7 +11,8 @@
 namespace kerasopt {
 
 // The shape of a packed kernel (height, width, channels / groups, filters).
-PackedShape PackedConvolution(const ConvolutionShape& shape, int64_t filters, int64_t groups);
+PackedShape PackedConvolution(const ConvolutionShape& shape, int64_t filters, int64_t groups,
+                              WeightFormat format = WeightFormat::kInt8);
 
 // Padding is with `zero_point`.
 void QuantizedConv2D(const int8_t* x, const ConvolutionShape& shape, const PackedKernel& kernel,

@@ -83,15 +83,16 @@ FloatScaling DynamicKernel::scaling(int64_t panel, const float* row_scales) cons
 void DynamicMatMul(const float* x, int64_t rows, const DynamicKernel& kernel, float* out,
                    const ParallelFor& parallel_for) {
   const PackedShape& shape = kernel.shape();
-  const KernelTable& kernels = kernel.kernels();
-  const RoundedRows left(x, rows, kernel, parallel_for.threads());
-  ForPanels(left, shape, parallel_for, [&](const LoadedRows& loaded, int64_t, int64_t panel) {
-    kernels.gemm.multiply_to_float(
-        {loaded.rows, loaded.run_offsets, 1, shape.quads()}, loaded.count, kernel.panel(panel),
-        kernel.first(panel),
-        kernel.scaling(panel, reinterpret_cast<const float*>(loaded.scratch)),
-        out + loaded.first * shape.columns + panel * kPanelColumns, shape.columns);
-  });
+  const PanelMultiply multiply = PanelMultiplyOf(kernel.kernels().gemm, shape);
+  const auto body = [&](const LeftOperand& operand, const LoadedRows& loaded,
+                        const ReadyPanel& at) {
+    multiply.multiply.to_float(
+        operand, loaded.count, at.panel, kernel.first(at.index),
+        kernel.scaling(at.index, reinterpret_cast<const float*>(loaded.scratch)),
+        out + loaded.first * shape.columns + at.index * kPanelColumns, shape.columns);
+  };
+  ForPanels(RoundedRows(x, rows, kernel, parallel_for.threads()), shape, kernel.packed(),
+            multiply.is_expanded, parallel_for, body);
 }
 
 }  // namespace kerasopt

@@ -18,7 +18,7 @@ class DynamicKernel {
 
   const KernelTable& kernels() const { return *kernels_; }
   const PackedShape& shape() const { return shape_; }
-  Panel panel(int64_t index) const { return PanelOf(packed_, shape_, 0, index); }
+  const int8_t* packed() const { return packed_; }
   // What sums begin with, since activations are stored plus the GEMM's offset.
   const int32_t* first(int64_t panel) const { return first_.data() + panel * kPanelColumns; }
   FloatScaling scaling(int64_t panel, const float* row_scales) const;

@@ -73,42 +73,59 @@ class MatrixRows : public RowBlocks {
 
 }  // namespace
 
-void ForPanels(const RowBlocks& left, const PackedShape& shape, const ParallelFor& parallel_for,
-               PanelBody multiply) {
+PanelMultiply PanelMultiplyOf(const GemmKernel& gemm, const PackedShape& shape) {
+  const bool is_small = shape.expanded_quads() * kQuad <= kMostInt4Rows;
+  const Multiply* direct = nullptr;
+  switch (shape.format) {
+    case WeightFormat::kInt8: direct = &gemm.int8; break;
+    case WeightFormat::kInt4: direct = is_small ? gemm.int4 : nullptr; break;
+    case WeightFormat::kTwoOfFour: direct = gemm.two_of_four; break;
+  }
+  return direct == nullptr ? PanelMultiply{gemm.int8, true} : PanelMultiply{*direct, false};
+}
+
+void ForPanels(const RowBlocks& left, const PackedShape& shape, const int8_t* packed,
+               bool is_expanded, const ParallelFor& parallel_for, PanelBody multiply) {
   const int64_t panels = shape.groups * shape.panels();
   // With few blocks, panels are shared out: a thread that has all rows reads its panels once. Every
   // share of panels converts the rows again.
   const int64_t wanted = WantedTasks(parallel_for.threads());
   const int64_t shares = std::min(CeilDivide(wanted, left.blocks()), panels);
   const int64_t share_panels = CeilDivide(panels, shares);
+  const int64_t quads = is_expanded ? shape.expanded_quads() : shape.quads();
+  const int64_t expanded_bytes = is_expanded ? quads * kQuad * kPanelColumns : 0;
   const int64_t offsets_bytes = shape.runs * sizeof(int64_t);
   const int64_t rows_bytes = left.largest_block() * sizeof(const char*);
   const int64_t head_bytes = CeilDivide(offsets_bytes + rows_bytes, kCacheLine) * kCacheLine;
 
   const auto body = [&](int64_t begin, int64_t end) {
-    char* scratch = Scratch(head_bytes + left.scratch_bytes());
-    int64_t* offsets = reinterpret_cast<int64_t*>(scratch);
-    const char** rows = reinterpret_cast<const char**>(scratch + offsets_bytes);
+    char* scratch = Scratch(expanded_bytes + head_bytes + left.scratch_bytes());
+    int8_t* expanded = reinterpret_cast<int8_t*>(scratch);
+    int64_t* offsets = reinterpret_cast<int64_t*>(scratch + expanded_bytes);
+    const char** rows = reinterpret_cast<const char**>(scratch + expanded_bytes + offsets_bytes);
+    char* converted = scratch + expanded_bytes + head_bytes;
     left.SetRunOffsets(offsets);
+    const LeftOperand operand = {rows, offsets, shape.runs, quads / shape.runs};
     for (int64_t task = begin; task < end; ++task) {
       const int64_t block = task / shares, first = task % shares * share_panels;
       const int64_t last = std::min(first + share_panels, panels);
       if (first >= last) continue;
-      char* converted = scratch + head_bytes;
       const int64_t count = left.Load(block, converted, rows);
-      const LoadedRows loaded = {converted, rows, offsets, count, left.first_row(block)};
+      const LoadedRows loaded = {converted, count, left.first_row(block)};
       int64_t loaded_group = 0;
       for (int64_t i = first; i < last; ++i) {
-        const int64_t group = i / shape.panels();
+        const int64_t group = i / shape.panels(), index = i % shape.panels();
         for (int64_t r = 0; group != loaded_group && r < count; ++r) {
           rows[r] += (group - loaded_group) * left.group_bytes();
         }
         loaded_group = group;
-        multiply(loaded, group, i % shape.panels());
+        const Panel panel = is_expanded ? ExpandedPanelOf(packed, shape, group, index, expanded)
+                                        : PanelOf(packed, shape, group, index);
+        multiply(operand, loaded, {panel, group, index});
       }
     }
   };
-  const int64_t cost = left.largest_block() * shape.quads() * kQuad *
+  const int64_t cost = left.largest_block() * shape.expanded_quads() * kQuad *
                        std::min(share_panels * kPanelColumns, shape.groups * shape.width()) /
                        kProductsPerCycle;
   parallel_for.Run(left.blocks() * shares, cost, body);
@@ -118,13 +135,16 @@ void Gemm(const RowBlocks& left, const PackedKernel& kernel, const OutputRange& 
           int8_t* out, const ParallelFor& parallel_for) {
   const PackedShape& shape = kernel.shape();
   const int64_t columns = shape.groups * shape.columns;
-  ForPanels(left, shape, parallel_for, [&](const LoadedRows& rows, int64_t group, int64_t panel) {
-    kernel.gemm().multiply(
-        {rows.rows, rows.run_offsets, shape.runs, shape.quads() / shape.runs}, rows.count,
-        kernel.panel(group, panel),
-        RequantizationOf(kernel.bias(group, panel), kernel.multiplier(group, panel), output),
-        out + rows.first * columns + group * shape.columns + panel * kPanelColumns, columns);
-  });
+  const PanelMultiply multiply = PanelMultiplyOf(kernel.gemm(), shape);
+  const auto body = [&](const LeftOperand& operand, const LoadedRows& rows,
+                        const ReadyPanel& at) {
+    multiply.multiply.to_int8(
+        operand, rows.count, at.panel,
+        RequantizationOf(kernel.bias(at.group, at.index), kernel.multiplier(at.group, at.index),
+                         output),
+        out + rows.first * columns + at.group * shape.columns + at.index * kPanelColumns, columns);
+  };
+  ForPanels(left, shape, kernel.packed(), multiply.is_expanded, parallel_for, body);
 }
 
 void QuantizedMatMul(const int8_t* x, int64_t rows, const PackedKernel& kernel,

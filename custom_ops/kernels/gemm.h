@@ -38,34 +38,46 @@ class RowBlocks {
 // Rows that a thread has converted.
 struct LoadedRows {
   const char* scratch;  // where RowBlocks::Load wrote
-  const char* const* rows;
-  const int64_t* run_offsets;
   int64_t count;
   int64_t first;  // row of the output
 };
 
-// A reference to what multiplies rows with a panel of a group.
+// A panel of a kernel that a thread has ready, and where it is in the kernel.
+struct ReadyPanel {
+  Panel panel;
+  int64_t group, index;
+};
+
+// A reference to what multiplies rows with a panel.
 class PanelBody {
  public:
   template <typename Body>
   PanelBody(const Body& body)  // NOLINT: converts as std::function does
-      : body_(&body), call_([](const void* object, const LoadedRows& rows, int64_t group,
-                               int64_t panel) {
-          (*static_cast<const Body*>(object))(rows, group, panel);
+      : body_(&body),
+        call_([](const void* object, const LeftOperand& left, const LoadedRows& rows,
+                 const ReadyPanel& panel) {
+          (*static_cast<const Body*>(object))(left, rows, panel);
         }) {}
 
-  void operator()(const LoadedRows& rows, int64_t group, int64_t panel) const {
-    call_(body_, rows, group, panel);
+  void operator()(const LeftOperand& left, const LoadedRows& rows, const ReadyPanel& panel) const {
+    call_(body_, left, rows, panel);
   }
 
  private:
   const void* body_;
-  void (*call_)(const void*, const LoadedRows&, int64_t, int64_t);
+  void (*call_)(const void*, const LeftOperand&, const LoadedRows&, const ReadyPanel&);
 };
 
+// What multiplies the panels of a kernel: as they are stored, or expanded to int8 first.
+struct PanelMultiply {
+  Multiply multiply;
+  bool is_expanded;
+};
+PanelMultiply PanelMultiplyOf(const GemmKernel& gemm, const PackedShape& shape);
+
 // Calls `body` for each block of rows and each panel, on several threads.
-void ForPanels(const RowBlocks& left, const PackedShape& shape, const ParallelFor& parallel_for,
-               PanelBody body);
+void ForPanels(const RowBlocks& left, const PackedShape& shape, const int8_t* packed,
+               bool is_expanded, const ParallelFor& parallel_for, PanelBody body);
 
 // Blocks that all threads need, where each block may be shared out by panels.
 int64_t NeededBlocks(int64_t panels, int threads);

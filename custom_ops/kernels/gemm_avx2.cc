@@ -137,12 +137,12 @@ void MultiplyTo(const LeftOperand& left, int64_t rows, const Panel& panel, const
   }
 }
 
-void Multiply(const LeftOperand& left, int64_t rows, const Panel& panel,
+void ToInt8(const LeftOperand& left, int64_t rows, const Panel& panel,
               const Requantization& requantization, int8_t* out, int64_t out_stride) {
   MultiplyTo(left, rows, panel, Int8Output{requantization, out, out_stride, panel.columns});
 }
 
-void MultiplyToFloat(const LeftOperand& left, int64_t rows, const Panel& panel,
+void ToFloat(const LeftOperand& left, int64_t rows, const Panel& panel,
                      const int32_t* first, const FloatScaling& scaling, float* out,
                      int64_t out_stride) {
   MultiplyTo(left, rows, panel, FloatOutput{first, scaling, out, out_stride, panel.columns});
@@ -150,6 +150,6 @@ void MultiplyToFloat(const LeftOperand& left, int64_t rows, const Panel& panel,
 
 }  // namespace
 
-const GemmKernel kGemmAvx2 = {sizeof(int16_t), 0, Convert, Fill, Multiply, MultiplyToFloat};
+const GemmKernel kGemmAvx2 = {sizeof(int16_t), 0, Convert, Fill, {ToInt8, ToFloat}, nullptr, nullptr};
 
 }  // namespace kerasopt

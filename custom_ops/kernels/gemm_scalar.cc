@@ -30,7 +30,7 @@ void SumColumns(const LeftOperand& left, const char* row, const Panel& panel, in
   }
 }
 
-void Multiply(const LeftOperand& left, int64_t rows, const Panel& panel,
+void ToInt8(const LeftOperand& left, int64_t rows, const Panel& panel,
               const Requantization& requantization, int8_t* out, int64_t out_stride) {
   for (int64_t row = 0; row < rows; ++row, out += out_stride) {
     for (int first = 0; first < panel.columns; first += kColumns) {
@@ -45,7 +45,7 @@ void Multiply(const LeftOperand& left, int64_t rows, const Panel& panel,
   }
 }
 
-void MultiplyToFloat(const LeftOperand& left, int64_t rows, const Panel& panel,
+void ToFloat(const LeftOperand& left, int64_t rows, const Panel& panel,
                      const int32_t* first_sums, const FloatScaling& scaling, float* out,
                      int64_t out_stride) {
   for (int64_t row = 0; row < rows; ++row, out += out_stride) {
@@ -64,6 +64,6 @@ void MultiplyToFloat(const LeftOperand& left, int64_t rows, const Panel& panel,
 
 }  // namespace
 
-const GemmKernel kGemmScalar = {sizeof(int8_t), 0, Convert, Fill, Multiply, MultiplyToFloat};
+const GemmKernel kGemmScalar = {sizeof(int8_t), 0, Convert, Fill, {ToInt8, ToFloat}, nullptr, nullptr};
 
 }  // namespace kerasopt

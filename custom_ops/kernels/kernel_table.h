@@ -33,8 +33,8 @@ struct Grid {
   const float* max;
 };
 
-// Rows of a left operand: row r is made of `runs` runs of `quads` times four activations, of which
-// run i begins at rows[r] + run_offsets[i], in bytes.
+// Rows of a left operand: row r is made of `runs` runs of activations for `quads` stored quads, of
+// which run i begins at rows[r] + run_offsets[i], in bytes.
 struct LeftOperand {
   const char* const* rows;
   const int64_t* run_offsets;
@@ -46,7 +46,7 @@ struct Panel {
   const int8_t* weights;
   int width;
   int columns;     // those that are not padding
-  int quad_bytes;  // from one quad to the next one
+  int quad_bytes;  // from one stored quad to the next one
 };
 
 // Smaller scales would underflow on their way.
@@ -62,6 +62,17 @@ struct FloatScaling {
   const float* bias;   // of the columns, or nullptr for none
 };
 
+// Multiplies `rows` rows with a panel and writes its columns to rows of `out`, `out_stride` apart.
+struct Multiply {
+  // bias and multiplier are those of the panel, readable up to its width.
+  void (*to_int8)(const LeftOperand& left, int64_t rows, const Panel& panel,
+                  const Requantization& requantization, int8_t* out, int64_t out_stride);
+  // Sums begin with `first`.
+  void (*to_float)(const LeftOperand& left, int64_t rows, const Panel& panel,
+                   const int32_t* first, const FloatScaling& scaling, float* out,
+                   int64_t out_stride);
+};
+
 struct GemmKernel {
   int activation_bytes;       // size of a converted activation
   int32_t activation_offset;  // converted activation = x + offset
@@ -70,15 +81,14 @@ struct GemmKernel {
   void (*convert)(const int8_t* x, int64_t count, void* out);
   void (*fill)(int8_t x, int64_t count, void* out);
 
-  // Multiplies `rows` rows with a panel and writes its columns to rows of `out`, `out_stride`
-  // apart. bias and multiplier are those of the panel, readable up to its width.
-  void (*multiply)(const LeftOperand& left, int64_t rows, const Panel& panel,
-                   const Requantization& requantization, int8_t* out, int64_t out_stride);
-  // The same with sums that begin with `first`, scaled to float32.
-  void (*multiply_to_float)(const LeftOperand& left, int64_t rows, const Panel& panel,
-                            const int32_t* first, const FloatScaling& scaling, float* out,
-                            int64_t out_stride);
+  Multiply int8;
+  // With panels of other formats, or nullptr: they are expanded first.
+  const Multiply* int4;  // up to kMostInt4Rows
+  const Multiply* two_of_four;
 };
+
+// Sixteen times the sum of so many products is in int32.
+constexpr int64_t kMostInt4Rows = 65536;
 
 // Lines of an image, with the padding around it, that a depthwise convolution reads for some lines
 // of its output: one channel for each of the output.

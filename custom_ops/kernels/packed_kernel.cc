@@ -15,22 +15,36 @@ constexpr double kLargestActivation = 255;
 }  // namespace
 
 Panel PanelOf(const int8_t* packed, const PackedShape& shape, int64_t group, int64_t index) {
-  const int64_t first = index * kPanelColumns;
-  const int64_t offset = group * shape.group_bytes() + first * shape.quads() * kQuad;
+  const int64_t first = index * kPanelColumns, block_bytes = BlockBytes(shape.format);
+  const int64_t offset =
+      group * shape.group_bytes() + first / kColumnBlock * shape.quads() * block_bytes;
   const int width = static_cast<int>(std::min(kPanelColumns, shape.width() - first));
   return {packed + offset, width,
           static_cast<int>(std::min(kPanelColumns, shape.columns - first)),
-          width * static_cast<int>(kQuad)};
+          static_cast<int>(width / kColumnBlock * block_bytes)};
+}
+
+Panel ExpandedPanelOf(const int8_t* packed, const PackedShape& shape, int64_t group, int64_t index,
+                      int8_t* out) {
+  Panel panel = PanelOf(packed, shape, group, index);
+  if (shape.format == WeightFormat::kInt8) return panel;
+  Expand(panel.weights, shape.format, shape.quads(), panel.width, out);
+  panel.weights = out;
+  panel.quad_bytes = panel.width * static_cast<int>(kQuad);
+  return panel;
 }
 
 std::vector<ColumnSums> SumColumns(const int8_t* packed, const PackedShape& shape) {
   std::vector<ColumnSums> sums(shape.groups * shape.width());
+  std::vector<int8_t> expanded(shape.format == WeightFormat::kInt8
+                                   ? 0
+                                   : shape.expanded_quads() * kQuad * kPanelColumns);
   for (int64_t group = 0; group < shape.groups; ++group) {
     for (int64_t p = 0; p < shape.panels(); ++p) {
-      const Panel panel = PanelOf(packed, shape, group, p);
+      const Panel panel = ExpandedPanelOf(packed, shape, group, p, expanded.data());
       ColumnSums* first = sums.data() + group * shape.width() + p * kPanelColumns;
       const int8_t* weights = panel.weights;
-      for (int64_t q = 0; q < shape.quads(); ++q) {
+      for (int64_t q = 0; q < shape.expanded_quads(); ++q) {
         for (int j = 0; j < panel.width; ++j, weights += kQuad) {
           for (int k = 0; k < kQuad; ++k) {
             first[j].values += static_cast<uint32_t>(weights[k]);

@@ -1,9 +1,9 @@
-// int8 kernels in the one order in which the GEMM of every instruction set reads them.
+// Kernels of small integers in the one order in which the GEMM of every instruction set reads them.
 //
 // A kernel is a matrix of `runs` times `depth` rows and `columns` columns, for each group. A run is
 // what lies side by side in an image: a line of a convolution's window, or its only pixel. Runs are
-// padded to whole quads of four rows, columns to whole blocks of 16, with zeros. Panels of 64
-// columns (the last one of what is left) follow each other, each as [quad][column][row of quad].
+// padded to whole stored quads, columns to whole blocks of 16, with zeros. Panels of 64 columns (the
+// last one of what is left) follow each other, each as [quad][block]; see weight_format.h.
 
 #ifndef KERASOPT_KERNELS_PACKED_KERNEL_H_
 #define KERASOPT_KERNELS_PACKED_KERNEL_H_
@@ -12,27 +12,35 @@
 #include <vector>
 
 #include "kernels/kernel_table.h"
+#include "kernels/weight_format.h"
 
 namespace kerasopt {
 
-constexpr int64_t kQuad = 4;
-constexpr int64_t kColumnBlock = 16;
 constexpr int64_t kPanelColumns = 64;
 
 inline int64_t CeilDivide(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 struct PackedShape {
   int64_t groups, runs, depth, columns;  // of each group
+  WeightFormat format = WeightFormat::kInt8;
 
-  int64_t quads() const { return runs * CeilDivide(depth, kQuad); }
+  int64_t quads() const { return runs * CeilDivide(depth, QuadRows(format)); }
   int64_t width() const { return CeilDivide(columns, kColumnBlock) * kColumnBlock; }
   int64_t panels() const { return CeilDivide(columns, kPanelColumns); }
-  int64_t group_bytes() const { return quads() * kQuad * width(); }
+  int64_t quad_bytes() const { return width() / kColumnBlock * BlockBytes(format); }
+  int64_t group_bytes() const { return quads() * quad_bytes(); }
   int64_t bytes() const { return groups * group_bytes(); }
+
+  // The quads that an expanded kernel has.
+  int64_t expanded_quads() const { return quads() * QuadRows(format) / kQuad; }
 };
 
 // A panel of a kernel that begins at `packed`.
 Panel PanelOf(const int8_t* packed, const PackedShape& shape, int64_t group, int64_t index);
+
+// The same as kInt8 has it, in `out`, of expanded_quads() * kQuad * kPanelColumns bytes.
+Panel ExpandedPanelOf(const int8_t* packed, const PackedShape& shape, int64_t group, int64_t index,
+                      int8_t* out);
 
 // Sums of the values of a column, and of their magnitudes.
 struct ColumnSums {
@@ -53,9 +61,7 @@ class PackedKernel {
   // The GEMM of `kernels`, or the scalar one if scaled sums could leave int32.
   const GemmKernel& gemm() const { return *gemm_; }
   const PackedShape& shape() const { return shape_; }
-  Panel panel(int64_t group, int64_t index) const {
-    return PanelOf(packed_, shape_, group, index);
-  }
+  const int8_t* packed() const { return packed_; }
   const int32_t* bias(int64_t group, int64_t panel) const;
   const float* multiplier(int64_t group, int64_t panel) const;
 

@@ -68,6 +68,7 @@ class QuantizedConv2DOp : public ConvolutionOp {
   explicit QuantizedConv2DOp(OpKernelConstruction* context) : ConvolutionOp(context) {
     OP_REQUIRES_OK(context, GetKernelShape(context, 4, &kernel_shape_));
     OP_REQUIRES_OK(context, context->GetAttr("groups", &groups_));
+    OP_REQUIRES_OK(context, GetWeightFormat(context, &format_));
     OP_REQUIRES(context, kernel_shape_[3] % groups_ == 0,
                 InvalidArgument("The filters must be in ", groups_,
                                 " groups of one size. Received: ", kernel_shape_[3], " filters"));
@@ -83,7 +84,7 @@ class QuantizedConv2DOp : public ConvolutionOp {
                                 "x.shape=", x.shape().DebugString()));
     std::shared_ptr<const PackedKernel> kernel;
     OP_REQUIRES_OK(context, GetPackedKernel(context->input(kWeights),
-                                            PackedConvolution(shape, filters, groups_),
+                                            PackedConvolution(shape, filters, groups_, format_),
                                             range_.input_zero_point, &cache_, &kernel));
     Tensor* y;
     OP_REQUIRES_OK(context, AllocateOutput(context, shape, filters, &y));
@@ -96,6 +97,7 @@ class QuantizedConv2DOp : public ConvolutionOp {
  private:
   std::vector<int64_t> kernel_shape_;
   int32_t groups_;
+  WeightFormat format_;
   Cache<PackedKernel> cache_;
 };
 

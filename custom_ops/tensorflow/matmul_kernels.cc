@@ -20,6 +20,7 @@ class QuantizedMatMulOp : public OpKernel {
   explicit QuantizedMatMulOp(OpKernelConstruction* context) : OpKernel(context) {
     OP_REQUIRES_OK(context, GetZeroPointsAndRange(context, &range_));
     OP_REQUIRES_OK(context, GetKernelShape(context, 2, &kernel_shape_));
+    OP_REQUIRES_OK(context, GetWeightFormat(context, &format_));
   }
 
   void Compute(OpKernelContext* context) override {
@@ -30,7 +31,7 @@ class QuantizedMatMulOp : public OpKernel {
                                 " to match kernel. Received: x.shape=", x.shape().DebugString()));
     std::shared_ptr<const PackedKernel> kernel;
     OP_REQUIRES_OK(context,
-                   GetPackedKernel(context->input(kWeights), {1, 1, depth, units},
+                   GetPackedKernel(context->input(kWeights), {1, 1, depth, units, format_},
                                    range_.input_zero_point, &cache_, &kernel));
     TensorShape shape = x.shape();
     shape.set_dim(x.dims() - 1, units);
@@ -44,6 +45,7 @@ class QuantizedMatMulOp : public OpKernel {
  private:
   ZeroPointsAndRange range_;
   std::vector<int64_t> kernel_shape_;
+  WeightFormat format_;
   Cache<PackedKernel> cache_;
 };
 
@@ -51,6 +53,7 @@ class DynamicMatMulOp : public OpKernel {
  public:
   explicit DynamicMatMulOp(OpKernelConstruction* context) : OpKernel(context) {
     OP_REQUIRES_OK(context, GetKernelShape(context, 2, &kernel_shape_));
+    OP_REQUIRES_OK(context, GetWeightFormat(context, &format_));
   }
 
   void Compute(OpKernelContext* context) override {
@@ -60,7 +63,7 @@ class DynamicMatMulOp : public OpKernel {
                 InvalidArgument("x must have rank 2 or more and the last axis ", depth,
                                 " to match kernel. Received: x.shape=", x.shape().DebugString()));
     std::shared_ptr<const DynamicKernel> kernel;
-    OP_REQUIRES_OK(context, GetKernel(context->input(kWeights), {1, 1, depth, units}, &kernel));
+    OP_REQUIRES_OK(context, GetKernel(context->input(kWeights), {1, 1, depth, units, format_}, &kernel));
     TensorShape shape = x.shape();
     shape.set_dim(x.dims() - 1, units);
     Tensor* y;
@@ -87,6 +90,7 @@ class DynamicMatMulOp : public OpKernel {
   }
 
   std::vector<int64_t> kernel_shape_;
+  WeightFormat format_;
   Cache<DynamicKernel> cache_;
 };
 

@@ -6,7 +6,8 @@ namespace kerasopt {
 namespace {
 
 bool IsSame(const PackedShape& a, const PackedShape& b) {
-  return a.groups == b.groups && a.runs == b.runs && a.depth == b.depth && a.columns == b.columns;
+  return a.groups == b.groups && a.runs == b.runs && a.depth == b.depth &&
+         a.columns == b.columns && a.format == b.format;
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <vector>
 
 #include "kernels/packed_kernel.h"
@@ -86,6 +87,17 @@ class Cache {
   tensorflow::Tensor source_;
   std::shared_ptr<const Prepared> prepared_;
 };
+
+// Reads how a kernel is stored.
+template <typename Context>
+absl::Status GetWeightFormat(Context* context, WeightFormat* format) {
+  std::string name;
+  TF_RETURN_IF_ERROR(context->GetAttr("weight_format", &name));
+  *format = name == "int4"  ? WeightFormat::kInt4
+            : name == "2:4" ? WeightFormat::kTwoOfFour
+                            : WeightFormat::kInt8;
+  return absl::OkStatus();
+}
 
 // Reads the shape of a kernel before it was packed.
 absl::Status GetKernelShape(tensorflow::OpKernelConstruction* context, size_t rank,

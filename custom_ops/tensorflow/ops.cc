@@ -137,18 +137,20 @@ Status MinMaxShape(InferenceContext* c) {
 #define KERASOPT_CONTRACTION \
   Input("x: int8").Input("weights: int8").Output("y: int8").Attr("kernel_shape: list(int)")
 
+#define KERASOPT_WEIGHT_FORMAT Attr("weight_format: {'int8', 'int4', '2:4'} = 'int8'")
+
 REGISTER_OP("KerasoptQuantizedMatMul")
-    .KERASOPT_CONTRACTION.KERASOPT_OUTPUT_ATTRS.SetShapeFn(MatMulShape);
+    .KERASOPT_CONTRACTION.KERASOPT_WEIGHT_FORMAT.KERASOPT_OUTPUT_ATTRS.SetShapeFn(MatMulShape);
 
 REGISTER_OP("KerasoptDynamicMatMul")
     .Input("x: float32")
     .Input("weights: int8")
     .Output("y: float32")
     .Attr("kernel_shape: list(int)")
-    .SetShapeFn(MatMulShape);
+    .KERASOPT_WEIGHT_FORMAT.SetShapeFn(MatMulShape);
 
 REGISTER_OP("KerasoptQuantizedConv2D")
-    .KERASOPT_CONTRACTION.Attr("groups: int >= 1 = 1")
+    .KERASOPT_CONTRACTION.KERASOPT_WEIGHT_FORMAT.Attr("groups: int >= 1 = 1")
     .KERASOPT_WINDOW_ATTRS.KERASOPT_OUTPUT_ATTRS.SetShapeFn(ConvolutionShapeFunction);
 
 REGISTER_OP("KerasoptQuantizedDepthwiseConv2D")

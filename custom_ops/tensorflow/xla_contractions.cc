@@ -7,11 +7,12 @@
 
 #include "invalid_argument.h"
 #include "kernels/convolution.h"
-#include "op_support.h"
+#include "op_weights.h"
 #include "xla/hlo/builder/lib/constants.h"
 #include "xla/hlo/builder/lib/math.h"
 #include "xla/hlo/builder/lib/arithmetic.h"
 #include "xla_support.h"
+#include "xla_weights.h"
 
 namespace kerasopt {
 namespace {
@@ -19,43 +20,6 @@ namespace {
 using tensorflow::OpKernelConstruction;
 using tensorflow::XlaOpKernel;
 using tensorflow::XlaOpKernelContext;
-
-// Panels of `width` columns each, from `offset` on, as (runs, depth, panels * width).
-xla::XlaOp UnpackPanels(xla::XlaOp packed, const PackedShape& shape, int64_t offset,
-                        int64_t panels, int64_t width) {
-  const int64_t quads = shape.quads() / shape.runs;
-  const int64_t bytes = panels * shape.quads() * kQuad * width;
-  xla::XlaOp x = xla::Slice(packed, {offset}, {offset + bytes}, {1});
-  x = xla::Reshape(x, {panels, shape.runs, quads, width, kQuad});
-  x = xla::Transpose(x, {1, 2, 4, 0, 3});
-  x = xla::Reshape(x, {shape.runs, quads * kQuad, panels * width});
-  return xla::SliceInDim(x, 0, shape.depth, 1, 1);
-}
-
-// The kernel of weights as (runs, depth, groups * columns); see kernels/packed_kernel.h.
-xla::XlaOp Unpack(xla::XlaOp packed, const PackedShape& shape) {
-  const int64_t whole = shape.width() / kPanelColumns, rest = shape.width() % kPanelColumns;
-  std::vector<xla::XlaOp> groups;
-  for (int64_t group = 0; group < shape.groups; ++group) {
-    const int64_t offset = group * shape.group_bytes();
-    const int64_t behind = offset + whole * shape.quads() * kQuad * kPanelColumns;
-    std::vector<xla::XlaOp> parts;
-    if (whole > 0) parts.push_back(UnpackPanels(packed, shape, offset, whole, kPanelColumns));
-    if (rest > 0) parts.push_back(UnpackPanels(packed, shape, behind, 1, rest));
-    groups.push_back(xla::SliceInDim(xla::ConcatInDim(packed.builder(), parts, 2), 0,
-                                     shape.columns, 1, 2));
-  }
-  return xla::ConcatInDim(packed.builder(), groups, 2);
-}
-
-// The last vector of weights but `behind`, of 4 bytes a value.
-xla::XlaOp Words(XlaOpKernelContext* context, int64_t behind, int64_t channels,
-                 xla::PrimitiveType type) {
-  const int64_t bytes = channels * 4, end = context->InputXlaShape(1)->dimensions(0);
-  const xla::XlaOp words = xla::SliceInDim(context->Input(1), end - (behind + 1) * bytes,
-                                           end - behind * bytes, 1, 0);
-  return xla::BitcastConvertType(xla::Reshape(words, {channels, 4}), type);
-}
 
 class XlaContraction : public XlaOpKernel {
  public:
@@ -100,12 +64,13 @@ class XlaQuantizedMatMul : public XlaContraction {
  public:
   explicit XlaQuantizedMatMul(OpKernelConstruction* context) : XlaContraction(context) {
     OP_REQUIRES_OK(context, context->GetAttr("kernel_shape", &kernel_shape_));
+    OP_REQUIRES_OK(context, GetWeightFormat(context, &format_));
   }
 
   void Compile(XlaOpKernelContext* context) override {
     const int64_t depth = kernel_shape_[0], units = kernel_shape_[1];
     const xla::XlaOp kernel =
-        xla::Reshape(Unpack(context->Input(1), {1, 1, depth, units}), {depth, units});
+        xla::Reshape(Unpack(context->Input(1), {1, 1, depth, units, format_}), {depth, units});
     xla::DotDimensionNumbers dimensions;
     dimensions.add_lhs_contracting_dimensions(context->InputXlaShape(0)->dimensions().size() - 1);
     dimensions.add_rhs_contracting_dimensions(0);
@@ -116,6 +81,7 @@ class XlaQuantizedMatMul : public XlaContraction {
 
  private:
   std::vector<int64_t> kernel_shape_;
+  WeightFormat format_;
 };
 
 // The steps of the reference, kerasopt/ops/reference/matmul.py.
@@ -123,6 +89,7 @@ class XlaDynamicMatMul : public XlaOpKernel {
  public:
   explicit XlaDynamicMatMul(OpKernelConstruction* context) : XlaOpKernel(context) {
     OP_REQUIRES_OK(context, context->GetAttr("kernel_shape", &kernel_shape_));
+    OP_REQUIRES_OK(context, GetWeightFormat(context, &format_));
   }
 
   void Compile(XlaOpKernelContext* context) override {
@@ -154,7 +121,7 @@ class XlaDynamicMatMul : public XlaOpKernel {
                    xla::RoundNearestEven(x / xla::BroadcastInDim(scale, shape, leading)),
                    Scalar(x, 127.0f));
     const xla::XlaOp kernel =
-        xla::Reshape(Unpack(context->Input(1), {1, 1, depth, units}), {depth, units});
+        xla::Reshape(Unpack(context->Input(1), {1, 1, depth, units, format_}), {depth, units});
     xla::DotDimensionNumbers dimensions;
     dimensions.add_lhs_contracting_dimensions(last);
     dimensions.add_rhs_contracting_dimensions(0);
@@ -179,6 +146,7 @@ class XlaDynamicMatMul : public XlaOpKernel {
   }
 
   std::vector<int64_t> kernel_shape_;
+  WeightFormat format_;
 };
 
 class XlaConvolution : public XlaContraction {
@@ -244,19 +212,21 @@ class XlaQuantizedConv2D : public XlaConvolution {
   explicit XlaQuantizedConv2D(OpKernelConstruction* context) : XlaConvolution(context) {
     OP_REQUIRES_OK(context, context->GetAttr("kernel_shape", &kernel_shape_));
     OP_REQUIRES_OK(context, context->GetAttr("groups", &groups_));
+    OP_REQUIRES_OK(context, GetWeightFormat(context, &format_));
   }
 
   void Compile(XlaOpKernelContext* context) override {
     const ConvolutionShape shape = ShapeOf(context, kernel_shape_[0], kernel_shape_[1]);
     const int64_t filters = kernel_shape_[3];
     const xla::XlaOp filter = xla::Reshape(
-        Unpack(context->Input(1), PackedConvolution(shape, filters, groups_)), kernel_shape_);
+        Unpack(context->Input(1), PackedConvolution(shape, filters, groups_, format_)), kernel_shape_);
     Convolve(context, shape, filter, filters, groups_);
   }
 
  private:
   std::vector<int64_t> kernel_shape_;
   int64_t groups_;
+  WeightFormat format_;
 };
 
 class XlaQuantizedDepthwiseConv2D : public XlaConvolution {

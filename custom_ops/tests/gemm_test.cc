@@ -6,10 +6,17 @@ namespace {
 using GemmTest = KernelTest;
 
 struct Problem {
-  Problem(int64_t rows, int64_t depth, int64_t columns, unsigned seed)
-      : rows(rows), shape{1, 1, depth, columns}, random(seed) {
+  Problem(int64_t rows, int64_t depth, int64_t columns, unsigned seed,
+          WeightFormat format = WeightFormat::kInt8)
+      : rows(rows), shape{1, 1, depth, columns, format}, random(seed) {
     x = random.Int8s(rows * depth);
-    kernel = random.Int8s(depth * columns);
+    kernel = format == WeightFormat::kInt4 ? random.Integers<int8_t>(depth * columns, -8, 7)
+                                           : random.Int8s(depth * columns);
+    // Two rows of four are not zero, others in each column.
+    for (int64_t i = 0; format == WeightFormat::kTwoOfFour && i < depth * columns; ++i) {
+      const int64_t row = i / columns, turn = i % columns % 3 + 1;
+      if ((row % 4 ^ row % 4 / 2 * turn) % 2 == 0) kernel[i] = 0;
+    }
     bias = random.Integers<int32_t>(columns, -99999, 99999);
     multiplier = random.Multipliers(columns);
     zero_point = static_cast<int32_t>(random.Integer(-128, 127));
@@ -67,6 +74,28 @@ TEST_P(GemmTest, EveryRemainderOfADepth) {
       ASSERT_EQ(problem.Computed(), problem.Expected()) << rows << " x " << depth;
     }
   }
+}
+
+TEST_P(GemmTest, EveryFormatOfWeights) {
+  for (WeightFormat format : {WeightFormat::kInt4, WeightFormat::kTwoOfFour}) {
+    for (int64_t rows : {1, 2, 3, 4, 5, 6, 7, 19}) {
+      for (int64_t columns : {1, 16, 17, 40, 64, 150}) {
+        for (int64_t depth : {1, 4, 7, 8, 9, 32, 35, 130}) {
+          const Problem problem(rows, depth, columns, rows + columns, format);
+          ASSERT_EQ(problem.Computed(), problem.Expected())
+              << static_cast<int>(format) << ": " << rows << " x " << depth << " x " << columns;
+        }
+      }
+    }
+  }
+}
+
+TEST_P(GemmTest, SumsOfInt4BeyondInt32WrapAround) {
+  Problem problem(2, 1200000, 3, 0, WeightFormat::kInt4);
+  std::fill(problem.x.begin(), problem.x.end(), int8_t{127});
+  std::fill(problem.kernel.begin(), problem.kernel.end(), int8_t{-8});
+  problem.zero_point = -128;
+  ASSERT_EQ(problem.Computed(), problem.Expected());
 }
 
 TEST_P(GemmTest, ManyRowsInSeveralThreads) {

@@ -97,19 +97,47 @@ inline int8_t Requantized(int64_t sum, int32_t bias, float multiplier, const Out
   return static_cast<int8_t>(std::clamp<double>(q, output.min, output.max));
 }
 
+// Writes a weight of a column of a block, in a row of its quad, as weight_format.h tells.
+inline void Store(int8_t weight, WeightFormat format, int64_t column, int64_t row, int8_t* block) {
+  constexpr int kPairs[6][2] = {{0, 1}, {0, 2}, {0, 3}, {1, 2}, {1, 3}, {2, 3}};
+  if (format == WeightFormat::kInt8) {
+    block[column * kQuad + row] = weight;
+  } else if (format == WeightFormat::kInt4) {
+    block[column * kQuad + row % 4] |= (weight & 15) << (row < 4 ? 0 : 4);
+  } else if (weight != 0) {
+    // Of the pairs with this row, the first one that has the row of the other weight, too.
+    int8_t* half = block + 32 + column % 2 * 4 + column / 4;
+    const int shift = column / 2 % 2 * 4, old = *half >> shift & 7;
+    int other = -1;
+    for (int i : {0, 1}) {
+      if (block[column * 2 + i] != 0) other = kPairs[old][i];
+    }
+    const int8_t kept = other < 0 ? 0 : block[column * 2 + (kPairs[old][1] == other)];
+    for (int pair = 0; pair < 6; ++pair) {
+      const bool has_row = kPairs[pair][0] == row || kPairs[pair][1] == row;
+      if (!has_row || (other >= 0 && kPairs[pair][0] != other && kPairs[pair][1] != other)) continue;
+      *half = static_cast<int8_t>((*half & ~(15 << shift)) | pair << shift);
+      for (int i : {0, 1}) block[column * 2 + i] = kPairs[pair][i] == row ? weight : kept;
+      return;
+    }
+  }
+}
+
 // A kernel (groups, runs, depth, columns) in the order that packed_kernel.h tells.
 inline std::vector<int8_t> Packed(const std::vector<int8_t>& kernel, const PackedShape& shape) {
   std::vector<int8_t> packed(shape.bytes(), 0);
-  const int64_t run_quads = shape.quads() / shape.runs;
+  const int64_t run_quads = shape.quads() / shape.runs, rows = QuadRows(shape.format);
+  const int64_t bytes = BlockBytes(shape.format), panel_blocks = kPanelColumns / kColumnBlock;
   for (int64_t i = 0; i < static_cast<int64_t>(kernel.size()); ++i) {
     const int64_t column = i % shape.columns, row = i / shape.columns;
     const int64_t depth = row % shape.depth, run = row / shape.depth % shape.runs;
     const int64_t group = row / shape.depth / shape.runs;
-    const int64_t panel = column / kPanelColumns * kPanelColumns;
-    const int64_t width = std::min(kPanelColumns, shape.width() - panel);
-    const int64_t quad = run * run_quads + depth / kQuad;
-    packed[group * shape.group_bytes() + panel * shape.quads() * kQuad +
-           (quad * width + column - panel) * kQuad + depth % kQuad] = kernel[i];
+    const int64_t block = column / kColumnBlock, first = block / panel_blocks * panel_blocks;
+    const int64_t width = std::min(panel_blocks, shape.width() / kColumnBlock - first);
+    const int64_t quad = run * run_quads + depth / rows;
+    Store(kernel[i], shape.format, column % kColumnBlock, depth % rows,
+          packed.data() + group * shape.group_bytes() +
+              (first * shape.quads() + quad * width + block - first) * bytes);
   }
   return packed;
 }

@@ -29,8 +29,10 @@ from kerasopt.ops.reference import (
     quantized_layer_normalization,
     quantized_softmax,
 )
+from kerasopt.ops.weight_formats import WEIGHT_FORMATS
 
 __all__ = [
+    "WEIGHT_FORMATS",
     "PackedWeights",
     "dequantize",
     "dynamic_matmul",

@@ -69,7 +69,11 @@ def quantized_matmul(
         return reference.quantized_matmul(x, *_unpacked(kernel, bias, multiplier), **arguments)
     packed = _packed(kernel, bias, multiplier)
     return library.kerasopt_quantized_mat_mul(
-        x, packed.values, kernel_shape=packed.shape, **arguments
+        x,
+        packed.values,
+        kernel_shape=packed.shape,
+        weight_format=packed.format,
+        **arguments,
     )
 
 
@@ -133,6 +137,7 @@ def quantized_conv2d(
         x,
         packed.values,
         kernel_shape=packed.shape,
+        weight_format=packed.format,
         groups=groups,
         **_native_window(arguments),
     )

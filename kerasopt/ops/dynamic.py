@@ -42,4 +42,6 @@ def dynamic_matmul(x: Any, kernel: Any, kernel_scale: Any = None, bias: Any = No
         return reference.dynamic_matmul(x, kernel, kernel_scale, bias)
     if not isinstance(kernel, PackedWeights):
         kernel = PackedWeights.pack(kernel, bias, kernel_scale, bias_dtype="float32")
-    return library.kerasopt_dynamic_mat_mul(x, kernel.values, kernel_shape=kernel.shape)
+    return library.kerasopt_dynamic_mat_mul(
+        x, kernel.values, kernel_shape=kernel.shape, weight_format=kernel.format
+    )

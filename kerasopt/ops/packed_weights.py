@@ -6,9 +6,10 @@ multipliers, bytes in the order of the machine.
 
 The kernel of a matrix multiplication or convolution is a matrix of `runs * depth` rows for each
 group of output channels. A run is what lies side by side in an image: a line of a convolution's
-window, or a single pixel of it. Runs are padded to whole quads of 4 rows, columns to whole blocks
-of 16, with zeros. Panels of 64 columns, the last one of what is left, follow each other, each as
-`(quads, columns, 4)`. A depthwise kernel keeps its order.
+window, or a single pixel of it. Runs and columns are padded to whole blocks, as
+`kerasopt.ops.weight_formats` has them, with zeros. Panels of 64 columns, the last one of what is
+left, follow each other, each with the blocks of its first rows first. A depthwise kernel keeps its
+order.
 """
 
 from __future__ import annotations
@@ -16,11 +17,13 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
+import numpy as np
 from keras import ops
 
 from kerasopt.ops.validation import check_tensor
+from kerasopt.ops.weight_formats import COLUMNS, FORMATS, WeightFormat
 
-_QUAD, _BLOCK, _PANEL = 4, 16, 64
+_PANEL = 4  # blocks of a panel
 _CACHE_LINE = 64
 _WORD = 4  # bytes of a bias, and of a multiplier
 
@@ -43,6 +46,8 @@ class PackedWeights(NamedTuple):
         is_depthwise: Boolean, whether the kernel is that of a depthwise convolution.
         bias_dtype: String, `"int32"`, or `"float32"` for `kerasopt.ops.dynamic_matmul`, which has
             scales instead of the multipliers.
+        format: String, how the kernel is stored: `"int8"`, `"int4"` (weights from -8 to 7), or
+            `"2:4"` (of four neighbours along the input axis at most two are not zero).
     """
 
     values: Any
@@ -51,6 +56,7 @@ class PackedWeights(NamedTuple):
     dilation_rate: tuple[int, int] = (1, 1)
     is_depthwise: bool = False
     bias_dtype: str = "int32"
+    format: str = "int8"
 
     @classmethod
     def pack(cls, kernel: Any, bias: Any, multiplier: Any, **packing: Any) -> PackedWeights:
@@ -60,13 +66,14 @@ class PackedWeights(NamedTuple):
             kernel: int8 tensor of one of the shapes above.
             bias: int32 or float32 tensor with a value for each output channel.
             multiplier: float32 tensor with a value for each output channel.
-            **packing: `groups`, `dilation_rate`, `is_depthwise` and `bias_dtype`, as above.
+            **packing: `groups`, `dilation_rate`, `is_depthwise`, `bias_dtype` and `format`, as
+                above.
 
         Returns:
             `PackedWeights`.
 
         Raises:
-            ValueError: If a tensor has another dtype or shape.
+            ValueError: If a tensor has another dtype or shape, or the format cannot hold an array.
         """
         rank = 2 if len(kernel.shape) == 2 and not packing.get("is_depthwise") else 4
         check_tensor("kernel", kernel, "int8", rank)
@@ -82,7 +89,28 @@ class PackedWeights(NamedTuple):
                     f"channels. Received: {name}.shape={tuple(words.shape)}"
                 )
             parts.append(ops.reshape(ops.view(words, "int8"), (-1,)))
+        if isinstance(kernel, np.ndarray) and packed.format != "int8" and not packed._holds(kernel):
+            raise ValueError(
+                f"The format {packed.format!r} cannot hold the weights of this kernel. Received: "
+                f"kernel of shape {kernel.shape} with values from {kernel.min()} to {kernel.max()}"
+            )
         return packed._replace(values=ops.concatenate(parts))
+
+    @classmethod
+    def smallest_format(cls, kernel: np.ndarray, **packing: Any) -> str:
+        """Returns the format that holds a kernel in the fewest bytes.
+
+        Args:
+            kernel: int8 array of one of the shapes above.
+            **packing: `groups`, `dilation_rate`, `is_depthwise` and `bias_dtype`, as above.
+        """
+        if packing.get("is_depthwise"):
+            return "int8"
+        if -8 <= kernel.min() and kernel.max() <= 7:
+            return "int4"
+        sparse = cls(None, tuple(kernel.shape), **{**packing, "format": "2:4"})
+        may_fit = 2 * np.count_nonzero(kernel) <= kernel.size
+        return "2:4" if may_fit and sparse._holds(kernel) else "int8"
 
     def unpack(self) -> tuple[Any, Any, Any]:
         """Returns kernel, bias and multiplier."""
@@ -102,12 +130,13 @@ class PackedWeights(NamedTuple):
         """The number of bytes."""
         return self._kernel_bytes + 2 * self.channels * _WORD
 
+    def _holds(self, kernel: np.ndarray) -> bool:
+        stored = self._in_panels(kernel)
+        return np.array_equal(ops.convert_to_numpy(self._of_panels(stored)), kernel)
+
     @property
     def _kernel_values(self) -> int:
-        if self.is_depthwise:
-            return math.prod(self.shape)
-        layout = self._layout
-        return layout.groups * layout.quads * _QUAD * layout.width
+        return math.prod(self.shape if self.is_depthwise else self._layout.stored)
 
     @property
     def _kernel_bytes(self) -> int:
@@ -120,33 +149,38 @@ class PackedWeights(NamedTuple):
         # The pixels under a line of the window lie side by side.
         is_merged = self.groups == 1 and (self.dilation_rate[1] == 1 or width == 1)
         runs, depth = (height, width * depth) if is_merged else (height * width, depth)
-        return _Layout(self.groups, runs, depth, columns // self.groups)
+        return _Layout(self.groups, runs, depth, columns // self.groups, FORMATS[self.format])
 
     def _in_panels(self, kernel: Any) -> Any:
         layout = self._layout
         x = ops.reshape(kernel, (layout.runs, layout.depth, layout.groups, layout.columns))
         x = ops.transpose(x, (2, 0, 1, 3))
-        missing = (0, -layout.depth % _QUAD), (0, layout.width - layout.columns)
+        missing = (0, -layout.depth % layout.format.rows), (0, -layout.columns % COLUMNS)
         x = ops.pad(x, [(0, 0), (0, 0), *missing])
-        x = ops.reshape(x, (layout.groups, layout.quads, _QUAD, layout.width))
-        x = ops.transpose(x, (0, 1, 3, 2))
-        whole = layout.width // _PANEL * _PANEL
-        panels = ops.reshape(x[:, :, :whole], (layout.groups, layout.quads, -1, _PANEL, _QUAD))
-        panels = ops.reshape(ops.transpose(panels, (0, 2, 1, 3, 4)), (layout.groups, -1))
-        rest = ops.reshape(x[:, :, whole:], (layout.groups, -1))
-        return ops.reshape(ops.concatenate([panels, rest], 1), (-1,))
+        rows = layout.groups, layout.quads, layout.format.rows
+        x = ops.reshape(x, (*rows, layout.blocks, COLUMNS))
+        x = layout.format.encode(ops.transpose(x, (0, 1, 3, 2, 4)))
+        whole = layout.blocks // _PANEL * _PANEL
+        split = layout.groups, layout.quads, -1, _PANEL, layout.format.bytes
+        panels = ops.transpose(ops.reshape(x[:, :, :whole], split), (0, 2, 1, 3, 4))
+        parts = [ops.reshape(part, (layout.groups, -1)) for part in (panels, x[:, :, whole:])]
+        return ops.reshape(ops.concatenate(parts, 1), (-1,))
 
     def _of_panels(self, values: Any) -> Any:
         layout = self._layout
         x = ops.reshape(values, (layout.groups, -1))
-        whole = layout.width // _PANEL * _PANEL
-        end = layout.quads * _QUAD * whole
-        panels = ops.reshape(x[:, :end], (layout.groups, -1, layout.quads, _PANEL, _QUAD))
-        panels = ops.transpose(panels, (0, 2, 4, 1, 3))
-        panels = ops.reshape(panels, (layout.groups, layout.quads, _QUAD, whole))
-        rest = ops.reshape(x[:, end:], (layout.groups, layout.quads, layout.width - whole, _QUAD))
-        x = ops.concatenate([panels, ops.transpose(rest, (0, 1, 3, 2))], -1)
-        x = ops.reshape(x, (layout.groups, layout.runs, -1, layout.width))
+        whole = layout.blocks // _PANEL * _PANEL
+        end = layout.quads * whole * layout.format.bytes
+        panels = ops.reshape(
+            x[:, :end], (layout.groups, -1, layout.quads, _PANEL, layout.format.bytes)
+        )
+        panels = ops.transpose(panels, (0, 2, 1, 3, 4))
+        quads = layout.groups, layout.quads
+        panels = ops.reshape(panels, (*quads, whole, layout.format.bytes))
+        rest = ops.reshape(x[:, end:], (*quads, layout.blocks - whole, layout.format.bytes))
+        x = layout.format.decode(ops.concatenate([panels, rest], 2))
+        x = ops.transpose(x, (0, 1, 3, 2, 4))
+        x = ops.reshape(x, (layout.groups, layout.runs, -1, layout.blocks * COLUMNS))
         x = x[:, :, : layout.depth, : layout.columns]
         return ops.reshape(ops.transpose(x, (1, 2, 0, 3)), self.shape)
 
@@ -156,11 +190,16 @@ class _Layout(NamedTuple):
     runs: int
     depth: int
     columns: int  # of a group
+    format: WeightFormat
 
     @property
     def quads(self) -> int:
-        return self.runs * math.ceil(self.depth / _QUAD)
+        return self.runs * math.ceil(self.depth / self.format.rows)
 
     @property
-    def width(self) -> int:
-        return math.ceil(self.columns / _BLOCK) * _BLOCK
+    def blocks(self) -> int:
+        return math.ceil(self.columns / COLUMNS)
+
+    @property
+    def stored(self) -> tuple[int, ...]:
+        return self.groups, self.quads, self.blocks, self.format.bytes

@@ -25,7 +25,7 @@ class Contraction(ClampedLayer, PackedLayer):
     Args:
         input_affine: `Affine` of the input.
         output_affine: `Affine` of the output.
-        **kwargs: The arguments of `ClampedLayer`.
+        **kwargs: `weight_format`, and the arguments of `ClampedLayer`.
 
     Attributes:
         kernel_scale: float32 variable, `s_w`.
@@ -33,19 +33,15 @@ class Contraction(ClampedLayer, PackedLayer):
         multiplier: `PackedPart` of float32, `M`.
     """
 
-    def add_integer_weights(self, kernel_shape: tuple[int, ...], channels: int) -> None:
-        """Creates the variables; `channels` is the number of output channels."""
+    def build(self, input_shape: Any) -> None:
+        shape = self.kernel_shape(input_shape)
+        self.add_packed(shape)
+        channels = self.packed.channels
         self.kernel_scale = self.add_weight(
             name="kernel_scale", shape=(channels,), initializer="ones", trainable=False
         )
-        self.add_packed(kernel_shape, **self.packing)
-        zeros = np.zeros(kernel_shape, "int8"), np.zeros(channels, "int32")
+        zeros = np.zeros(shape, "int8"), np.zeros(channels, "int32")
         self.set_integers(*zeros, np.ones(channels, "float32"))
-
-    @property
-    def packing(self) -> dict[str, Any]:
-        """The arguments of `kerasopt.ops.PackedWeights` beside its values and shape."""
-        return {}
 
     @property
     def multiplier(self) -> PackedPart:

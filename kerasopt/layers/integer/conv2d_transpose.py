@@ -47,8 +47,8 @@ class QuantizedConv2DTranspose(Contraction):
         self.strides = as_pair("strides", strides)
         self.padding = standardize_padding(padding)
 
-    def build(self, input_shape: Any) -> None:
-        self.add_integer_weights((*self.kernel_size, input_shape[-1], self.filters), self.filters)
+    def kernel_shape(self, input_shape: Any) -> tuple[int, ...]:
+        return (*self.kernel_size, input_shape[-1], self.filters)
 
     def call(self, inputs: Any) -> Any:
         return ops.quantized_conv2d(self._spread(inputs), self.packed, **self._requantization)

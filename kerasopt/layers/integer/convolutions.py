@@ -79,9 +79,8 @@ class QuantizedConv2D(_Convolution):
         self.filters = filters
         self.groups = groups
 
-    def build(self, input_shape: Any) -> None:
-        shape = (*self.kernel_size, input_shape[-1] // self.groups, self.filters)
-        self.add_integer_weights(shape, self.filters)
+    def kernel_shape(self, input_shape: Any) -> tuple[int, ...]:
+        return (*self.kernel_size, input_shape[-1] // self.groups, self.filters)
 
     def call(self, inputs: Any) -> Any:
         return ops.quantized_conv2d(
@@ -97,7 +96,8 @@ class QuantizedConv2D(_Convolution):
 
     @property
     def packing(self) -> dict[str, Any]:
-        return {"groups": self.groups, "dilation_rate": self.dilation_rate}
+        window = {"groups": self.groups, "dilation_rate": self.dilation_rate}
+        return {**super().packing, **window}
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "filters": self.filters, "groups": self.groups}
@@ -120,16 +120,16 @@ class QuantizedDepthwiseConv2D(_Convolution):
             zero points, and the range of the output), and the arguments of `keras.layers.Layer`.
     """
 
+    weight_formats = ("int8",)
+
     def __init__(
         self, kernel_size: int | tuple[int, int], depth_multiplier: int = 1, **kwargs: Any
     ):
         super().__init__(kernel_size, **kwargs)
         self.depth_multiplier = depth_multiplier
 
-    def build(self, input_shape: Any) -> None:
-        channels = input_shape[-1]
-        shape = (*self.kernel_size, channels, self.depth_multiplier)
-        self.add_integer_weights(shape, channels * self.depth_multiplier)
+    def kernel_shape(self, input_shape: Any) -> tuple[int, ...]:
+        return (*self.kernel_size, input_shape[-1], self.depth_multiplier)
 
     def call(self, inputs: Any) -> Any:
         return ops.quantized_depthwise_conv2d(
@@ -145,7 +145,7 @@ class QuantizedDepthwiseConv2D(_Convolution):
 
     @property
     def packing(self) -> dict[str, Any]:
-        return {"is_depthwise": True}
+        return {**super().packing, "is_depthwise": True}
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "depth_multiplier": self.depth_multiplier}

@@ -32,8 +32,8 @@ class QuantizedDense(Contraction):
         super().__init__(**kwargs)
         self.units = units
 
-    def build(self, input_shape: Any) -> None:
-        self.add_integer_weights((input_shape[-1], self.units), self.units)
+    def kernel_shape(self, input_shape: Any) -> tuple[int, ...]:
+        return input_shape[-1], self.units
 
     def call(self, inputs: Any) -> Any:
         return ops.quantized_matmul(inputs, self.packed, **self._requantization)

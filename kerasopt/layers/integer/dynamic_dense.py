@@ -24,7 +24,8 @@ class DynamicDense(PackedLayer):
 
     Args:
         units: Positive integer, the size of the output's last axis.
-        **kwargs: The arguments of `keras.layers.Layer`.
+        **kwargs: `weight_format`, see `kerasopt.ops.PackedWeights`, and the arguments of
+            `keras.layers.Layer`.
 
     Attributes:
         kernel: `PackedPart` of int8 and shape `(inputs, units)`.
@@ -39,9 +40,16 @@ class DynamicDense(PackedLayer):
         self.units = units
 
     def build(self, input_shape: Any) -> None:
-        shape = input_shape[-1], self.units
-        self.add_packed(shape, bias_dtype="float32")
+        shape = self.kernel_shape(input_shape)
+        self.add_packed(shape)
         self._pack(np.zeros(shape), np.ones(self.units), np.zeros(self.units))
+
+    def kernel_shape(self, input_shape: Any) -> tuple[int, ...]:
+        return input_shape[-1], self.units
+
+    @property
+    def packing(self) -> dict[str, Any]:
+        return {**super().packing, "bias_dtype": "float32"}
 
     @property
     def kernel_scale(self) -> PackedPart:
@@ -85,5 +93,5 @@ class DynamicDense(PackedLayer):
 
     def _pack(self, kernel: Any, kernel_scale: Any, bias: Any) -> None:
         floats = (np.asarray(values, "float32") for values in (bias, kernel_scale))
-        packed = ops.PackedWeights.pack(np.asarray(kernel, "int8"), *floats, bias_dtype="float32")
+        packed = ops.PackedWeights.pack(np.asarray(kernel, "int8"), *floats, **self.packing)
         self.packed.values.assign(packed.values)

@@ -23,15 +23,17 @@ class QuantizedBatchNormalization(Contraction):
             zero points, and the range of the output), and the arguments of `keras.layers.Layer`.
     """
 
-    def build(self, input_shape: Any) -> None:
-        self.add_integer_weights((1, 1, input_shape[-1], 1), input_shape[-1])
+    weight_formats = ("int8",)
+
+    def kernel_shape(self, input_shape: Any) -> tuple[int, ...]:
+        return 1, 1, input_shape[-1], 1
 
     def call(self, inputs: Any) -> Any:
         return ops.quantized_scale(inputs, self.packed, **self._requantization)
 
     @property
     def packing(self) -> dict[str, Any]:
-        return {"is_depthwise": True}
+        return {**super().packing, "is_depthwise": True}
 
 
 @keras.saving.register_keras_serializable(package="kerasopt")

@@ -40,17 +40,50 @@ class PackedPart:
 class PackedLayer(IntegerLayer):
     """Base of the integer layers whose weights are in one variable.
 
+    Args:
+        weight_format: String, how the kernel is stored; see `kerasopt.ops.PackedWeights`.
+        **kwargs: The arguments of `IntegerLayer`.
+
+    Raises:
+        ValueError: If the layer has no such format.
+
     Attributes:
+        weight_formats: Of a class, the formats that its layers may have.
         packed: `kerasopt.ops.PackedWeights` whose values are an int8 variable.
         kernel: `PackedPart` of int8, symmetric (zero point 0).
         bias: `PackedPart`, a value for each output channel.
     """
 
     packed: ops.PackedWeights
+    weight_formats = ops.WEIGHT_FORMATS
 
-    def add_packed(self, shape: tuple[int, ...], **packing: Any) -> None:
-        """Creates the variable for a kernel of `shape`; see `kerasopt.ops.PackedWeights`."""
-        packed = ops.PackedWeights(None, shape, **packing)
+    def __init__(self, *, weight_format: str = "int8", **kwargs: Any):
+        super().__init__(**kwargs)
+        if weight_format not in self.weight_formats:
+            raise ValueError(
+                f"`weight_format` of {type(self).__name__} must be one of {self.weight_formats}. "
+                f"Received: weight_format={weight_format!r}"
+            )
+        self.weight_format = weight_format
+
+    @property
+    def packing(self) -> dict[str, Any]:
+        """The arguments of `kerasopt.ops.PackedWeights` beside its values and shape."""
+        return {"format": self.weight_format}
+
+    def kernel_shape(self, input_shape: Any) -> tuple[int, ...]:
+        """Returns the shape of the kernel for inputs of a shape."""
+        raise NotImplementedError
+
+    def fit_format(self, kernel: np.ndarray) -> None:
+        """Chooses the smallest format that holds a kernel, before the layer is built."""
+        if not self.built:
+            smallest = ops.PackedWeights.smallest_format(kernel, **self.packing)
+            self.weight_format = smallest if smallest in self.weight_formats else "int8"
+
+    def add_packed(self, shape: tuple[int, ...]) -> None:
+        """Creates the variable for a kernel of `shape`."""
+        packed = ops.PackedWeights(None, shape, **self.packing)
         values = self.add_weight(
             name="packed",
             shape=(packed.size,),
@@ -67,3 +100,6 @@ class PackedLayer(IntegerLayer):
     @property
     def bias(self) -> PackedPart:
         return PackedPart(self.packed, 1)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "weight_format": self.weight_format}

@@ -91,8 +91,10 @@ def place(
         lambda unique: make(input_affine=value.affine, **output.arguments, name=unique),
         name,
     )
+    kernel = weights.kernel.reshape(made.kernel_shape(value.tensor.shape))
+    made.fit_format(kernel)
     tensor = made(value.tensor)
-    made.set_integers(weights.kernel.reshape(made.kernel.shape), *weights[1:])
+    made.set_integers(kernel, *weights[1:])
     return Value(tensor, output.affine)
 
 

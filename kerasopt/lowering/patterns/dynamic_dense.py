@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import keras
+import numpy as np
 
 from kerasopt.graph import Group, is_linear, own_activation
 from kerasopt.layers.integer import DynamicDense
@@ -29,6 +30,7 @@ def lower(group: Group, builder: Builder) -> None:
         layer, normalization and normalization.operation, kernel.shape[-1]
     )
     made = builder.layer(group.anchor, "dynamic", lambda name: DynamicDense(layer.units, name=name))
+    made.fit_format(kernel * np.sign(gain))
     tensor = made(builder.as_float(value).tensor)
     made.set_floats(kernel, scale, gain, offset)
     function = None if is_linear(layer) else own_activation(layer)

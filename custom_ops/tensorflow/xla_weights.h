@@ -1,0 +1,21 @@
+// The parts of a tensor of weights, for XLA; see op_weights.h.
+
+#ifndef KERASOPT_TENSORFLOW_XLA_WEIGHTS_H_
+#define KERASOPT_TENSORFLOW_XLA_WEIGHTS_H_
+
+#include "kernels/packed_kernel.h"
+#include "tensorflow/compiler/tf2xla/xla_op_kernel.h"
+#include "xla/hlo/builder/xla_builder.h"
+
+namespace kerasopt {
+
+// The kernel of weights as s8 (runs, depth, groups * columns).
+xla::XlaOp Unpack(xla::XlaOp packed, const PackedShape& shape);
+
+// The last vector of weights but `behind`, of 4 bytes a value.
+xla::XlaOp Words(tensorflow::XlaOpKernelContext* context, int64_t behind, int64_t channels,
+                 xla::PrimitiveType type);
+
+}  // namespace kerasopt
+
+#endif  // KERASOPT_TENSORFLOW_XLA_WEIGHTS_H_

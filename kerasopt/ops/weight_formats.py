@@ -1,0 +1,121 @@
+"""How a packed kernel stores its weights.
+
+A block has the weights of 16 columns and of so many rows as its format says, in bytes:
+
+| format | rows | bytes | holds |
+| --- | --- | --- | --- |
+| `"int8"` | 4 | 64 | each weight, a column after the other |
+| `"int4"` | 8 | 64 | weights from -8 to 7, rows 0 to 3 in the low halves of bytes |
+| `"2:4"` | 4 | 40 | two weights of each column, and half a byte that tells their rows |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from keras import ops
+
+COLUMNS = 16
+_FOUR = np.int8(4)  # a shift by a Python integer would widen
+# The pairs of rows that a column of "2:4" may have weights in.
+_PAIRS = ((0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3))
+# Of the rows that are not zero, as bits, the pair that has them.
+_PAIR_OF_ROWS = [
+    next((i for i, (a, b) in enumerate(_PAIRS) if not rows & ~(1 << a | 1 << b)), 0)
+    for rows in range(16)
+]
+
+
+class WeightFormat(NamedTuple):
+    """A format.
+
+    Attributes:
+        rows: Integer, the rows of a block.
+        bytes: Integer, its size.
+        encode: Function from int8 tensors of shape `(..., rows, 16)` to `(..., bytes)`.
+        decode: Its inverse.
+    """
+
+    rows: int
+    bytes: int
+    encode: Callable[[Any], Any]
+    decode: Callable[[Any], Any]
+
+
+def _encode_int8(x: Any) -> Any:
+    return _flat(_columns_first(x), 2)
+
+
+def _decode_int8(stored: Any) -> Any:
+    return _columns_first(_split(stored, (COLUMNS, 4)))
+
+
+def _encode_int4(x: Any) -> Any:
+    low, high = x[..., :4, :], x[..., 4:, :]
+    return _encode_int8(_joined_halves(low, high))
+
+
+def _decode_int4(stored: Any) -> Any:
+    return ops.concatenate(_halves(_decode_int8(stored)), -2)
+
+
+def _encode_two_of_four(x: Any) -> Any:
+    rows = sum(ops.cast(ops.not_equal(x[..., i, :], 0), "int32") * 2**i for i in range(4))
+    pair = ops.take(np.array(_PAIR_OF_ROWS, "int8"), rows)
+    weights = [
+        sum(ops.where(ops.equal(_row(pair, which), i), x[..., i, :], 0) for i in range(4))
+        for which in (0, 1)
+    ]
+    # Column 4i + 2k + l to half k of byte i of part l.
+    pair = _split(pair, (4, 2, 2))
+    halves = _joined_halves(pair[..., 0, :], pair[..., 1, :])
+    parts = [_flat(ops.stack(weights, -1), 2), _flat(_columns_first(halves), 2)]
+    return ops.concatenate([ops.cast(part, "int8") for part in parts], -1)
+
+
+def _decode_two_of_four(stored: Any) -> Any:
+    weights = _split(stored[..., : 2 * COLUMNS], (COLUMNS, 2))
+    halves = _columns_first(_split(stored[..., 2 * COLUMNS :], (2, 4)))
+    pair = ops.bitwise_and(_flat(ops.stack(_halves(halves), -2), 3), np.int8(7))
+    rows = [
+        sum(ops.where(ops.equal(_row(pair, which), i), weights[..., which], 0) for which in (0, 1))
+        for i in range(4)
+    ]
+    return ops.cast(ops.stack(rows, -2), "int8")
+
+
+def _row(pair: Any, which: int) -> Any:
+    """Returns the first or the second row of pairs."""
+    return ops.take(np.array([rows[which] for rows in _PAIRS], "int8"), ops.cast(pair, "int32"))
+
+
+def _joined_halves(low: Any, high: Any) -> Any:
+    return ops.bitwise_or(ops.bitwise_and(low, np.int8(15)), ops.left_shift(high, _FOUR))
+
+
+def _halves(x: Any) -> tuple[Any, Any]:
+    """Returns the low and the high halves of bytes, with their signs."""
+    return ops.right_shift(ops.left_shift(x, _FOUR), _FOUR), ops.right_shift(x, _FOUR)
+
+
+def _columns_first(x: Any) -> Any:
+    return ops.swapaxes(x, -1, -2)
+
+
+def _flat(x: Any, axes: int) -> Any:
+    """Makes one axis of the last ones."""
+    return ops.reshape(x, (*x.shape[:-axes], -1))
+
+
+def _split(x: Any, sizes: tuple[int, ...]) -> Any:
+    return ops.reshape(x, (*x.shape[:-1], *sizes))
+
+
+FORMATS = {
+    "int8": WeightFormat(4, 64, _encode_int8, _decode_int8),
+    "int4": WeightFormat(8, 64, _encode_int4, _decode_int4),
+    "2:4": WeightFormat(4, 40, _encode_two_of_four, _decode_two_of_four),
+}
+WEIGHT_FORMATS = tuple(FORMATS)
