@@ -13,6 +13,9 @@ set(kernels
     ${directory}/loops_scalar.cc
     ${directory}/packed_kernel.cc
     ${directory}/scratch.cc
+    ${directory}/sparse_kernel.cc
+    ${directory}/sparse_matmul.cc
+    ${directory}/sparse_scalar.cc
     ${directory}/weight_format.cc)
 set(kernel_definitions)
 
@@ -21,15 +24,17 @@ set(vectorize -O3 -fno-math-errno -fno-trapping-math -Wno-psabi)
 set_source_files_properties(${directory}/loops_scalar.cc PROPERTIES COMPILE_OPTIONS "${vectorize}")
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   set(kernel_definitions KERASOPT_X86)
-  set(avx512vnni ${directory}/depthwise_avx512vnni.cc ${directory}/gemm_avx512vnni.cc)
+  set(avx512vnni ${directory}/depthwise_avx512vnni.cc ${directory}/gemm_avx512vnni.cc
+                 ${directory}/sparse_avx512vnni.cc)
   list(APPEND kernels ${avx512vnni} ${directory}/gemm_avx2.cc ${directory}/loops_avx2.cc
-       ${directory}/loops_avx512.cc)
+       ${directory}/loops_avx512.cc ${directory}/sparse_avx2.cc)
   set(avx512 -mavx512f -mavx512bw -mavx512dq -mavx512vl)
   set_source_files_properties(${directory}/gemm_avx2.cc PROPERTIES COMPILE_OPTIONS -mavx2)
   # g++ 12 takes the undefined operands in its own AVX-512 header for uninitialized variables.
   set_source_files_properties(
     ${avx512vnni} PROPERTIES COMPILE_OPTIONS
                              "${avx512};-mavx512vnni;-Wno-uninitialized;-Wno-maybe-uninitialized")
+  set_source_files_properties(${directory}/sparse_avx2.cc PROPERTIES COMPILE_OPTIONS "-mavx2;-mfma")
   set_source_files_properties(${directory}/loops_avx2.cc PROPERTIES COMPILE_OPTIONS
                                                                     "${vectorize};-mavx2")
   set_source_files_properties(

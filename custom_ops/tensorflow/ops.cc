@@ -5,6 +5,7 @@
 #include "invalid_argument.h"
 #include "kernels/image_lines.h"
 #include "op_support.h"
+#include "sparse_weights.h"
 #include "tensorflow/core/framework/common_shape_fns.h"
 #include "tensorflow/core/framework/op.h"
 #include "tensorflow/core/framework/shape_inference.h"
@@ -37,6 +38,21 @@ Status MatMulShape(InferenceContext* c) {
   TF_RETURN_IF_ERROR(c->WithValue(c->Dim(x, -1), kernel[0], &depth));
   TF_RETURN_IF_ERROR(c->Subshape(x, 0, -1, &leading));
   TF_RETURN_IF_ERROR(c->Concatenate(leading, c->Vector(kernel[1]), &out));
+  c->set_output(0, out);
+  return absl::OkStatus();
+}
+
+template <int64_t kElementInputs>
+Status SparseMatMulShape(InferenceContext* c) {
+  ShapeHandle x, weights, leading, out;
+  DimensionHandle depth;
+  SparseShape shape;
+  TF_RETURN_IF_ERROR(GetSparseShape(c, kElementInputs, &shape));
+  TF_RETURN_IF_ERROR(c->WithRank(c->input(1), 1, &weights));
+  TF_RETURN_IF_ERROR(c->WithRankAtLeast(c->input(0), 2, &x));
+  TF_RETURN_IF_ERROR(c->WithValue(c->Dim(x, -1), shape.depth, &depth));
+  TF_RETURN_IF_ERROR(c->Subshape(x, 0, -1, &leading));
+  TF_RETURN_IF_ERROR(c->Concatenate(leading, c->Vector(shape.columns), &out));
   c->set_output(0, out);
   return absl::OkStatus();
 }
@@ -155,6 +171,24 @@ REGISTER_OP("KerasoptQuantizedConv2D")
 
 REGISTER_OP("KerasoptQuantizedDepthwiseConv2D")
     .KERASOPT_CONTRACTION.KERASOPT_WINDOW_ATTRS.KERASOPT_OUTPUT_ATTRS.SetShapeFn(DepthwiseShapeFunction);
+
+// `weights` are in the order that kerasopt/ops/sparse_weights.py tells.
+#define KERASOPT_SPARSE                \
+  Attr("kernel_shape: list(int)")      \
+      .Attr("entries: int >= 0")       \
+      .Attr("block_columns: int >= 1")
+
+REGISTER_OP("KerasoptSparseQuantizedMatMul")
+    .Input("x: int8")
+    .Input("weights: int8")
+    .Output("y: int8")
+    .KERASOPT_SPARSE.KERASOPT_OUTPUT_ATTRS.SetShapeFn(SparseMatMulShape<4>);
+
+REGISTER_OP("KerasoptSparseMatMul")
+    .Input("x: float32")
+    .Input("weights: int8")
+    .Output("y: float32")
+    .KERASOPT_SPARSE.SetShapeFn(SparseMatMulShape<1>);
 
 REGISTER_OP("KerasoptQuantizedAdd")
     .Input("x0: int8")

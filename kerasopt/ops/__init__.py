@@ -29,11 +29,14 @@ from kerasopt.ops.reference import (
     quantized_layer_normalization,
     quantized_softmax,
 )
+from kerasopt.ops.sparse import sparse_matmul
+from kerasopt.ops.sparse_weights import SparseWeights
 from kerasopt.ops.weight_formats import WEIGHT_FORMATS
 
 __all__ = [
     "WEIGHT_FORMATS",
     "PackedWeights",
+    "SparseWeights",
     "dequantize",
     "dynamic_matmul",
     "exponentials",
@@ -53,4 +56,5 @@ __all__ = [
     "quantized_multiply",
     "quantized_scale",
     "quantized_softmax",
+    "sparse_matmul",
 ]

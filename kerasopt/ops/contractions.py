@@ -13,6 +13,7 @@ from keras import ops
 
 from kerasopt.ops import native, reference
 from kerasopt.ops.packed_weights import PackedWeights
+from kerasopt.ops.sparse_weights import SparseWeights
 from kerasopt.ops.validation import (
     as_pair,
     check_int8,
@@ -47,7 +48,8 @@ def quantized_matmul(
     Args:
         x: int8 tensor of shape `(..., inputs)`.
         kernel: int8 tensor of shape `(inputs, units)`, symmetric (zero point 0); or
-            `PackedWeights`, with bias and multiplier, which spares packing them at each call.
+            `PackedWeights` or `SparseWeights`, with bias and multiplier, which spares packing them
+            at each call.
         bias: int32 tensor of shape `(units,)` at scale `input_scale * kernel_scale`.
         multiplier: float32 tensor of shape `(units,)`, positive and finite.
         input_zero_point: Zero point of `x`, an integer from -128 to 127.
@@ -67,6 +69,15 @@ def quantized_matmul(
     library = native.library_for(x)
     if library is None:
         return reference.quantized_matmul(x, *_unpacked(kernel, bias, multiplier), **arguments)
+    if isinstance(kernel, SparseWeights):
+        return library.kerasopt_sparse_quantized_mat_mul(
+            x,
+            kernel.values,
+            kernel_shape=kernel.shape[-2:],
+            entries=kernel.entries,
+            block_columns=kernel.block_columns,
+            **arguments,
+        )
     packed = _packed(kernel, bias, multiplier)
     return library.kerasopt_quantized_mat_mul(
         x,
@@ -103,7 +114,8 @@ def quantized_conv2d(
     Args:
         x: int8 tensor of shape `(batch, height, width, channels)`.
         kernel: int8 tensor of shape `(kernel_height, kernel_width, channels / groups, filters)`,
-            or `PackedWeights`, with bias and multiplier.
+            or `PackedWeights`, with bias and multiplier; or `SparseWeights`, if the kernel is a
+            single pixel that each pixel of the image is multiplied with.
         bias: int32 tensor of shape `(filters,)` at scale `input_scale * kernel_scale`.
         multiplier: float32 tensor of shape `(filters,)`, positive and finite.
         strides: Integer or pair.
@@ -130,6 +142,11 @@ def quantized_conv2d(
     if library is None:
         weights = _unpacked(kernel, bias, multiplier)
         return reference.quantized_conv2d(x, *weights, groups=groups, **arguments)
+    if isinstance(kernel, SparseWeights):
+        _check_pixelwise(kernel.shape, groups, arguments)
+        window = ("strides", "padding", "dilation_rate")
+        rest = {name: value for name, value in arguments.items() if name not in window}
+        return quantized_matmul(x, kernel, **rest)
     packed = _packed(
         kernel, bias, multiplier, groups=groups, dilation_rate=arguments["dilation_rate"]
     )
@@ -291,7 +308,19 @@ def _packed(kernel: Any, bias: Any, multiplier: Any, **packing: Any) -> PackedWe
 
 
 def _unpacked(kernel: Any, bias: Any, multiplier: Any) -> tuple[Any, Any, Any]:
-    return kernel.unpack() if isinstance(kernel, PackedWeights) else (kernel, bias, multiplier)
+    is_packed = isinstance(kernel, PackedWeights | SparseWeights)
+    return kernel.unpack() if is_packed else (kernel, bias, multiplier)
+
+
+def _check_pixelwise(shape: tuple[int, ...], groups: int, window: dict[str, Any]) -> None:
+    padding = window["padding"]
+    has_pads = not isinstance(padding, str) and any(map(any, padding))
+    if shape[:-2] != (1, 1) or groups != 1 or window["strides"] != (1, 1) or has_pads:
+        raise ValueError(
+            "A sparse convolution has a kernel of one pixel, no strides, groups or padding. "
+            f"Received: kernel.shape={shape}, groups={groups}, strides={window['strides']}, "
+            f"padding={padding!r}"
+        )
 
 
 def _standardize(

@@ -1,0 +1,45 @@
+"""Matrix multiplication with a float32 kernel of which few weights are not zero."""
+
+from typing import Any
+
+from keras import ops
+
+from kerasopt.ops import native
+from kerasopt.ops.sparse_weights import SparseWeights
+
+
+def sparse_matmul(x: Any, weights: SparseWeights) -> Any:
+    """Multiply float32 rows with a sparse float32 matrix, and add a bias.
+
+    The native op gives the same bits for every instruction set and number of threads: sums begin
+    with the bias, and add a product after the other with one rounding each. The `keras.ops` form,
+    which makes the matrix dense, adds in another order.
+
+    ```python
+    weights = kerasopt.ops.SparseWeights.pack(kernel, bias)
+    y = kerasopt.ops.sparse_matmul(x, weights)
+    ```
+
+    Args:
+        x: float32 tensor of shape `(..., inputs)`.
+        weights: `SparseWeights` of a float32 kernel.
+
+    Returns:
+        float32 tensor of shape `(..., units)`.
+
+    Raises:
+        tf.errors.InvalidArgumentError: From the native op, if the last axis of `x` does not match,
+            or the weights are damaged.
+    """
+    inputs, units = weights.shape[-2:]
+    library = native.library_for(x)
+    if library is None:
+        kernel, bias, _ = weights.unpack()
+        return ops.matmul(x, ops.reshape(kernel, (inputs, units))) + bias
+    return library.kerasopt_sparse_mat_mul(
+        x,
+        weights.values,
+        kernel_shape=(inputs, units),
+        entries=weights.entries,
+        block_columns=weights.block_columns,
+    )
