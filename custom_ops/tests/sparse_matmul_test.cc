@@ -47,7 +47,8 @@ void ForProblems(const Body& body) {
     for (int64_t depth : {1, 3, 4, 63, 64, 70}) {
       for (int64_t columns : {1, 3, 4, 16, 17, 66}) {
         for (int64_t block : {1, 4}) {
-          body(rows, depth, columns, block, ++seed % 4 * 33, seed);
+          ++seed;
+          body(rows, depth, columns, block, seed % 4 * 33, seed);
         }
       }
     }

@@ -13,6 +13,7 @@ from kerasopt.graph import Graph, Group, Groups, Node, layers, recorded, require
 from kerasopt.lowering.builder import Builder
 from kerasopt.lowering.patterns import lowering_of
 from kerasopt.lowering.quantizers import activation_quantizer
+from kerasopt.lowering.sparse import choose_sparse
 from kerasopt.lowering.values import StaysFloat, Value
 from kerasopt.quantization import (
     ActivationQuantizer,
@@ -25,7 +26,10 @@ from kerasopt.quantization import (
 _OF_ACTIVATIONS = (ActivationQuantizer, BinaryActivation, DynamicQuantizer)
 
 
-def convert(model: keras.Model, target: str = "int8") -> keras.Model:
+_SPARSE = "sparse"
+
+
+def convert(model: keras.Model, target: str = "int8", batch_size: int = 1) -> keras.Model:
     """Converts a quantization-aware model to one that computes with integers.
 
     Each layer with a kernel, with its batch normalization and ReLU folded in, becomes one integer
@@ -40,13 +44,26 @@ def convert(model: keras.Model, target: str = "int8") -> keras.Model:
     int8.predict(x)
     ```
 
+    With the target `"sparse"`, each `Dense` layer and each convolution of single pixels is timed on
+    this machine, with a dense and with a sparse kernel, and gets the faster one; a table of what
+    was measured is printed. A quantized model becomes one of integers before, in which blocks of
+    4x1 (`Pruning(pattern="block4x1")`) are left out, other models stay float, and leave out single
+    weights. Nothing else of it changes.
+
+    ```python
+    model.fit(x, y, epochs=10, callbacks=[ko.callbacks.Pruning(0.9)])
+    sparse = ko.convert(model, "sparse", batch_size=32)
+    ```
+
     Args:
         model: A `keras.Model`, trained with `kerasopt.callbacks.QuantizationAware` or from
             `kerasopt.quantize`. Nested models are flattened. A subclassed one is called on
             symbols to learn what it computes. It is not changed.
         target: `"int8"`, or the alias of the `kerasopt.quantization.Spec` that the model was
             quantized with. Layers whose activations are no integers of 8 bits and one range
-            stay float, and hold their weights in the bits that those are rounded to.
+            stay float, and hold their weights in the bits that those are rounded to. Or
+            `"sparse"`, for which the model needs no quantizers.
+        batch_size: Positive integer, at which `"sparse"` measures.
 
     Returns:
         A new functional `keras.Model` with inputs and outputs like those of `model`. It is not
@@ -65,16 +82,18 @@ def convert(model: keras.Model, target: str = "int8") -> keras.Model:
         Jacob et al., "Quantization and Training of Neural Networks for Efficient
         Integer-Arithmetic-Only Inference" (2018, https://arxiv.org/abs/1712.05877).
     """
-    if target not in specs.ALIASES:
-        raise ValueError(
-            f"Argument `target` must be one of {sorted(specs.ALIASES)}. Received: target={target!r}"
-        )
+    targets = sorted([*specs.ALIASES, _SPARSE])
+    if target not in targets:
+        raise ValueError(f"`target` must be one of {targets}. Received: target={target!r}")
+    if type(batch_size) is not int or batch_size < 1:
+        raise ValueError(f"`batch_size` must be a positive integer. Received: {batch_size!r}")
     _check(model, target)
     with recorded(model) as functional:
         converted, floats = _lowered(functional)
     if any(isinstance(link, _OF_ACTIVATIONS) for _, link in _quantizers(model)):
         _warn_about_floats(model, floats)
-    return keras.Model(*converted, name=f"{model.name}_{target}")
+    result = keras.Model(*converted, name=f"{model.name}_{target}")
+    return choose_sparse(result, batch_size) if target == _SPARSE else result
 
 
 def _lowered(functional: Functional) -> tuple[tuple[Any, Any], dict[Group, str]]:
@@ -99,6 +118,8 @@ def _check(model: keras.Model, target: str) -> None:
     """Raises `ValueError` if a model cannot be converted."""
     require_built(model)
     found = _quantizers(model)
+    if not found and target == _SPARSE:
+        return
     if not found:
         raise ValueError(
             "The model has no quantizers, so the ranges of its activations are unknown. Train it "
@@ -137,10 +158,11 @@ def _quantizers(model: keras.Model) -> list[tuple[str, Quantizer]]:
 
 def _check_target(target: str, quantizers: list[Quantizer]) -> None:
     """Raises `ValueError` if no weight is rounded as the target says."""
+    if target in ("int8", _SPARSE):
+        return  # fewer bits are int8 as well
     wanted = specs.get(target).weights
     found = {link.format for link in quantizers if not isinstance(link, _OF_ACTIVATIONS)}
-    # Fewer bits are int8 as well.
-    if target != "int8" and wanted not in found:
+    if wanted not in found:
         formats = ", ".join(sorted(map(str, found)))
         raise ValueError(
             f"The weights of the model are rounded to {formats}: convert it to what it was "

@@ -96,6 +96,12 @@ class PackedWeights(NamedTuple):
             )
         return packed._replace(values=ops.concatenate(parts))
 
+    def packed_like(self, kernel: Any, bias: Any, multiplier: Any) -> PackedWeights:
+        """Packs other tensors in the same way."""
+        packing = self._asdict()
+        del packing["values"], packing["shape"]
+        return self.pack(kernel, bias, multiplier, **packing)
+
     @classmethod
     def smallest_format(cls, kernel: np.ndarray, **packing: Any) -> str:
         """Returns the format that holds a kernel in the fewest bytes.

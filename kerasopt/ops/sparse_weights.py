@@ -90,6 +90,20 @@ class SparseWeights(NamedTuple):
         ends = np.cumsum(is_stored.sum(1)).astype("uint32")
         return packed._replace(entries=len(rows)), (x[is_stored], ends, rows.astype("uint16"))
 
+    def packed_like(self, kernel: Any, bias: Any, multiplier: Any = None) -> SparseWeights:
+        """Packs other arrays in the same way.
+
+        Raises:
+            ValueError: If they have another number of entries.
+        """
+        packed = self.pack(kernel, bias, multiplier)
+        if packed._replace(values=None) != self._replace(values=None):
+            raise ValueError(
+                f"The kernel must have {self.entries} entries of {self.block_columns} outputs. "
+                f"Received: {packed.entries} of {packed.block_columns}"
+            )
+        return packed
+
     def unpack(self) -> tuple[Any, Any, Any]:
         """Returns kernel, bias and multiplier, which is `None` for a float32 kernel."""
         *parts, rows = self._parts()
@@ -97,7 +111,7 @@ class SparseWeights(NamedTuple):
         entry = ops.arange(self.entries, dtype="int32")
         block = ops.searchsorted(ops.cast(ends, "int32"), entry, side="right")
         row = ops.cast(block, "int32") * self._elements + ops.cast(rows, "int32")
-        size = self.block_columns * self._inputs
+        size = self.size_of_entry
         kernel = ops.scatter(
             row[:, None],
             ops.cast(ops.reshape(values, (self.entries, size)), self._sum_dtype),
@@ -125,6 +139,11 @@ class SparseWeights(NamedTuple):
         return sum(count * np.dtype(dtype).itemsize for count, dtype in self._layout)
 
     @property
+    def size_of_entry(self) -> int:
+        """The number of weights of an entry."""
+        return self.block_columns * self._inputs
+
+    @property
     def _inputs(self) -> int:
         return _INPUTS[self.dtype]
 
@@ -145,7 +164,7 @@ class SparseWeights(NamedTuple):
         """Counts and dtypes of the parts."""
         vectors = [(self.channels, self._sum_dtype), (self.channels, "float32")]
         return [
-            (self.entries * self.block_columns * self._inputs, self.dtype),
+            (self.entries * self.size_of_entry, self.dtype),
             (self._blocks, "uint32"),
             *vectors[: 2 if self.dtype == "int8" else 1],
             (self.entries, "uint16"),

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from kerasopt import ops
 from kerasopt.layers.integer.layer import ClampedLayer
 from kerasopt.layers.integer.packed_part import PackedLayer, PackedPart
 
@@ -40,8 +39,9 @@ class Contraction(ClampedLayer, PackedLayer):
         self.kernel_scale = self.add_weight(
             name="kernel_scale", shape=(channels,), initializer="ones", trainable=False
         )
-        zeros = np.zeros(shape, "int8"), np.zeros(channels, "int32")
-        self.set_integers(*zeros, np.ones(channels, "float32"))
+        if self.entries is None:
+            zeros = np.zeros(shape, "int8"), np.zeros(channels, "int32")
+            self.set_integers(*zeros, np.ones(channels, "float32"))
 
     @property
     def multiplier(self) -> PackedPart:
@@ -61,9 +61,7 @@ class Contraction(ClampedLayer, PackedLayer):
         """
         kernel_scale = np.asarray(kernel_scale, "float32")
         multiplier = self._multiplier_of(kernel_scale)
-        weights = np.asarray(kernel, "int8"), np.asarray(bias, "int32"), multiplier
-        packed = ops.PackedWeights.pack(*weights, **self.packing)
-        self.packed.values.assign(packed.values)
+        self.set_packed(np.asarray(kernel, "int8"), np.asarray(bias, "int32"), multiplier)
         self.kernel_scale.assign(kernel_scale)
 
     def save_own_variables(self, store: Any) -> None:

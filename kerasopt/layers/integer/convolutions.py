@@ -72,6 +72,8 @@ class QuantizedConv2D(_Convolution):
             zero points, and the range of the output), and the arguments of `keras.layers.Layer`.
     """
 
+    weight_formats = (*ops.WEIGHT_FORMATS, "4x1")
+
     def __init__(
         self, filters: int, kernel_size: int | tuple[int, int], groups: int = 1, **kwargs: Any
     ):

@@ -28,6 +28,8 @@ class QuantizedDense(Contraction):
             zero points, and the range of the output), and the arguments of `keras.layers.Layer`.
     """
 
+    weight_formats = (*ops.WEIGHT_FORMATS, "4x1")
+
     def __init__(self, units: int, **kwargs: Any):
         super().__init__(**kwargs)
         self.units = units

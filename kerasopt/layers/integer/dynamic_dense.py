@@ -93,5 +93,4 @@ class DynamicDense(PackedLayer):
 
     def _pack(self, kernel: Any, kernel_scale: Any, bias: Any) -> None:
         floats = (np.asarray(values, "float32") for values in (bias, kernel_scale))
-        packed = ops.PackedWeights.pack(np.asarray(kernel, "int8"), *floats, **self.packing)
-        self.packed.values.assign(packed.values)
+        self.set_packed(np.asarray(kernel, "int8"), *floats)

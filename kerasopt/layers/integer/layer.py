@@ -9,6 +9,7 @@ import numpy as np
 from keras.src.ops.operation_utils import broadcast_shapes
 
 from kerasopt.layers.integer.affine import Affine
+from kerasopt.layers.stored import stored_array
 from kerasopt.ops.validation import check_output_range
 
 
@@ -85,15 +86,7 @@ class IntegerLayer(keras.layers.Layer):
         Raises:
             ValueError: If the file has none, or one of another shape or dtype, which would be cast.
         """
-        found = store[key][...] if key in store.keys() else None
-        if found is None or (found.shape, found.dtype) != (weight.shape, weight.dtype):
-            received = "nothing" if found is None else f"{found.dtype} of shape {found.shape}"
-            raise ValueError(
-                f"The file is damaged, or another version of kerasopt wrote it: '{name}' "
-                f"of layer '{self.name}' must be {weight.dtype} of shape {weight.shape}. "
-                f"Received: {received}"
-            )
-        return found
+        return stored_array(self.name, store, key, weight, name)
 
     def quantize(self, mode: Any = None, config: Any = None, **kwargs: Any) -> None:
         raise ValueError(f"Layer '{self.name}' computes in int8 already. Received: mode={mode}")

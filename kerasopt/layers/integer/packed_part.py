@@ -10,12 +10,14 @@ import numpy as np
 from kerasopt import ops
 from kerasopt.layers.integer.layer import IntegerLayer
 
+Packed = ops.PackedWeights | ops.SparseWeights
+
 
 class PackedPart:
     """The kernel, the biases or the multipliers in a variable of `kerasopt.ops.PackedWeights`.
 
     Args:
-        packed: The `PackedWeights`.
+        packed: The `PackedWeights` or `SparseWeights`.
         index: Integer, 0, 1 or 2.
 
     Attributes:
@@ -24,7 +26,7 @@ class PackedPart:
         dtype: String.
     """
 
-    def __init__(self, packed: ops.PackedWeights, index: int):
+    def __init__(self, packed: Packed, index: int):
         self._packed, self._index = packed, index
         self.stored: keras.Variable = packed.values
         self.shape = (packed.channels,) if index else packed.shape
@@ -41,7 +43,10 @@ class PackedLayer(IntegerLayer):
     """Base of the integer layers whose weights are in one variable.
 
     Args:
-        weight_format: String, how the kernel is stored; see `kerasopt.ops.PackedWeights`.
+        weight_format: String, how the kernel is stored; see `kerasopt.ops.PackedWeights`, or
+            `"4x1"` for `kerasopt.ops.SparseWeights`.
+        entries: Pair of integers, what those have as `entries` and `block_columns`; `None` for
+            other formats.
         **kwargs: The arguments of `IntegerLayer`.
 
     Raises:
@@ -54,10 +59,16 @@ class PackedLayer(IntegerLayer):
         bias: `PackedPart`, a value for each output channel.
     """
 
-    packed: ops.PackedWeights
-    weight_formats = ops.WEIGHT_FORMATS
+    packed: Packed
+    weight_formats: tuple[str, ...] = ops.WEIGHT_FORMATS
 
-    def __init__(self, *, weight_format: str = "int8", **kwargs: Any):
+    def __init__(
+        self,
+        *,
+        weight_format: str = "int8",
+        entries: tuple[int, int] | None = None,
+        **kwargs: Any,
+    ):
         super().__init__(**kwargs)
         if weight_format not in self.weight_formats:
             raise ValueError(
@@ -65,6 +76,7 @@ class PackedLayer(IntegerLayer):
                 f"Received: weight_format={weight_format!r}"
             )
         self.weight_format = weight_format
+        self.entries = None if entries is None else tuple(entries)
 
     @property
     def packing(self) -> dict[str, Any]:
@@ -83,7 +95,12 @@ class PackedLayer(IntegerLayer):
 
     def add_packed(self, shape: tuple[int, ...]) -> None:
         """Creates the variable for a kernel of `shape`."""
-        packed = ops.PackedWeights(None, shape, **self.packing)
+        packed: Packed
+        if self.entries is None:
+            packed = ops.PackedWeights(None, shape, **self.packing)
+        else:
+            count, block_columns = self.entries
+            packed = ops.SparseWeights(None, shape, count, block_columns, "int8")
         values = self.add_weight(
             name="packed",
             shape=(packed.size,),
@@ -92,6 +109,10 @@ class PackedLayer(IntegerLayer):
             trainable=False,
         )
         self.packed = packed._replace(values=values)
+
+    def set_packed(self, kernel: Any, bias: Any, multiplier: Any) -> None:
+        """Packs arrays into the variable."""
+        self.packed.values.assign(self.packed.packed_like(kernel, bias, multiplier).values)
 
     @property
     def kernel(self) -> PackedPart:
@@ -102,4 +123,5 @@ class PackedLayer(IntegerLayer):
         return PackedPart(self.packed, 1)
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "weight_format": self.weight_format}
+        own = {"weight_format": self.weight_format, "entries": self.entries}
+        return {**super().get_config(), **own}
