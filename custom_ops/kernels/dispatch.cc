@@ -16,14 +16,16 @@ struct Candidate {
 const Candidate* Candidates(int* count) {
   static const Candidate candidates[] = {
 #ifdef KERASOPT_X86
-      {{"avx512vnni", kGemmAvx512Vnni, kLoopsAvx512, &kDepthwiseAvx512Vnni},
+      {{"avx512vnni", kGemmAvx512Vnni, kLoopsAvx512, &kDepthwiseAvx512Vnni,
+        &PeakProductsAvx512Vnni},
        [] {
          return __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512bw") &&
                 __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
        }},
-      {{"avx2", kGemmAvx2, kLoopsAvx2, nullptr}, [] { return __builtin_cpu_supports("avx2") != 0; }},
+      {{"avx2", kGemmAvx2, kLoopsAvx2, nullptr, &PeakProductsAvx2},
+       [] { return __builtin_cpu_supports("avx2") != 0; }},
 #endif
-      {{"scalar", kGemmScalar, kLoopsScalar, nullptr}, [] { return true; }},
+      {{"scalar", kGemmScalar, kLoopsScalar, nullptr, nullptr}, [] { return true; }},
   };
   *count = sizeof(candidates) / sizeof(candidates[0]);
   return candidates;
