@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from kerasopt.ops import native
 
-STEPS = 200_000  # some milliseconds
+STEPS = 4_000_000  # some 15 milliseconds, against some microseconds to start threads
 
 
 class Peak:

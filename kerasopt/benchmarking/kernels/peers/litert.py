@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pathlib
+import warnings
 
 from kerasopt.benchmarking.kernels.case import Call
 
@@ -16,6 +17,8 @@ def call_of(path: pathlib.Path, threads: int) -> Call:
     """
     import tensorflow as tf
 
-    interpreter = tf.lite.Interpreter(model_content=path.read_bytes(), num_threads=threads)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that this interpreter will move to a package of its own
+        interpreter = tf.lite.Interpreter(model_content=path.read_bytes(), num_threads=threads)
     interpreter.allocate_tensors()
     return interpreter.invoke
