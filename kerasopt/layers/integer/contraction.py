@@ -39,8 +39,6 @@ class Contraction(ClampedLayer, PackedLayer):
             name="kernel_scale", shape=(channels,), initializer="ones", trainable=False
         )
         self.add_packed(kernel_shape, **self.packing)
-        zeros = np.zeros(kernel_shape, "int8"), np.zeros(channels, "int32")
-        self.set_integers(*zeros, np.ones(channels, "float32"))
 
     @property
     def packing(self) -> dict[str, Any]:

@@ -39,9 +39,7 @@ class DynamicDense(PackedLayer):
         self.units = units
 
     def build(self, input_shape: Any) -> None:
-        shape = input_shape[-1], self.units
-        self.add_packed(shape, bias_dtype="float32")
-        self._pack(np.zeros(shape), np.ones(self.units), np.zeros(self.units))
+        self.add_packed((input_shape[-1], self.units), bias_dtype="float32")
 
     @property
     def kernel_scale(self) -> PackedPart:

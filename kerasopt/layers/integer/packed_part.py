@@ -49,7 +49,11 @@ class PackedLayer(IntegerLayer):
     packed: ops.PackedWeights
 
     def add_packed(self, shape: tuple[int, ...], **packing: Any) -> None:
-        """Creates the variable for a kernel of `shape`; see `kerasopt.ops.PackedWeights`."""
+        """Creates the variable for a kernel of `shape`; see `kerasopt.ops.PackedWeights`.
+
+        It is all zeros, which the kernels take for weights of zeros: packing some would leave
+        TensorFlow's allocator with the memory that it takes.
+        """
         packed = ops.PackedWeights(None, shape, **packing)
         values = self.add_weight(
             name="packed",
