@@ -51,15 +51,21 @@ class PackedLayer(IntegerLayer):
     def add_packed(self, shape: tuple[int, ...], **packing: Any) -> None:
         """Creates the variable for a kernel of `shape`; see `kerasopt.ops.PackedWeights`.
 
-        It is all zeros, which the kernels take for weights of zeros: packing some would leave
+        Weights and biases are zeros, multipliers ones. They are not packed, which would leave
         TensorFlow's allocator with the memory that it takes.
         """
         packed = ops.PackedWeights(None, shape, **packing)
+        multipliers = np.ones(packed.channels, "float32").view("int8")
+
+        def initial(size: tuple[int], dtype: Any) -> Any:
+            zeros = keras.ops.zeros((size[0] - multipliers.size,), dtype)
+            return keras.ops.concatenate([zeros, multipliers])  # which `PackedWeights` has last
+
         values = self.add_weight(
             name="packed",
             shape=(packed.size,),
             dtype="int8",
-            initializer="zeros",
+            initializer=initial,
             trainable=False,
         )
         self.packed = packed._replace(values=values)
