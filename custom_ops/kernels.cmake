@@ -12,6 +12,7 @@ set(kernels
     ${directory}/image_lines.cc
     ${directory}/loops_scalar.cc
     ${directory}/packed_kernel.cc
+    ${directory}/peak.cc
     ${directory}/scratch.cc
     ${directory}/sparse_kernel.cc
     ${directory}/sparse_matmul.cc
@@ -24,17 +25,17 @@ set(vectorize -O3 -fno-math-errno -fno-trapping-math -Wno-psabi)
 set_source_files_properties(${directory}/loops_scalar.cc PROPERTIES COMPILE_OPTIONS "${vectorize}")
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   set(kernel_definitions KERASOPT_X86)
+  set(avx2 ${directory}/gemm_avx2.cc ${directory}/peak_avx2.cc ${directory}/sparse_avx2.cc)
   set(avx512vnni ${directory}/depthwise_avx512vnni.cc ${directory}/gemm_avx512vnni.cc
-                 ${directory}/sparse_avx512vnni.cc)
-  list(APPEND kernels ${avx512vnni} ${directory}/gemm_avx2.cc ${directory}/loops_avx2.cc
-       ${directory}/loops_avx512.cc ${directory}/sparse_avx2.cc)
+                 ${directory}/peak_avx512vnni.cc ${directory}/sparse_avx512vnni.cc)
+  list(APPEND kernels ${avx2} ${avx512vnni} ${directory}/loops_avx2.cc
+       ${directory}/loops_avx512.cc)
   set(avx512 -mavx512f -mavx512bw -mavx512dq -mavx512vl)
-  set_source_files_properties(${directory}/gemm_avx2.cc PROPERTIES COMPILE_OPTIONS -mavx2)
+  set_source_files_properties(${avx2} PROPERTIES COMPILE_OPTIONS "-mavx2;-mfma")
   # g++ 12 takes the undefined operands in its own AVX-512 header for uninitialized variables.
   set_source_files_properties(
     ${avx512vnni} PROPERTIES COMPILE_OPTIONS
                              "${avx512};-mavx512vnni;-Wno-uninitialized;-Wno-maybe-uninitialized")
-  set_source_files_properties(${directory}/sparse_avx2.cc PROPERTIES COMPILE_OPTIONS "-mavx2;-mfma")
   set_source_files_properties(${directory}/loops_avx2.cc PROPERTIES COMPILE_OPTIONS
                                                                     "${vectorize};-mavx2")
   set_source_files_properties(

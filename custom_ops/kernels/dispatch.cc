@@ -17,15 +17,15 @@ const Candidate* Candidates(int* count) {
   static const Candidate candidates[] = {
 #ifdef KERASOPT_X86
       {{"avx512vnni", kGemmAvx512Vnni, kLoopsAvx512, kSparseAvx512Vnni,
-        &kDepthwiseAvx512Vnni},
+        &kDepthwiseAvx512Vnni, &PeakProductsAvx512Vnni},
        [] {
          return __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512bw") &&
                 __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
        }},
-      {{"avx2", kGemmAvx2, kLoopsAvx2, kSparseAvx2, nullptr},
+      {{"avx2", kGemmAvx2, kLoopsAvx2, kSparseAvx2, nullptr, &PeakProductsAvx2},
        [] { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }},
 #endif
-      {{"scalar", kGemmScalar, kLoopsScalar, kSparseScalar, nullptr}, [] { return true; }},
+      {{"scalar", kGemmScalar, kLoopsScalar, kSparseScalar, nullptr, nullptr}, [] { return true; }},
   };
   *count = sizeof(candidates) / sizeof(candidates[0]);
   return candidates;

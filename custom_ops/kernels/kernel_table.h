@@ -169,12 +169,16 @@ struct LoopKernels {
   void (*min_max)(const float* x, int64_t count, float* min, float* max);
 };
 
+// See peak.h.
+using PeakFunction = int64_t (*)(int64_t steps);
+
 struct KernelTable {
   const char* name;
   GemmKernel gemm;
   LoopKernels loops;
   SparseKernels sparse;
   const DepthwiseKernel* depthwise;  // or nullptr
+  PeakFunction peak_products;        // or nullptr
 };
 
 extern const GemmKernel kGemmScalar;
@@ -188,6 +192,8 @@ extern const GemmKernel kGemmAvx512Vnni;
 extern const LoopKernels kLoopsAvx512;
 extern const SparseKernels kSparseAvx512Vnni;
 extern const DepthwiseKernel kDepthwiseAvx512Vnni;
+int64_t PeakProductsAvx2(int64_t steps);
+int64_t PeakProductsAvx512Vnni(int64_t steps);
 #endif
 
 }  // namespace kerasopt

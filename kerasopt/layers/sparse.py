@@ -43,7 +43,11 @@ class _SparseLayer(keras.layers.Layer):
         count, block_columns = self.entries
         packed = ops.SparseWeights(None, shape, count, block_columns, "float32")
         values = self.add_weight(
-            name="packed", shape=(packed.size,), dtype="int8", initializer="zeros", trainable=False
+            name="packed",
+            shape=(packed.size,),
+            dtype="int8",
+            initializer=lambda shape, dtype: packed.initial(),
+            trainable=False,
         )
         self.packed = packed._replace(values=values)
 

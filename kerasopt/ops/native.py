@@ -120,8 +120,26 @@ def select_instruction_set(name: str) -> bool:
 
     The environment variable `KERASOPT_ISA` does the same for a process from its start.
     """
-    if load() is None:
-        raise RuntimeError("The native library is not loaded, so it has no instruction set.")
-    select = ctypes.CDLL(str(LIBRARY_PATH)).KerasoptSelectInstructionSet
+    select = _function("KerasoptSelectInstructionSet")
     select.argtypes, select.restype = [ctypes.c_char_p], ctypes.c_bool
     return bool(select(name.encode()))
+
+
+def peak_products(steps: int) -> int:
+    """Multiply int8 vectors in registers, as fast as the instruction set in use can.
+
+    Args:
+        steps: Integer, how often a fixed number of instructions runs.
+
+    Returns:
+        The number of products; 0 if the instruction set has no vectors.
+    """
+    products = _function("KerasoptPeakProducts")
+    products.argtypes, products.restype = [ctypes.c_int64], ctypes.c_int64
+    return int(products(steps))
+
+
+def _function(name: str) -> Any:
+    if load() is None:
+        raise RuntimeError(f"The native library is not loaded, so `{name}` cannot be called.")
+    return getattr(ctypes.CDLL(str(LIBRARY_PATH)), name)

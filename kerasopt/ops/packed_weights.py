@@ -78,23 +78,25 @@ class PackedWeights(NamedTuple):
         rank = 2 if len(kernel.shape) == 2 and not packing.get("is_depthwise") else 4
         check_tensor("kernel", kernel, "int8", rank)
         packed = cls(None, tuple(kernel.shape), **packing)
-        parts = [ops.reshape(kernel, (-1,)) if packed.is_depthwise else packed._in_panels(kernel)]
-        parts.append(ops.zeros((packed._kernel_bytes - parts[0].shape[0],), "int8"))
-        words_of = ("bias", bias, packed.bias_dtype), ("multiplier", multiplier, "float32")
-        for name, words, dtype in words_of:
+        for name, words, dtype in (
+            ("bias", bias, packed.bias_dtype),
+            ("multiplier", multiplier, "float32"),
+        ):
             check_tensor(name, words, dtype, 1)
             if words.shape[0] != packed.channels:
                 raise ValueError(
                     f"`{name}` must have one value for each of the {packed.channels} output "
                     f"channels. Received: {name}.shape={tuple(words.shape)}"
                 )
-            parts.append(ops.reshape(ops.view(words, "int8"), (-1,)))
-        if isinstance(kernel, np.ndarray) and packed.format != "int8" and not packed._holds(kernel):
-            raise ValueError(
-                f"The format {packed.format!r} cannot hold the weights of this kernel. Received: "
-                f"kernel of shape {kernel.shape} with values from {kernel.min()} to {kernel.max()}"
-            )
-        return packed._replace(values=ops.concatenate(parts))
+        vectors = [ops.view(words, "int8") for words in (bias, multiplier)]
+        stored = packed._stored(kernel)
+        rest = packed._kernel_bytes - stored.shape[0]
+        if not isinstance(kernel, np.ndarray):
+            parts = [stored, ops.zeros((rest,), "int8"), *vectors]
+            return packed._replace(values=ops.concatenate(parts))
+        packed._check(kernel, stored)
+        parts = [stored, np.zeros(rest, "int8"), *map(ops.convert_to_numpy, vectors)]
+        return packed._replace(values=np.concatenate(parts))
 
     def packed_like(self, kernel: Any, bias: Any, multiplier: Any) -> PackedWeights:
         """Packs other tensors in the same way."""
@@ -116,7 +118,12 @@ class PackedWeights(NamedTuple):
             return "int4"
         sparse = cls(None, tuple(kernel.shape), **{**packing, "format": "2:4"})
         may_fit = 2 * np.count_nonzero(kernel) <= kernel.size
-        return "2:4" if may_fit and sparse._holds(kernel) else "int8"
+        return "2:4" if may_fit and sparse._holds(kernel, sparse._stored(kernel)) else "int8"
+
+    def initial(self) -> np.ndarray:
+        """Returns values for a kernel and biases of zeros, and multipliers of 1."""
+        ones = np.ones(self.channels, "float32").view("int8")
+        return np.concatenate([np.zeros(self.size - ones.size, "int8"), ones])
 
     def unpack(self) -> tuple[Any, Any, Any]:
         """Returns kernel, bias and multiplier."""
@@ -136,9 +143,16 @@ class PackedWeights(NamedTuple):
         """The number of bytes."""
         return self._kernel_bytes + 2 * self.channels * _WORD
 
-    def _holds(self, kernel: np.ndarray) -> bool:
-        stored = self._in_panels(kernel)
+    def _holds(self, kernel: np.ndarray, stored: np.ndarray) -> bool:
         return np.array_equal(ops.convert_to_numpy(self._of_panels(stored)), kernel)
+
+    def _check(self, kernel: np.ndarray, stored: np.ndarray) -> None:
+        """Raises `ValueError` if the format has lost weights."""
+        if self.format != "int8" and not self._holds(kernel, stored):
+            raise ValueError(
+                f"The format {self.format!r} cannot hold the weights of this kernel. Received: "
+                f"kernel of shape {kernel.shape} with values from {kernel.min()} to {kernel.max()}"
+            )
 
     @property
     def _kernel_values(self) -> int:
@@ -157,20 +171,28 @@ class PackedWeights(NamedTuple):
         runs, depth = (height, width * depth) if is_merged else (height * width, depth)
         return _Layout(self.groups, runs, depth, columns // self.groups, FORMATS[self.format])
 
-    def _in_panels(self, kernel: Any) -> Any:
+    def _stored(self, kernel: Any) -> Any:
+        """Returns the bytes of a kernel, in NumPy for an array."""
+        module = np if isinstance(kernel, np.ndarray) else ops
+        if self.is_depthwise:
+            return module.reshape(kernel, (-1,))
         layout = self._layout
-        x = ops.reshape(kernel, (layout.runs, layout.depth, layout.groups, layout.columns))
-        x = ops.transpose(x, (2, 0, 1, 3))
-        missing = (0, -layout.depth % layout.format.rows), (0, -layout.columns % COLUMNS)
-        x = ops.pad(x, [(0, 0), (0, 0), *missing])
-        rows = layout.groups, layout.quads, layout.format.rows
-        x = ops.reshape(x, (*rows, layout.blocks, COLUMNS))
-        x = layout.format.encode(ops.transpose(x, (0, 1, 3, 2, 4)))
-        whole = layout.blocks // _PANEL * _PANEL
-        split = layout.groups, layout.quads, -1, _PANEL, layout.format.bytes
-        panels = ops.transpose(ops.reshape(x[:, :, :whole], split), (0, 2, 1, 3, 4))
-        parts = [ops.reshape(part, (layout.groups, -1)) for part in (panels, x[:, :, whole:])]
-        return ops.reshape(ops.concatenate(parts, 1), (-1,))
+        kernel = module.reshape(kernel, (layout.runs, layout.depth, layout.groups, layout.columns))
+        # Panel by panel, so that little memory is taken beside the result.
+        panels = [
+            self._panel(kernel[:, :, group, first : first + _PANEL * COLUMNS], module)
+            for group in range(layout.groups)
+            for first in range(0, layout.columns, _PANEL * COLUMNS)
+        ]
+        return module.concatenate(panels)
+
+    def _panel(self, columns: Any, module: Any) -> Any:
+        """Returns the bytes of some columns, of shape `(runs, depth, columns)`."""
+        layout = self._layout
+        missing = (0, -layout.depth % layout.format.rows), (0, -columns.shape[-1] % COLUMNS)
+        x = module.pad(columns, [(0, 0), *missing])
+        x = module.reshape(x, (layout.quads, layout.format.rows, -1, COLUMNS))
+        return module.reshape(layout.format.encode(module.swapaxes(x, 1, 2), module), (-1,))
 
     def _of_panels(self, values: Any) -> Any:
         layout = self._layout

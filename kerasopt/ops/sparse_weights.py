@@ -104,6 +104,15 @@ class SparseWeights(NamedTuple):
             )
         return packed
 
+    def initial(self) -> np.ndarray:
+        """Returns values for entries and biases of zeros, and multipliers of 1."""
+        parts = [np.zeros(count, dtype) for count, dtype in self._layout]
+        parts[1][:] = np.minimum(np.arange(1, self._blocks + 1) * self._elements, self.entries)
+        parts[-1][:] = np.arange(self.entries) % self._elements
+        if self.dtype == "int8":
+            parts[3][:] = 1.0
+        return np.concatenate([part.view("int8") for part in parts])
+
     def unpack(self) -> tuple[Any, Any, Any]:
         """Returns kernel, bias and multiplier, which is `None` for a float32 kernel."""
         *parts, rows = self._parts()

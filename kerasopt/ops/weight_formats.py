@@ -34,83 +34,95 @@ class WeightFormat(NamedTuple):
     Attributes:
         rows: Integer, the rows of a block.
         bytes: Integer, its size.
-        encode: Function from int8 tensors of shape `(..., rows, 16)` to `(..., bytes)`.
-        decode: Its inverse.
+        encode: Function from int8 tensors of shape `(..., rows, 16)` to `(..., bytes)`, and the
+            module that computes it, `numpy` or `keras.ops`.
+        decode: Its inverse, in `keras.ops`.
     """
 
     rows: int
     bytes: int
-    encode: Callable[[Any], Any]
+    encode: Callable[[Any, Any], Any]
     decode: Callable[[Any], Any]
 
 
-def _encode_int8(x: Any) -> Any:
-    return _flat(_columns_first(x), 2)
+def _encode_int8(x: Any, module: Any) -> Any:
+    return _flat(module.swapaxes(x, -1, -2), 2)
 
 
 def _decode_int8(stored: Any) -> Any:
-    return _columns_first(_split(stored, (COLUMNS, 4)))
+    return ops.swapaxes(_split(stored, (COLUMNS, 4)), -1, -2)
 
 
-def _encode_int4(x: Any) -> Any:
-    low, high = x[..., :4, :], x[..., 4:, :]
-    return _encode_int8(_joined_halves(low, high))
+def _encode_int4(x: Any, module: Any) -> Any:
+    return _encode_int8(_joined_halves(x[..., :4, :], x[..., 4:, :], module), module)
 
 
 def _decode_int4(stored: Any) -> Any:
     return ops.concatenate(_halves(_decode_int8(stored)), -2)
 
 
-def _encode_two_of_four(x: Any) -> Any:
-    rows = sum(ops.cast(ops.not_equal(x[..., i, :], 0), "int32") * 2**i for i in range(4))
-    pair = ops.take(np.array(_PAIR_OF_ROWS, "int8"), rows)
+def _encode_two_of_four(x: Any, module: Any) -> Any:
+    is_set = [cast(module.not_equal(x[..., i, :], 0), "int32", module) for i in range(4)]
+    rows = sum(bit * 2**i for i, bit in enumerate(is_set))
+    pair = module.take(np.array(_PAIR_OF_ROWS, "int8"), rows)
     weights = [
-        sum(ops.where(ops.equal(_row(pair, which), i), x[..., i, :], 0) for i in range(4))
+        sum(
+            module.where(module.equal(_row(pair, which, module), i), x[..., i, :], 0)
+            for i in range(4)
+        )
         for which in (0, 1)
     ]
     # Column 4i + 2k + l to half k of byte i of part l.
     pair = _split(pair, (4, 2, 2))
-    halves = _joined_halves(pair[..., 0, :], pair[..., 1, :])
-    parts = [_flat(ops.stack(weights, -1), 2), _flat(_columns_first(halves), 2)]
-    return ops.concatenate([ops.cast(part, "int8") for part in parts], -1)
+    halves = _joined_halves(pair[..., 0, :], pair[..., 1, :], module)
+    parts = [_flat(module.stack(weights, -1), 2), _flat(module.swapaxes(halves, -1, -2), 2)]
+    return module.concatenate([cast(part, "int8", module) for part in parts], -1)
 
 
 def _decode_two_of_four(stored: Any) -> Any:
     weights = _split(stored[..., : 2 * COLUMNS], (COLUMNS, 2))
-    halves = _columns_first(_split(stored[..., 2 * COLUMNS :], (2, 4)))
+    halves = ops.swapaxes(_split(stored[..., 2 * COLUMNS :], (2, 4)), -1, -2)
     pair = ops.bitwise_and(_flat(ops.stack(_halves(halves), -2), 3), np.int8(7))
     rows = [
-        sum(ops.where(ops.equal(_row(pair, which), i), weights[..., which], 0) for which in (0, 1))
+        sum(
+            ops.where(ops.equal(_row(pair, which, ops), i), weights[..., which], 0)
+            for which in (0, 1)
+        )
         for i in range(4)
     ]
     return ops.cast(ops.stack(rows, -2), "int8")
 
 
-def _row(pair: Any, which: int) -> Any:
+def _row(pair: Any, which: int, module: Any) -> Any:
     """Returns the first or the second row of pairs."""
-    return ops.take(np.array([rows[which] for rows in _PAIRS], "int8"), ops.cast(pair, "int32"))
+    rows = np.array([pair[which] for pair in _PAIRS] + [0, 0], "int8")
+    return module.take(rows, cast(pair, "int32", module))
 
 
-def _joined_halves(low: Any, high: Any) -> Any:
-    return ops.bitwise_or(ops.bitwise_and(low, np.int8(15)), ops.left_shift(high, _FOUR))
+def _joined_halves(low: Any, high: Any, module: Any) -> Any:
+    return module.bitwise_or(module.bitwise_and(low, np.int8(15)), module.left_shift(high, _FOUR))
 
 
 def _halves(x: Any) -> tuple[Any, Any]:
     """Returns the low and the high halves of bytes, with their signs."""
-    return ops.right_shift(ops.left_shift(x, _FOUR), _FOUR), ops.right_shift(x, _FOUR)
+    low = ops.right_shift(ops.left_shift(x, _FOUR), _FOUR)
+    return low, ops.right_shift(x, _FOUR)
 
 
-def _columns_first(x: Any) -> Any:
-    return ops.swapaxes(x, -1, -2)
+def cast(x: Any, dtype: str, module: Any) -> Any:
+    """Casts a tensor in `numpy` or `keras.ops`."""
+    return x.astype(dtype) if module is np else ops.cast(x, dtype)
 
 
 def _flat(x: Any, axes: int) -> Any:
     """Makes one axis of the last ones."""
-    return ops.reshape(x, (*x.shape[:-axes], -1))
+    shape = (*x.shape[:-axes], -1)
+    return x.reshape(shape) if isinstance(x, np.ndarray) else ops.reshape(x, shape)
 
 
 def _split(x: Any, sizes: tuple[int, ...]) -> Any:
-    return ops.reshape(x, (*x.shape[:-1], *sizes))
+    shape = (*x.shape[:-1], *sizes)
+    return x.reshape(shape) if isinstance(x, np.ndarray) else ops.reshape(x, shape)
 
 
 FORMATS = {

@@ -67,6 +67,11 @@ def test_symbolic_and_computed_outputs_agree(name):
     assert len(unknown.shape) == len(found.shape) and unknown.shape[-1] == found.shape[-1]
 
 
+@pytest.mark.parametrize("name", ["conv", "dilated", "depthwise", "dense"])
+def test_layers_without_weights_yet_give_their_zero_point(name):
+    assert (np.asarray(LAYERS[name]()(integers())) == Y.zero_point).all()
+
+
 @pytest.mark.parametrize("name", LAYERS)
 def test_saved_layers_load_equal(name, tmp_path):
     x = integers()

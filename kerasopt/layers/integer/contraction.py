@@ -33,15 +33,13 @@ class Contraction(ClampedLayer, PackedLayer):
     """
 
     def build(self, input_shape: Any) -> None:
-        shape = self.kernel_shape(input_shape)
-        self.add_packed(shape)
-        channels = self.packed.channels
+        self.add_packed(self.kernel_shape(input_shape))
         self.kernel_scale = self.add_weight(
-            name="kernel_scale", shape=(channels,), initializer="ones", trainable=False
+            name="kernel_scale",
+            shape=(self.packed.channels,),
+            initializer="ones",
+            trainable=False,
         )
-        if self.entries is None:
-            zeros = np.zeros(shape, "int8"), np.zeros(channels, "int32")
-            self.set_integers(*zeros, np.ones(channels, "float32"))
 
     @property
     def multiplier(self) -> PackedPart:

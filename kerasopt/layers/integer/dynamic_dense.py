@@ -40,9 +40,7 @@ class DynamicDense(PackedLayer):
         self.units = units
 
     def build(self, input_shape: Any) -> None:
-        shape = self.kernel_shape(input_shape)
-        self.add_packed(shape)
-        self._pack(np.zeros(shape), np.ones(self.units), np.zeros(self.units))
+        self.add_packed(self.kernel_shape(input_shape))
 
     def kernel_shape(self, input_shape: Any) -> tuple[int, ...]:
         return input_shape[-1], self.units

@@ -94,7 +94,7 @@ class PackedLayer(IntegerLayer):
             self.weight_format = smallest if smallest in self.weight_formats else "int8"
 
     def add_packed(self, shape: tuple[int, ...]) -> None:
-        """Creates the variable for a kernel of `shape`."""
+        """Creates the variable for a kernel of `shape`, of zeros and multipliers of 1."""
         packed: Packed
         if self.entries is None:
             packed = ops.PackedWeights(None, shape, **self.packing)
@@ -105,7 +105,7 @@ class PackedLayer(IntegerLayer):
             name="packed",
             shape=(packed.size,),
             dtype="int8",
-            initializer="zeros",
+            initializer=lambda shape, dtype: packed.initial(),
             trainable=False,
         )
         self.packed = packed._replace(values=values)

@@ -1,0 +1,119 @@
+"""Resident memory of a loaded model's weights, as the operating system counts it.
+
+Eight dense layers of 4096 x 4096, saved in one format after the other and loaded in a process of
+its own each. What the process holds more than before is its weights, but for activations of a few
+kilobytes: libraries, and all that a first model needs, are loaded before with a small one. What
+TensorFlow's allocator keeps of freed memory counts, for float32 as for the others: an int8 model is
+to take a quarter of the float32 one's memory, scales and biases, and 5 % more at most.
+
+    python examples/benchmarks/resident_memory.py
+    python examples/benchmarks/resident_memory.py --formats int8 --units 2048
+"""
+
+import argparse
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from typing import NamedTuple
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras
+import numpy as np
+
+import kerasopt as ko
+from kerasopt.benchmarking.memory import variable_bytes
+
+LAYERS = 8
+ALLOWANCE = 1.05
+SCALES = 12  # bytes for each output: a scale, a multiplier and a bias
+MIB = 2**20
+
+
+class Format(NamedTuple):
+    bits: int  # of a weight
+    make: Callable[[keras.Model, np.ndarray], keras.Model]
+
+
+def integers(spec: str) -> Callable[[keras.Model, np.ndarray], keras.Model]:
+    return lambda model, x: ko.convert(ko.quantize(model, spec, x, verbose=0), spec)
+
+
+FORMATS = {
+    "float32": Format(32, lambda model, x: model),
+    "int8": Format(8, integers("int8")),
+    "int8_dynamic": Format(8, integers("int8_dynamic")),
+    "int4": Format(4, integers("int4")),
+}
+
+
+def write(name: str, path: pathlib.Path, units: int) -> None:
+    keras.utils.set_random_seed(0)
+    dense = [keras.layers.Dense(units, "relu") for _ in range(LAYERS)]
+    model = keras.Sequential([keras.Input((units,)), *dense])
+    x = np.random.default_rng(0).normal(size=(8, units)).astype("float32")
+    FORMATS[name].make(model, x).save(path)
+
+
+def load(path: pathlib.Path) -> keras.Model:
+    model = keras.models.load_model(path)
+    model.predict(np.zeros((1, *model.input_shape[1:]), "float32"), verbose=0)
+    return model
+
+
+def resident_bytes() -> int:
+    pages = int(pathlib.Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def measure(small: pathlib.Path, path: pathlib.Path) -> None:
+    """Prints the bytes that a model takes, and those of its variables."""
+    kept = [load(small)]
+    before = resident_bytes()
+    kept.append(load(path))
+    print(resident_bytes() - before, variable_bytes(kept[-1]))
+
+
+def in_process(*arguments: object) -> list[int]:
+    command = [sys.executable, __file__, *map(str, arguments)]
+    return [int(word) for word in subprocess.check_output(command, text=True).split()]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--formats", nargs="+", choices=FORMATS, default=list(FORMATS))
+    parser.add_argument("--units", type=int, default=4096)
+    parser.add_argument("--write", nargs=2, help=argparse.SUPPRESS)
+    parser.add_argument("--measure", nargs=2, help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.write:
+        write(args.write[0], pathlib.Path(args.write[1]), args.units)
+    elif args.measure:
+        measure(*map(pathlib.Path, args.measure))
+    else:
+        report(args.formats, args.units)
+
+
+def report(formats: list[str], units: int) -> None:
+    print("| format | MiB of variables | resident MiB | of float32 | at most, MiB | |")
+    print("| --- | ---: | ---: | ---: | ---: | --- |")
+    of_float32 = 0
+    for name in dict.fromkeys(["float32", *formats]):
+        with tempfile.TemporaryDirectory() as folder:
+            small, path = (pathlib.Path(folder, f"{kind}.keras") for kind in ("small", "large"))
+            in_process("--units", 64, "--write", name, small)
+            in_process("--units", units, "--write", name, path)
+            resident, variables = in_process("--measure", small, path)
+        of_float32 = of_float32 or resident
+        limit = (of_float32 * FORMATS[name].bits / 32 + SCALES * LAYERS * units) * ALLOWANCE
+        held, found, most = (f"{each / MIB:.1f}" for each in (variables, resident, limit))
+        verdict = "holds" if resident <= limit else "MISSED"
+        share = f"{resident / of_float32:.3f}"
+        print(f"| {name} | {held} | {found} | {share} | {most} | {verdict} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

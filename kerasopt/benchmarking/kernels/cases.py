@@ -1,0 +1,35 @@
+"""Which works are timed."""
+
+from __future__ import annotations
+
+import fnmatch
+
+from kerasopt.benchmarking.kernels.case import Case
+from kerasopt.benchmarking.kernels.dynamic_dense import dynamic_dense
+from kerasopt.benchmarking.kernels.matmul import int8_matmul
+from kerasopt.benchmarking.kernels.networks import application
+
+CASES = (
+    int8_matmul(64, 1024, 1024),
+    int8_matmul(256, 1024, 4096),
+    dynamic_dense(1, 1024),
+    dynamic_dense(8, 1024),
+    application("MobileNetV2"),
+    application("ResNet50"),
+)
+
+
+def select(patterns: list[str]) -> list[Case]:
+    """Returns the cases whose names match one of the patterns.
+
+    Args:
+        patterns: Globs, such as `"int8 matmul*"`.
+
+    Raises:
+        ValueError: If nothing matches one of them.
+    """
+    for pattern in patterns:
+        if not any(fnmatch.fnmatch(case.name, pattern) for case in CASES):
+            names = ", ".join(f"'{case.name}'" for case in CASES)
+            raise ValueError(f"No work is called so: they are {names}. Received: {pattern!r}")
+    return [case for case in CASES if any(fnmatch.fnmatch(case.name, p) for p in patterns)]

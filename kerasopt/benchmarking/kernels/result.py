@@ -1,0 +1,83 @@
+"""What was measured of a work."""
+
+from __future__ import annotations
+
+import dataclasses
+import statistics
+from typing import Any
+
+from kerasopt.benchmarking.kernels.case import Case
+from kerasopt.benchmarking.kernels.peak import Peak
+from kerasopt.benchmarking.kernels.rounds import time_in_rounds
+
+OURS = "kerasopt"
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """The times of a work.
+
+    Attributes:
+        work: The name of the case.
+        seconds: The median seconds of the work in every round, by who did it, `OURS` first.
+        peak_seconds: The same for its products at the peak of the multiply instruction; empty
+            where that says nothing.
+    """
+
+    work: str
+    seconds: dict[str, list[float]]
+    peak_seconds: list[float]
+
+    @property
+    def medians(self) -> dict[str, float]:
+        """The median seconds of the rounds, by who did the work."""
+        return {name: statistics.median(rounds) for name, rounds in self.seconds.items()}
+
+    @property
+    def ratios(self) -> dict[str, float]:
+        """How many times as fast kerasopt is, by peer: the median of the rounds' ratios."""
+        return {
+            name: _median_ratio(rounds, self.seconds[OURS])
+            for name, rounds in self.seconds.items()
+            if name != OURS
+        }
+
+    @property
+    def share_of_peak(self) -> float | None:
+        """The speed of kerasopt, in that of the multiply instruction by itself."""
+        return _median_ratio(self.peak_seconds, self.seconds[OURS]) if self.peak_seconds else None
+
+    def as_json(self) -> dict[str, Any]:
+        """Returns all figures, of which the last three follow from the others."""
+        return {
+            **dataclasses.asdict(self),
+            "medians": self.medians,
+            "ratios": self.ratios,
+            "share_of_peak": self.share_of_peak,
+        }
+
+
+def measure(case: Case, threads: int, rounds: int) -> Result:
+    """Times kerasopt, its installed peers and, where it says something, the peak.
+
+    Args:
+        case: The work.
+        threads: Integer, the number of threads that TensorFlow has been set to, for the others.
+        rounds: Integer, the number of rounds.
+    """
+    work, peak = case.prepare(threads), Peak(threads)
+    calls = {OURS: work.ours}
+    calls |= {name: call for name, call in work.peers.items() if call is not None}
+    names = list(calls)
+    if work.products and peak.products:
+        calls["peak"] = peak
+    seconds = time_in_rounds(calls, rounds)
+    return Result(
+        case.name,
+        {name: [each / work.repetitions for each in seconds[name]] for name in names},
+        [each * work.products / peak.products for each in seconds.get("peak", ())],
+    )
+
+
+def _median_ratio(numerators: list[float], denominators: list[float]) -> float:
+    return statistics.median(a / b for a, b in zip(numerators, denominators, strict=True))
