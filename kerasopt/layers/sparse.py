@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from kerasopt import ops
-from kerasopt.layers.stored import stored_array
+from kerasopt.layers.stored import release, stored_array
 
 
 class _SparseLayer(keras.layers.Layer):
@@ -77,6 +77,7 @@ class _SparseLayer(keras.layers.Layer):
             "bias": np.empty(self.units, "float32"),
         }
         self.set_floats(*(stored_array(self.name, store, k, w, k) for k, w in weights.items()))
+        release(weights["kernel"].nbytes)
 
     def get_config(self) -> dict[str, Any]:
         activation = keras.activations.serialize(self.activation)

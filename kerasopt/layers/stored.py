@@ -1,8 +1,13 @@
 """Weights that are read from files."""
 
+import contextlib
+import ctypes
 from typing import Any
 
 import numpy as np
+
+# Arrays from this size on are worth a look through the whole heap.
+_LARGE = 4 * 2**20
 
 
 def stored_array(layer: str, store: Any, key: str, weight: Any, name: str) -> np.ndarray:
@@ -27,3 +32,15 @@ def stored_array(layer: str, store: Any, key: str, weight: Any, name: str) -> np
             f"Received: {received}"
         )
     return found
+
+
+def release(size: int) -> None:
+    """Gives memory that the C library keeps from reading `size` bytes back to the system.
+
+    Kernels lie in a file as they were before packing. What was allocated for them is free, but
+    glibc, having met large blocks once, keeps blocks of that size for itself.
+    """
+    if size < _LARGE:
+        return
+    with contextlib.suppress(OSError, AttributeError):  # another C library
+        ctypes.CDLL("libc.so.6").malloc_trim(0)

@@ -15,6 +15,7 @@ order.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -94,7 +95,6 @@ class PackedWeights(NamedTuple):
         if not isinstance(kernel, np.ndarray):
             parts = [stored, ops.zeros((rest,), "int8"), *vectors]
             return packed._replace(values=ops.concatenate(parts))
-        packed._check(kernel, stored)
         parts = [stored, np.zeros(rest, "int8"), *map(ops.convert_to_numpy, vectors)]
         return packed._replace(values=np.concatenate(parts))
 
@@ -118,7 +118,8 @@ class PackedWeights(NamedTuple):
             return "int4"
         sparse = cls(None, tuple(kernel.shape), **{**packing, "format": "2:4"})
         may_fit = 2 * np.count_nonzero(kernel) <= kernel.size
-        return "2:4" if may_fit and sparse._holds(kernel, sparse._stored(kernel)) else "int8"
+        is_held = may_fit and all(map(FORMATS["2:4"].holds, sparse._panels(kernel, np)))
+        return "2:4" if is_held else "int8"
 
     def initial(self) -> np.ndarray:
         """Returns values for a kernel and biases of zeros, and multipliers of 1."""
@@ -143,17 +144,6 @@ class PackedWeights(NamedTuple):
         """The number of bytes."""
         return self._kernel_bytes + 2 * self.channels * _WORD
 
-    def _holds(self, kernel: np.ndarray, stored: np.ndarray) -> bool:
-        return np.array_equal(ops.convert_to_numpy(self._of_panels(stored)), kernel)
-
-    def _check(self, kernel: np.ndarray, stored: np.ndarray) -> None:
-        """Raises `ValueError` if the format has lost weights."""
-        if self.format != "int8" and not self._holds(kernel, stored):
-            raise ValueError(
-                f"The format {self.format!r} cannot hold the weights of this kernel. Received: "
-                f"kernel of shape {kernel.shape} with values from {kernel.min()} to {kernel.max()}"
-            )
-
     @property
     def _kernel_values(self) -> int:
         return math.prod(self.shape if self.is_depthwise else self._layout.stored)
@@ -176,23 +166,33 @@ class PackedWeights(NamedTuple):
         module = np if isinstance(kernel, np.ndarray) else ops
         if self.is_depthwise:
             return module.reshape(kernel, (-1,))
+        parts = []
+        for panel in self._panels(kernel, module):
+            if module is np and not self._layout.format.holds(panel):
+                raise ValueError(
+                    f"The format {self.format!r} cannot hold the weights of this kernel. Received: "
+                    f"kernel of shape {self.shape} with values from {kernel.min()} to "
+                    f"{kernel.max()}"
+                )
+            blocks = module.reshape(panel, (*panel.shape[:2], -1, COLUMNS))
+            stored = self._layout.format.encode(module.swapaxes(blocks, 1, 2), module)
+            parts.append(module.reshape(stored, (-1,)))
+        return module.concatenate(parts)
+
+    def _panels(self, kernel: Any, module: Any) -> Iterator[Any]:
+        """Yields the weights of panels, of shape `(quads, rows, columns)`.
+
+        One after the other, so that little memory is taken beside the result.
+        """
         layout = self._layout
         kernel = module.reshape(kernel, (layout.runs, layout.depth, layout.groups, layout.columns))
-        # Panel by panel, so that little memory is taken beside the result.
-        panels = [
-            self._panel(kernel[:, :, group, first : first + _PANEL * COLUMNS], module)
-            for group in range(layout.groups)
-            for first in range(0, layout.columns, _PANEL * COLUMNS)
-        ]
-        return module.concatenate(panels)
-
-    def _panel(self, columns: Any, module: Any) -> Any:
-        """Returns the bytes of some columns, of shape `(runs, depth, columns)`."""
-        layout = self._layout
-        missing = (0, -layout.depth % layout.format.rows), (0, -columns.shape[-1] % COLUMNS)
-        x = module.pad(columns, [(0, 0), *missing])
-        x = module.reshape(x, (layout.quads, layout.format.rows, -1, COLUMNS))
-        return module.reshape(layout.format.encode(module.swapaxes(x, 1, 2), module), (-1,))
+        for group in range(layout.groups):
+            for first in range(0, layout.columns, _PANEL * COLUMNS):
+                columns = kernel[:, :, group, first : first + _PANEL * COLUMNS]
+                missing = (0, -layout.depth % layout.format.rows), (0, -columns.shape[-1] % COLUMNS)
+                padded = module.pad(columns, [(0, 0), *missing])
+                shape = layout.quads, layout.format.rows, padded.shape[-1]
+                yield module.reshape(padded, shape)
 
     def _of_panels(self, values: Any) -> Any:
         layout = self._layout

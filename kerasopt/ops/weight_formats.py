@@ -37,12 +37,15 @@ class WeightFormat(NamedTuple):
         encode: Function from int8 tensors of shape `(..., rows, 16)` to `(..., bytes)`, and the
             module that computes it, `numpy` or `keras.ops`.
         decode: Its inverse, in `keras.ops`.
+        holds: Function from an int8 array of shape `(quads, rows, columns)` to whether it can be
+            stored.
     """
 
     rows: int
     bytes: int
     encode: Callable[[Any, Any], Any]
     decode: Callable[[Any], Any]
+    holds: Callable[[np.ndarray], bool]
 
 
 def _encode_int8(x: Any, module: Any) -> Any:
@@ -109,6 +112,14 @@ def _halves(x: Any) -> tuple[Any, Any]:
     return low, ops.right_shift(x, _FOUR)
 
 
+def _is_int4(x: np.ndarray) -> bool:
+    return -8 <= x.min() and x.max() <= 7
+
+
+def _is_two_of_four(x: np.ndarray) -> bool:
+    return np.count_nonzero(x, axis=1).max() <= 2
+
+
 def cast(x: Any, dtype: str, module: Any) -> Any:
     """Casts a tensor in `numpy` or `keras.ops`."""
     return x.astype(dtype) if module is np else ops.cast(x, dtype)
@@ -126,8 +137,8 @@ def _split(x: Any, sizes: tuple[int, ...]) -> Any:
 
 
 FORMATS = {
-    "int8": WeightFormat(4, 64, _encode_int8, _decode_int8),
-    "int4": WeightFormat(8, 64, _encode_int4, _decode_int4),
-    "2:4": WeightFormat(4, 40, _encode_two_of_four, _decode_two_of_four),
+    "int8": WeightFormat(4, 64, _encode_int8, _decode_int8, lambda x: True),
+    "int4": WeightFormat(8, 64, _encode_int4, _decode_int4, _is_int4),
+    "2:4": WeightFormat(4, 40, _encode_two_of_four, _decode_two_of_four, _is_two_of_four),
 }
 WEIGHT_FORMATS = tuple(FORMATS)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
 from kerasopt.layers.integer.layer import ClampedLayer
 from kerasopt.layers.integer.packed_part import PackedLayer, PackedPart
+from kerasopt.layers.stored import release
 
 _STORED = ("kernel", "bias", "kernel_scale")
 
@@ -67,8 +69,10 @@ class Contraction(ClampedLayer, PackedLayer):
             store[name] = getattr(self, name).numpy()
 
     def load_own_variables(self, store: Any) -> None:
-        stored = (self.stored(store, name, getattr(self, name), name) for name in _STORED)
-        self.set_integers(*stored)
+        self.set_integers(
+            *(self.stored(store, name, getattr(self, name), name) for name in _STORED)
+        )
+        release(math.prod(self.packed.shape))
 
     @property
     def _requantization(self) -> dict[str, Any]:

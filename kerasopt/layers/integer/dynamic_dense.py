@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import keras
@@ -9,6 +10,7 @@ import numpy as np
 
 from kerasopt import ops
 from kerasopt.layers.integer.packed_part import PackedLayer, PackedPart
+from kerasopt.layers.stored import release
 
 _STORED = ("kernel", "kernel_scale", "bias")
 
@@ -82,6 +84,7 @@ class DynamicDense(PackedLayer):
 
     def load_own_variables(self, store: Any) -> None:
         self._pack(*(self.stored(store, name, getattr(self, name), name) for name in _STORED))
+        release(math.prod(self.packed.shape))
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
         return (*input_shape[:-1], self.units)
