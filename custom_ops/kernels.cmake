@@ -3,15 +3,18 @@
 
 set(directory ${CMAKE_CURRENT_LIST_DIR}/kernels)
 set(kernels
+    ${directory}/broadcast.cc
     ${directory}/convolution.cc
     ${directory}/dispatch.cc
     ${directory}/dynamic_matmul.cc
     ${directory}/elementwise.cc
+    ${directory}/functions.cc
     ${directory}/gemm.cc
     ${directory}/gemm_scalar.cc
     ${directory}/image_lines.cc
     ${directory}/loops_scalar.cc
     ${directory}/packed_kernel.cc
+    ${directory}/pooling.cc
     ${directory}/scratch.cc)
 set(kernel_definitions)
 

@@ -21,14 +21,14 @@ from kerasopt.ops.contractions import (
 )
 from kerasopt.ops.dynamic import dynamic_matmul
 from kerasopt.ops.elementwise import quantized_add, quantized_multiply
-from kerasopt.ops.packed_weights import PackedWeights
-from kerasopt.ops.pooling import quantized_average_pool, quantized_mean
-from kerasopt.ops.reference import (
+from kerasopt.ops.functions import (
     exponentials,
     look_up,
     quantized_layer_normalization,
     quantized_softmax,
 )
+from kerasopt.ops.packed_weights import PackedWeights
+from kerasopt.ops.pooling import max_pool, quantized_average_pool, quantized_mean
 
 __all__ = [
     "PackedWeights",
@@ -38,6 +38,7 @@ __all__ = [
     "fake_quantize",
     "learned_scale_gradients",
     "look_up",
+    "max_pool",
     "min_max",
     "quantize",
     "quantized_add",

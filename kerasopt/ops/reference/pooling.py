@@ -1,5 +1,6 @@
-"""Averages over windows of int8 images."""
+"""Averages and largest values over windows of int8 images."""
 
+import functools
 import math
 from typing import Any
 
@@ -33,6 +34,15 @@ def quantized_average_pool(
         count = rows[:, None, None] * columns[:, None]
     multiplier = _quotient(scale_ratio, count)
     return requantize(total, 0, multiplier, output_zero_point, -128, 127)
+
+
+def max_pool(x: Any, *, pool_size: tuple[int, int], strides: tuple[int, int], padding: str) -> Any:
+    """Reference of `kerasopt.ops.max_pool`."""
+    check_tensor("x", x, "int8", 4)
+    # What is padded is the smallest value.
+    shifted = shifted_inputs(x, pool_size, strides, padding, (1, 1), -128)
+    largest = functools.reduce(ops.maximum, (pixels for _, _, pixels in shifted))
+    return ops.cast(largest - 128, "int8")
 
 
 def quantized_mean(
