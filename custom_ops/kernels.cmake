@@ -13,6 +13,7 @@ set(kernels
     ${directory}/gemm_scalar.cc
     ${directory}/image_lines.cc
     ${directory}/loops_scalar.cc
+    ${directory}/matrix_product.cc
     ${directory}/packed_kernel.cc
     ${directory}/pooling.cc
     ${directory}/scratch.cc)

@@ -61,4 +61,9 @@ void BroadcastPair::FindRow(int64_t row, int64_t offsets[2]) const {
   }
 }
 
+void BroadcastPair::FindValue(int64_t index, int64_t offsets[2]) const {
+  FindRow(index / row_.size, offsets);
+  for (int j : {0, 1}) offsets[j] += index % row_.size * row_.strides[j];
+}
+
 }  // namespace kerasopt

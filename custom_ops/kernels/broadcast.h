@@ -27,6 +27,8 @@ class BroadcastPair {
   bool repeats(int operand) const { return row_.strides[operand] == 0; }
   // Where a row begins in each operand.
   void FindRow(int64_t row, int64_t offsets[2]) const;
+  // Where a value of the result comes from.
+  void FindValue(int64_t index, int64_t offsets[2]) const;
 
  private:
   struct Axis {

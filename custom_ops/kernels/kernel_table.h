@@ -40,6 +40,23 @@ struct SumParameters {
   int32_t output_zero_point;
 };
 
+// Columns of a product of two matrices that are computed at once.
+constexpr int kMatrixColumns = 16;
+// Rows that share what is read of those columns.
+constexpr int kMatrixRows = 4;
+
+// x0 of shape (rows, depth) times x1 of shape (depth, columns).
+struct MatrixProduct {
+  const int8_t* x0;
+  const int8_t* x1;
+  int64_t rows, depth, columns;
+  int32_t zero_point0, zero_point1;
+  SumParameters output;
+
+  // Of int16 values, for the function below.
+  int64_t scratch_size() const { return (depth + depth % 2) * (kMatrixColumns + kMatrixRows); }
+};
+
 // See ops.quantized_layer_normalization; `gain` and `offset` have a value for each channel.
 struct Normalization {
   const float* gain;
@@ -143,6 +160,9 @@ struct LoopKernels {
               int8_t* out);
   void (*multiply)(const int8_t* x0, const int8_t* x1, int64_t count,
                    const ProductParameters& parameters, int8_t* out);
+  // Columns from `first` on, up to kMatrixColumns of them, of a product that `out` is room for.
+  void (*multiply_panel)(const MatrixProduct& product, int64_t first, int16_t* scratch,
+                         int8_t* out);
   // `table` has what -128, -127, ..., 127 become.
   void (*look_up)(const int8_t* x, int64_t count, const int8_t* table, int8_t* out);
   // Of one row; see ops.quantized_softmax. `powers` is room for `count` values.

@@ -11,10 +11,25 @@ namespace kerasopt {
 namespace {
 
 using absl::Status;
+using tensorflow::shape_inference::BroadcastBinaryOpOutputShapeFnHelper;
 using tensorflow::shape_inference::BroadcastBinaryOpShapeFn;
 using tensorflow::shape_inference::DimensionHandle;
 using tensorflow::shape_inference::InferenceContext;
 using tensorflow::shape_inference::ShapeHandle;
+
+Status BatchMatMulShape(InferenceContext* c) {
+  ShapeHandle x0, x1, batch0, batch1, batch, out;
+  DimensionHandle depth;
+  TF_RETURN_IF_ERROR(c->WithRankAtLeast(c->input(0), 2, &x0));
+  TF_RETURN_IF_ERROR(c->WithRankAtLeast(c->input(1), 2, &x1));
+  TF_RETURN_IF_ERROR(c->Merge(c->Dim(x0, -1), c->Dim(x1, -2), &depth));
+  TF_RETURN_IF_ERROR(c->Subshape(x0, 0, -2, &batch0));
+  TF_RETURN_IF_ERROR(c->Subshape(x1, 0, -2, &batch1));
+  TF_RETURN_IF_ERROR(BroadcastBinaryOpOutputShapeFnHelper(c, batch0, batch1, true, &batch));
+  TF_RETURN_IF_ERROR(c->Concatenate(batch, c->Matrix(c->Dim(x0, -2), c->Dim(x1, -1)), &out));
+  c->set_output(0, out);
+  return absl::OkStatus();
+}
 
 Status MeanShape(InferenceContext* c) {
   ShapeHandle x;
@@ -108,6 +123,13 @@ REGISTER_OP("KerasoptQuantizedMultiply")
     .KERASOPT_PAIR_ATTRS.Attr("output_min: int = -128")
     .Attr("output_max: int = 127")
     .SetShapeFn(BroadcastBinaryOpShapeFn);
+
+REGISTER_OP("KerasoptQuantizedBatchMatMul")
+    .Input("x0: int8")
+    .Input("x1: int8")
+    .Output("y: int8")
+    .Attr("multiplier: float")
+    .KERASOPT_PAIR_ATTRS.SetShapeFn(BatchMatMulShape);
 
 REGISTER_OP("KerasoptQuantizedMean")
     .Input("x: int8")

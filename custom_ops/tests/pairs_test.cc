@@ -1,4 +1,5 @@
 #include "kernels/elementwise.h"
+#include "kernels/matrix_product.h"
 #include "testing.h"
 
 namespace kerasopt {
@@ -92,6 +93,37 @@ TEST_P(PairsTest, Multiply) {
       [&](int8_t x0, int8_t x1) {
         return Requantized((x0 - p.zero_point0) * (x1 - p.zero_point1), 0, p.multiplier, output);
       });
+}
+
+TEST_P(PairsTest, MatrixProducts) {
+  Random random(2);
+  const Shape batch0 = {2, 1, 3}, batch1 = {1, 2, 3};
+  Shape batch;
+  ASSERT_TRUE(BroadcastShape(batch0, batch1, &batch));
+  for (int64_t rows : {1, 4, 7}) {
+    for (int64_t depth : {0, 1, 2, 33, 64}) {
+      for (int64_t columns : {1, 15, 16, 17, 50}) {
+        const std::vector<int8_t> x0 = random.Int8s(Count(batch0) * rows * depth);
+        const std::vector<int8_t> x1 = random.Int8s(Count(batch1) * depth * columns);
+        std::vector<int8_t> y(Count(batch) * rows * columns), expected(y.size());
+        const MatrixProduct p = {x0.data(), x1.data(), rows,  depth,
+                                 columns,   -128,      127, {0, 0.003f, -135.0f, 120.0f, 7}};
+        for (int64_t i = 0; i < static_cast<int64_t>(y.size()); ++i) {
+          const int64_t matrix = i / (rows * columns);
+          const int64_t row = SourceOf(matrix, batch, batch0) * rows + i / columns % rows;
+          int64_t sum = 0;
+          for (int64_t k = 0; k < depth; ++k) {
+            const int64_t right = SourceOf(matrix, batch, batch1) * depth + k;
+            sum += (x0[row * depth + k] - p.zero_point0) *
+                   (x1[right * columns + i % columns] - p.zero_point1);
+          }
+          expected[i] = Requantized(sum, 0, p.output.multiplier, {7, -128, 127});
+        }
+        QuantizedBatchMatMul(p, BroadcastPair(batch0, batch1), y.data(), Threads(2));
+        ASSERT_EQ(y, expected) << rows << ", " << depth << ", " << columns;
+      }
+    }
+  }
 }
 
 TEST(BroadcastTest, ShapesThatDoNotBroadcast) {

@@ -139,6 +139,21 @@ def test_pairs(op):
             tf.function(op)(x, tf.constant(other), **scales, **zero_points)
 
 
+@pytest.mark.parametrize(
+    "shapes",
+    [((3,), (3,)), ((2, 3), (2, 3)), ((2, 3), (1, 3, 2)), ((2, 2, 3), (3, 3, 2)), ((), ())],
+)
+def test_matrices(shapes):
+    x0, x1 = (tf.zeros(shape, "int8") for shape in shapes)
+    scales = {"scale0": 1.0, "scale1": 1.0, "output_scale": 1.0}
+    zero_points = {"zero_point0": 0, "zero_point1": 0, "output_zero_point": 0}
+    op = ops.quantized_batch_matmul
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"Received: x0.shape="):
+        op(x0, x1, **scales, **zero_points)
+    with pytest.raises(REFUSALS):
+        tf.function(op)(x0, x1, **scales, **zero_points)
+
+
 BAD_IMAGES = [np.zeros((2, 3), "int8"), np.zeros((2, 0, 3, 1), "int8"), np.zeros((2, 3, 3, 1))]
 
 

@@ -105,11 +105,17 @@ def test_products_of_values(seed, shapes, scales, points, output_range):
 
 @few
 @hypothesis.given(
-    seed=seeds, depth=st.integers(1, 700), points=st.tuples(int8, int8, int8), ends=st.booleans()
+    seed=seeds,
+    sizes=st.tuples(st.integers(0, 9), st.integers(1, 700), st.integers(0, 40)),
+    batches=st.sampled_from([((), ()), ((2,), (2,)), ((2, 1, 3), (1, 4, 3)), ((0,), (1,))]),
+    points=st.tuples(int8, int8, int8),
+    ends=st.booleans(),
 )
-def test_products_of_matrices(seed, depth, points, ends):
+def test_products_of_matrices(seed, sizes, batches, points, ends):
     rng = np.random.default_rng(seed)
-    x0, x1 = integers(rng, (2, 3, depth), ends), integers(rng, (2, depth, 4), ends)
+    rows, depth, columns = sizes
+    x0 = integers(rng, (*batches[0], rows, depth), ends)
+    x1 = integers(rng, (*batches[1], depth, columns), ends)
     y = assert_same_bits(
         lambda x0, x1: ops.quantized_batch_matmul(
             x0,

@@ -64,6 +64,7 @@ def test_functions_and_pairs(has_library, spec):
         lambda x: ops.quantized_softmax(x, exponentials),
         lambda x: ops.quantized_add(x, x[:1], **scales, **points),
         lambda x: ops.quantized_multiply(x, x[:1], **scales, **points),
+        lambda x: ops.quantized_batch_matmul(x, tf.transpose(x), **scales, **points),
     ]
     x = tf.constant(integers(RNG, (5, 8)))
     for function in functions:
