@@ -1,6 +1,5 @@
 """Averages and largest values over windows of int8 images."""
 
-import functools
 import math
 from typing import Any
 
@@ -39,10 +38,7 @@ def quantized_average_pool(
 def max_pool(x: Any, *, pool_size: tuple[int, int], strides: tuple[int, int], padding: str) -> Any:
     """Reference of `kerasopt.ops.max_pool`."""
     check_tensor("x", x, "int8", 4)
-    # What is padded is the smallest value.
-    shifted = shifted_inputs(x, pool_size, strides, padding, (1, 1), -128)
-    largest = functools.reduce(ops.maximum, (pixels for _, _, pixels in shifted))
-    return ops.cast(largest - 128, "int8")
+    return ops.max_pool(x, pool_size, strides, padding, data_format="channels_last")
 
 
 def quantized_mean(
