@@ -3,16 +3,20 @@
 
 set(directory ${CMAKE_CURRENT_LIST_DIR}/kernels)
 set(kernels
+    ${directory}/broadcast.cc
     ${directory}/convolution.cc
     ${directory}/dispatch.cc
     ${directory}/dynamic_matmul.cc
     ${directory}/elementwise.cc
+    ${directory}/functions.cc
     ${directory}/gemm.cc
     ${directory}/gemm_scalar.cc
     ${directory}/image_lines.cc
     ${directory}/loops_scalar.cc
+    ${directory}/matrix_product.cc
     ${directory}/packed_kernel.cc
     ${directory}/peak.cc
+    ${directory}/pooling.cc
     ${directory}/scratch.cc
     ${directory}/sparse_kernel.cc
     ${directory}/sparse_matmul.cc

@@ -86,7 +86,7 @@ void DynamicMatMul(const float* x, int64_t rows, const DynamicKernel& kernel, fl
   const PanelMultiply multiply = PanelMultiplyOf(kernel.kernels().gemm, shape);
   const auto body = [&](const LeftOperand& operand, const LoadedRows& loaded,
                         const ReadyPanel& at) {
-    multiply.multiply.to_float(
+    multiply.functions.to_float(
         operand, loaded.count, at.panel, kernel.first(at.index),
         kernel.scaling(at.index, reinterpret_cast<const float*>(loaded.scratch)),
         out + loaded.first * shape.columns + at.index * kPanelColumns, shape.columns);

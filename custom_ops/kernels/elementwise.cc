@@ -37,37 +37,23 @@ void ForGrid(int64_t count, const QuantizationGrid& grid, const ParallelFor& par
 
 }  // namespace
 
-void QuantizedAdd(const int8_t* x0, const int8_t* x1, int64_t count,
+void QuantizedAdd(const int8_t* x0, const int8_t* x1, const BroadcastPair& pair,
                   const AddParameters& parameters, int8_t* out, const ParallelFor& parallel_for) {
   const LoopKernels& loops = Kernels().loops;
-  ForChunks(count, parallel_for, [&](int64_t first, int64_t size) {
-    loops.add(x0 + first, x1 + first, size, parameters, out + first);
-  });
+  ForPairs(x0, x1, pair, out, parallel_for,
+           [&](const int8_t* a, const int8_t* b, int64_t count, int8_t* to) {
+             loops.add(a, b, count, parameters, to);
+           });
 }
 
-void QuantizedMean(const int8_t* x, int64_t batch, int64_t pixels, int64_t channels,
-                   const MeanParameters& parameters, int8_t* out,
-                   const ParallelFor& parallel_for) {
+void QuantizedMultiply(const int8_t* x0, const int8_t* x1, const BroadcastPair& pair,
+                       const ProductParameters& parameters, int8_t* out,
+                       const ParallelFor& parallel_for) {
   const LoopKernels& loops = Kernels().loops;
-  const uint32_t correction =
-      static_cast<uint32_t>(pixels) * static_cast<uint32_t>(parameters.input_zero_point);
-  const std::vector<int32_t> bias(channels, static_cast<int32_t>(0u - correction));
-  const std::vector<float> multiplier(channels,
-                                      parameters.scale_ratio / static_cast<float>(pixels));
-  const Requantization requantization = {bias.data(), multiplier.data(),
-                                         static_cast<float>(-128 - parameters.output_zero_point),
-                                         static_cast<float>(127 - parameters.output_zero_point),
-                                         parameters.output_zero_point};
-  parallel_for.Run(batch, pixels * channels / 8 + 1, [&](int64_t begin, int64_t end) {
-    std::vector<int32_t> sums(channels);
-    for (int64_t image = begin; image < end; ++image) {
-      std::fill(sums.begin(), sums.end(), 0);
-      for (int64_t pixel = 0; pixel < pixels; ++pixel) {
-        loops.accumulate(x + (image * pixels + pixel) * channels, channels, sums.data());
-      }
-      loops.requantize(sums.data(), channels, requantization, out + image * channels);
-    }
-  });
+  ForPairs(x0, x1, pair, out, parallel_for,
+           [&](const int8_t* a, const int8_t* b, int64_t count, int8_t* to) {
+             loops.multiply(a, b, count, parameters, to);
+           });
 }
 
 QuantizationGrid::QuantizationGrid(const float* scales, int64_t scale_count,

@@ -1,4 +1,4 @@
-// Operations without weights: Add, global mean, quantization and fake quantization.
+// Value by value: sums and products of two tensors, quantization and fake quantization.
 
 #ifndef KERASOPT_KERNELS_ELEMENTWISE_H_
 #define KERASOPT_KERNELS_ELEMENTWISE_H_
@@ -6,22 +6,17 @@
 #include <cstdint>
 #include <vector>
 
+#include "kernels/broadcast.h"
 #include "kernels/kernel_table.h"
 #include "kernels/parallel_for.h"
 
 namespace kerasopt {
 
-void QuantizedAdd(const int8_t* x0, const int8_t* x1, int64_t count,
+void QuantizedAdd(const int8_t* x0, const int8_t* x1, const BroadcastPair& pair,
                   const AddParameters& parameters, int8_t* out, const ParallelFor& parallel_for);
-
-struct MeanParameters {
-  float scale_ratio;
-  int32_t input_zero_point, output_zero_point;
-};
-
-// Mean over `pixels` of x (batch, pixels, channels).
-void QuantizedMean(const int8_t* x, int64_t batch, int64_t pixels, int64_t channels,
-                   const MeanParameters& parameters, int8_t* out, const ParallelFor& parallel_for);
+void QuantizedMultiply(const int8_t* x0, const int8_t* x1, const BroadcastPair& pair,
+                       const ProductParameters& parameters, int8_t* out,
+                       const ParallelFor& parallel_for);
 
 // One grid for a whole tensor, or one per channel of its last axis. The ends may differ by channel
 // because zero points may.

@@ -75,7 +75,7 @@ class MatrixRows : public RowBlocks {
 
 PanelMultiply PanelMultiplyOf(const GemmKernel& gemm, const PackedShape& shape) {
   const bool is_small = shape.expanded_quads() * kQuad <= kMostInt4Rows;
-  const Multiply* direct = nullptr;
+  const GemmFunctions* direct = nullptr;
   switch (shape.format) {
     case WeightFormat::kInt8: direct = &gemm.int8; break;
     case WeightFormat::kInt4: direct = is_small ? gemm.int4 : nullptr; break;
@@ -138,7 +138,7 @@ void Gemm(const RowBlocks& left, const PackedKernel& kernel, const OutputRange& 
   const PanelMultiply multiply = PanelMultiplyOf(kernel.gemm(), shape);
   const auto body = [&](const LeftOperand& operand, const LoadedRows& rows,
                         const ReadyPanel& at) {
-    multiply.multiply.to_int8(
+    multiply.functions.to_int8(
         operand, rows.count, at.panel,
         RequantizationOf(kernel.bias(at.group, at.index), kernel.multiplier(at.group, at.index),
                          output),

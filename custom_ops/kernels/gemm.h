@@ -70,7 +70,7 @@ class PanelBody {
 
 // What multiplies the panels of a kernel: as they are stored, or expanded to int8 first.
 struct PanelMultiply {
-  Multiply multiply;
+  GemmFunctions functions;
   bool is_expanded;
 };
 PanelMultiply PanelMultiplyOf(const GemmKernel& gemm, const PackedShape& shape);

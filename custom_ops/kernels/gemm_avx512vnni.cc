@@ -85,8 +85,8 @@ struct TwoOfFourWeights : Int8Weights {
   }
 };
 
-constexpr Multiply kTwoOfFour = {ToInt8<TwoOfFourWeights>, ToFloat<TwoOfFourWeights>};
-constexpr Multiply kInt4 = {ToInt8<Int4Weights>, ToFloat<Int4Weights>};
+constexpr GemmFunctions kTwoOfFour = {ToInt8<TwoOfFourWeights>, ToFloat<TwoOfFourWeights>};
+constexpr GemmFunctions kInt4 = {ToInt8<Int4Weights>, ToFloat<Int4Weights>};
 
 }  // namespace
 

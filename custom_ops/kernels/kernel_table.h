@@ -25,6 +25,46 @@ struct AddParameters {
   int32_t output_min, output_max;
 };
 
+// clamp(rint(float((x0 - zero_point0) * (x1 - zero_point1)) * multiplier), min, max) +
+// output_zero_point; `min` and `max` are less the output's zero point.
+struct ProductParameters {
+  int32_t zero_point0, zero_point1;
+  float multiplier, min, max;
+  int32_t output_zero_point;
+};
+
+// The same of sums that have one bias.
+struct SumParameters {
+  int32_t bias;
+  float multiplier, min, max;
+  int32_t output_zero_point;
+};
+
+// Columns of a product of two matrices that are computed at once.
+constexpr int kMatrixColumns = 16;
+// Rows that share what is read of those columns.
+constexpr int kMatrixRows = 4;
+
+// x0 of shape (rows, depth) times x1 of shape (depth, columns).
+struct MatrixProduct {
+  const int8_t* x0;
+  const int8_t* x1;
+  int64_t rows, depth, columns;
+  int32_t zero_point0, zero_point1;
+  SumParameters output;
+
+  // Of int16 values, for the function below.
+  int64_t scratch_size() const { return (depth + depth % 2) * (kMatrixColumns + kMatrixRows); }
+};
+
+// See ops.quantized_layer_normalization; `gain` and `offset` have a value for each channel.
+struct Normalization {
+  const float* gain;
+  const int32_t* offset;
+  float epsilon;
+  int32_t output_zero_point;
+};
+
 // A grid of quantized values: `min` and `max` are the ends of the integer range less the zero
 // point. Each points to one value, or to one value per channel.
 struct Grid {
@@ -53,6 +93,8 @@ struct Panel {
 constexpr float kSmallestScale = 7.888609e-31f;  // 2^-100
 // Leaves room for the products of 66,000 activations.
 constexpr float kLargestOffset = 1073741824.0f;  // 2^30
+// The largest root of a variance in ops.quantized_layer_normalization.
+constexpr float kLargestRoot = 1073741824.0f;  // 2^30
 
 // int32 sums to float32: float(sum + rint(bias / m)) * m with m = max(row_scale * scale,
 // kSmallestScale), where the rounded bias is clamped to +-kLargestOffset.
@@ -63,7 +105,7 @@ struct FloatScaling {
 };
 
 // Multiplies `rows` rows with a panel and writes its columns to rows of `out`, `out_stride` apart.
-struct Multiply {
+struct GemmFunctions {
   // bias and multiplier are those of the panel, readable up to its width.
   void (*to_int8)(const LeftOperand& left, int64_t rows, const Panel& panel,
                   const Requantization& requantization, int8_t* out, int64_t out_stride);
@@ -81,10 +123,10 @@ struct GemmKernel {
   void (*convert)(const int8_t* x, int64_t count, void* out);
   void (*fill)(int8_t x, int64_t count, void* out);
 
-  Multiply int8;
+  GemmFunctions int8;
   // With panels of other formats, or nullptr: they are expanded first.
-  const Multiply* int4;  // up to kMostInt4Rows
-  const Multiply* two_of_four;
+  const GemmFunctions* int4;  // up to kMostInt4Rows
+  const GemmFunctions* two_of_four;
 };
 
 // Sixteen times the sum of so many products is in int32.
@@ -145,7 +187,6 @@ struct SparseKernels {
 
 struct LoopKernels {
   DepthwiseFunction depthwise;
-  void (*accumulate)(const int8_t* x, int64_t count, int32_t* sums);
   void (*requantize)(const int32_t* sums, int64_t count, const Requantization& requantization,
                      int8_t* out);
   // Rounds a row to int8 with the scale of its largest magnitude, or `smallest` if that is more;
@@ -156,6 +197,23 @@ struct LoopKernels {
                          float* out);
   void (*add)(const int8_t* x0, const int8_t* x1, int64_t count, const AddParameters& parameters,
               int8_t* out);
+  void (*multiply)(const int8_t* x0, const int8_t* x1, int64_t count,
+                   const ProductParameters& parameters, int8_t* out);
+  // Columns from `first` on, up to kMatrixColumns of them, of a product that `out` is room for.
+  void (*multiply_panel)(const MatrixProduct& product, int64_t first, int16_t* scratch,
+                         int8_t* out);
+  // `table` has what -128, -127, ..., 127 become.
+  void (*look_up)(const int8_t* x, int64_t count, const int8_t* table, int8_t* out);
+  // Of one row; see ops.quantized_softmax. `powers` is room for `count` values.
+  void (*softmax)(const int8_t* x, int64_t count, const int32_t* exponentials, int32_t* powers,
+                  int8_t* out);
+  // Of one row of at most 32768 values.
+  void (*normalize)(const int8_t* x, int64_t count, const Normalization& normalization,
+                    int8_t* out);
+  // Averages and largest values of `count` pixels, at least 1, of `channels` values each.
+  void (*average)(const int8_t* const* pixels, int64_t count, int64_t channels,
+                  const SumParameters& parameters, int8_t* out);
+  void (*largest)(const int8_t* const* pixels, int64_t count, int64_t channels, int8_t* out);
   // Index 0: one grid for all values. Index 1: one grid per value (a row of channels).
   void (*quantize[2])(const float* x, int64_t count, Grid grid, int32_t zero_point, int8_t* out);
   void (*fake_quantize[2])(const float* x, int64_t count, Grid grid, float* out);

@@ -1,8 +1,6 @@
-// CPU kernels of the operations without weights.
+// CPU kernels of quantization and fake quantization.
 
 #include "kernels/elementwise.h"
-
-#include <cmath>
 
 #include "op_support.h"
 
@@ -15,73 +13,6 @@ using tensorflow::OpKernelContext;
 using absl::Status;
 using tensorflow::Tensor;
 using tensorflow::TensorShape;
-
-class QuantizedAddOp : public OpKernel {
- public:
-  explicit QuantizedAddOp(OpKernelConstruction* context) : OpKernel(context) {
-    AddParameters& p = parameters_;
-    const auto get = [context](const char* name, int64_t min, int64_t max, int32_t* value) {
-      OP_REQUIRES_OK(context, GetIntegerAttr(context, name, min, max, value));
-    };
-    // With these bounds no sum of two products leaves int32.
-    get("multiplier0", 0, 1 << 21, &p.multiplier0);
-    get("multiplier1", 0, 1 << 21, &p.multiplier1);
-    get("shift", 1, 30, &p.shift);
-    get("zero_point0", -128, 127, &p.zero_point0);
-    get("zero_point1", -128, 127, &p.zero_point1);
-    get("output_zero_point", -128, 127, &p.output_zero_point);
-    get("output_min", -128, 127, &p.output_min);
-    get("output_max", p.output_min, 127, &p.output_max);
-  }
-
-  void Compute(OpKernelContext* context) override {
-    const Tensor &x0 = context->input(0), &x1 = context->input(1);
-    OP_REQUIRES(context, x0.shape() == x1.shape(),
-                InvalidArgument("x0 and x1 must have the same shape. Received: x0.shape=",
-                                x0.shape().DebugString(), ", x1.shape=", x1.shape().DebugString()));
-    Tensor* y;
-    OP_REQUIRES_OK(context, context->allocate_output(0, x0.shape(), &y));
-    QuantizedAdd(x0.flat<int8_t>().data(), x1.flat<int8_t>().data(), x0.NumElements(), parameters_,
-                 y->flat<int8_t>().data(), DeviceThreads(context));
-  }
-
- private:
-  AddParameters parameters_ = {};
-};
-
-class QuantizedMeanOp : public OpKernel {
- public:
-  explicit QuantizedMeanOp(OpKernelConstruction* context) : OpKernel(context) {
-    MeanParameters& p = parameters_;
-    OP_REQUIRES_OK(context, GetIntegerAttr(context, "input_zero_point", -128, 127,
-                                           &p.input_zero_point));
-    OP_REQUIRES_OK(context, GetIntegerAttr(context, "output_zero_point", -128, 127,
-                                           &p.output_zero_point));
-    OP_REQUIRES_OK(context, context->GetAttr("scale_ratio", &p.scale_ratio));
-    OP_REQUIRES_OK(context, context->GetAttr("keepdims", &keepdims_));
-    OP_REQUIRES(context, p.scale_ratio > 0 && std::isfinite(p.scale_ratio),
-                InvalidArgument("scale_ratio must be positive and finite. Received: scale_ratio=",
-                                p.scale_ratio));
-  }
-
-  void Compute(OpKernelContext* context) override {
-    const Tensor& x = context->input(0);
-    OP_REQUIRES(context, x.dims() == 4 && x.dim_size(1) > 0 && x.dim_size(2) > 0,
-                InvalidArgument("x must have rank 4 and at least one pixel. Received: x.shape=",
-                                x.shape().DebugString()));
-    const int64_t batch = x.dim_size(0), channels = x.dim_size(3);
-    Tensor* y;
-    const TensorShape shape =
-        keepdims_ ? TensorShape({batch, 1, 1, channels}) : TensorShape({batch, channels});
-    OP_REQUIRES_OK(context, context->allocate_output(0, shape, &y));
-    QuantizedMean(x.flat<int8_t>().data(), batch, x.dim_size(1) * x.dim_size(2), channels,
-                  parameters_, y->flat<int8_t>().data(), DeviceThreads(context));
-  }
-
- private:
-  MeanParameters parameters_ = {};
-  bool keepdims_;
-};
 
 // Error unless there is one scale, or one per entry of the last axis of x, and all are usable.
 Status CheckScale(const Tensor& x, const Tensor& scale) {
@@ -247,8 +178,6 @@ class MinMaxOp : public OpKernel {
   }
 };
 
-KERASOPT_REGISTER_CPU("KerasoptQuantizedAdd", QuantizedAddOp);
-KERASOPT_REGISTER_CPU("KerasoptQuantizedMean", QuantizedMeanOp);
 KERASOPT_REGISTER_CPU("KerasoptQuantize", QuantizeOp);
 KERASOPT_REGISTER_CPU("KerasoptFakeQuantize", FakeQuantizeOp);
 KERASOPT_REGISTER_CPU("KerasoptFakeQuantizeGrad", FakeQuantizeGradientOp);

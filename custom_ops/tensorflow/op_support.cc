@@ -77,6 +77,12 @@ Status GetIntegerAttr(OpKernelConstruction* context, const char* name, int64_t m
   return absl::OkStatus();
 }
 
+Status GetPositiveAttr(OpKernelConstruction* context, const char* name, float* value) {
+  TF_RETURN_IF_ERROR(context->GetAttr(name, value));
+  if (*value > 0.0f && std::isfinite(*value)) return absl::OkStatus();
+  return InvalidArgument(name, " must be positive and finite. Received: ", name, "=", *value);
+}
+
 Status GetZeroPointsAndRange(OpKernelConstruction* context, ZeroPointsAndRange* value) {
   OutputRange& output = value->output;
   TF_RETURN_IF_ERROR(

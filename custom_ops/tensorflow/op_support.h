@@ -30,6 +30,10 @@ class DeviceThreads : public ParallelFor {
 absl::Status GetIntegerAttr(tensorflow::OpKernelConstruction* context, const char* name,
                                   int64_t min, int64_t max, int32_t* value);
 
+// Reads a float attribute and checks that it is positive and finite.
+absl::Status GetPositiveAttr(tensorflow::OpKernelConstruction* context, const char* name,
+                             float* value);
+
 // What the attributes of KERASOPT_OUTPUT_ATTRS say.
 struct ZeroPointsAndRange {
   int32_t input_zero_point;

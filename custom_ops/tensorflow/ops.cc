@@ -1,9 +1,10 @@
-// Registration and shape functions. Integers are attributes, since they are fixed when a layer is
+// Registration and shape functions of the operations with weights, and of those between float32 and
+// integers. Integers are attributes, since they are fixed when a layer is
 // built; biases, multipliers and scales are tensors, so that no compiler sees them as constants
 // to rewrite arithmetic with.
 
 #include "invalid_argument.h"
-#include "kernels/image_lines.h"
+#include "op_shapes.h"
 #include "op_support.h"
 #include "sparse_weights.h"
 #include "tensorflow/core/framework/common_shape_fns.h"
@@ -57,20 +58,6 @@ Status SparseMatMulShape(InferenceContext* c) {
   return absl::OkStatus();
 }
 
-Status OutputSize(InferenceContext* c, DimensionHandle input, int64_t kernel, int stride,
-                  int dilation, const Padding& padding, DimensionHandle* output) {
-  *output = c->UnknownDim();
-  if (!c->ValueKnown(input)) return absl::OkStatus();
-  const Window window = MakeWindow(c->Value(input), kernel, stride, dilation, padding);
-  if (window.output < 1) {
-    return InvalidArgument("The kernel must fit into the input. Received: input size=",
-                                               window.input, ", kernel size=", window.kernel,
-                                               ", dilation rate=", dilation);
-  }
-  *output = c->MakeDim(window.output);
-  return absl::OkStatus();
-}
-
 // The shape of an image that a kernel of the given height and width has passed.
 Status WindowShape(InferenceContext* c, const std::vector<int64_t>& kernel, int64_t channels,
                    int64_t filters) {
@@ -113,20 +100,10 @@ Status DepthwiseShapeFunction(InferenceContext* c) {
   return WindowShape(c, kernel, kernel[2], kernel[2] * kernel[3]);
 }
 
-Status AddShape(InferenceContext* c) {
+Status SameShape(InferenceContext* c) {
   ShapeHandle out;
   TF_RETURN_IF_ERROR(c->Merge(c->input(0), c->input(1), &out));
   c->set_output(0, out);
-  return absl::OkStatus();
-}
-
-Status MeanShape(InferenceContext* c) {
-  ShapeHandle x;
-  bool keepdims;
-  TF_RETURN_IF_ERROR(c->WithRank(c->input(0), 4, &x));
-  TF_RETURN_IF_ERROR(c->GetAttr("keepdims", &keepdims));
-  c->set_output(0, keepdims ? c->MakeShape({c->Dim(x, 0), c->MakeDim(1), c->MakeDim(1), c->Dim(x, 3)})
-                            : c->MakeShape({c->Dim(x, 0), c->Dim(x, 3)}));
   return absl::OkStatus();
 }
 
@@ -190,29 +167,6 @@ REGISTER_OP("KerasoptSparseMatMul")
     .Output("y: float32")
     .KERASOPT_SPARSE.SetShapeFn(SparseMatMulShape<1>);
 
-REGISTER_OP("KerasoptQuantizedAdd")
-    .Input("x0: int8")
-    .Input("x1: int8")
-    .Output("y: int8")
-    .Attr("multiplier0: int")
-    .Attr("multiplier1: int")
-    .Attr("shift: int")
-    .Attr("zero_point0: int")
-    .Attr("zero_point1: int")
-    .Attr("output_zero_point: int")
-    .Attr("output_min: int = -128")
-    .Attr("output_max: int = 127")
-    .SetShapeFn(AddShape);
-
-REGISTER_OP("KerasoptQuantizedMean")
-    .Input("x: int8")
-    .Output("y: int8")
-    .Attr("scale_ratio: float")
-    .Attr("input_zero_point: int")
-    .Attr("output_zero_point: int")
-    .Attr("keepdims: bool = false")
-    .SetShapeFn(MeanShape);
-
 REGISTER_OP("KerasoptQuantize")
     .Input("x: float32")
     .Input("scale: float32")
@@ -237,7 +191,7 @@ REGISTER_OP("KerasoptFakeQuantizeGrad")
     .Output("dx: float32")
     .Attr("qmin: int = -128")
     .Attr("qmax: int = 127")
-    .SetShapeFn(AddShape);
+    .SetShapeFn(SameShape);
 
 REGISTER_OP("KerasoptLearnedScaleGradients")
     .Input("upstream: float32")
@@ -252,7 +206,7 @@ REGISTER_OP("KerasoptLearnedScaleGradients")
     .SetShapeFn([](InferenceContext* c) {
       c->set_output(1, c->input(2));
       c->set_output(2, c->input(2));
-      return AddShape(c);
+      return SameShape(c);
     });
 
 REGISTER_OP("KerasoptMinMax")

@@ -1,4 +1,4 @@
-// XLA kernels of the operations without weights.
+// XLA kernels of quantization and fake quantization.
 
 #include <limits>
 #include <numeric>
@@ -15,66 +15,6 @@ namespace {
 using tensorflow::OpKernelConstruction;
 using tensorflow::XlaOpKernel;
 using tensorflow::XlaOpKernelContext;
-
-class XlaQuantizedAdd : public XlaOpKernel {
- public:
-  explicit XlaQuantizedAdd(OpKernelConstruction* context) : XlaOpKernel(context) {
-    OP_REQUIRES_OK(context, context->GetAttr("multiplier0", &multipliers_[0]));
-    OP_REQUIRES_OK(context, context->GetAttr("multiplier1", &multipliers_[1]));
-    OP_REQUIRES_OK(context, context->GetAttr("zero_point0", &zero_points_[0]));
-    OP_REQUIRES_OK(context, context->GetAttr("zero_point1", &zero_points_[1]));
-    OP_REQUIRES_OK(context, context->GetAttr("shift", &shift_));
-    OP_REQUIRES_OK(context, context->GetAttr("output_zero_point", &output_.zero_point));
-    OP_REQUIRES_OK(context, context->GetAttr("output_min", &output_.min));
-    OP_REQUIRES_OK(context, context->GetAttr("output_max", &output_.max));
-  }
-
-  void Compile(XlaOpKernelContext* context) override {
-    const auto term = [&](int i) {
-      const xla::XlaOp x = xla::ConvertElementType(context->Input(i), xla::S32);
-      return (x - Scalar(x, zero_points_[i])) * Scalar(x, multipliers_[i]);
-    };
-    xla::XlaOp q = term(0) + term(1);
-    q = xla::ShiftRightArithmetic(q + Scalar(q, 1 << (shift_ - 1)), Scalar(q, shift_));
-    q = xla::Clamp(Scalar(q, output_.min), q + Scalar(q, output_.zero_point),
-                   Scalar(q, output_.max));
-    context->SetOutput(0, xla::ConvertElementType(q, xla::S8));
-  }
-
- private:
-  int32_t multipliers_[2], zero_points_[2], shift_;
-  XlaOutputQuantization output_;
-};
-
-class XlaQuantizedMean : public XlaOpKernel {
- public:
-  explicit XlaQuantizedMean(OpKernelConstruction* context) : XlaOpKernel(context) {
-    OP_REQUIRES_OK(context, context->GetAttr("scale_ratio", &scale_ratio_));
-    OP_REQUIRES_OK(context, context->GetAttr("input_zero_point", &input_zero_point_));
-    OP_REQUIRES_OK(context, context->GetAttr("output_zero_point", &output_zero_point_));
-    OP_REQUIRES_OK(context, context->GetAttr("keepdims", &keepdims_));
-  }
-
-  void Compile(XlaOpKernelContext* context) override {
-    const xla::Shape shape = *context->InputXlaShape(0);
-    const int64_t pixels = shape.dimensions(1) * shape.dimensions(2);
-    OP_REQUIRES(context, pixels > 0, InvalidArgument("x must have at least one pixel"));
-    const xla::XlaOp x = xla::ConvertElementType(context->Input(0), xla::S32);
-    xla::XlaBuilder* builder = x.builder();
-    const xla::XlaOp sums =
-        xla::Reduce(x - Scalar(x, input_zero_point_), xla::Zero(builder, xla::S32),
-                    xla::CreateScalarAddComputation(xla::S32, builder), {1, 2});
-    const float multiplier = scale_ratio_ / static_cast<float>(pixels);
-    xla::XlaOp y = XlaRequantize(sums, Scalar(x, multiplier), {output_zero_point_, -128, 127});
-    if (keepdims_) y = xla::Reshape(y, {shape.dimensions(0), 1, 1, shape.dimensions(3)});
-    context->SetOutput(0, y);
-  }
-
- private:
-  float scale_ratio_;
-  int32_t input_zero_point_, output_zero_point_;
-  bool keepdims_;
-};
 
 // A scalar, or one value per entry of the last axis, in the given shape. The barrier hides
 // constants: XLA replaces a division by one with a multiplication by its reciprocal.
@@ -195,8 +135,6 @@ class XlaMinMax : public XlaOpKernel {
   }
 };
 
-KERASOPT_REGISTER_XLA("KerasoptQuantizedAdd", XlaQuantizedAdd);
-KERASOPT_REGISTER_XLA("KerasoptQuantizedMean", XlaQuantizedMean);
 KERASOPT_REGISTER_XLA("KerasoptQuantize", XlaQuantize);
 KERASOPT_REGISTER_XLA("KerasoptFakeQuantize", XlaFakeQuantize<FakeQuantization::kForward>);
 KERASOPT_REGISTER_XLA("KerasoptFakeQuantizeGrad", XlaFakeQuantize<FakeQuantization::kGradient>);

@@ -12,41 +12,6 @@ using ElementwiseTest = KernelTest;
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 const std::vector<int64_t> kCounts = {1, 15, 16, 17, 63, 64, 65, 200, 9000};
 
-TEST_P(ElementwiseTest, Add) {
-  Random random(0);
-  for (int64_t count : kCounts) {
-    const std::vector<int8_t> x0 = random.Int8s(count), x1 = random.Int8s(count);
-    const AddParameters p = {1 << 20, 12345, 20, -128, 127, 5, -100, 90};
-    std::vector<int8_t> y(count), expected(count);
-    for (int64_t i = 0; i < count; ++i) {
-      const int64_t sum = int64_t{x0[i] - p.zero_point0} * p.multiplier0 +
-                          int64_t{x1[i] - p.zero_point1} * p.multiplier1 + (1 << (p.shift - 1));
-      expected[i] = static_cast<int8_t>(
-          std::clamp<int64_t>((sum >> p.shift) + p.output_zero_point, p.output_min, p.output_max));
-    }
-    QuantizedAdd(x0.data(), x1.data(), count, p, y.data(), Threads(2));
-    ASSERT_EQ(y, expected) << count;
-  }
-}
-
-TEST_P(ElementwiseTest, Mean) {
-  Random random(1);
-  for (int64_t channels : {1, 17, 64, 100}) {
-    const int64_t batch = 2, pixels = 49;
-    const std::vector<int8_t> x = random.Int8s(batch * pixels * channels);
-    std::vector<int8_t> y(batch * channels), expected;
-    for (int64_t image = 0; image < batch; ++image) {
-      for (int64_t c = 0; c < channels; ++c) {
-        int64_t sum = 0;
-        for (int64_t i = 0; i < pixels; ++i) sum += x[(image * pixels + i) * channels + c] - 7;
-        expected.push_back(Requantized(sum, 0, 0.8f / pixels, {-3, -128, 127}));
-      }
-    }
-    QuantizedMean(x.data(), batch, pixels, channels, {0.8f, 7, -3}, y.data(), Threads(2));
-    ASSERT_EQ(y, expected) << channels;
-  }
-}
-
 TEST_P(ElementwiseTest, QuantizeWithWhatIsNotFinite) {
   Random random(2);
   for (int64_t count : kCounts) {

@@ -21,14 +21,14 @@ from kerasopt.ops.contractions import (
 )
 from kerasopt.ops.dynamic import dynamic_matmul
 from kerasopt.ops.elementwise import quantized_add, quantized_multiply
-from kerasopt.ops.packed_weights import PackedWeights
-from kerasopt.ops.pooling import quantized_average_pool, quantized_mean
-from kerasopt.ops.reference import (
+from kerasopt.ops.functions import (
     exponentials,
     look_up,
     quantized_layer_normalization,
     quantized_softmax,
 )
+from kerasopt.ops.packed_weights import PackedWeights
+from kerasopt.ops.pooling import max_pool, quantized_average_pool, quantized_mean
 from kerasopt.ops.sparse import sparse_matmul
 from kerasopt.ops.sparse_weights import SparseWeights
 from kerasopt.ops.weight_formats import WEIGHT_FORMATS
@@ -43,6 +43,7 @@ __all__ = [
     "fake_quantize",
     "learned_scale_gradients",
     "look_up",
+    "max_pool",
     "min_max",
     "quantize",
     "quantized_add",

@@ -274,7 +274,8 @@ def quantized_batch_matmul(
 
     Args:
         x0: int8 tensor of shape `(..., rows, depth)`.
-        x1: int8 tensor of shape `(..., depth, columns)`.
+        x1: int8 tensor of shape `(..., depth, columns)`, whose other axes broadcast with those of
+            `x0`.
         scale0: Scale of `x0`, a Python number.
         scale1: Scale of `x1`, a Python number.
         zero_point0: Zero point of `x0`, an integer from -128 to 127.
@@ -287,11 +288,18 @@ def quantized_batch_matmul(
 
     Raises:
         ValueError: If a scale is not positive and finite, or a zero point is outside int8.
+        tf.errors.InvalidArgumentError: From the native op, if dtypes or shapes do not agree.
     """
     check_int8(
         zero_point0=zero_point0, zero_point1=zero_point1, output_zero_point=output_zero_point
     )
-    return reference.quantized_batch_matmul(
+    library = native.library_for(x0, x1)
+    op = (
+        reference.quantized_batch_matmul
+        if library is None
+        else library.kerasopt_quantized_batch_mat_mul
+    )
+    return op(
         x0,
         x1,
         multiplier=product_multiplier(scale0, scale1, output_scale),

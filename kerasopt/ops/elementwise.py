@@ -67,8 +67,7 @@ def quantized_add(
     )
     check_output_range(output_min, output_max)
     multiplier0, multiplier1, shift = _add_multipliers(scale0, scale1, output_scale)
-    same_shape = tuple(x0.shape) == tuple(x1.shape)
-    library = native.library_for(x0, x1) if same_shape else None
+    library = native.library_for(x0, x1)
     op = reference.quantized_add if library is None else library.kerasopt_quantized_add
     return op(
         x0,
@@ -139,12 +138,15 @@ def quantized_multiply(
 
     Raises:
         ValueError: If a scale is not positive and finite, or a zero point is outside int8.
+        tf.errors.InvalidArgumentError: From the native op, if dtypes or shapes do not agree.
     """
     check_int8(
         zero_point0=zero_point0, zero_point1=zero_point1, output_zero_point=output_zero_point
     )
     check_output_range(output_min, output_max)
-    return reference.quantized_multiply(
+    library = native.library_for(x0, x1)
+    op = reference.quantized_multiply if library is None else library.kerasopt_quantized_multiply
+    return op(
         x0,
         x1,
         multiplier=product_multiplier(scale0, scale1, output_scale),

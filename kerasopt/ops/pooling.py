@@ -1,4 +1,4 @@
-"""Averages of int8 images: over windows, and over the whole image."""
+"""Averages and largest values of int8 images: over windows, and over the whole image."""
 
 from typing import Any
 
@@ -47,9 +47,16 @@ def quantized_average_pool(
 
     Raises:
         ValueError: If an argument is outside its range, or the window does not fit.
+        tf.errors.InvalidArgumentError: The same from the native op.
     """
     check_int8(input_zero_point=input_zero_point, output_zero_point=output_zero_point)
-    return reference.quantized_average_pool(
+    library = native.library_for(x)
+    op = (
+        reference.quantized_average_pool
+        if library is None
+        else library.kerasopt_quantized_average_pool
+    )
+    return op(
         x,
         pool_size=as_pair("pool_size", pool_size),
         strides=as_pair("strides", strides),
@@ -57,6 +64,42 @@ def quantized_average_pool(
         scale_ratio=_ratio(input_scale, output_scale),
         input_zero_point=int(input_zero_point),
         output_zero_point=int(output_zero_point),
+    )
+
+
+def max_pool(
+    x: Any,
+    *,
+    pool_size: int | tuple[int, int],
+    strides: int | tuple[int, int],
+    padding: str = "valid",
+) -> Any:
+    """Take the largest values of an int8 image over windows.
+
+    ```python
+    y = kerasopt.ops.max_pool(x, pool_size=3, strides=2, padding="same")
+    ```
+
+    Args:
+        x: int8 tensor of shape `(batch, height, width, channels)`.
+        pool_size: Integer or pair.
+        strides: Integer or pair.
+        padding: `"same"` or `"valid"`. What is padded does not count.
+
+    Returns:
+        int8 tensor of shape `(batch, new_height, new_width, channels)`.
+
+    Raises:
+        ValueError: If an argument is outside its range, or the window does not fit.
+        tf.errors.InvalidArgumentError: The same from the native op.
+    """
+    library = native.library_for(x)
+    op = reference.max_pool if library is None else library.kerasopt_max_pool
+    return op(
+        x,
+        pool_size=as_pair("pool_size", pool_size),
+        strides=as_pair("strides", strides),
+        padding=standardize_padding(padding),
     )
 
 

@@ -127,16 +127,136 @@ def test_empty_batch_gives_an_empty_result():
     assert mean.shape == (0, 3)
 
 
-def test_add_and_mean():
+@pytest.mark.parametrize("op", [ops.quantized_add, ops.quantized_multiply])
+def test_pairs(op):
     x = np.zeros((2, 3), "int8")
     scales = {"scale0": 1.0, "scale1": 1.0, "output_scale": 1.0}
     zero_points = {"zero_point0": 0, "zero_point1": 0, "output_zero_point": 0}
-    for other in (np.zeros((2, 4), "int8"), np.zeros((2, 3), "int32")):
+    for other in (np.zeros((2, 4), "int8"), np.zeros((2, 3), "int32"), np.zeros((3, 2, 2), "int8")):
         with pytest.raises(tf.errors.InvalidArgumentError):
-            ops.quantized_add(x, tf.constant(other), **scales, **zero_points)
-    for image in (x, np.zeros((2, 0, 3, 1), "int8"), np.zeros((2, 3, 3, 1), "float32")):
+            op(x, tf.constant(other), **scales, **zero_points)
+        with pytest.raises((*REFUSALS, TypeError)):
+            tf.function(op)(x, tf.constant(other), **scales, **zero_points)
+
+
+@pytest.mark.parametrize(
+    "shapes",
+    [((3,), (3,)), ((2, 3), (2, 3)), ((2, 3), (1, 3, 2)), ((2, 2, 3), (3, 3, 2)), ((), ())],
+)
+def test_matrices(shapes):
+    x0, x1 = (tf.zeros(shape, "int8") for shape in shapes)
+    scales = {"scale0": 1.0, "scale1": 1.0, "output_scale": 1.0}
+    zero_points = {"zero_point0": 0, "zero_point1": 0, "output_zero_point": 0}
+    op = ops.quantized_batch_matmul
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"Received: x0.shape="):
+        op(x0, x1, **scales, **zero_points)
+    with pytest.raises(REFUSALS):
+        tf.function(op)(x0, x1, **scales, **zero_points)
+
+
+BAD_IMAGES = [np.zeros((2, 3), "int8"), np.zeros((2, 0, 3, 1), "int8"), np.zeros((2, 3, 3, 1))]
+
+
+@pytest.mark.parametrize("image", BAD_IMAGES, ids=lambda image: f"{image.dtype}{image.shape}")
+def test_averages_and_largest_values(image):
+    scales = {"input_scale": 1.0, "output_scale": 1.0}
+    image = tf.constant(image)
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        ops.quantized_mean(image, **scales, **ZERO_POINTS)
+    for padding in ("same", "valid"):
+        window = {"pool_size": 2, "strides": 1, "padding": padding}
         with pytest.raises(tf.errors.InvalidArgumentError):
-            ops.quantized_mean(tf.constant(image), input_scale=1.0, output_scale=1.0, **ZERO_POINTS)
+            ops.quantized_average_pool(image, **window, **scales, **ZERO_POINTS)
+        with pytest.raises(tf.errors.InvalidArgumentError):
+            ops.max_pool(image, **window)
+
+
+@pytest.mark.parametrize(
+    "arguments, name",
+    [
+        ({"pool_size": 0}, "pool_size"),
+        ({"strides": (1, -1)}, "strides"),
+        ({"padding": 1}, "padding"),
+    ],
+)
+def test_pools(arguments, name):
+    x, arguments = np.zeros((1, 4, 4, 2), "int8"), {"pool_size": 2, "strides": 1} | arguments
+    with pytest.raises(ValueError, match=f"`{name}` must be .*Received: {name}="):
+        ops.max_pool(x, **arguments)
+    with pytest.raises((tf.errors.InvalidArgumentError, TypeError)):
+        window = {"padding": "valid", "pool_size": [2, 2], "strides": [1, 1]}
+        native.load().kerasopt_max_pool(x, **window | {name: [0, 1]})
+
+
+def test_a_window_that_covers_far_more_than_the_image():
+    x = np.arange(-6, 6).astype("int8").reshape((1, 3, 4, 1))
+    y = ops.max_pool(x, pool_size=2**20, strides=2**20, padding="same")
+    np.testing.assert_array_equal(y, np.full((1, 1, 1, 1), 5))
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        ops.max_pool(x, pool_size=2**21, strides=1, padding="same")
+
+
+EXPONENTIALS = ops.exponentials(0.1)
+
+
+@pytest.mark.parametrize(
+    "op, inputs",
+    [
+        (ops.look_up, {"x": np.zeros(3, "int32")}),
+        (ops.look_up, {"table": np.zeros(256, "int32")}),
+        (ops.look_up, {"table": np.zeros(255, "int8")}),
+        (ops.look_up, {"table": np.zeros((256, 1), "int8")}),
+        (ops.quantized_softmax, {"x": np.zeros((), "int8")}),
+        (ops.quantized_softmax, {"x": np.zeros((1, 2**19), "int8")}),
+        (ops.quantized_softmax, {"x": np.zeros(3, "float32")}),
+        (ops.quantized_softmax, {"table": EXPONENTIALS[:255]}),
+        (ops.quantized_softmax, {"table": EXPONENTIALS.astype("float32")}),
+        (ops.quantized_softmax, {"table": EXPONENTIALS * 2}),
+        (ops.quantized_softmax, {"table": -EXPONENTIALS}),
+        (ops.quantized_softmax, {"table": np.append(EXPONENTIALS[:255], -1).astype("int32")}),
+    ],
+)
+def test_functions(op, inputs):
+    table = np.zeros(256, "int8") if op is ops.look_up else EXPONENTIALS
+    inputs = as_tensors({"x": np.zeros((2, 3), "int8"), "table": table} | inputs)
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        op(**inputs)
+    with pytest.raises((*REFUSALS, TypeError)):
+        tf.function(op)(**inputs)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"x": np.zeros((), "int8")},
+        {"x": np.zeros((2, 4), "int8")},
+        {"x": np.zeros((2, 3), "int32")},
+        {"gain": np.zeros((3, 1), "float32")},
+        {"gain": np.zeros(3, "float64")},
+        {"gain": np.array([1, np.nan, 1], "float32")},
+        {"gain": np.array([1, np.inf, 1], "float32")},
+        {"offset": np.zeros(4, "int32")},
+        {"offset": np.zeros(3, "float32")},
+        {"x": np.zeros((1, 32769), "int8"), "gain": np.zeros(32769, "float32")}
+        | {"offset": np.zeros(32769, "int32")},
+    ],
+    ids=lambda changed: "-".join(changed),
+)
+def test_layer_normalization(changed):
+    inputs = {"x": np.zeros((2, 3), "int8"), "gain": np.ones(3, "float32")}
+    inputs = as_tensors(inputs | {"offset": np.zeros(3, "int32")} | changed)
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        ops.quantized_layer_normalization(**inputs, epsilon=1.0, output_zero_point=0)
+
+
+@pytest.mark.parametrize("epsilon", [-1.0, np.nan, np.inf])
+def test_epsilon(epsilon):
+    inputs = np.zeros((2, 3), "int8"), np.ones(3, "float32"), np.zeros(3, "int32")
+    arguments = {"epsilon": epsilon, "output_zero_point": 0}
+    with pytest.raises(ValueError, match="`epsilon` must be finite.*Received: epsilon="):
+        ops.quantized_layer_normalization(*inputs, **arguments)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="epsilon must be finite"):
+        native.load().kerasopt_quantized_layer_normalization(*inputs, **arguments)
 
 
 @pytest.mark.parametrize(

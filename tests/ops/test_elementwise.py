@@ -51,6 +51,34 @@ def test_add_of_all_pairs(ratio0, ratio1, zero_points, output_range):
     np.testing.assert_array_equal(y, np.clip(expected, *output_range))
 
 
+@few
+@hypothesis.given(
+    seed=st.integers(0, 2**32 - 1),
+    shapes=st.sampled_from(
+        [((2, 9, 70), (9, 70)), ((3, 1, 5), (4, 1)), ((), (7,)), ((2, 3), (2, 3)), ((0, 3), (3,))]
+    ),
+    zero_points=st.tuples(int8, int8, int8),
+)
+def test_add_broadcasts(seed, shapes, zero_points):
+    rng = np.random.default_rng(seed)
+    x = [integers(rng, shape) for shape in shapes]
+
+    def add(x0, x1):
+        return ops.quantized_add(
+            x0,
+            x1,
+            scale0=0.1,
+            scale1=0.07,
+            zero_point0=zero_points[0],
+            zero_point1=zero_points[1],
+            output_scale=0.2,
+            output_zero_point=zero_points[2],
+        )
+
+    y = assert_same_bits(add, *x)
+    np.testing.assert_array_equal(y, add(*(part.copy() for part in np.broadcast_arrays(*x))))
+
+
 @pytest.mark.parametrize("ratio", [2.0**-11, 2.0**8])
 def test_add_refuses_scales_that_overflow(ratio):
     x = np.zeros(3, "int8")

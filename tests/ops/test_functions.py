@@ -1,18 +1,27 @@
-"""Tables, softmax, products, averages and normalizations: every path gives the formula's bits."""
+"""Tables, softmax, products, pooling and normalizations: every path gives the formula's bits."""
 
 import hypothesis
 import hypothesis.strategies as st
 import numpy as np
 import pytest
+import tensorflow as tf
 from ops.paths import assert_same_bits, integers
 
 from kerasopt import ops
 
+REFUSALS = (ValueError, tf.errors.InvalidArgumentError)
 # Each example is compiled several times.
 few = hypothesis.settings(max_examples=4, deadline=None, derandomize=True)
 int8 = st.one_of(st.sampled_from([-128, 0, 127]), st.integers(-128, 127))
 scales = st.floats(1e-3, 1.0)
 seeds = st.integers(0, 2**32 - 1)
+windows = st.tuples(
+    seeds,
+    st.tuples(st.integers(3, 9), st.integers(3, 9)),
+    st.tuples(st.integers(1, 3), st.integers(1, 3)),
+    st.tuples(st.integers(1, 3), st.integers(1, 3)),
+    st.sampled_from(["same", "valid"]),
+)
 
 
 def rounded(values, multiplier, zero_point):
@@ -52,37 +61,61 @@ def test_softmax_of_equal_values_is_even(size):
 
 
 @few
-@hypothesis.given(seed=seeds, scale0=scales, scale1=scales, points=st.tuples(int8, int8, int8))
-def test_products_of_values(seed, scale0, scale1, points):
+@hypothesis.given(
+    seed=seeds,
+    shapes=st.sampled_from(
+        [
+            ((3, 4, 5), (4, 1)),
+            ((2, 7, 5, 70), (2, 1, 1, 70)),
+            ((), (3, 1)),
+            ((4, 9), (4, 9)),
+            ((0, 3), (1, 3)),
+        ]
+    ),
+    scales=st.tuples(scales, scales),
+    points=st.tuples(int8, int8, int8),
+    output_range=st.tuples(int8, int8).map(sorted),
+)
+def test_products_of_values(seed, shapes, scales, points, output_range):
     rng = np.random.default_rng(seed)
-    x0, x1 = integers(rng, (3, 4, 5)), integers(rng, (4, 1))
+    x0, x1 = (integers(rng, shape) for shape in shapes)
     output_scale = 0.03
     y = assert_same_bits(
         lambda x0, x1: ops.quantized_multiply(
             x0,
             x1,
-            scale0=scale0,
-            scale1=scale1,
+            scale0=scales[0],
+            scale1=scales[1],
             zero_point0=points[0],
             zero_point1=points[1],
             output_scale=output_scale,
             output_zero_point=points[2],
+            output_min=output_range[0],
+            output_max=output_range[1],
         ),
         x0,
         x1,
     )
     products = (x0.astype("int64") - points[0]) * (x1.astype("int64") - points[1])
-    multiplier = np.float32(np.float32(scale0) * np.float32(scale1) / np.float32(output_scale))
-    np.testing.assert_array_equal(y, rounded(products, multiplier, points[2]))
+    ratio = np.float32(scales[0]) * np.float32(scales[1])
+    multiplier = np.float32(ratio / np.float32(output_scale))
+    expected = np.clip(rounded(products, multiplier, points[2]), *output_range)
+    np.testing.assert_array_equal(y, expected)
 
 
 @few
 @hypothesis.given(
-    seed=seeds, depth=st.integers(1, 700), points=st.tuples(int8, int8, int8), ends=st.booleans()
+    seed=seeds,
+    sizes=st.tuples(st.integers(0, 9), st.integers(1, 700), st.integers(0, 40)),
+    batches=st.sampled_from([((), ()), ((2,), (2,)), ((2, 1, 3), (1, 4, 3)), ((0,), (1,))]),
+    points=st.tuples(int8, int8, int8),
+    ends=st.booleans(),
 )
-def test_products_of_matrices(seed, depth, points, ends):
+def test_products_of_matrices(seed, sizes, batches, points, ends):
     rng = np.random.default_rng(seed)
-    x0, x1 = integers(rng, (2, 3, depth), ends), integers(rng, (2, depth, 4), ends)
+    rows, depth, columns = sizes
+    x0 = integers(rng, (*batches[0], rows, depth), ends)
+    x1 = integers(rng, (*batches[1], depth, columns), ends)
     y = assert_same_bits(
         lambda x0, x1: ops.quantized_batch_matmul(
             x0,
@@ -103,15 +136,9 @@ def test_products_of_matrices(seed, depth, points, ends):
 
 
 @few
-@hypothesis.given(
-    seed=seeds,
-    size=st.tuples(st.integers(3, 9), st.integers(3, 9)),
-    pool=st.tuples(st.integers(1, 3), st.integers(1, 3)),
-    strides=st.tuples(st.integers(1, 3), st.integers(1, 3)),
-    padding=st.sampled_from(["same", "valid"]),
-    points=st.tuples(int8, int8),
-)
-def test_averages_count_what_is_in_the_image(seed, size, pool, strides, padding, points):
+@hypothesis.given(window=windows, points=st.tuples(int8, int8))
+def test_averages_count_what_is_in_the_image(window, points):
+    seed, size, pool, strides, padding = window
     x = integers(np.random.default_rng(seed), (2, *size, 3))
     y = assert_same_bits(
         lambda x: ops.quantized_average_pool(
@@ -127,19 +154,37 @@ def test_averages_count_what_is_in_the_image(seed, size, pool, strides, padding,
         x,
     )
     ratio = np.float32(0.1) / np.float32(0.07)
-    for index in np.ndindex(*y.shape[1:3]):
-        begin = [
-            i * s - (max((n - 1) * s + p - length, 0) // 2 if padding == "same" else 0)
-            for i, s, n, p, length in zip(index, strides, y.shape[1:3], pool, size, strict=True)
-        ]
-        rows, columns = (
-            slice(max(b, 0), min(b + p, length))
-            for b, p, length in zip(begin, pool, size, strict=True)
-        )
-        window = x[:, rows, columns].astype("int64") - points[0]
+    for index, pixels in windows_of(x, y.shape[1:3], pool, strides, padding):
+        window = pixels.astype("int64") - points[0]
         multiplier = np.float32(ratio / np.float32(window.shape[1] * window.shape[2]))
         expected = rounded(window.sum(axis=(1, 2)), multiplier, points[1])
         np.testing.assert_array_equal(y[:, *index], expected)
+
+
+@few
+@hypothesis.given(window=windows, channels=st.sampled_from([1, 3, 16, 40, 100]))
+def test_largest_values_of_windows(window, channels):
+    seed, size, pool, strides, padding = window
+    x = integers(np.random.default_rng(seed), (2, *size, channels))
+    y = assert_same_bits(
+        lambda x: ops.max_pool(x, pool_size=pool, strides=strides, padding=padding), x
+    )
+    for index, pixels in windows_of(x, y.shape[1:3], pool, strides, padding):
+        np.testing.assert_array_equal(y[:, *index], pixels.max(axis=(1, 2)))
+
+
+def windows_of(x, sizes, pool, strides, padding):
+    """Yield the place of each window, and what of it is in the image."""
+    for index in np.ndindex(*sizes):
+        begin = [
+            i * s - (max((n - 1) * s + p - length, 0) // 2 if padding == "same" else 0)
+            for i, s, n, p, length in zip(index, strides, sizes, pool, x.shape[1:3], strict=True)
+        ]
+        rows, columns = (
+            slice(max(b, 0), min(b + p, length))
+            for b, p, length in zip(begin, pool, x.shape[1:3], strict=True)
+        )
+        yield index, x[:, rows, columns]
 
 
 @few
@@ -187,6 +232,18 @@ def test_layer_normalization(seed, size, spread, zero_point):
     assert np.abs(np.clip(expected, -128, 127) - y).max() < 0.51
 
 
+def test_layer_normalization_of_a_tiny_scale():
+    x, gain = integers(np.random.default_rng(0), (3, 8)), np.full(8, 1e30, "float32")
+    y = assert_same_bits(
+        lambda *tensors: ops.quantized_layer_normalization(
+            *tensors, epsilon=1e30, output_zero_point=-3
+        ),
+        *(x, gain, np.zeros(8, "int32")),
+    )
+    centred = x - x.mean(-1, keepdims=True)
+    np.testing.assert_array_equal(y, np.where(centred > 0, 127, -128))
+
+
 def test_bad_scales_and_windows_are_named():
     x = np.zeros((1, 4, 4, 2), "int8")
     points = {"zero_point0": 0, "zero_point1": 0, "output_zero_point": 0}
@@ -197,7 +254,7 @@ def test_bad_scales_and_windows_are_named():
     points = {"input_zero_point": 0, "output_zero_point": 0}
     with pytest.raises(ValueError, match="`pool_size`"):
         ops.quantized_average_pool(x, pool_size=0, strides=1, **scales, **points)
-    with pytest.raises(ValueError, match="must fit"):
+    with pytest.raises(REFUSALS, match="must fit"):
         ops.quantized_average_pool(x, pool_size=5, strides=1, **scales, **points)
 
 

@@ -28,6 +28,7 @@ FUNCTIONS = {
     "average_pool": lambda x, **window: ops.quantized_average_pool(
         x, pool_size=(3, 2), **window, **SCALES, **POINTS
     ),
+    "max_pool": lambda x, **window: ops.max_pool(x, pool_size=(3, 2), **window),
     "mean": lambda x, **window: ops.quantized_mean(x, **SCALES, **POINTS),
 }
 
@@ -50,3 +51,25 @@ def test_results_are_those_of_a_known_size(name, padding, image):
             expected = function(x)
             for run in (traced, compiled, inlined):
                 np.testing.assert_array_equal(run(x), expected)
+
+
+@pytest.mark.parametrize("spec", [(None, None), (None, 8)], ids=str)
+@pytest.mark.parametrize("has_library", [True, False])
+def test_functions_and_pairs(has_library, spec):
+    table, exponentials = tf.constant(integers(RNG, 256)), ops.exponentials(0.1)
+    scales = {"scale0": 0.1, "scale1": 0.2, "output_scale": 0.15}
+    points = {"zero_point0": 1, "zero_point1": -2, "output_zero_point": 3}
+    functions = [
+        lambda x: ops.look_up(x, table),
+        lambda x: ops.quantized_softmax(x, exponentials),
+        lambda x: ops.quantized_add(x, x[:1], **scales, **points),
+        lambda x: ops.quantized_multiply(x, x[:1], **scales, **points),
+        lambda x: ops.quantized_batch_matmul(x, tf.transpose(x), **scales, **points),
+    ]
+    x = tf.constant(integers(RNG, (5, 8)))
+    for function in functions:
+        expected = function(x)
+        load = native.load if has_library else lambda: None
+        with mock.patch.object(native, "load", load):
+            traced = tf.function(function, input_signature=[tf.TensorSpec(spec, "int8")])
+            np.testing.assert_array_equal(traced(x), expected)

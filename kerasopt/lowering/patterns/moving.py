@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 
 from kerasopt.graph import Node
-from kerasopt.layers.integer import Affine
+from kerasopt.layers.integer import Affine, MaxPooling2D
 from kerasopt.lowering.builder import Builder, copy_operation
 from kerasopt.lowering.values import Value
 
@@ -21,5 +21,8 @@ def move_integers(node: Node, builder: Builder, values: list[Value], affine: Aff
 
 
 def _on_int8(layer: keras.Layer, name: str) -> keras.Layer:
+    is_image_pool = type(layer) is keras.layers.MaxPooling2D
+    has_native_form = is_image_pool and layer.data_format == "channels_last"
+    cls = MaxPooling2D if has_native_form else type(layer)
     # A float policy casts no integers.
-    return type(layer).from_config({**layer.get_config(), "name": name, "dtype": "float32"})
+    return cls.from_config({**layer.get_config(), "name": name, "dtype": "float32"})

@@ -10,23 +10,23 @@ from kerasopt.ops.reference.affine import (
 )
 from kerasopt.ops.reference.convolution import quantized_conv2d, quantized_depthwise_conv2d
 from kerasopt.ops.reference.elementwise import quantized_add, quantized_multiply
-from kerasopt.ops.reference.functions import exponentials, look_up, quantized_softmax
+from kerasopt.ops.reference.functions import look_up, quantized_softmax
 from kerasopt.ops.reference.matmul import (
     dynamic_matmul,
     quantized_batch_matmul,
     quantized_matmul,
 )
 from kerasopt.ops.reference.normalization import quantized_layer_normalization
-from kerasopt.ops.reference.pooling import quantized_average_pool, quantized_mean
+from kerasopt.ops.reference.pooling import max_pool, quantized_average_pool, quantized_mean
 
 __all__ = [
     "INTEGER_RANGES",
     "dequantize",
     "dynamic_matmul",
-    "exponentials",
     "fake_quantize",
     "learned_scale_gradients",
     "look_up",
+    "max_pool",
     "min_max",
     "quantize",
     "quantized_add",

@@ -1,4 +1,4 @@
-"""Averages over windows of int8 images."""
+"""Averages and largest values over windows of int8 images."""
 
 import math
 from typing import Any
@@ -33,6 +33,12 @@ def quantized_average_pool(
         count = rows[:, None, None] * columns[:, None]
     multiplier = _quotient(scale_ratio, count)
     return requantize(total, 0, multiplier, output_zero_point, -128, 127)
+
+
+def max_pool(x: Any, *, pool_size: tuple[int, int], strides: tuple[int, int], padding: str) -> Any:
+    """Reference of `kerasopt.ops.max_pool`."""
+    check_tensor("x", x, "int8", 4)
+    return ops.max_pool(x, pool_size, strides, padding, data_format="channels_last")
 
 
 def quantized_mean(

@@ -1,0 +1,172 @@
+// Registration and shape functions of the operations on int8 tensors that have no packed weights.
+
+#include <vector>
+
+#include "invalid_argument.h"
+#include "op_shapes.h"
+#include "tensorflow/core/framework/common_shape_fns.h"
+#include "tensorflow/core/framework/op.h"
+
+namespace kerasopt {
+namespace {
+
+using absl::Status;
+using tensorflow::shape_inference::BroadcastBinaryOpOutputShapeFnHelper;
+using tensorflow::shape_inference::BroadcastBinaryOpShapeFn;
+using tensorflow::shape_inference::DimensionHandle;
+using tensorflow::shape_inference::InferenceContext;
+using tensorflow::shape_inference::ShapeHandle;
+
+Status BatchMatMulShape(InferenceContext* c) {
+  ShapeHandle x0, x1, batch0, batch1, batch, out;
+  DimensionHandle depth;
+  TF_RETURN_IF_ERROR(c->WithRankAtLeast(c->input(0), 2, &x0));
+  TF_RETURN_IF_ERROR(c->WithRankAtLeast(c->input(1), 2, &x1));
+  TF_RETURN_IF_ERROR(c->Merge(c->Dim(x0, -1), c->Dim(x1, -2), &depth));
+  TF_RETURN_IF_ERROR(c->Subshape(x0, 0, -2, &batch0));
+  TF_RETURN_IF_ERROR(c->Subshape(x1, 0, -2, &batch1));
+  TF_RETURN_IF_ERROR(BroadcastBinaryOpOutputShapeFnHelper(c, batch0, batch1, true, &batch));
+  TF_RETURN_IF_ERROR(c->Concatenate(batch, c->Matrix(c->Dim(x0, -2), c->Dim(x1, -1)), &out));
+  c->set_output(0, out);
+  return absl::OkStatus();
+}
+
+Status MeanShape(InferenceContext* c) {
+  ShapeHandle x;
+  bool keepdims;
+  TF_RETURN_IF_ERROR(c->WithRank(c->input(0), 4, &x));
+  TF_RETURN_IF_ERROR(c->GetAttr("keepdims", &keepdims));
+  c->set_output(0, keepdims ? c->MakeShape({c->Dim(x, 0), c->MakeDim(1), c->MakeDim(1), c->Dim(x, 3)})
+                            : c->MakeShape({c->Dim(x, 0), c->Dim(x, 3)}));
+  return absl::OkStatus();
+}
+
+Status PoolShape(InferenceContext* c) {
+  ShapeHandle x;
+  DimensionHandle image[2];
+  std::vector<int> pool_size, strides;
+  std::string padding;
+  TF_RETURN_IF_ERROR(c->WithRank(c->input(0), 4, &x));
+  TF_RETURN_IF_ERROR(c->GetAttr("pool_size", &pool_size));
+  TF_RETURN_IF_ERROR(c->GetAttr("strides", &strides));
+  TF_RETURN_IF_ERROR(c->GetAttr("padding", &padding));
+  if (pool_size.size() != 2 || strides.size() != 2) {
+    return InvalidArgument("pool_size and strides must have two values");
+  }
+  for (int value : {pool_size[0], pool_size[1], strides[0], strides[1]}) {
+    if (value < 1) {
+      return InvalidArgument("pool_size and strides must be positive. Received: ", value);
+    }
+  }
+  for (int axis : {0, 1}) {
+    TF_RETURN_IF_ERROR(OutputSize(c, c->Dim(x, axis + 1), pool_size[axis], strides[axis], 1,
+                                  {padding == "same", 0, 0}, &image[axis]));
+  }
+  c->set_output(0, c->MakeShape({c->Dim(x, 0), image[0], image[1], c->Dim(x, 3)}));
+  return absl::OkStatus();
+}
+
+// The shape of x; further inputs are vectors of a value for each entry of its last axis.
+Status RowsShape(InferenceContext* c) {
+  ShapeHandle x, vector;
+  DimensionHandle size;
+  TF_RETURN_IF_ERROR(c->WithRankAtLeast(c->input(0), 1, &x));
+  for (int i = 1; i < c->num_inputs(); ++i) {
+    TF_RETURN_IF_ERROR(c->WithRank(c->input(i), 1, &vector));
+    TF_RETURN_IF_ERROR(c->Merge(c->Dim(x, -1), c->Dim(vector, 0), &size));
+  }
+  c->set_output(0, x);
+  return absl::OkStatus();
+}
+
+// The shape of x; a table has 256 values.
+template <int kLeastRank>
+Status TableShape(InferenceContext* c) {
+  ShapeHandle x, table;
+  DimensionHandle size;
+  TF_RETURN_IF_ERROR(c->WithRankAtLeast(c->input(0), kLeastRank, &x));
+  TF_RETURN_IF_ERROR(c->WithRank(c->input(1), 1, &table));
+  TF_RETURN_IF_ERROR(c->WithValue(c->Dim(table, 0), 256, &size));
+  c->set_output(0, x);
+  return absl::OkStatus();
+}
+
+#define KERASOPT_PAIR_ATTRS         \
+  Attr("zero_point0: int")          \
+      .Attr("zero_point1: int")     \
+      .Attr("output_zero_point: int")
+
+#define KERASOPT_POOL                        \
+  Input("x: int8")                           \
+      .Output("y: int8")                     \
+      .Attr("pool_size: list(int) >= 2")     \
+      .Attr("strides: list(int) >= 2")       \
+      .Attr("padding: {'same', 'valid'}")    \
+      .SetShapeFn(PoolShape)
+
+REGISTER_OP("KerasoptQuantizedAdd")
+    .Input("x0: int8")
+    .Input("x1: int8")
+    .Output("y: int8")
+    .Attr("multiplier0: int")
+    .Attr("multiplier1: int")
+    .Attr("shift: int")
+    .KERASOPT_PAIR_ATTRS.Attr("output_min: int = -128")
+    .Attr("output_max: int = 127")
+    .SetShapeFn(BroadcastBinaryOpShapeFn);
+
+REGISTER_OP("KerasoptQuantizedMultiply")
+    .Input("x0: int8")
+    .Input("x1: int8")
+    .Output("y: int8")
+    .Attr("multiplier: float")
+    .KERASOPT_PAIR_ATTRS.Attr("output_min: int = -128")
+    .Attr("output_max: int = 127")
+    .SetShapeFn(BroadcastBinaryOpShapeFn);
+
+REGISTER_OP("KerasoptQuantizedBatchMatMul")
+    .Input("x0: int8")
+    .Input("x1: int8")
+    .Output("y: int8")
+    .Attr("multiplier: float")
+    .KERASOPT_PAIR_ATTRS.SetShapeFn(BatchMatMulShape);
+
+REGISTER_OP("KerasoptQuantizedMean")
+    .Input("x: int8")
+    .Output("y: int8")
+    .Attr("scale_ratio: float")
+    .Attr("input_zero_point: int")
+    .Attr("output_zero_point: int")
+    .Attr("keepdims: bool = false")
+    .SetShapeFn(MeanShape);
+
+REGISTER_OP("KerasoptQuantizedAveragePool")
+    .KERASOPT_POOL.Attr("scale_ratio: float")
+    .Attr("input_zero_point: int")
+    .Attr("output_zero_point: int");
+
+REGISTER_OP("KerasoptMaxPool").KERASOPT_POOL;
+
+REGISTER_OP("KerasoptLookUp")
+    .Input("x: int8")
+    .Input("table: int8")
+    .Output("y: int8")
+    .SetShapeFn(TableShape<0>);
+
+REGISTER_OP("KerasoptQuantizedSoftmax")
+    .Input("x: int8")
+    .Input("table: int32")
+    .Output("y: int8")
+    .SetShapeFn(TableShape<1>);
+
+REGISTER_OP("KerasoptQuantizedLayerNormalization")
+    .Input("x: int8")
+    .Input("gain: float32")
+    .Input("offset: int32")
+    .Output("y: int8")
+    .Attr("epsilon: float")
+    .Attr("output_zero_point: int")
+    .SetShapeFn(RowsShape);
+
+}  // namespace
+}  // namespace kerasopt

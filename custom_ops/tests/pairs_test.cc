@@ -1,0 +1,140 @@
+#include "kernels/elementwise.h"
+#include "kernels/matrix_product.h"
+#include "testing.h"
+
+namespace kerasopt {
+namespace {
+
+using PairsTest = KernelTest;
+using Shape = std::vector<int64_t>;
+
+struct Pair {
+  Shape shape0, shape1, shape;
+};
+
+const std::vector<Pair> kPairs = {
+    {{}, {}, {}},
+    {{1}, {15}, {15}},
+    {{16}, {16}, {16}},
+    {{3, 1, 65}, {65}, {3, 1, 65}},
+    {{2, 7, 5, 17}, {2, 1, 1, 17}, {2, 7, 5, 17}},
+    {{4, 3, 2}, {4, 3, 1}, {4, 3, 2}},
+    {{5, 1}, {1, 6}, {5, 6}},
+    {{1, 9, 1}, {4, 1, 33}, {4, 9, 33}},
+    {{9000}, {1}, {9000}},
+    {{2, 5000}, {5000}, {2, 5000}},
+};
+
+int64_t Count(const Shape& shape) {
+  int64_t count = 1;
+  for (int64_t size : shape) count *= size;
+  return count;
+}
+
+// Where the value of an operand is that value `index` of the broadcast shape comes from.
+int64_t SourceOf(int64_t index, const Shape& shape, const Shape& operand) {
+  int64_t source = 0, stride = 1;
+  for (size_t i = 1; i <= shape.size(); ++i) {
+    const int64_t place = index % shape[shape.size() - i];
+    index /= shape[shape.size() - i];
+    if (i > operand.size()) continue;
+    const int64_t size = operand[operand.size() - i];
+    source += (size == 1 ? 0 : place) * stride;
+    stride *= size;
+  }
+  return source;
+}
+
+// Runs op(x0, x1, pair, out) on random values, and expects formula(x0, x1) of each.
+template <typename Op, typename Formula>
+void ExpectPairs(unsigned seed, const Op& op, const Formula& formula) {
+  Random random(seed);
+  for (const Pair& each : kPairs) {
+    for (bool swapped : {false, true}) {
+      const Shape &shape0 = swapped ? each.shape1 : each.shape0;
+      const Shape &shape1 = swapped ? each.shape0 : each.shape1;
+      Shape shape;
+      ASSERT_TRUE(BroadcastShape(shape0, shape1, &shape));
+      ASSERT_EQ(shape, each.shape);
+      const std::vector<int8_t> x0 = random.Int8s(Count(shape0)), x1 = random.Int8s(Count(shape1));
+      std::vector<int8_t> y(Count(shape)), expected(Count(shape));
+      for (int64_t i = 0; i < Count(shape); ++i) {
+        expected[i] = formula(x0[SourceOf(i, shape, shape0)], x1[SourceOf(i, shape, shape1)]);
+      }
+      op(x0.data(), x1.data(), BroadcastPair(shape0, shape1), y.data());
+      ASSERT_EQ(y, expected) << testing::PrintToString(shape0) << testing::PrintToString(shape1);
+    }
+  }
+}
+
+TEST_P(PairsTest, Add) {
+  const AddParameters p = {1 << 20, 12345, 20, -128, 127, 5, -100, 90};
+  ExpectPairs(
+      0,
+      [&](const int8_t* x0, const int8_t* x1, const BroadcastPair& pair, int8_t* out) {
+        QuantizedAdd(x0, x1, pair, p, out, Threads(2));
+      },
+      [&](int8_t x0, int8_t x1) {
+        const int64_t sum = int64_t{x0 - p.zero_point0} * p.multiplier0 +
+                            int64_t{x1 - p.zero_point1} * p.multiplier1 + (1 << (p.shift - 1));
+        return static_cast<int8_t>(std::clamp<int64_t>((sum >> p.shift) + p.output_zero_point,
+                                                       p.output_min, p.output_max));
+      });
+}
+
+TEST_P(PairsTest, Multiply) {
+  const OutputRange output = {7, -120, 100};
+  const ProductParameters p = {-128, 127, 0.013f, -127.0f, 93.0f, 7};
+  ExpectPairs(
+      1,
+      [&](const int8_t* x0, const int8_t* x1, const BroadcastPair& pair, int8_t* out) {
+        QuantizedMultiply(x0, x1, pair, p, out, Threads(2));
+      },
+      [&](int8_t x0, int8_t x1) {
+        return Requantized((x0 - p.zero_point0) * (x1 - p.zero_point1), 0, p.multiplier, output);
+      });
+}
+
+TEST_P(PairsTest, MatrixProducts) {
+  Random random(2);
+  const Shape batch0 = {2, 1, 3}, batch1 = {1, 2, 3};
+  Shape batch;
+  ASSERT_TRUE(BroadcastShape(batch0, batch1, &batch));
+  for (int64_t rows : {1, 4, 7}) {
+    for (int64_t depth : {0, 1, 2, 33, 64}) {
+      for (int64_t columns : {1, 15, 16, 17, 50}) {
+        const std::vector<int8_t> x0 = random.Int8s(Count(batch0) * rows * depth);
+        const std::vector<int8_t> x1 = random.Int8s(Count(batch1) * depth * columns);
+        std::vector<int8_t> y(Count(batch) * rows * columns), expected(y.size());
+        const MatrixProduct p = {x0.data(), x1.data(), rows,  depth,
+                                 columns,   -128,      127, {0, 0.003f, -135.0f, 120.0f, 7}};
+        for (int64_t i = 0; i < static_cast<int64_t>(y.size()); ++i) {
+          const int64_t matrix = i / (rows * columns);
+          const int64_t row = SourceOf(matrix, batch, batch0) * rows + i / columns % rows;
+          int64_t sum = 0;
+          for (int64_t k = 0; k < depth; ++k) {
+            const int64_t right = SourceOf(matrix, batch, batch1) * depth + k;
+            sum += (x0[row * depth + k] - p.zero_point0) *
+                   (x1[right * columns + i % columns] - p.zero_point1);
+          }
+          expected[i] = Requantized(sum, 0, p.output.multiplier, {7, -128, 127});
+        }
+        QuantizedBatchMatMul(p, BroadcastPair(batch0, batch1), y.data(), Threads(2));
+        ASSERT_EQ(y, expected) << rows << ", " << depth << ", " << columns;
+      }
+    }
+  }
+}
+
+TEST(BroadcastTest, ShapesThatDoNotBroadcast) {
+  Shape shape;
+  EXPECT_FALSE(BroadcastShape({2, 3}, {2}, &shape));
+  EXPECT_FALSE(BroadcastShape({2, 3}, {4, 1, 2}, &shape));
+  EXPECT_TRUE(BroadcastShape({0, 3}, {1, 1}, &shape));
+  EXPECT_EQ(shape, (Shape{0, 3}));
+}
+
+KERASOPT_INSTANTIATE(PairsTest);
+
+}  // namespace
+}  // namespace kerasopt
