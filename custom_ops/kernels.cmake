@@ -1,6 +1,8 @@
 # The sources of the kernels, which need nothing but a C++17 compiler. Sets `kernels`, the sources,
 # and `kernel_definitions`.
 
+include(CheckCXXCompilerFlag)
+
 set(directory ${CMAKE_CURRENT_LIST_DIR}/kernels)
 set(kernels
     ${directory}/convolution.cc
@@ -12,8 +14,7 @@ set(kernels
     ${directory}/image_lines.cc
     ${directory}/loops_scalar.cc
     ${directory}/packed_kernel.cc
-    ${directory}/scratch.cc
-    ${directory}/weight_format.cc)
+    ${directory}/scratch.cc)
 set(kernel_definitions)
 
 # The compiler vectorizes the loops of these files; nothing in them may trap or set errno.
@@ -27,12 +28,27 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   set(avx512 -mavx512f -mavx512bw -mavx512dq -mavx512vl)
   set_source_files_properties(${directory}/gemm_avx2.cc PROPERTIES COMPILE_OPTIONS -mavx2)
   # g++ 12 takes the undefined operands in its own AVX-512 header for uninitialized variables.
-  set_source_files_properties(
-    ${avx512vnni} PROPERTIES COMPILE_OPTIONS
-                             "${avx512};-mavx512vnni;-Wno-uninitialized;-Wno-maybe-uninitialized")
+  set(avx512vnni_options ${avx512} -mavx512vnni -Wno-uninitialized -Wno-maybe-uninitialized)
+  set_source_files_properties(${avx512vnni} PROPERTIES COMPILE_OPTIONS "${avx512vnni_options}")
   set_source_files_properties(${directory}/loops_avx2.cc PROPERTIES COMPILE_OPTIONS
                                                                     "${vectorize};-mavx2")
   set_source_files_properties(
     ${directory}/loops_avx512.cc PROPERTIES COMPILE_OPTIONS
                                             "${vectorize};${avx512};-mprefer-vector-width=512")
+  # Compilers have -mavxvnni from g++ 11 and clang 12 on. AVX-512 has the same instruction in another
+  # encoding, which the tests set AVXVNNI_AS_AVX512 for where a CPU has no AVX-VNNI.
+  check_cxx_compiler_flag(-mavxvnni has_avxvnni)
+  if(AVXVNNI_AS_AVX512)
+    set(avxvnni_feature avx512vnni)
+    set(avxvnni_options ${avx512vnni_options})
+  elseif(has_avxvnni)
+    set(avxvnni_feature avxvnni)
+    set(avxvnni_options -mavxvnni)
+  endif()
+  if(avxvnni_feature)
+    list(APPEND kernels ${directory}/gemm_avxvnni.cc)
+    list(APPEND kernel_definitions KERASOPT_AVXVNNI="${avxvnni_feature}")
+    set_source_files_properties(${directory}/gemm_avxvnni.cc PROPERTIES COMPILE_OPTIONS
+                                                                        "${avxvnni_options}")
+  endif()
 endif()

@@ -21,6 +21,10 @@ const Candidate* Candidates(int* count) {
          return __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512bw") &&
                 __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
        }},
+#ifdef KERASOPT_AVXVNNI
+      {{"avxvnni", kGemmAvxVnni, kLoopsAvx2, nullptr},
+       [] { return __builtin_cpu_supports(KERASOPT_AVXVNNI) != 0; }},
+#endif
       {{"avx2", kGemmAvx2, kLoopsAvx2, nullptr}, [] { return __builtin_cpu_supports("avx2") != 0; }},
 #endif
       {{"scalar", kGemmScalar, kLoopsScalar, nullptr}, [] { return true; }},

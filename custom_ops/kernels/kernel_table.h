@@ -7,6 +7,8 @@
 
 #include <cstdint>
 
+#include "kernels/weight_format.h"
+
 namespace kerasopt {
 
 // int32 accumulators to int8: clamp(rint(float(acc + bias) * multiplier), min, max) + zero_point.
@@ -138,6 +140,9 @@ struct LoopKernels {
                                      Grid grid, float* out, float* by_scale, float* clamped);
   // Widens [*min, *max] to hold x; both become NaN if x holds one.
   void (*min_max)(const float* x, int64_t count, float* min, float* max);
+  // Writes `quads` stored quads of `width` columns, a multiple of kColumnBlock, as kInt8 has them.
+  // They are in another format.
+  void (*expand)(const int8_t* stored, WeightFormat format, int64_t quads, int width, int8_t* out);
 };
 
 struct KernelTable {
@@ -155,6 +160,9 @@ extern const LoopKernels kLoopsAvx2;
 extern const GemmKernel kGemmAvx512Vnni;
 extern const LoopKernels kLoopsAvx512;
 extern const DepthwiseKernel kDepthwiseAvx512Vnni;
+#endif
+#ifdef KERASOPT_AVXVNNI
+extern const GemmKernel kGemmAvxVnni;
 #endif
 
 }  // namespace kerasopt
