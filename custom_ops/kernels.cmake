@@ -51,4 +51,9 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
     set_source_files_properties(${directory}/gemm_avxvnni.cc PROPERTIES COMPILE_OPTIONS
                                                                         "${avxvnni_options}")
   endif()
+elseif(CMAKE_SYSTEM_NAME STREQUAL "Linux" AND CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64")
+  set(kernel_definitions KERASOPT_NEONDOT)
+  list(APPEND kernels ${directory}/gemm_neondot.cc)
+  set_source_files_properties(${directory}/gemm_neondot.cc
+                              PROPERTIES COMPILE_OPTIONS -march=armv8.2-a+dotprod)
 endif()

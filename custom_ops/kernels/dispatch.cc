@@ -4,6 +4,11 @@
 #include <cstdlib>
 #include <cstring>
 
+#ifdef KERASOPT_NEONDOT
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
+#endif
+
 namespace kerasopt {
 namespace {
 
@@ -26,6 +31,11 @@ const Candidate* Candidates(int* count) {
        [] { return __builtin_cpu_supports(KERASOPT_AVXVNNI) != 0; }},
 #endif
       {{"avx2", kGemmAvx2, kLoopsAvx2, nullptr}, [] { return __builtin_cpu_supports("avx2") != 0; }},
+#endif
+#ifdef KERASOPT_NEONDOT
+      // The compiler has plain NEON everywhere, so for scalar loops, too.
+      {{"neondot", kGemmNeonDot, kLoopsScalar, nullptr},
+       [] { return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0; }},
 #endif
       {{"scalar", kGemmScalar, kLoopsScalar, nullptr}, [] { return true; }},
   };

@@ -22,6 +22,7 @@ struct Int8Weights {
   using Vector = Accumulators;
   using Int8Output = kerasopt::Int8Output;
   using FloatOutput = kerasopt::FloatOutput;
+  static constexpr int kTileRows = 6;
   static constexpr int kColumns = 8, kVectors = 2, kBytes = 32, kQuads = 1;
 
   static __m256i Activations(const char* row, int64_t i) {
@@ -51,6 +52,7 @@ struct Int8Weights {
 }  // namespace
 
 const GemmKernel kGemmAvx2 = {
-    sizeof(int16_t), 0, Convert, Fill, {ToInt8<Int8Weights>, ToFloat<Int8Weights>}, nullptr, nullptr};
+    sizeof(int16_t), 0, Convert, Fill, {ToInt8<Int8Weights>, ToFloat<Int8Weights>},
+    nullptr, nullptr};
 
 }  // namespace kerasopt

@@ -26,6 +26,7 @@ struct Int8Weights {
   using Vector = Accumulators;
   using Int8Output = kerasopt::Int8Output;
   using FloatOutput = kerasopt::FloatOutput;
+  static constexpr int kTileRows = 6;
   static constexpr int kColumns = 16, kVectors = 2, kBytes = 64, kQuads = 1;
 
   static __m256i Activations(const char* row, int64_t i) {

@@ -1,8 +1,9 @@
-// Tiles of a matrix multiplication, for vectors of any instruction set. Rows of a tile times a group
-// of columns; or one row times some groups, so that its few sums do not wait for each other.
+// Tiles of a matrix multiplication, for vectors of any instruction set: some rows times a group of
+// columns, or one row times some groups, so that its few sums do not wait for each other.
 //
 // `Weights` says how an instruction set multiplies a format of weights:
 //   Vector                      of int32 sums
+//   kTileRows                   the most rows of a tile
 //   kColumns, kVectors, kBytes  of a group: columns, vectors of sums, bytes of a stored quad
 //   kQuads                      quads of a left operand that a stored one is multiplied with
 //   Activations(row, i)         quad i of a row, in all lanes
@@ -21,7 +22,7 @@
 namespace kerasopt {
 namespace {
 
-constexpr int kMostRows = 6, kMostGroups = 4;  // of the tiles of any instruction set
+constexpr int kMostGroups = 4;  // of a tile of one row
 
 template <int... kValues>
 using Numbers = std::integer_sequence<int, kValues...>;
@@ -72,27 +73,37 @@ void TileOf(const LeftOperand& left, int64_t row, const Panel& panel, int first,
       std::make_integer_sequence<int, Weights::kQuads>(), left, row, panel, first, output);
 }
 
+template <typename Weights, typename Output, int... I>
+TileFunction<Output> TileOfRows(int64_t rows, Numbers<I...>) {
+  constexpr TileFunction<Output> kTiles[] = {TileOf<Weights, Output, I + 1, 1>...};
+  return kTiles[rows - 1];
+}
+
+template <typename Weights, typename Output, int... I>
+TileFunction<Output> TileOfGroups(int groups, Numbers<I...>) {
+  constexpr TileFunction<Output> kTiles[] = {TileOf<Weights, Output, 1, I + 1>...};
+  return kTiles[groups - 1];
+}
+
 template <typename Weights, typename Output>
 void MultiplyTo(const LeftOperand& left, int64_t rows, const Panel& panel, const Output& output) {
-  constexpr TileFunction<Output> kRowTiles[kMostRows] = {
-      TileOf<Weights, Output, 1, 1>, TileOf<Weights, Output, 2, 1>, TileOf<Weights, Output, 3, 1>,
-      TileOf<Weights, Output, 4, 1>, TileOf<Weights, Output, 5, 1>, TileOf<Weights, Output, 6, 1>};
-  constexpr TileFunction<Output> kGroupTiles[kMostGroups] = {
-      TileOf<Weights, Output, 1, 1>, TileOf<Weights, Output, 1, 2>, TileOf<Weights, Output, 1, 3>,
-      TileOf<Weights, Output, 1, 4>};
-  constexpr int kColumns = Weights::kColumns;
+  constexpr int kColumns = Weights::kColumns, kTileRows = Weights::kTileRows;
   if (rows == 1) {
     const int groups = (panel.columns + kColumns - 1) / kColumns;
     for (int i = 0; i < groups; i += kMostGroups) {
-      const int rest = groups - i < kMostGroups ? groups - i : kMostGroups;
-      kGroupTiles[rest - 1](left, 0, panel, i * kColumns, output);
+      const int count = groups - i < kMostGroups ? groups - i : kMostGroups;
+      const auto tile = TileOfGroups<Weights, Output>(
+          count, std::make_integer_sequence<int, kMostGroups>());
+      tile(left, 0, panel, i * kColumns, output);
     }
     return;
   }
   for (int first = 0; first < panel.columns; first += kColumns) {
-    for (int64_t row = 0; row < rows; row += kMostRows) {
-      const int64_t rest = rows - row < kMostRows ? rows - row : kMostRows;
-      kRowTiles[rest - 1](left, row, panel, first, output);
+    for (int64_t row = 0; row < rows; row += kTileRows) {
+      const int64_t count = rows - row < kTileRows ? rows - row : kTileRows;
+      const auto tile = TileOfRows<Weights, Output>(
+          count, std::make_integer_sequence<int, kTileRows>());
+      tile(left, row, panel, first, output);
     }
   }
 }

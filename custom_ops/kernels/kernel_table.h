@@ -164,6 +164,9 @@ extern const DepthwiseKernel kDepthwiseAvx512Vnni;
 #ifdef KERASOPT_AVXVNNI
 extern const GemmKernel kGemmAvxVnni;
 #endif
+#ifdef KERASOPT_NEONDOT
+extern const GemmKernel kGemmNeonDot;
+#endif
 
 }  // namespace kerasopt
 

@@ -1,6 +1,7 @@
 // What the sums of a panel become, for the AVX2 and AVX-VNNI kernels: int8, or float32.
 //
-// An output's `Store(sums, row, first)` takes a vector of sums of a row, from column `first` on.
+// An output's `Store(sums, row, first)` takes a vector of sums of a row, from column `first` on, to
+// which the first sums are added.
 
 #ifndef KERASOPT_KERNELS_OUTPUTS_AVX2_H_
 #define KERASOPT_KERNELS_OUTPUTS_AVX2_H_
