@@ -4,6 +4,11 @@
 #include <cstdlib>
 #include <cstring>
 
+#ifdef KERASOPT_NEONDOT
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
+#endif
+
 namespace kerasopt {
 namespace {
 
@@ -22,10 +27,20 @@ const Candidate* Candidates(int* count) {
          return __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512bw") &&
                 __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
        }},
+#ifdef KERASOPT_AVXVNNI
+      {{"avxvnni", kGemmAvxVnni, kLoopsAvx2, kSparseAvx2, nullptr, &PeakProductsAvx2},
+       [] { return __builtin_cpu_supports(KERASOPT_AVXVNNI) && __builtin_cpu_supports("fma"); }},
+#endif
       {{"avx2", kGemmAvx2, kLoopsAvx2, kSparseAvx2, nullptr, &PeakProductsAvx2},
        [] { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }},
 #endif
-      {{"scalar", kGemmScalar, kLoopsScalar, kSparseScalar, nullptr, nullptr}, [] { return true; }},
+#ifdef KERASOPT_NEONDOT
+      // The compiler has plain NEON everywhere, so for scalar loops, too.
+      {{"neondot", kGemmNeonDot, kLoopsScalar, kSparseScalar, nullptr, nullptr},
+       [] { return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0; }},
+#endif
+      {{"scalar", kGemmScalar, kLoopsScalar, kSparseScalar, nullptr, nullptr},
+       [] { return true; }},
   };
   *count = sizeof(candidates) / sizeof(candidates[0]);
   return candidates;

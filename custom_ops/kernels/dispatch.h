@@ -7,8 +7,9 @@
 
 namespace kerasopt {
 
-// The kernels in use. The environment variable KERASOPT_ISA (scalar, avx2, avx512vnni), read at
-// the first call, forces a lesser instruction set; an unknown or unsupported name is ignored.
+// The kernels in use. The environment variable KERASOPT_ISA (scalar, avx2, avxvnni, avx512vnni,
+// neondot), read at the first call, forces a lesser instruction set; an unknown or unsupported name
+// is ignored.
 const KernelTable& Kernels();
 
 }  // namespace kerasopt

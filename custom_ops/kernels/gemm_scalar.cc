@@ -5,7 +5,7 @@
 namespace kerasopt {
 namespace {
 
-constexpr int kColumns = 4, kQuad = 4;
+constexpr int kColumns = 4;
 
 void Convert(const int8_t* x, int64_t count, void* out) { __builtin_memcpy(out, x, count); }
 

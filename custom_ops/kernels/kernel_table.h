@@ -7,6 +7,8 @@
 
 #include <cstdint>
 
+#include "kernels/weight_format.h"
+
 namespace kerasopt {
 
 // int32 accumulators to int8: clamp(rint(float(acc + bias) * multiplier), min, max) + zero_point.
@@ -225,6 +227,9 @@ struct LoopKernels {
                                      Grid grid, float* out, float* by_scale, float* clamped);
   // Widens [*min, *max] to hold x; both become NaN if x holds one.
   void (*min_max)(const float* x, int64_t count, float* min, float* max);
+  // Writes `quads` stored quads of `width` columns, a multiple of kColumnBlock, as kInt8 has them.
+  // They are in another format.
+  void (*expand)(const int8_t* stored, WeightFormat format, int64_t quads, int width, int8_t* out);
 };
 
 // See peak.h.
@@ -252,6 +257,12 @@ extern const SparseKernels kSparseAvx512Vnni;
 extern const DepthwiseKernel kDepthwiseAvx512Vnni;
 int64_t PeakProductsAvx2(int64_t steps);
 int64_t PeakProductsAvx512Vnni(int64_t steps);
+#endif
+#ifdef KERASOPT_AVXVNNI
+extern const GemmKernel kGemmAvxVnni;
+#endif
+#ifdef KERASOPT_NEONDOT
+extern const GemmKernel kGemmNeonDot;
 #endif
 
 }  // namespace kerasopt

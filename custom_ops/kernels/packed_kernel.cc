@@ -4,6 +4,8 @@
 #include <cmath>
 #include <cstdlib>
 
+#include "kernels/dispatch.h"
+
 namespace kerasopt {
 namespace {
 
@@ -28,7 +30,7 @@ Panel ExpandedPanelOf(const int8_t* packed, const PackedShape& shape, int64_t gr
                       int8_t* out) {
   Panel panel = PanelOf(packed, shape, group, index);
   if (shape.format == WeightFormat::kInt8) return panel;
-  Expand(panel.weights, shape.format, shape.quads(), panel.width, out);
+  Kernels().loops.expand(panel.weights, shape.format, shape.quads(), panel.width, out);
   panel.weights = out;
   panel.quad_bytes = panel.width * static_cast<int>(kQuad);
   return panel;

@@ -25,9 +25,6 @@ constexpr int64_t BlockBytes(WeightFormat format) {
   return format == WeightFormat::kTwoOfFour ? 40 : 64;
 }
 
-// Writes `quads` stored quads of `width` columns, a multiple of kColumnBlock, as kInt8 has them.
-void Expand(const int8_t* stored, WeightFormat format, int64_t quads, int width, int8_t* out);
-
 }  // namespace kerasopt
 
 #endif  // KERASOPT_KERNELS_WEIGHT_FORMAT_H_

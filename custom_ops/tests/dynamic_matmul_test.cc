@@ -46,9 +46,9 @@ std::vector<float> Expected(const std::vector<float>& x, const std::vector<int8_
 
 std::vector<float> Computed(const std::vector<float>& x, const std::vector<int8_t>& kernel,
                             const std::vector<float>& scale, const std::vector<float>& bias,
-                            int threads) {
+                            int threads, WeightFormat format = WeightFormat::kInt8) {
   const int64_t columns = scale.size(), depth = kernel.size() / columns;
-  const PackedShape shape = {1, 1, depth, columns};
+  const PackedShape shape = {1, 1, depth, columns, format};
   const std::vector<int8_t> packed = Packed(kernel, shape);
   const DynamicKernel prepared(Kernels(), shape, packed.data(), scale.data(), bias.data());
   std::vector<float> y(x.size() / depth * columns, 99.0f);
@@ -69,6 +69,24 @@ TEST_P(DynamicMatMulTest, RowsColumnsAndDepths) {
         ASSERT_EQ(Computed(x, kernel, scale, bias, 1), Expected(x, kernel, scale, bias))
             << rows << " x " << depth << " x " << columns;
         ASSERT_EQ(Computed(x, kernel, scale, bias, 3), Expected(x, kernel, scale, bias));
+      }
+    }
+  }
+}
+
+TEST_P(DynamicMatMulTest, EveryFormatOfWeights) {
+  Random random(1);
+  for (WeightFormat format : {WeightFormat::kInt4, WeightFormat::kTwoOfFour}) {
+    for (int64_t rows : {1, 2, 9}) {
+      for (int64_t columns : {1, 24, 40, 130}) {
+        for (int64_t depth : {3, 8, 77}) {
+          std::vector<float> x(rows * depth), bias(columns), scale = random.Multipliers(columns);
+          for (float& value : x) value = static_cast<float>(random.Integer(-999, 999)) / 37.0f;
+          for (float& value : bias) value = static_cast<float>(random.Integer(-999, 999)) / 7.0f;
+          const std::vector<int8_t> kernel = random.Kernel(depth, columns, format);
+          ASSERT_EQ(Computed(x, kernel, scale, bias, 1, format), Expected(x, kernel, scale, bias))
+              << static_cast<int>(format) << ": " << rows << " x " << depth << " x " << columns;
+        }
       }
     }
   }

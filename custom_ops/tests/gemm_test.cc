@@ -10,13 +10,7 @@ struct Problem {
           WeightFormat format = WeightFormat::kInt8)
       : rows(rows), shape{1, 1, depth, columns, format}, random(seed) {
     x = random.Int8s(rows * depth);
-    kernel = format == WeightFormat::kInt4 ? random.Integers<int8_t>(depth * columns, -8, 7)
-                                           : random.Int8s(depth * columns);
-    // Two rows of four are not zero, others in each column.
-    for (int64_t i = 0; format == WeightFormat::kTwoOfFour && i < depth * columns; ++i) {
-      const int64_t row = i / columns, turn = i % columns % 3 + 1;
-      if ((row % 4 ^ row % 4 / 2 * turn) % 2 == 0) kernel[i] = 0;
-    }
+    kernel = random.Kernel(depth, columns, format);
     bias = random.Integers<int32_t>(columns, -99999, 99999);
     multiplier = random.Multipliers(columns);
     zero_point = static_cast<int32_t>(random.Integer(-128, 127));

@@ -20,7 +20,7 @@ namespace kerasopt {
 // Those that this CPU has, from the table of the library.
 inline std::vector<std::string> InstructionSets() {
   std::vector<std::string> available;
-  for (const char* name : {"scalar", "avx2", "avx512vnni"}) {
+  for (const char* name : {"scalar", "avx2", "avxvnni", "avx512vnni", "neondot"}) {
     if (KerasoptSelectInstructionSet(name)) available.push_back(name);
   }
   return available;
@@ -78,6 +78,17 @@ class Random {
       if (Integer(0, 3) == 0) value = Integer(0, 1) ? 127 : -128;
     }
     return values;
+  }
+
+  // A kernel that a format can hold: as 2:4, two rows of four are not zero, others in each column.
+  std::vector<int8_t> Kernel(int64_t depth, int64_t columns, WeightFormat format) {
+    if (format == WeightFormat::kInt4) return Integers<int8_t>(depth * columns, -8, 7);
+    std::vector<int8_t> kernel = Int8s(depth * columns);
+    for (int64_t i = 0; format == WeightFormat::kTwoOfFour && i < depth * columns; ++i) {
+      const int64_t row = i / columns, turn = i % columns % 3 + 1;
+      if ((row % 4 ^ row % 4 / 2 * turn) % 2 == 0) kernel[i] = 0;
+    }
+    return kernel;
   }
 
   std::vector<float> Multipliers(int64_t count) {

@@ -36,7 +36,7 @@ LIBRARY_PATH = pathlib.Path(__file__).with_name("libkerasopt_ops.so")
 # Written by the build beside the library, so that it is read without loading the library.
 VERSION_PATH = pathlib.Path(__file__).with_name("libkerasopt_ops.tensorflow_version")
 
-INSTRUCTION_SETS = ("scalar", "avx2", "avx512vnni")
+INSTRUCTION_SETS = ("scalar", "avx2", "avxvnni", "avx512vnni", "neondot")
 
 # Of a context, so that other threads keep the library.
 _is_left_out = contextvars.ContextVar("is_left_out", default=False)

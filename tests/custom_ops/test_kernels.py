@@ -1,6 +1,7 @@
 """The C++ tests of the kernels, built and run without TensorFlow, with sanitizers and without."""
 
 import pathlib
+import shutil
 import subprocess
 import sys
 
@@ -13,11 +14,27 @@ GTEST = pathlib.Path(sys.prefix, "src", "gtest_vendor")
 
 @pytest.mark.parametrize("sanitize", ["OFF", "ON"])
 def test_kernels(sanitize, tmp_path):
-    run("cmake", "-G", "Ninja", "-S", SOURCE, "-B", tmp_path, f"-DSANITIZE={sanitize}",
-        f"-DGTEST_SOURCE={GTEST}")  # fmt: skip
-    run("cmake", "--build", tmp_path)
-    report = run(tmp_path / "kernel_tests")
+    tests = build(tmp_path, f"-DSANITIZE={sanitize}")
+    report = run(tests)
     assert "[  PASSED  ]" in report and "scalar" in report
+
+
+def test_kernels_for_aarch64(tmp_path):
+    for tool in ("aarch64-linux-gnu-g++", "qemu-aarch64"):
+        if shutil.which(tool) is None:
+            pytest.skip(f"AArch64 is compiled for and emulated; {tool} is not installed")
+    tests = build(tmp_path, f"-DCMAKE_TOOLCHAIN_FILE={SOURCE / 'aarch64.cmake'}")
+    report = run("qemu-aarch64", "-cpu", "max", tests)
+    assert "[  PASSED  ]" in report and "neondot" in report and "scalar" in report
+    # The first AArch64 CPUs have no dot product.
+    available = run("qemu-aarch64", "-cpu", "cortex-a53", tests, "--gtest_list_tests")
+    assert "neondot" not in available and "scalar" in available
+
+
+def build(directory, option):
+    run("cmake", "-G", "Ninja", "-S", SOURCE, "-B", directory, option, f"-DGTEST_SOURCE={GTEST}")
+    run("cmake", "--build", directory)
+    return directory / "kernel_tests"
 
 
 def run(*command):
