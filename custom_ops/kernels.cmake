@@ -5,6 +5,8 @@ include(CheckCXXCompilerFlag)
 
 set(directory ${CMAKE_CURRENT_LIST_DIR}/kernels)
 set(kernels
+    ${directory}/binary.cc
+    ${directory}/binary_scalar.cc
     ${directory}/broadcast.cc
     ${directory}/convolution.cc
     ${directory}/dispatch.cc
@@ -30,8 +32,8 @@ set(vectorize -O3 -fno-math-errno -fno-trapping-math -Wno-psabi)
 set_source_files_properties(${directory}/loops_scalar.cc PROPERTIES COMPILE_OPTIONS "${vectorize}")
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   set(kernel_definitions KERASOPT_X86)
-  set(avx2 ${directory}/gemm_avx2.cc ${directory}/peak_avx2.cc ${directory}/sparse_avx2.cc)
-  set(avx512vnni ${directory}/depthwise_avx512vnni.cc ${directory}/gemm_avx512vnni.cc
+  set(avx2 ${directory}/binary_avx2.cc ${directory}/gemm_avx2.cc ${directory}/peak_avx2.cc ${directory}/sparse_avx2.cc)
+  set(avx512vnni ${directory}/binary_avx512vpopcntdq.cc ${directory}/depthwise_avx512vnni.cc ${directory}/gemm_avx512vnni.cc
                  ${directory}/peak_avx512vnni.cc ${directory}/sparse_avx512vnni.cc)
   list(APPEND kernels ${avx2} ${avx512vnni} ${directory}/loops_avx2.cc
        ${directory}/loops_avx512.cc)
@@ -40,6 +42,9 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   # g++ 12 takes the undefined operands in its own AVX-512 header for uninitialized variables.
   set(avx512vnni_options ${avx512} -mavx512vnni -Wno-uninitialized -Wno-maybe-uninitialized)
   set_source_files_properties(${avx512vnni} PROPERTIES COMPILE_OPTIONS "${avx512vnni_options}")
+  set_source_files_properties(
+    ${directory}/binary_avx512vpopcntdq.cc
+    PROPERTIES COMPILE_OPTIONS "${avx512vnni_options};-mavx512vpopcntdq")
   set_source_files_properties(${directory}/loops_avx2.cc PROPERTIES COMPILE_OPTIONS
                                                                     "${vectorize};-mavx2")
   set_source_files_properties(

@@ -80,6 +80,7 @@ PanelMultiply PanelMultiplyOf(const GemmKernel& gemm, const PackedShape& shape) 
     case WeightFormat::kInt8: direct = &gemm.int8; break;
     case WeightFormat::kInt4: direct = is_small ? gemm.int4 : nullptr; break;
     case WeightFormat::kTwoOfFour: direct = gemm.two_of_four; break;
+    case WeightFormat::kBinary: break;  // has no products
   }
   return direct == nullptr ? PanelMultiply{gemm.int8, true} : PanelMultiply{*direct, false};
 }

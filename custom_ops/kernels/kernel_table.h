@@ -187,6 +187,12 @@ struct SparseKernels {
                             const float* bias, float* out, int64_t out_stride);
 };
 
+// Multiplies rows of bits with a panel of WeightFormat::kBinary: sums are first - (d << 13), where d
+// is how many bits differ.
+using MultiplyBinary = void (*)(const LeftOperand& left, int64_t rows, const Panel& panel,
+                                const int32_t* first, const FloatScaling& scaling, float* out,
+                                int64_t out_stride);
+
 struct LoopKernels {
   DepthwiseFunction depthwise;
   void (*requantize)(const int32_t* sums, int64_t count, const Requantization& requantization,
@@ -229,6 +235,9 @@ struct LoopKernels {
   void (*min_max)(const float* x, int64_t count, float* min, float* max);
   // Writes `quads` stored quads of `width` columns, a multiple of kColumnBlock, as kInt8 has them.
   // They are in another format.
+  // Bits of `count` values, set where a value is not at least 0, the lowest first; the last byte is
+  // filled up with clear ones.
+  void (*sign_bits)(const float* x, int64_t count, uint8_t* out);
   void (*expand)(const int8_t* stored, WeightFormat format, int64_t quads, int width, int8_t* out);
 };
 
@@ -240,6 +249,7 @@ struct KernelTable {
   GemmKernel gemm;
   LoopKernels loops;
   SparseKernels sparse;
+  MultiplyBinary binary;
   const DepthwiseKernel* depthwise;  // or nullptr
   PeakFunction peak_products;        // or nullptr
 };
@@ -247,13 +257,16 @@ struct KernelTable {
 extern const GemmKernel kGemmScalar;
 extern const LoopKernels kLoopsScalar;
 extern const SparseKernels kSparseScalar;
+extern const MultiplyBinary kBinaryScalar;
 #ifdef KERASOPT_X86
 extern const GemmKernel kGemmAvx2;
 extern const LoopKernels kLoopsAvx2;
 extern const SparseKernels kSparseAvx2;
+extern const MultiplyBinary kBinaryAvx2;
 extern const GemmKernel kGemmAvx512Vnni;
 extern const LoopKernels kLoopsAvx512;
 extern const SparseKernels kSparseAvx512Vnni;
+extern const MultiplyBinary kBinaryAvx512Vpopcntdq;
 extern const DepthwiseKernel kDepthwiseAvx512Vnni;
 int64_t PeakProductsAvx2(int64_t steps);
 int64_t PeakProductsAvx512Vnni(int64_t steps);

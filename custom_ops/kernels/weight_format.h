@@ -7,6 +7,8 @@
 //               [column][weight], then half a byte for each column: in which of the pairs of rows
 //               (0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3) they are. Even columns come before
 //               odd ones, low halves before high ones.
+//   kBinary     32 rows; a block is [column][row / 8], a bit for each row, the lowest first, which is
+//               set for -1 and clear for 1. Never expanded: see binary.h.
 
 #ifndef KERASOPT_KERNELS_WEIGHT_FORMAT_H_
 #define KERASOPT_KERNELS_WEIGHT_FORMAT_H_
@@ -15,12 +17,14 @@
 
 namespace kerasopt {
 
-enum class WeightFormat { kInt8, kInt4, kTwoOfFour };
+enum class WeightFormat { kInt8, kInt4, kTwoOfFour, kBinary };
 
 constexpr int64_t kQuad = 4;
 constexpr int64_t kColumnBlock = 16;
 
-constexpr int64_t QuadRows(WeightFormat format) { return format == WeightFormat::kInt4 ? 8 : 4; }
+constexpr int64_t QuadRows(WeightFormat format) {
+  return format == WeightFormat::kBinary ? 32 : format == WeightFormat::kInt4 ? 8 : 4;
+}
 constexpr int64_t BlockBytes(WeightFormat format) {
   return format == WeightFormat::kTwoOfFour ? 40 : 64;
 }

@@ -1,7 +1,7 @@
 // CPU kernels of the integer convolutions.
 
-#include "kernels/convolution.h"
 #include "op_weights.h"
+#include "window_op.h"
 
 namespace kerasopt {
 namespace {
@@ -12,55 +12,14 @@ using tensorflow::OpKernelConstruction;
 using tensorflow::OpKernelContext;
 using tensorflow::Tensor;
 
-// Padded lines are kept in memory.
-constexpr int64_t kMostPadding = 1 << 21;
-
-class ConvolutionOp : public OpKernel {
+class ConvolutionOp : public WindowOp {
  public:
-  explicit ConvolutionOp(OpKernelConstruction* context) : OpKernel(context) {
+  explicit ConvolutionOp(OpKernelConstruction* context) : WindowOp(context) {
     OP_REQUIRES_OK(context, GetZeroPointsAndRange(context, &range_));
-    OP_REQUIRES_OK(context, context->GetAttr("strides", &strides_));
-    OP_REQUIRES_OK(context, context->GetAttr("dilation_rate", &dilation_rate_));
-    OP_REQUIRES_OK(context, GetPaddings(context, paddings_));
   }
 
  protected:
-  Status GetShape(const Tensor& x, int64_t kernel_height, int64_t kernel_width,
-                  ConvolutionShape* shape) const {
-    if (x.dims() != 4) {
-      return InvalidArgument("x must have rank 4. Received: x.shape=", x.shape().DebugString());
-    }
-    *shape = {x.dim_size(0), x.dim_size(3), Axis(x, kernel_height, 0), Axis(x, kernel_width, 1)};
-    if (shape->height.output < 1 || shape->width.output < 1) {
-      return InvalidArgument("The kernel must fit into the input. Received: x.shape=",
-                             x.shape().DebugString(), ", kernel size=", kernel_height, "x",
-                             kernel_width);
-    }
-    for (const Window& window : {shape->height, shape->width}) {
-      if (window.pad_before + window.pad_after > kMostPadding) {
-        return InvalidArgument("The dilated kernel must not reach beyond the input by more than ",
-                               kMostPadding, ". Received: dilation rate=", window.dilation);
-      }
-    }
-    return absl::OkStatus();
-  }
-
-  Status AllocateOutput(OpKernelContext* context, const ConvolutionShape& shape, int64_t channels,
-                        Tensor** y) const {
-    return context->allocate_output(
-        0, {shape.batch, shape.height.output, shape.width.output, channels}, y);
-  }
-
   ZeroPointsAndRange range_;
-
- private:
-  Window Axis(const Tensor& x, int64_t kernel, int axis) const {
-    return MakeWindow(x.dim_size(axis + 1), kernel, strides_[axis], dilation_rate_[axis],
-                      paddings_[axis]);
-  }
-
-  std::vector<int32_t> strides_, dilation_rate_;
-  Padding paddings_[2];
 };
 
 class QuantizedConv2DOp : public ConvolutionOp {

@@ -149,6 +149,17 @@ REGISTER_OP("KerasoptQuantizedConv2D")
 REGISTER_OP("KerasoptQuantizedDepthwiseConv2D")
     .KERASOPT_CONTRACTION.KERASOPT_WINDOW_ATTRS.KERASOPT_OUTPUT_ATTRS.SetShapeFn(DepthwiseShapeFunction);
 
+REGISTER_OP("KerasoptBinaryConv2D")
+    .Input("x: float32")
+    .Input("weights: int8")
+    .Output("y: float32")
+    .Attr("kernel_shape: list(int)")
+    .KERASOPT_WINDOW_ATTRS.SetShapeFn([](InferenceContext* c) {
+      std::vector<int64_t> kernel;
+      TF_RETURN_IF_ERROR(GetKernelShape(c, 4, &kernel));
+      return WindowShape(c, kernel, kernel[2], kernel[3]);
+    });
+
 // `weights` are in the order that kerasopt/ops/sparse_weights.py tells.
 #define KERASOPT_SPARSE                \
   Attr("kernel_shape: list(int)")      \

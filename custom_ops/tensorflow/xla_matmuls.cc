@@ -79,13 +79,8 @@ class XlaDynamicMatMul : public XlaOpKernel {
     const std::vector<int64_t> out = Dimensions(sums);
     const auto of_rows = [&](xla::XlaOp op) { return xla::BroadcastInDim(op, out, leading); };
     const auto of_columns = [&](xla::XlaOp op) { return xla::BroadcastInDim(op, out, {last}); };
-    const xla::XlaOp multiplier =
-        xla::Max(of_rows(scale) * of_columns(weights_scale), Scalar(x, kSmallestScale));
-    const xla::XlaOp offset = xla::Clamp(
-        Scalar(x, -kLargestOffset), xla::RoundNearestEven(of_columns(bias) / multiplier),
-        Scalar(x, kLargestOffset));
-    const xla::XlaOp total = sums + xla::ConvertElementType(offset, xla::S32);
-    context->SetOutput(0, xla::ConvertElementType(total, xla::F32) * multiplier);
+    context->SetOutput(
+        0, XlaScaleToFloat(sums, of_rows(scale) * of_columns(weights_scale), of_columns(bias)));
   }
 
  private:

@@ -4,6 +4,7 @@
 #ifndef KERASOPT_TENSORFLOW_XLA_SUPPORT_H_
 #define KERASOPT_TENSORFLOW_XLA_SUPPORT_H_
 
+#include "kernels/kernel_table.h"
 #include "tensorflow/compiler/tf2xla/xla_op_kernel.h"
 #include "tensorflow/compiler/tf2xla/xla_op_registry.h"
 #include "xla/hlo/builder/xla_builder.h"
@@ -33,6 +34,15 @@ inline xla::XlaOp XlaRequantize(xla::XlaOp sums, xla::XlaOp multiplier,
                  Scalar(q, static_cast<float>(output.max - output.zero_point)));
   return xla::ConvertElementType(
       xla::ConvertElementType(q, xla::S32) + Scalar(q, output.zero_point), xla::S8);
+}
+
+// The float32 results of s32 sums, as FloatScaling has them; all of the shape of `sums`.
+inline xla::XlaOp XlaScaleToFloat(xla::XlaOp sums, xla::XlaOp scale, xla::XlaOp bias) {
+  const xla::XlaOp m = xla::Max(scale, Scalar(scale, kSmallestScale));
+  const xla::XlaOp offset = xla::Clamp(Scalar(m, -kLargestOffset), xla::RoundNearestEven(bias / m),
+                                       Scalar(m, kLargestOffset));
+  const xla::XlaOp total = sums + xla::ConvertElementType(offset, xla::S32);
+  return xla::ConvertElementType(total, xla::F32) * m;
 }
 
 }  // namespace kerasopt

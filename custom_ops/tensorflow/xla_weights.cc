@@ -52,6 +52,17 @@ xla::XlaOp TwoOfFour(xla::XlaOp stored, int64_t blocks) {
   return xla::ConcatInDim(stored.builder(), rows, 2);
 }
 
+// Signs of "binary" blocks (blocks, bytes) as (blocks, columns, rows).
+xla::XlaOp Signs(xla::XlaOp stored, int64_t blocks) {
+  const std::vector<int64_t> shape = {blocks, kColumnBlock, 4, 8};
+  const xla::XlaOp bytes = xla::BroadcastInDim(
+      xla::Reshape(stored, {blocks, kColumnBlock, 4}), shape, {0, 1, 2});
+  const xla::XlaOp bit = xla::Iota(stored.builder(), xla::ShapeUtil::MakeShape(xla::S8, shape), 3);
+  const xla::XlaOp is_set = xla::And(xla::ShiftRightArithmetic(bytes, bit), xla::FullLike(bit, 1));
+  const xla::XlaOp sign = xla::FullLike(bit, 1) - is_set - is_set;
+  return xla::Reshape(sign, {blocks, kColumnBlock, 32});
+}
+
 // Panels of `width` columns each, from `offset` on, as (runs, depth, panels * width).
 xla::XlaOp UnpackPanels(xla::XlaOp packed, const PackedShape& shape, int64_t offset,
                         int64_t panels, int64_t width) {
@@ -61,6 +72,13 @@ xla::XlaOp UnpackPanels(xla::XlaOp packed, const PackedShape& shape, int64_t off
   xla::XlaOp x = xla::SliceInDim(packed, offset, offset + blocks * bytes, 1, 0);
   if (shape.format == WeightFormat::kTwoOfFour) {
     x = TwoOfFour(xla::Reshape(x, {blocks, bytes}), blocks);
+  }
+  if (shape.format == WeightFormat::kBinary) {
+    x = Signs(xla::Reshape(x, {blocks, bytes}), blocks);
+    x = xla::Reshape(x, {panels, shape.runs, quads, width, rows});
+    x = xla::Transpose(x, {1, 2, 4, 0, 3});
+    x = xla::Reshape(x, {shape.runs, quads * rows, panels * width});
+    return xla::SliceInDim(x, 0, shape.depth, 1, 1);
   }
   x = xla::Reshape(x, {panels, shape.runs, quads, width, kQuad});
   // Four rows of a quad, as often as it has them.

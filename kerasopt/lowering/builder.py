@@ -13,7 +13,7 @@ from kerasopt.finalization import finalize
 from kerasopt.graph import Edge, Graph, Node, clone, unwrap
 from kerasopt.layers.integer import Affine, Dequantize, Quantize
 from kerasopt.lowering.held_weights import hold_weights
-from kerasopt.lowering.quantizers import affine_of
+from kerasopt.lowering.quantizers import affine_of, signed
 from kerasopt.lowering.values import Value
 
 
@@ -69,6 +69,7 @@ class Builder:
         """Runs a node of the source in float32, with its weights held in the bits they have."""
         values = [self.as_float(value) for value in self.inputs(node)]
         outputs = self.call(node, self._float_operation(node), values)
+        outputs = [signed(node, value) for value in outputs]
         affine = affine_of(node.operation, "output")
         if affine is not None:
             outputs = [self.as_integers(value, affine) for value in outputs]

@@ -7,10 +7,11 @@ import numpy as np
 
 from kerasopt.graph import Group, Node, is_concatenation, is_transparent
 from kerasopt.layers.integer import Affine
-from kerasopt.lowering.values import StaysFloat
+from kerasopt.lowering.values import StaysFloat, Value
 from kerasopt.parametrization import read_until
 from kerasopt.quantization import (
     ActivationQuantizer,
+    BinaryActivation,
     DynamicQuantizer,
     Format,
     WeightQuantizer,
@@ -69,6 +70,24 @@ def reads_rounded_rows(node: Node) -> bool:
         if not is_transparent(node.operation):
             return False
     return False
+
+
+def reads_signs(node: Node) -> bool:
+    """Whether the input of a call is rounded to -1 and 1, by its layer or by what makes it."""
+    source = node.inputs[0].source.operation
+    return _rounds_to_signs(node.operation, "input") or _rounds_to_signs(source, "output")
+
+
+def signed(node: Node, value: Value) -> Value:
+    """Returns the signs of a float value, if the output of a call is rounded to -1 and 1."""
+    if not _rounds_to_signs(node.operation, "output"):
+        return value
+    return Value(keras.ops.where(value.tensor >= 0, 1.0, -1.0))
+
+
+def _rounds_to_signs(operation: keras.Operation, slot: str) -> bool:
+    links = getattr(operation, "parametrizations", {}).get(slot, [])
+    return any(isinstance(link, BinaryActivation) for link in links)
 
 
 def _rounds_rows(operation: keras.Operation, slot: str) -> bool:

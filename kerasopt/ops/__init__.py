@@ -12,6 +12,7 @@ from kerasopt.ops.affine import (
     min_max,
     quantize,
 )
+from kerasopt.ops.binary import binary_conv2d, binary_matmul
 from kerasopt.ops.contractions import (
     quantized_batch_matmul,
     quantized_conv2d,
@@ -37,6 +38,8 @@ __all__ = [
     "WEIGHT_FORMATS",
     "PackedWeights",
     "SparseWeights",
+    "binary_conv2d",
+    "binary_matmul",
     "dequantize",
     "dynamic_matmul",
     "exponentials",

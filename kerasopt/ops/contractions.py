@@ -15,11 +15,11 @@ from kerasopt.ops import native, reference
 from kerasopt.ops.packed_weights import PackedWeights
 from kerasopt.ops.sparse_weights import SparseWeights
 from kerasopt.ops.validation import (
-    as_pair,
     check_int8,
     check_output_range,
+    native_window,
     product_multiplier,
-    standardize_pads,
+    standardize_window,
 )
 
 
@@ -137,7 +137,7 @@ def quantized_conv2d(
             multiplier is not positive and finite.
     """
     arguments = _standardize(input_zero_point, output_zero_point, output_min, output_max)
-    arguments |= _standardize_window(strides, padding, dilation_rate)
+    arguments |= standardize_window(strides, padding, dilation_rate)
     library = native.library_for(x)
     if library is None:
         weights = _unpacked(kernel, bias, multiplier)
@@ -156,7 +156,7 @@ def quantized_conv2d(
         kernel_shape=packed.shape,
         weight_format=packed.format,
         groups=groups,
-        **_native_window(arguments),
+        **native_window(arguments),
     )
 
 
@@ -207,14 +207,14 @@ def quantized_depthwise_conv2d(
             multiplier is not positive and finite.
     """
     arguments = _standardize(input_zero_point, output_zero_point, output_min, output_max)
-    arguments |= _standardize_window(strides, padding, dilation_rate)
+    arguments |= standardize_window(strides, padding, dilation_rate)
     library = native.library_for(x)
     if library is None:
         weights = _unpacked(kernel, bias, multiplier)
         return reference.quantized_depthwise_conv2d(x, *weights, **arguments)
     packed = _packed(kernel, bias, multiplier, is_depthwise=True)
     return library.kerasopt_quantized_depthwise_conv2d(
-        x, packed.values, kernel_shape=packed.shape, **_native_window(arguments)
+        x, packed.values, kernel_shape=packed.shape, **native_window(arguments)
     )
 
 
@@ -342,21 +342,3 @@ def _standardize(
         "output_min": int(output_min),
         "output_max": int(output_max),
     }
-
-
-def _standardize_window(
-    strides: int | tuple[int, int], padding: Any, dilation_rate: int | tuple[int, int]
-) -> dict[str, Any]:
-    return {
-        "strides": as_pair("strides", strides),
-        "padding": standardize_pads(padding),
-        "dilation_rate": as_pair("dilation_rate", dilation_rate),
-    }
-
-
-def _native_window(arguments: dict[str, Any]) -> dict[str, Any]:
-    """Returns the arguments of a convolution as the native ops take them."""
-    padding = arguments["padding"]
-    if isinstance(padding, str):
-        return arguments
-    return arguments | {"padding": "valid", "pads": [*padding[0], *padding[1]]}

@@ -48,7 +48,8 @@ class PackedWeights(NamedTuple):
         bias_dtype: String, `"int32"`, or `"float32"` for `kerasopt.ops.dynamic_matmul`, which has
             scales instead of the multipliers.
         format: String, how the kernel is stored: `"int8"`, `"int4"` (weights from -8 to 7), or
-            `"2:4"` (of four neighbours along the input axis at most two are not zero).
+            `"2:4"` (of four neighbours along the input axis at most two are not zero); or
+            `"binary"` (-1 and 1) for `kerasopt.ops.binary_matmul` and `binary_conv2d`.
     """
 
     values: Any
@@ -158,6 +159,8 @@ class PackedWeights(NamedTuple):
         height, width = window or (1, 1)
         # The pixels under a line of the window lie side by side.
         is_merged = self.groups == 1 and (self.dilation_rate[1] == 1 or width == 1)
+        # Bits of a pixel are padded to whole words.
+        is_merged = is_merged and self.format != "binary"
         runs, depth = (height, width * depth) if is_merged else (height * width, depth)
         return _Layout(self.groups, runs, depth, columns // self.groups, FORMATS[self.format])
 

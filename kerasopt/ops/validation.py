@@ -99,3 +99,22 @@ def output_size(
     if padding != "same":
         size += (0 if isinstance(padding, str) else sum(padding)) - (window - 1)
     return -(-size // stride)
+
+
+def standardize_window(
+    strides: int | tuple[int, int], padding: Any, dilation_rate: int | tuple[int, int]
+) -> dict[str, Any]:
+    """Return the arguments of a window in their standard forms."""
+    return {
+        "strides": as_pair("strides", strides),
+        "padding": standardize_pads(padding),
+        "dilation_rate": as_pair("dilation_rate", dilation_rate),
+    }
+
+
+def native_window(arguments: dict[str, Any]) -> dict[str, Any]:
+    """Returns the arguments of a convolution as the native ops take them."""
+    padding = arguments["padding"]
+    if isinstance(padding, str):
+        return arguments
+    return arguments | {"padding": "valid", "pads": [*padding[0], *padding[1]]}

@@ -7,6 +7,7 @@ A block has the weights of 16 columns and of so many rows as its format says, in
 | `"int8"` | 4 | 64 | each weight, a column after the other |
 | `"int4"` | 8 | 64 | weights from -8 to 7, rows 0 to 3 in the low halves of bytes |
 | `"2:4"` | 4 | 40 | two weights of each column, and half a byte that tells their rows |
+| `"binary"` | 32 | 64 | -1 and 1, a bit for each weight, set for -1 |
 """
 
 from __future__ import annotations
@@ -96,6 +97,21 @@ def _decode_two_of_four(stored: Any) -> Any:
     return ops.cast(ops.stack(rows, -2), "int8")
 
 
+def _encode_binary(x: Any, module: Any) -> Any:
+    x = module.reshape(x, (*x.shape[:-2], 4, 8, COLUMNS))
+    is_set = cast(module.less(x, 0), "int32", module)
+    values = np.array([1, 2, 4, 8, 16, 32, 64, -128], "int32")[:, None]  # of the bits of an int8
+    return _encode_int8(cast(module.sum(is_set * values, -2), "int8", module), module)
+
+
+def _decode_binary(stored: Any) -> Any:
+    stored = _decode_int8(stored)
+    shape = (*stored.shape[:-2], 32, COLUMNS)
+    shifts = np.arange(8, dtype="int8")[:, None]
+    bits = ops.bitwise_and(ops.right_shift(stored[..., None, :], shifts), np.int8(1))
+    return ops.reshape(ops.cast(1 - 2 * bits, "int8"), shape)
+
+
 def _row(pair: Any, which: int, module: Any) -> Any:
     """Returns the first or the second row of pairs."""
     rows = np.array([pair[which] for pair in _PAIRS] + [0, 0], "int8")
@@ -120,6 +136,10 @@ def _is_two_of_four(x: np.ndarray) -> bool:
     return np.count_nonzero(x, axis=1).max() <= 2
 
 
+def _is_binary(x: np.ndarray) -> bool:
+    return abs(x).max() <= 1
+
+
 def cast(x: Any, dtype: str, module: Any) -> Any:
     """Casts a tensor in `numpy` or `keras.ops`."""
     return x.astype(dtype) if module is np else ops.cast(x, dtype)
@@ -140,5 +160,7 @@ FORMATS = {
     "int8": WeightFormat(4, 64, _encode_int8, _decode_int8, lambda x: True),
     "int4": WeightFormat(8, 64, _encode_int4, _decode_int4, _is_int4),
     "2:4": WeightFormat(4, 40, _encode_two_of_four, _decode_two_of_four, _is_two_of_four),
+    "binary": WeightFormat(32, 64, _encode_binary, _decode_binary, _is_binary),
 }
-WEIGHT_FORMATS = tuple(FORMATS)
+# Those that are multiplied with integers.
+WEIGHT_FORMATS = ("int8", "int4", "2:4")

@@ -5,6 +5,7 @@ from kerasopt.layers.integer.add import QuantizedAdd
 from kerasopt.layers.integer.affine import Affine
 from kerasopt.layers.integer.average_pooling import QuantizedAveragePooling2D
 from kerasopt.layers.integer.batch_matmul import QuantizedBatchMatMul
+from kerasopt.layers.integer.binary import BinaryConv2D, BinaryDense
 from kerasopt.layers.integer.boundaries import Dequantize, Quantize
 from kerasopt.layers.integer.conv2d_transpose import QuantizedConv2DTranspose
 from kerasopt.layers.integer.convolutions import QuantizedConv2D, QuantizedDepthwiseConv2D
@@ -24,6 +25,8 @@ from kerasopt.layers.integer.softmax import QuantizedSoftmax
 
 __all__ = [
     "Affine",
+    "BinaryConv2D",
+    "BinaryDense",
     "Dequantize",
     "DynamicDense",
     "IntegerLayer",

@@ -8,11 +8,20 @@ import keras
 
 from kerasopt import ops
 from kerasopt.layers.integer.contraction import Contraction
+from kerasopt.layers.integer.layer import IntegerLayer
 from kerasopt.ops.validation import as_pair, output_size, pads_of_axes, standardize_pads
 
 
-class _Convolution(Contraction):
-    """What both convolutions share: windows over images with channels last."""
+class ImageWindow(IntegerLayer):
+    """What convolutions share: windows over images with channels last.
+
+    Args:
+        kernel_size: Integer or pair.
+        strides: Integer or pair.
+        padding: `"valid"`, `"same"` or `((top, bottom), (left, right))`, in pixels.
+        dilation_rate: Integer or pair.
+        **kwargs: The arguments of the layer.
+    """
 
     def __init__(
         self,
@@ -29,14 +38,14 @@ class _Convolution(Contraction):
         self.dilation_rate = as_pair("dilation_rate", dilation_rate)
 
     @property
-    def _window(self) -> dict[str, Any]:
+    def window(self) -> dict[str, Any]:
         return {
             "strides": self.strides,
             "padding": self.padding,
             "dilation_rate": self.dilation_rate,
         }
 
-    def _image_shape(self, input_shape: Any) -> tuple[int | None, int | None]:
+    def image_shape(self, input_shape: Any) -> tuple[int | None, int | None]:
         height, width = (
             output_size(size, (kernel - 1) * dilation + 1, stride, pads)
             for size, kernel, stride, dilation, pads in zip(
@@ -51,11 +60,11 @@ class _Convolution(Contraction):
         return height, width
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "kernel_size": self.kernel_size, **self._window}
+        return {**super().get_config(), "kernel_size": self.kernel_size, **self.window}
 
 
 @keras.saving.register_keras_serializable(package="kerasopt")
-class QuantizedConv2D(_Convolution):
+class QuantizedConv2D(ImageWindow, Contraction):
     """A `Conv2D` layer on int8 images, with a fused clamp for ReLU.
 
     Input: int8 of shape `(batch, height, width, channels)`. Output: int8 of shape
@@ -89,12 +98,12 @@ class QuantizedConv2D(_Convolution):
             inputs,
             self.packed,
             groups=self.groups,
-            **self._window,
+            **self.window,
             **self._requantization,
         )
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
-        return (input_shape[0], *self._image_shape(input_shape), self.filters)
+        return (input_shape[0], *self.image_shape(input_shape), self.filters)
 
     @property
     def packing(self) -> dict[str, Any]:
@@ -106,7 +115,7 @@ class QuantizedConv2D(_Convolution):
 
 
 @keras.saving.register_keras_serializable(package="kerasopt")
-class QuantizedDepthwiseConv2D(_Convolution):
+class QuantizedDepthwiseConv2D(ImageWindow, Contraction):
     """A `DepthwiseConv2D` layer on int8 images, with a fused clamp for ReLU.
 
     Input: int8 of shape `(batch, height, width, channels)`. Output: int8 of shape
@@ -137,13 +146,13 @@ class QuantizedDepthwiseConv2D(_Convolution):
         return ops.quantized_depthwise_conv2d(
             inputs,
             self.packed,
-            **self._window,
+            **self.window,
             **self._requantization,
         )
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
         channels = input_shape[-1] * self.depth_multiplier
-        return (input_shape[0], *self._image_shape(input_shape), channels)
+        return (input_shape[0], *self.image_shape(input_shape), channels)
 
     @property
     def packing(self) -> dict[str, Any]:

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import keras
-import numpy as np
 
 from kerasopt import ops
-from kerasopt.layers.integer.packed_part import PackedLayer, PackedPart
-from kerasopt.layers.stored import release
-
-_STORED = ("kernel", "kernel_scale", "bias")
+from kerasopt.layers.integer.float_scaled import FloatScaledLayer
 
 
 @keras.saving.register_keras_serializable(package="kerasopt")
-class DynamicDense(PackedLayer):
+class DynamicDense(FloatScaledLayer):
     """A `Dense` layer with an int8 kernel, whose input is rounded to int8 row by row.
 
     Nothing has to be calibrated: the scale of a row, the values along the last axis, is that of
@@ -28,70 +23,20 @@ class DynamicDense(PackedLayer):
         units: Positive integer, the size of the output's last axis.
         **kwargs: `weight_format`, see `kerasopt.ops.PackedWeights`, and the arguments of
             `keras.layers.Layer`.
-
-    Attributes:
-        kernel: `PackedPart` of int8 and shape `(inputs, units)`.
-        kernel_scale: `PackedPart` of float32 and shape `(units,)`.
-        bias: `PackedPart` of float32 and shape `(units,)`.
     """
-
-    affines = ()
 
     def __init__(self, units: int, **kwargs: Any):
         super().__init__(**kwargs)
         self.units = units
 
-    def build(self, input_shape: Any) -> None:
-        self.add_packed(self.kernel_shape(input_shape))
-
     def kernel_shape(self, input_shape: Any) -> tuple[int, ...]:
         return input_shape[-1], self.units
 
-    @property
-    def packing(self) -> dict[str, Any]:
-        return {**super().packing, "bias_dtype": "float32"}
-
-    @property
-    def kernel_scale(self) -> PackedPart:
-        return PackedPart(self.packed, 2)
-
-    def set_floats(self, kernel: Any, kernel_scale: Any, gain: Any, offset: Any) -> None:
-        """Sets the weights of a dense layer that a gain and an offset per output follow.
-
-        Args:
-            kernel: Array of whole numbers that int8 holds.
-            kernel_scale: Array of shape `(units,)`, positive and finite.
-            gain: Array of shape `(units,)`.
-            offset: Array of shape `(units,)`.
-
-        Raises:
-            ValueError: If gain or offset are not finite.
-        """
-        if not (np.isfinite(gain).all() and np.isfinite(offset).all()):
-            raise ValueError(
-                f"A bias or batch normalization of layer '{self.name}' has values that are not "
-                "finite: the training diverged."
-            )
-        scale = np.where(gain == 0, 1.0, kernel_scale * np.abs(gain))
-        self._pack(kernel * np.sign(gain), scale, offset)
-
     def call(self, inputs: Any) -> Any:
         return ops.dynamic_matmul(inputs, self.packed)
-
-    def save_own_variables(self, store: Any) -> None:
-        for name in _STORED:
-            store[name] = getattr(self, name).numpy()
-
-    def load_own_variables(self, store: Any) -> None:
-        self._pack(*(self.stored(store, name, getattr(self, name), name) for name in _STORED))
-        release(math.prod(self.packed.shape))
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
         return (*input_shape[:-1], self.units)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "units": self.units}
-
-    def _pack(self, kernel: Any, kernel_scale: Any, bias: Any) -> None:
-        floats = (np.asarray(values, "float32") for values in (bias, kernel_scale))
-        self.set_packed(np.asarray(kernel, "int8"), *floats)

@@ -10,6 +10,7 @@ from kerasopt.lowering.patterns import (
     add,
     attention,
     batch_normalization,
+    binary,
     concatenate,
     conv,
     conv_transpose,
@@ -32,6 +33,7 @@ from kerasopt.lowering.values import StaysFloat
 # `lower` calls `builder.put` for the last node of the group, or raises `StaysFloat`.
 # Keras' separable and depthwise convolutions are no subclasses of its convolutions.
 PATTERNS = (
+    binary,
     conv,
     depthwise_conv,
     separable_conv,

@@ -9,12 +9,12 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from kerasopt.graph import Group, activation_bounds, clamp_bounds, own_activation
+from kerasopt.graph import Group, activation_bounds, clamp_bounds, is_linear, own_activation
 from kerasopt.layers.integer import Affine
 from kerasopt.lowering.builder import Builder
 from kerasopt.lowering.folding import IntegerWeights, channel_affine, fold
 from kerasopt.lowering.patterns.elementwise import apply_activation
-from kerasopt.lowering.quantizers import affine_of, integer_kernel, output_affine
+from kerasopt.lowering.quantizers import affine_of, integer_kernel, output_affine, signed
 from kerasopt.lowering.values import StaysFloat, Value
 
 Arrange = Callable[[np.ndarray], np.ndarray]
@@ -103,6 +103,20 @@ def finish(group: Group, builder: Builder, value: Value) -> None:
     if activation_bounds(group.anchor.operation) is None:
         value = apply_activation(group, builder, value, own_activation(group.anchor.operation))
     builder.put(group.output, value)
+
+
+def finish_float(group: Group, builder: Builder, value: Value) -> None:
+    """Applies the activation of a group to a float value, and puts the output of the group."""
+    layer: Any = group.anchor.operation
+    function = None if is_linear(layer) else own_activation(layer)
+    if group.activation is not None:
+        function = builder.plain_operation(group.activation)
+    if function is not None:
+        activation = keras.layers.Activation(
+            function, dtype="float32", name=builder.name(group.anchor, "_activation")
+        )
+        value = Value(activation(value.tensor))
+    builder.put(group.output, signed(group.output, value))
 
 
 def output_of(group: Group) -> Output:

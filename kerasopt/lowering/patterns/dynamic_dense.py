@@ -7,11 +7,11 @@ from typing import Any
 import keras
 import numpy as np
 
-from kerasopt.graph import Group, is_linear, own_activation
+from kerasopt.graph import Group
 from kerasopt.layers.integer import DynamicDense
 from kerasopt.lowering.builder import Builder
 from kerasopt.lowering.folding import channel_affine
-from kerasopt.lowering.patterns.contraction import columns_of
+from kerasopt.lowering.patterns.contraction import columns_of, finish_float
 from kerasopt.lowering.quantizers import reads_rounded_rows
 from kerasopt.lowering.values import Value
 
@@ -33,12 +33,4 @@ def lower(group: Group, builder: Builder) -> None:
     made.fit_format(kernel * np.sign(gain))
     tensor = made(builder.as_float(value).tensor)
     made.set_floats(kernel, scale, gain, offset)
-    function = None if is_linear(layer) else own_activation(layer)
-    if group.activation is not None:
-        function = builder.plain_operation(group.activation)
-    if function is not None:
-        activation = keras.layers.Activation(
-            function, dtype="float32", name=builder.name(group.anchor, "_activation")
-        )
-        tensor = activation(tensor)
-    builder.put(group.output, Value(tensor))
+    finish_float(group, builder, Value(tensor))

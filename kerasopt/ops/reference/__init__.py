@@ -8,7 +8,11 @@ from kerasopt.ops.reference.affine import (
     min_max,
     quantize,
 )
-from kerasopt.ops.reference.convolution import quantized_conv2d, quantized_depthwise_conv2d
+from kerasopt.ops.reference.convolution import (
+    binary_conv2d,
+    quantized_conv2d,
+    quantized_depthwise_conv2d,
+)
 from kerasopt.ops.reference.elementwise import quantized_add, quantized_multiply
 from kerasopt.ops.reference.functions import look_up, quantized_softmax
 from kerasopt.ops.reference.matmul import (
@@ -21,6 +25,7 @@ from kerasopt.ops.reference.pooling import max_pool, quantized_average_pool, qua
 
 __all__ = [
     "INTEGER_RANGES",
+    "binary_conv2d",
     "dequantize",
     "dynamic_matmul",
     "fake_quantize",

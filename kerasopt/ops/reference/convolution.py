@@ -5,7 +5,7 @@ from typing import Any
 
 from keras import ops
 
-from kerasopt.ops.reference.matmul import integer_matmul, requantize
+from kerasopt.ops.reference.matmul import integer_matmul, requantize, scale_to_float
 from kerasopt.ops.validation import check_tensor
 
 
@@ -116,3 +116,27 @@ def quantized_depthwise_conv2d(
         output_min,
         output_max,
     )
+
+
+# Sums are multiples of it, so that a bias that is rounded to an integer keeps its digits.
+_SUM_STEP = 2**12
+
+
+def binary_conv2d(
+    x: Any,
+    kernel: Any,
+    scale: Any,
+    bias: Any,
+    *,
+    strides: tuple[int, int],
+    padding: Any,
+    dilation_rate: tuple[int, int],
+) -> Any:
+    """Reference of `kerasopt.ops.binary_conv2d`."""
+    check_tensor("x", x, "float32", 4)
+    signs = ops.where(x >= 0, 1, -1)
+    shifted = shifted_inputs(signs, kernel.shape[:2], strides, padding, dilation_rate, 0)
+    sums: Any = 0
+    for i, j, pixels in shifted:
+        sums = sums + integer_matmul(pixels, kernel[i, j])
+    return scale_to_float(sums * _SUM_STEP, scale / _SUM_STEP, bias)

@@ -104,7 +104,11 @@ def dynamic_matmul(x: Any, kernel: Any, kernel_scale: Any, bias: Any) -> Any:
     ratio = ops.minimum(ops.max(ops.abs(bias) / kernel_scale), _LARGEST)
     scale = ops.maximum(scale, ops.maximum(ratio / _LARGEST_OFFSET, _SMALLEST_SCALE))
     q = ops.clip(ops.round(x / scale), -127.0, 127.0)
-    multiplier = ops.maximum(scale * kernel_scale, _SMALLEST_SCALE)
-    offset = ops.clip(ops.round(bias / multiplier), -_LARGEST_OFFSET, _LARGEST_OFFSET)
-    total = integer_matmul(q, kernel) + ops.cast(offset, "int32")
-    return ops.cast(total, "float32") * multiplier
+    return scale_to_float(integer_matmul(q, kernel), scale * kernel_scale, bias)
+
+
+def scale_to_float(sums: Any, scale: Any, bias: Any) -> Any:
+    """`float32(sums + round_half_even(bias / scale)) * scale`, of int32 sums."""
+    scale = ops.maximum(scale, _SMALLEST_SCALE)
+    offset = ops.clip(ops.round(bias / scale), -_LARGEST_OFFSET, _LARGEST_OFFSET)
+    return ops.cast(sums + ops.cast(offset, "int32"), "float32") * scale

@@ -1,0 +1,66 @@
+// CPU kernel of the binary convolution.
+
+#include "kernels/binary.h"
+#include "kernels/dispatch.h"
+#include "op_weights.h"
+#include "window_op.h"
+
+namespace kerasopt {
+namespace {
+
+using absl::Status;
+using tensorflow::OpKernelConstruction;
+using tensorflow::OpKernelContext;
+using tensorflow::Tensor;
+
+class BinaryConv2DOp : public WindowOp {
+ public:
+  explicit BinaryConv2DOp(OpKernelConstruction* context) : WindowOp(context) {
+    OP_REQUIRES_OK(context, GetKernelShape(context, 4, &kernel_shape_));
+    const int64_t products = kernel_shape_[0] * kernel_shape_[1] * kernel_shape_[2];
+    OP_REQUIRES(context, products <= kMostBinaryProducts,
+                InvalidArgument("A binary kernel sums at most ", kMostBinaryProducts,
+                                " products. Received: ", products));
+  }
+
+  void Compute(OpKernelContext* context) override {
+    const Tensor& x = context->input(kX);
+    ConvolutionShape shape;
+    OP_REQUIRES_OK(context, GetShape(x, kernel_shape_[0], kernel_shape_[1], &shape));
+    OP_REQUIRES(context, shape.channels == kernel_shape_[2],
+                InvalidArgument("x must have ", kernel_shape_[2], " channels to match kernel. "
+                                "Received: x.shape=", x.shape().DebugString()));
+    std::shared_ptr<const BinaryKernel> kernel;
+    OP_REQUIRES_OK(context, GetKernel(context->input(kWeights),
+                                      PackedBinary(shape, kernel_shape_[3]), &kernel));
+    Tensor* y;
+    OP_REQUIRES_OK(context, AllocateOutput(context, shape, kernel_shape_[3], &y));
+    if (y->NumElements() == 0) return;
+    BinaryConv2D(x.flat<float>().data(), shape, *kernel, y->flat<float>().data(),
+                 DeviceThreads(context));
+  }
+
+ private:
+  Status GetKernel(const Tensor& tensor, const PackedShape& shape,
+                   std::shared_ptr<const BinaryKernel>* kernel) {
+    const KernelTable& kernels = Kernels();
+    return cache_.Get(
+        tensor, [&](const BinaryKernel& known) { return &known.kernels() == &kernels; },
+        [&](std::shared_ptr<const BinaryKernel>* prepared) {
+          Weights<float> weights;
+          TF_RETURN_IF_ERROR(weights.Init(tensor, shape.bytes(), shape.columns));
+          *prepared = std::make_shared<const BinaryKernel>(
+              kernels, shape, weights.kernel(), weights.multiplier(), weights.bias());
+          return absl::OkStatus();
+        },
+        kernel);
+  }
+
+  std::vector<int64_t> kernel_shape_;
+  Cache<BinaryKernel> cache_;
+};
+
+KERASOPT_REGISTER_CPU("KerasoptBinaryConv2D", BinaryConv2DOp);
+
+}  // namespace
+}  // namespace kerasopt

@@ -1,0 +1,57 @@
+"""Dense and convolutions of signs and one-bit weights, with batch normalization."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import keras
+
+from kerasopt.graph import Group
+from kerasopt.layers.integer import BinaryConv2D, BinaryDense
+from kerasopt.lowering.builder import Builder
+from kerasopt.lowering.folding import channel_affine
+from kerasopt.lowering.patterns.contraction import columns_of, finish_float
+from kerasopt.lowering.patterns.images import as_image, as_sequence, window_on
+from kerasopt.lowering.quantizers import reads_signs
+from kerasopt.lowering.values import StaysFloat, Value
+
+# A larger bias, in multiples of the scale, would be clamped.
+_LARGEST_BIAS = 2.0**18
+
+
+def matches(group: Group) -> bool:
+    kinds = (keras.layers.Dense, keras.layers.Conv1D, keras.layers.Conv2D)
+    return isinstance(group.anchor.operation, kinds) and reads_signs(group.anchor)
+
+
+def lower(group: Group, builder: Builder) -> None:
+    layer: Any = group.anchor.operation
+    (value,) = builder.inputs(group.anchor)
+    value = builder.as_float(value)
+    kernel, scale = columns_of(layer, "kernel", lambda kernel: kernel)
+    if (abs(kernel) != 1).any():
+        raise StaysFloat("its weights are not all -1 and 1: one bit has no zero")
+    normalization = group.batch_normalization
+    gain, offset = channel_affine(
+        layer, normalization and normalization.operation, kernel.shape[-1]
+    )
+    if (abs(offset) >= _LARGEST_BIAS * scale * abs(gain)).any():
+        raise StaysFloat("a bias is too large beside the scale of its weights")
+    image = value
+    if isinstance(layer, keras.layers.Dense):
+        make: Any = partial(BinaryDense, layer.units)
+    else:
+        if layer.groups > 1:
+            raise StaysFloat("groups of channels have no binary form")
+        image, window = window_on(layer, value)
+        if layer.padding == "valid" and window["padding"] != "valid":
+            # The sign of what a layer before has padded is 1: not what this one pads.
+            image, window = as_image(value), {**window, "padding": "valid"}
+        make = partial(BinaryConv2D, layer.filters, **window)
+    made = builder.layer(group.anchor, "binary", lambda name: make(name=name))
+    result = Value(made(image.tensor))
+    made.set_floats(kernel.reshape(made.packed.shape), scale, gain, offset)
+    if image is not value:
+        result = as_sequence(result, value)
+    finish_float(group, builder, result)
