@@ -8,7 +8,14 @@ import numpy as np
 import pytest
 
 from kerasopt.benchmarking import kernels
-from kerasopt.benchmarking.kernels import dynamic_dense, matmul, networks, rounds
+from kerasopt.benchmarking.kernels import (
+    dynamic_dense,
+    matmul,
+    networks,
+    rounds,
+    sparse,
+    weight_formats,
+)
 from kerasopt.benchmarking.kernels.peers import openvino
 
 
@@ -32,6 +39,9 @@ def small_network():
 
 MATMUL = matmul.int8_matmul(2, 24, 40)
 DYNAMIC = dynamic_dense.dynamic_dense(3, 64)
+OF_FEW_BITS = [weight_formats.packed_dense(name, 64) for name in ("int4", "2:4")]
+SPARSE_INT8 = sparse.sparse_int8(6, 40)
+SPARSE_FLOAT32 = sparse.sparse_float32(6, 40)
 NETWORK = networks.network("small network", small_network)
 
 
@@ -64,6 +74,21 @@ def test_dynamic_layers_neither_overflow_nor_vanish(monkeypatch):
     work = DYNAMIC.prepare(1)
     (theirs,) = work.peers["onnxruntime MatMulInteger"]()
     np.testing.assert_allclose(work.ours(), theirs, atol=0.1)
+
+
+@pytest.mark.parametrize("case", [*OF_FEW_BITS, SPARSE_INT8], ids=lambda case: case.name)
+def test_other_weights_give_what_dense_int8_gives(case):
+    work = case.prepare(1)
+    ours, dense = np.array(work.ours()), np.array(work.peers["kerasopt int8 dense"]())
+    assert len(ours) == work.repetitions and len(np.unique(ours)) > 2
+    np.testing.assert_array_equal(ours, dense)
+
+
+def test_sparse_floats_give_what_tensorflow_gives():
+    work = SPARSE_FLOAT32.prepare(1)
+    ours, theirs = np.array(work.ours()), np.array(work.peers["TensorFlow float32"]())
+    assert np.abs(ours).mean() > 0.1
+    np.testing.assert_allclose(ours, theirs, atol=1e-5)
 
 
 @pytest.mark.parametrize("case", [MATMUL, DYNAMIC, NETWORK], ids=lambda case: case.name)

@@ -8,12 +8,22 @@ from kerasopt.benchmarking.kernels.case import Case
 from kerasopt.benchmarking.kernels.dynamic_dense import dynamic_dense
 from kerasopt.benchmarking.kernels.matmul import int8_matmul
 from kerasopt.benchmarking.kernels.networks import application
+from kerasopt.benchmarking.kernels.sparse import sparse_float32, sparse_int8
+from kerasopt.benchmarking.kernels.weight_formats import packed_dense
 
 CASES = (
     int8_matmul(64, 1024, 1024),
     int8_matmul(256, 1024, 4096),
     dynamic_dense(1, 1024),
     dynamic_dense(8, 1024),
+    packed_dense("int4", 4096),
+    packed_dense("2:4", 4096),
+    sparse_int8(784, 256),
+    sparse_int8(196, 512),
+    sparse_int8(49, 1024),
+    sparse_float32(784, 256),
+    sparse_float32(196, 512),
+    sparse_float32(49, 1024),
     application("MobileNetV2"),
     application("ResNet50"),
 )

@@ -9,11 +9,16 @@ import numpy as np
 
 from kerasopt import ops
 from kerasopt.benchmarking.kernels.case import Case, Work
-from kerasopt.benchmarking.kernels.peers import onnxruntime, openvino, tensorflow
+from kerasopt.benchmarking.kernels.peers import onnxruntime, openvino
+from kerasopt.benchmarking.kernels.products import (
+    PRODUCTS,
+    ZERO_POINT,
+    float_products,
+    int8_rows,
+    quantized_products,
+)
 
-PRODUCTS = 8  # in a call, of different rows with the same weights
 INPUT_SCALE, KERNEL_SCALE, OUTPUT_SCALE = 0.1, 0.01, 10.0
-ZERO_POINT = 3  # of inputs and outputs
 
 
 def int8_matmul(rows: int, inputs: int, units: int) -> Case:
@@ -25,13 +30,17 @@ def int8_matmul(rows: int, inputs: int, units: int) -> Case:
 def _prepare(shape: tuple[int, int, int], threads: int) -> Work:
     rows, inputs, units = shape
     rng = np.random.default_rng(0)
-    xs = [rng.integers(-128, 128, (rows, inputs)).astype("int8") for _ in range(PRODUCTS)]
+    xs = int8_rows(rng, rows, inputs)
     kernel = rng.integers(-127, 128, (inputs, units)).astype("int8")
+    scale = INPUT_SCALE * KERNEL_SCALE / OUTPUT_SCALE
+    packed = ops.PackedWeights.pack(
+        kernel, np.zeros(units, "int32"), np.full(units, scale, "float32")
+    )
     # onnxruntime and OpenVINO are fastest with uint8 activations on x86.
     unsigned = [x.view("uint8") ^ 128 for x in xs]
     feed = {f"x{i}": x for i, x in enumerate(unsigned)}
     return Work(
-        ours=_ours(xs, kernel),
+        ours=quantized_products(xs, packed),
         peers={
             "onnxruntime QLinearMatMul": onnxruntime.call_of(
                 functools.partial(_onnx_graph, shape, kernel), feed, threads
@@ -39,36 +48,10 @@ def _prepare(shape: tuple[int, int, int], threads: int) -> Work:
             "OpenVINO int8": openvino.call_of(
                 functools.partial(openvino_model, shape, kernel), unsigned, threads
             ),
-            "TensorFlow float32": _in_floats(xs, kernel),
+            "TensorFlow float32": float_products(xs, kernel),
         },
         repetitions=PRODUCTS,
         products=rows * inputs * units,
-    )
-
-
-def _ours(xs: list[np.ndarray], kernel: np.ndarray) -> Any:
-    import tensorflow as tf
-
-    units = kernel.shape[1]
-    scale = INPUT_SCALE * KERNEL_SCALE / OUTPUT_SCALE
-    packed = ops.PackedWeights.pack(
-        kernel, np.zeros(units, "int32"), np.full(units, scale, "float32")
-    )
-    packed = packed._replace(values=tf.Variable(packed.values))
-    zero_points = {"input_zero_point": ZERO_POINT, "output_zero_point": ZERO_POINT}
-
-    def products(*xs: Any) -> list[Any]:
-        return [ops.quantized_matmul(x, packed, **zero_points) for x in xs]
-
-    return tensorflow.call_of(products, *xs)
-
-
-def _in_floats(xs: list[np.ndarray], kernel: np.ndarray) -> Any:
-    import tensorflow as tf
-
-    weights = tf.Variable(kernel.astype("float32"))
-    return tensorflow.call_of(
-        lambda *xs: [tf.matmul(x, weights) for x in xs], *(x.astype("float32") for x in xs)
     )
 
 

@@ -1,0 +1,71 @@
+"""Products of matrices in one graph of TensorFlow, with weights in variables, as layers have them.
+
+A call from Python takes as long as some products, so a call has several, of different rows: equal
+ones would be merged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from kerasopt import ops
+from kerasopt.benchmarking.kernels.case import Call
+from kerasopt.benchmarking.kernels.peers import tensorflow
+
+PRODUCTS = 8  # in a call
+ZERO_POINT = 3  # of int8 inputs and outputs
+
+
+def int8_rows(rng: np.random.Generator, rows: int, inputs: int) -> list[np.ndarray]:
+    """Returns what the products of a call read."""
+    return [rng.integers(-128, 128, (rows, inputs)).astype("int8") for _ in range(PRODUCTS)]
+
+
+def quantized_products(
+    xs: list[np.ndarray],
+    weights: ops.PackedWeights | ops.SparseWeights,
+    layers: int = 1,
+) -> Call:
+    """Returns a call of kerasopt's int8 products.
+
+    Args:
+        xs: int8 arrays, what the products read.
+        weights: Their weights.
+        layers: Integer, how many variables have them, which the products read by turns: with
+            several, large weights come from memory, as in a network, and not from a cache.
+    """
+    zero_points = {"input_zero_point": ZERO_POINT, "output_zero_point": ZERO_POINT}
+    return _products(
+        lambda x, packed: ops.quantized_matmul(x, packed, **zero_points), xs, weights, layers
+    )
+
+
+def sparse_products(xs: list[np.ndarray], weights: ops.SparseWeights) -> Call:
+    """Returns a call of kerasopt's products of float32 rows with sparse weights."""
+    return _products(ops.sparse_matmul, xs, weights)
+
+
+def float_products(xs: list[np.ndarray], kernel: np.ndarray) -> Call:
+    """Returns a call of TensorFlow's products of the same numbers in float32."""
+    import tensorflow as tf
+
+    weights = tf.Variable(kernel.astype("float32"))
+    return tensorflow.call_of(
+        lambda *xs: [tf.matmul(x, weights) for x in xs], *(x.astype("float32") for x in xs)
+    )
+
+
+def _products(
+    multiply: Callable[[Any, Any], Any], xs: list[np.ndarray], weights: Any, layers: int = 1
+) -> Call:
+    import tensorflow as tf
+
+    variables = [weights._replace(values=tf.Variable(weights.values)) for _ in range(layers)]
+
+    def products(*xs: Any) -> list[Any]:
+        return [multiply(x, variables[i % layers]) for i, x in enumerate(xs)]
+
+    return tensorflow.call_of(products, *xs)
