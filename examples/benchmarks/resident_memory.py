@@ -47,6 +47,7 @@ FORMATS = {
     "int8": Format(8, integers("int8")),
     "int8_dynamic": Format(8, integers("int8_dynamic")),
     "int4": Format(4, integers("int4")),
+    "binary": Format(1, integers("binary")),
 }
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from kerasopt.benchmarking import kernels
 from kerasopt.benchmarking.kernels import (
+    binary,
     dynamic_dense,
     matmul,
     networks,
@@ -42,6 +43,7 @@ DYNAMIC = dynamic_dense.dynamic_dense(3, 64)
 OF_FEW_BITS = [weight_formats.packed_dense(name, 64) for name in ("int4", "2:4")]
 SPARSE_INT8 = sparse.sparse_int8(6, 40)
 SPARSE_FLOAT32 = sparse.sparse_float32(6, 40)
+BINARY = [binary.binary_dense(3, 40), binary.binary_conv(5, 8)]
 NETWORK = networks.network("small network", small_network)
 
 
@@ -89,6 +91,15 @@ def test_sparse_floats_give_what_tensorflow_gives():
     ours, theirs = np.array(work.ours()), np.array(work.peers["TensorFlow float32"]())
     assert np.abs(ours).mean() > 0.1
     np.testing.assert_allclose(ours, theirs, atol=1e-5)
+
+
+@pytest.mark.parametrize("case", BINARY, ids=lambda case: case.name)
+def test_binary_layers_sum_signs(case):
+    work = case.prepare(1)
+    ours, floats = np.array(work.ours()), np.array(work.peers["TensorFlow float32"]())
+    assert ours.shape == floats.shape
+    # The sums of whole numbers, of which each is as odd as their count.
+    assert (ours == np.rint(ours)).all() and np.abs(ours).max() > 4
 
 
 @pytest.mark.parametrize("case", [MATMUL, DYNAMIC, NETWORK], ids=lambda case: case.name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 
+from kerasopt.benchmarking.kernels.binary import binary_conv, binary_dense
 from kerasopt.benchmarking.kernels.case import Case
 from kerasopt.benchmarking.kernels.dynamic_dense import dynamic_dense
 from kerasopt.benchmarking.kernels.matmul import int8_matmul
@@ -24,6 +25,9 @@ CASES = (
     sparse_float32(784, 256),
     sparse_float32(196, 512),
     sparse_float32(49, 1024),
+    binary_dense(64, 1024),
+    binary_conv(28, 128),
+    binary_conv(56, 64),
     application("MobileNetV2"),
     application("ResNet50"),
 )

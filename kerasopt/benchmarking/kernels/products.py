@@ -49,13 +49,29 @@ def sparse_products(xs: list[np.ndarray], weights: ops.SparseWeights) -> Call:
 
 
 def float_products(xs: list[np.ndarray], kernel: np.ndarray) -> Call:
-    """Returns a call of TensorFlow's products of the same numbers in float32."""
+    """Returns a call of TensorFlow's products, or convolutions, of the numbers in float32."""
     import tensorflow as tf
 
     weights = tf.Variable(kernel.astype("float32"))
-    return tensorflow.call_of(
-        lambda *xs: [tf.matmul(x, weights) for x in xs], *(x.astype("float32") for x in xs)
-    )
+
+    def multiply(x: Any) -> Any:
+        if kernel.ndim == 2:
+            return tf.matmul(x, weights)
+        return tf.nn.conv2d(x, weights, 1, "SAME")
+
+    floats = (x.astype("float32") for x in xs)
+    return tensorflow.call_of(lambda *xs: [multiply(x) for x in xs], *floats)
+
+
+def binary_products(xs: list[np.ndarray], weights: ops.PackedWeights) -> Call:
+    """Returns a call of kerasopt's products, or convolutions, of signs."""
+
+    def multiply(x: Any, packed: ops.PackedWeights) -> Any:
+        if len(packed.shape) == 2:
+            return ops.binary_matmul(x, packed)
+        return ops.binary_conv2d(x, packed, padding="same")
+
+    return _products(multiply, xs, weights)
 
 
 def _products(
