@@ -29,7 +29,7 @@ const Candidate* Candidates(int* count) {
                 __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
        }},
 #ifdef KERASOPT_AVXVNNI
-      {{"avxvnni", kGemmAvxVnni, kLoopsAvx2, kSparseAvx2, kBinaryAvx2, nullptr, &PeakProductsAvx2},
+      {{"avxvnni", kGemmAvxVnni, kLoopsAvx2, kSparseAvx2, kBinaryAvx2, nullptr, nullptr},
        [] { return __builtin_cpu_supports(KERASOPT_AVXVNNI) && __builtin_cpu_supports("fma"); }},
 #endif
       {{"avx2", kGemmAvx2, kLoopsAvx2, kSparseAvx2, kBinaryAvx2, nullptr, &PeakProductsAvx2},
