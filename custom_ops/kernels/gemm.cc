@@ -18,6 +18,10 @@ constexpr int64_t kTasksPerThread = 2;
 constexpr int64_t kProductsPerCycle = 64;
 constexpr int64_t kCacheLine = 64;
 
+// Panels are passed over forwards and backwards by turns, in a call or from one to the next: those
+// that were read last are still in the cache.
+thread_local bool is_backwards = false;
+
 int64_t WantedTasks(int threads) { return threads > 1 ? threads * kTasksPerThread : 1; }
 
 }  // namespace
@@ -114,7 +118,9 @@ void ForPanels(const RowBlocks& left, const PackedShape& shape, const int8_t* pa
       const int64_t count = left.Load(block, converted, rows);
       const LoadedRows loaded = {converted, count, left.first_row(block)};
       int64_t loaded_group = 0;
-      for (int64_t i = first; i < last; ++i) {
+      is_backwards = !is_backwards;
+      for (int64_t n = first; n < last; ++n) {
+        const int64_t i = is_backwards ? first + last - 1 - n : n;
         const int64_t group = i / shape.panels(), index = i % shape.panels();
         for (int64_t r = 0; group != loaded_group && r < count; ++r) {
           rows[r] += (group - loaded_group) * left.group_bytes();

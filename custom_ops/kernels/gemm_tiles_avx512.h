@@ -161,11 +161,22 @@ void MultiplyTo(const LeftOperand& left, int64_t rows, const Panel& panel, Outpu
       kTiles<Weights, Output, 1>, kTiles<Weights, Output, 2>, kTiles<Weights, Output, 3>,
       kTiles<Weights, Output, 4>};
   const TilesFunction<Output>* tiles = kByVectors[panel.width / kLanes - 1];
-  const int64_t whole = rows / kTileRows, rest = rows % kTileRows, first = whole * kTileRows;
-  if (whole > 0) tiles[kTileRows - 1](left, left.rows, whole, panel, output);
-  if (rest == 0) return;
-  output.Skip(first);
-  tiles[rest - 1](left, left.rows + first, 1, panel, output);
+  const char* const* next = left.rows;
+  const auto multiply = [&](int64_t tile_rows, int64_t count) {
+    if (count * tile_rows == 0) return;
+    tiles[tile_rows - 1](left, next, count, panel, output);
+    next += count * tile_rows;
+    output.Skip(count * tile_rows);
+  };
+  const int64_t whole = rows / kTileRows, rest = rows % kTileRows;
+  // A last tile of one or two rows reads too many weights for what it computes.
+  if (whole > 0 && (rest == 1 || rest == 2)) {
+    multiply(kTileRows, whole - 1);
+    multiply(4, 1);
+    return multiply(rest + 2, 1);
+  }
+  multiply(kTileRows, whole);
+  multiply(rest, 1);
 }
 
 template <typename Weights>
