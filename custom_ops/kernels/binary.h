@@ -18,7 +18,8 @@ namespace kerasopt {
 
 // Sums are multiples of 2^kSumBits, so that a bias that is rounded to an integer keeps its digits.
 constexpr int kSumBits = 12;
-constexpr int64_t kMostBinaryProducts = 1 << 18;
+// With a bias that is clamped to 2^30, sums of so many products stay in int32.
+constexpr int64_t kMostBinaryProducts = (1 << 18) - 1;
 
 // A run for each pixel of the kernel.
 inline PackedShape PackedBinary(const ConvolutionShape& shape, int64_t filters) {

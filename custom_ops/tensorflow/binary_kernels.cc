@@ -1,14 +1,12 @@
 // CPU kernel of the binary convolution.
 
 #include "kernels/binary.h"
-#include "kernels/dispatch.h"
 #include "op_weights.h"
 #include "window_op.h"
 
 namespace kerasopt {
 namespace {
 
-using absl::Status;
 using tensorflow::OpKernelConstruction;
 using tensorflow::OpKernelContext;
 using tensorflow::Tensor;
@@ -31,8 +29,9 @@ class BinaryConv2DOp : public WindowOp {
                 InvalidArgument("x must have ", kernel_shape_[2], " channels to match kernel. "
                                 "Received: x.shape=", x.shape().DebugString()));
     std::shared_ptr<const BinaryKernel> kernel;
-    OP_REQUIRES_OK(context, GetKernel(context->input(kWeights),
-                                      PackedBinary(shape, kernel_shape_[3]), &kernel));
+    OP_REQUIRES_OK(context,
+                   GetFloatKernel(context->input(kWeights), PackedBinary(shape, kernel_shape_[3]),
+                                  &cache_, &kernel));
     Tensor* y;
     OP_REQUIRES_OK(context, AllocateOutput(context, shape, kernel_shape_[3], &y));
     if (y->NumElements() == 0) return;
@@ -41,21 +40,6 @@ class BinaryConv2DOp : public WindowOp {
   }
 
  private:
-  Status GetKernel(const Tensor& tensor, const PackedShape& shape,
-                   std::shared_ptr<const BinaryKernel>* kernel) {
-    const KernelTable& kernels = Kernels();
-    return cache_.Get(
-        tensor, [&](const BinaryKernel& known) { return &known.kernels() == &kernels; },
-        [&](std::shared_ptr<const BinaryKernel>* prepared) {
-          Weights<float> weights;
-          TF_RETURN_IF_ERROR(weights.Init(tensor, shape.bytes(), shape.columns));
-          *prepared = std::make_shared<const BinaryKernel>(
-              kernels, shape, weights.kernel(), weights.multiplier(), weights.bias());
-          return absl::OkStatus();
-        },
-        kernel);
-  }
-
   std::vector<int64_t> kernel_shape_;
   Cache<BinaryKernel> cache_;
 };

@@ -66,6 +66,19 @@ void DeviceThreads::Run(int64_t total, int64_t cost, RangeBody body) const {
   work->Wait();
 }
 
+Status AllocateProduct(OpKernelContext* context, int64_t depth, int64_t columns, int64_t* rows,
+                       Tensor** y) {
+  const Tensor& x = context->input(0);
+  if (x.dims() < 2 || x.dim_size(x.dims() - 1) != depth) {
+    return InvalidArgument("x must have rank 2 or more and the last axis ", depth,
+                           " to match kernel. Received: x.shape=", x.shape().DebugString());
+  }
+  *rows = x.NumElements() / depth;
+  tensorflow::TensorShape shape = x.shape();
+  shape.set_dim(x.dims() - 1, columns);
+  return context->allocate_output(0, shape, y);
+}
+
 Status GetIntegerAttr(OpKernelConstruction* context, const char* name, int64_t min, int64_t max,
                       int32_t* value) {
   int64_t attr;

@@ -26,6 +26,11 @@ class DeviceThreads : public ParallelFor {
   const tensorflow::DeviceBase::CpuWorkerThreads& workers_;
 };
 
+// Allocates the output of a product of the rows of x, of `depth` values, with a matrix of `columns`
+// columns, and returns how many rows there are.
+absl::Status AllocateProduct(tensorflow::OpKernelContext* context, int64_t depth, int64_t columns,
+                             int64_t* rows, tensorflow::Tensor** y);
+
 // Reads an integer attribute and checks that it is in [min, max].
 absl::Status GetIntegerAttr(tensorflow::OpKernelConstruction* context, const char* name,
                                   int64_t min, int64_t max, int32_t* value);

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "kernels/dispatch.h"
 #include "kernels/packed_kernel.h"
 #include "op_support.h"
 
@@ -107,6 +108,23 @@ absl::Status GetKernelShape(tensorflow::OpKernelConstruction* context, size_t ra
 absl::Status GetPackedKernel(const tensorflow::Tensor& tensor, const PackedShape& shape,
                              int32_t input_zero_point, Cache<PackedKernel>* cache,
                              std::shared_ptr<const PackedKernel>* kernel);
+
+// A kernel whose sums are scaled to float32, prepared in the same way.
+template <typename Kernel>
+absl::Status GetFloatKernel(const tensorflow::Tensor& tensor, const PackedShape& shape,
+                            Cache<Kernel>* cache, std::shared_ptr<const Kernel>* kernel) {
+  const KernelTable& kernels = Kernels();
+  return cache->Get(
+      tensor, [&](const Kernel& known) { return &known.kernels() == &kernels; },
+      [&](std::shared_ptr<const Kernel>* prepared) {
+        Weights<float> weights;
+        TF_RETURN_IF_ERROR(weights.Init(tensor, shape.bytes(), shape.columns));
+        *prepared = std::make_shared<const Kernel>(kernels, shape, weights.kernel(),
+                                                   weights.multiplier(), weights.bias());
+        return absl::OkStatus();
+      },
+      kernel);
+}
 
 }  // namespace kerasopt
 

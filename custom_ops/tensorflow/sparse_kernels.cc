@@ -13,7 +13,6 @@ using tensorflow::OpKernel;
 using tensorflow::OpKernelConstruction;
 using tensorflow::OpKernelContext;
 using tensorflow::Tensor;
-using tensorflow::TensorShape;
 
 class SparseMatMulBase : public OpKernel {
  public:
@@ -22,18 +21,6 @@ class SparseMatMulBase : public OpKernel {
   }
 
  protected:
-  Status AllocateOutput(OpKernelContext* context, int64_t* rows, Tensor** y) const {
-    const Tensor& x = context->input(kX);
-    if (x.dims() < 2 || x.dim_size(x.dims() - 1) != shape_.depth) {
-      return InvalidArgument("x must have rank 2 or more and the last axis ", shape_.depth,
-                             " to match kernel. Received: x.shape=", x.shape().DebugString());
-    }
-    *rows = x.NumElements() / shape_.depth;
-    TensorShape shape = x.shape();
-    shape.set_dim(x.dims() - 1, shape_.columns);
-    return context->allocate_output(0, shape, y);
-  }
-
   SparseShape shape_;
 };
 
@@ -48,7 +35,7 @@ class SparseQuantizedMatMulOp : public SparseMatMulBase {
     OP_REQUIRES_OK(context, GetKernel(context->input(kWeights), &kernel));
     int64_t rows;
     Tensor* y;
-    OP_REQUIRES_OK(context, AllocateOutput(context, &rows, &y));
+    OP_REQUIRES_OK(context, AllocateProduct(context, shape_.depth, shape_.columns, &rows, &y));
     if (y->NumElements() == 0) return;
     SparseQuantizedMatMul(context->input(kX).flat<int8_t>().data(), rows, *kernel, range_.output,
                           y->flat<int8_t>().data(), DeviceThreads(context));
@@ -93,7 +80,7 @@ class SparseMatMulOp : public SparseMatMulBase {
             &weights));
     int64_t rows;
     Tensor* y;
-    OP_REQUIRES_OK(context, AllocateOutput(context, &rows, &y));
+    OP_REQUIRES_OK(context, AllocateProduct(context, shape_.depth, shape_.columns, &rows, &y));
     if (y->NumElements() == 0) return;
     SparseMatMul(Kernels(), context->input(kX).flat<float>().data(), rows, shape_,
                  weights->entries, weights->bias.data(), y->flat<float>().data(),

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from kerasopt import ops
+from kerasopt.layers.integer.packed_part import add_packed
 from kerasopt.layers.stored import release, stored_array
 
 
@@ -42,14 +43,7 @@ class _SparseLayer(keras.layers.Layer):
         shape = self.kernel_shape(input_shape)
         count, block_columns = self.entries
         packed = ops.SparseWeights(None, shape, count, block_columns, "float32")
-        values = self.add_weight(
-            name="packed",
-            shape=(packed.size,),
-            dtype="int8",
-            initializer=lambda shape, dtype: packed.initial(),
-            trainable=False,
-        )
-        self.packed = packed._replace(values=values)
+        self.packed = add_packed(self, packed)
 
     def set_floats(self, kernel: Any, bias: Any) -> None:
         """Sets kernel and bias, float32 arrays.

@@ -26,7 +26,7 @@ def binary_matmul(x: Any, weights: PackedWeights) -> Any:
     Args:
         x: float32 tensor of shape `(..., inputs)`.
         weights: `PackedWeights` of the format `"binary"` and a kernel of shape `(inputs, units)`,
-            at most 2^18 inputs. Biases should be below `2^18 * scale`, where they are clamped.
+            fewer than 2^18 inputs. Biases should be below `2^18 * scale`, where they are clamped.
 
     Returns:
         float32 tensor of shape `(..., units)`.

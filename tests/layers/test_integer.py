@@ -176,3 +176,9 @@ def test_a_config_without_scales_names_the_layer_and_what_is_missing():
         QuantizedDense.from_config(config)
     with pytest.raises(ValueError, match="needs `output_affine`"):
         Quantize()
+
+
+@pytest.mark.parametrize("arguments", [{"weight_format": "4x1"}, {"entries": (3, 1)}])
+def test_sparse_layers_need_both_their_format_and_their_entries(arguments):
+    with pytest.raises(ValueError, match="has `entries`. Received"):
+        QuantizedDense(4, input_affine=Affine(1.0, 0), output_affine=Affine(1.0, 0), **arguments)

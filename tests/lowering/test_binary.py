@@ -71,3 +71,15 @@ def test_weights_of_zero_stay_float():
     with pytest.warns(UserWarning, match="one bit has no zero: first"):
         float_first = ko.convert(model, "binary")
     assert not isinstance(float_first.get_layer("first"), BinaryConv2D)
+
+
+def test_a_weight_that_is_zero_by_chance_counts_as_one():
+    x = np.random.default_rng(1).normal(size=(3, 200)).astype("float32")
+    model = keras.Sequential([keras.Input((200,)), layers.Dense(100, name="dense")])
+    kernel = model.get_layer("dense").kernel
+    values = kernel.numpy()
+    values[0, 0] = 0.0
+    kernel.assign(values)
+    binary = ko.convert(quantization_aware(model, x, "binary"), "binary")
+    assert isinstance(binary.get_layer("dense"), BinaryDense)
+    assert binary.get_layer("dense").kernel.numpy()[0, 0] == 1

@@ -8,6 +8,7 @@ import keras
 
 from kerasopt import ops
 from kerasopt.layers.integer.convolutions import ImageWindow
+from kerasopt.layers.integer.dense import FullyConnected
 from kerasopt.layers.integer.float_scaled import FloatScaledLayer
 
 
@@ -20,7 +21,7 @@ class _Binary(FloatScaledLayer):
 
 
 @keras.saving.register_keras_serializable(package="kerasopt")
-class BinaryDense(_Binary):
+class BinaryDense(FullyConnected, _Binary):
     """A `Dense` layer that multiplies the signs of its input with weights of -1 and 1.
 
     A sign is 1 where the input is at least 0, else -1. See `kerasopt.ops.binary_matmul`.
@@ -32,21 +33,8 @@ class BinaryDense(_Binary):
         **kwargs: The arguments of `keras.layers.Layer`.
     """
 
-    def __init__(self, units: int, **kwargs: Any):
-        super().__init__(**kwargs)
-        self.units = units
-
-    def kernel_shape(self, input_shape: Any) -> tuple[int, ...]:
-        return input_shape[-1], self.units
-
     def call(self, inputs: Any) -> Any:
         return ops.binary_matmul(inputs, self.packed)
-
-    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
-        return (*input_shape[:-1], self.units)
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "units": self.units}
 
 
 @keras.saving.register_keras_serializable(package="kerasopt")

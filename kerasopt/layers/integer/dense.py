@@ -8,10 +8,33 @@ import keras
 
 from kerasopt import ops
 from kerasopt.layers.integer.contraction import Contraction
+from kerasopt.layers.integer.layer import IntegerLayer
+
+
+class FullyConnected(IntegerLayer):
+    """What dense layers share: a product along the last axis.
+
+    Args:
+        units: Positive integer, the size of the output's last axis.
+        **kwargs: The arguments of the layer.
+    """
+
+    def __init__(self, units: int, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.units = units
+
+    def kernel_shape(self, input_shape: Any) -> tuple[int, ...]:
+        return input_shape[-1], self.units
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
+        return (*input_shape[:-1], self.units)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "units": self.units}
 
 
 @keras.saving.register_keras_serializable(package="kerasopt")
-class QuantizedDense(Contraction):
+class QuantizedDense(FullyConnected, Contraction):
     """A `Dense` layer on int8 tensors, with a fused clamp for ReLU.
 
     Input: int8 of shape `(..., inputs)`. Output: int8 of shape `(..., units)`.
@@ -30,18 +53,5 @@ class QuantizedDense(Contraction):
 
     weight_formats = (*ops.WEIGHT_FORMATS, "4x1")
 
-    def __init__(self, units: int, **kwargs: Any):
-        super().__init__(**kwargs)
-        self.units = units
-
-    def kernel_shape(self, input_shape: Any) -> tuple[int, ...]:
-        return input_shape[-1], self.units
-
     def call(self, inputs: Any) -> Any:
         return ops.quantized_matmul(inputs, self.packed, **self._requantization)
-
-    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
-        return (*input_shape[:-1], self.units)
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "units": self.units}

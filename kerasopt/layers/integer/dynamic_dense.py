@@ -7,11 +7,12 @@ from typing import Any
 import keras
 
 from kerasopt import ops
+from kerasopt.layers.integer.dense import FullyConnected
 from kerasopt.layers.integer.float_scaled import FloatScaledLayer
 
 
 @keras.saving.register_keras_serializable(package="kerasopt")
-class DynamicDense(FloatScaledLayer):
+class DynamicDense(FullyConnected, FloatScaledLayer):
     """A `Dense` layer with an int8 kernel, whose input is rounded to int8 row by row.
 
     Nothing has to be calibrated: the scale of a row, the values along the last axis, is that of
@@ -25,18 +26,5 @@ class DynamicDense(FloatScaledLayer):
             `keras.layers.Layer`.
     """
 
-    def __init__(self, units: int, **kwargs: Any):
-        super().__init__(**kwargs)
-        self.units = units
-
-    def kernel_shape(self, input_shape: Any) -> tuple[int, ...]:
-        return input_shape[-1], self.units
-
     def call(self, inputs: Any) -> Any:
         return ops.dynamic_matmul(inputs, self.packed)
-
-    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
-        return (*input_shape[:-1], self.units)
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "units": self.units}

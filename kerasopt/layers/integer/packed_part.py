@@ -13,6 +13,18 @@ from kerasopt.layers.integer.layer import IntegerLayer
 Packed = ops.PackedWeights | ops.SparseWeights
 
 
+def add_packed(layer: keras.Layer, packed: Any) -> Any:
+    """Returns packed weights with a new variable of a layer, of zeros and multipliers of 1."""
+    values = layer.add_weight(
+        name="packed",
+        shape=(packed.size,),
+        dtype="int8",
+        initializer=lambda shape, dtype: packed.initial(),
+        trainable=False,
+    )
+    return packed._replace(values=values)
+
+
 class PackedPart:
     """The kernel, the biases or the multipliers in a variable of `kerasopt.ops.PackedWeights`.
 
@@ -75,6 +87,11 @@ class PackedLayer(IntegerLayer):
                 f"`weight_format` of {type(self).__name__} must be one of {self.weight_formats}. "
                 f"Received: weight_format={weight_format!r}"
             )
+        if (weight_format == "4x1") != (entries is not None):
+            raise ValueError(
+                'A layer with weight_format="4x1", and no other, has `entries`. '
+                f"Received: weight_format={weight_format!r}, entries={entries}"
+            )
         self.weight_format = weight_format
         self.entries = None if entries is None else tuple(entries)
 
@@ -101,14 +118,7 @@ class PackedLayer(IntegerLayer):
         else:
             count, block_columns = self.entries
             packed = ops.SparseWeights(None, shape, count, block_columns, "int8")
-        values = self.add_weight(
-            name="packed",
-            shape=(packed.size,),
-            dtype="int8",
-            initializer=lambda shape, dtype: packed.initial(),
-            trainable=False,
-        )
-        self.packed = packed._replace(values=values)
+        self.packed = add_packed(self, packed)
 
     def set_packed(self, kernel: Any, bias: Any, multiplier: Any) -> None:
         """Packs arrays into the variable."""

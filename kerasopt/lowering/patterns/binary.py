@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 import keras
+import numpy as np
 
 from kerasopt.graph import Group
 from kerasopt.layers.integer import BinaryConv2D, BinaryDense
@@ -16,8 +17,10 @@ from kerasopt.lowering.patterns.images import as_image, as_sequence, window_on
 from kerasopt.lowering.quantizers import reads_signs
 from kerasopt.lowering.values import StaysFloat, Value
 
-# A larger bias, in multiples of the scale, would be clamped.
+# A larger bias, in multiples of the scale, would be clamped, and more products leave int32 with it.
 _LARGEST_BIAS = 2.0**18
+# Latent weights are exactly zero by chance, a few of many millions, or because they are pruned.
+_MOST_ZEROS = 1e-4
 
 
 def matches(group: Group) -> bool:
@@ -30,8 +33,11 @@ def lower(group: Group, builder: Builder) -> None:
     (value,) = builder.inputs(group.anchor)
     value = builder.as_float(value)
     kernel, scale = columns_of(layer, "kernel", lambda kernel: kernel)
-    if (abs(kernel) != 1).any():
+    if (kernel == 0).mean() > _MOST_ZEROS:
         raise StaysFloat("its weights are not all -1 and 1: one bit has no zero")
+    kernel = np.where(kernel == 0, 1.0, kernel)
+    if kernel[..., 0].size >= _LARGEST_BIAS:
+        raise StaysFloat(f"a sum of {kernel[..., 0].size} products may leave int32")
     normalization = group.batch_normalization
     gain, offset = channel_affine(
         layer, normalization and normalization.operation, kernel.shape[-1]
