@@ -24,8 +24,6 @@ from kerasopt.quantization import (
 )
 
 _OF_ACTIVATIONS = (ActivationQuantizer, BinaryActivation, DynamicQuantizer)
-
-
 _SPARSE = "sparse"
 
 
