@@ -16,6 +16,7 @@ set(kernels
     ${directory}/gemm.cc
     ${directory}/gemm_scalar.cc
     ${directory}/image_lines.cc
+    ${directory}/int16_matmul.cc
     ${directory}/loops_scalar.cc
     ${directory}/matrix_product.cc
     ${directory}/packed_kernel.cc

@@ -1,4 +1,4 @@
-// int8 convolutions with fused bias and requantization, NHWC.
+// Convolutions of int8 and int16 images with fused bias and requantization, NHWC.
 
 #ifndef KERASOPT_KERNELS_CONVOLUTION_H_
 #define KERASOPT_KERNELS_CONVOLUTION_H_
@@ -7,6 +7,7 @@
 
 #include "kernels/gemm.h"
 #include "kernels/image_lines.h"
+#include "kernels/int16_matmul.h"
 
 namespace kerasopt {
 
@@ -14,15 +15,21 @@ namespace kerasopt {
 PackedShape PackedConvolution(const ConvolutionShape& shape, int64_t filters, int64_t groups,
                               WeightFormat format = WeightFormat::kInt8);
 
-// Padding is with `zero_point`.
+// Padding is with `zero_point`, of int16 images with 0.
 void QuantizedConv2D(const int8_t* x, const ConvolutionShape& shape, const PackedKernel& kernel,
                      int8_t zero_point, const OutputRange& output, int8_t* out,
                      const ParallelFor& parallel_for);
+void QuantizedConv2D(const int16_t* x, const ConvolutionShape& shape, const Int16Kernel& kernel,
+                     const OutputRange& output, int16_t* out, const ParallelFor& parallel_for);
 
 // Kernel (height, width, channels, depth_multiplier), as it is.
 void QuantizedDepthwiseConv2D(const int8_t* x, const ConvolutionShape& shape,
                               int64_t depth_multiplier, const int8_t* kernel, int8_t zero_point,
                               const Requantization& requantization, int8_t* out,
+                              const ParallelFor& parallel_for);
+void QuantizedDepthwiseConv2D(const int16_t* x, const ConvolutionShape& shape,
+                              int64_t depth_multiplier, const int8_t* kernel,
+                              const Int16Requantization& requantization, int16_t* out,
                               const ParallelFor& parallel_for);
 
 }  // namespace kerasopt

@@ -255,7 +255,7 @@ void Lines(const DepthwiseBlock& b, int64_t first, const Weights& weights, const
   for (int64_t line = 0; line < b.lines; line += kIsPair ? 2 : 1) {
     // A last line without another one is written twice.
     const int64_t below = kIsPair && line + 1 < b.lines ? 1 : 0;
-    const int8_t* window = b.image + line * b.height_stride * b.line_stride + first;
+    const int8_t* window = static_cast<const int8_t*>(b.image) + line * b.height_stride * b.line_stride + first;
     const int64_t second = below * b.height_stride * b.line_stride;
     int8_t* at = out + line * line_size + first;
     const Target target = {at, at + below * line_size, b.channels, stored};

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "kernels/matrix_rows.h"
 #include "kernels/scratch.h"
 
 namespace kerasopt {
@@ -42,40 +43,6 @@ int64_t BlockRows(int64_t rows, int64_t row_bytes, int64_t panels, int threads) 
   const int64_t block = std::min(fitting, std::max(balanced, kRowMultiple));
   return block >= rows ? rows : block / kRowMultiple * kRowMultiple;
 }
-
-namespace {
-
-class MatrixRows : public RowBlocks {
- public:
-  MatrixRows(const int8_t* x, int64_t rows, const PackedKernel& kernel, int threads)
-      : x_(x), rows_(rows), depth_(kernel.shape().depth), gemm_(kernel.gemm()) {
-    row_bytes_ = depth_ * gemm_.activation_bytes;
-    block_rows_ = BlockRows(rows, row_bytes_, kernel.shape().panels(), threads);
-  }
-
-  int64_t blocks() const override { return CeilDivide(rows_, block_rows_); }
-  int64_t largest_block() const override { return block_rows_; }
-  int64_t scratch_bytes() const override { return block_rows_ * row_bytes_; }
-
-  int64_t Load(int64_t block, char* scratch, const char** rows) const override {
-    const int64_t first = first_row(block), count = std::min(block_rows_, rows_ - first);
-    // What follows a row, up to a whole quad, is multiplied by zeros.
-    gemm_.convert(x_ + first * depth_, count * depth_, scratch);
-    for (int64_t i = 0; i < count; ++i) rows[i] = scratch + i * row_bytes_;
-    return count;
-  }
-
-  int64_t first_row(int64_t block) const override { return block * block_rows_; }
-  void SetRunOffsets(int64_t* offsets) const override { offsets[0] = 0; }
-  int64_t group_bytes() const override { return 0; }
-
- private:
-  const int8_t* x_;
-  int64_t rows_, depth_, row_bytes_, block_rows_;
-  const GemmKernel& gemm_;
-};
-
-}  // namespace
 
 PanelMultiply PanelMultiplyOf(const GemmKernel& gemm, const PackedShape& shape) {
   const bool is_small = shape.expanded_quads() * kQuad <= kMostInt4Rows;
@@ -156,7 +123,8 @@ void Gemm(const RowBlocks& left, const PackedKernel& kernel, const OutputRange& 
 
 void QuantizedMatMul(const int8_t* x, int64_t rows, const PackedKernel& kernel,
                      const OutputRange& output, int8_t* out, const ParallelFor& parallel_for) {
-  Gemm(MatrixRows(x, rows, kernel, parallel_for.threads()), kernel, output, out, parallel_for);
+  Gemm(MatrixRows(x, rows, CopyOf(kernel.gemm()), kernel.shape(), parallel_for.threads()), kernel,
+       output, out, parallel_for);
 }
 
 }  // namespace kerasopt

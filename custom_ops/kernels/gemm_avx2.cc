@@ -1,15 +1,17 @@
 // GEMM for AVX2: pairs of 16-bit products (vpmaddwd). Operands are widened to 16 bits because
 // vpmaddubsw saturates its sums of two products.
 
+#include "kernels/convert_halves.h"
 #include "kernels/gemm_tiles.h"
 #include "kernels/outputs_avx2.h"
 
 namespace kerasopt {
 namespace {
 
-void Convert(const int8_t* x, int64_t count, void* out) {
+void Convert(const void* x, int64_t count, void* out) {
+  const int8_t* values = static_cast<const int8_t*>(x);
   int16_t* converted = static_cast<int16_t*>(out);
-  for (int64_t i = 0; i < count; ++i) converted[i] = x[i];
+  for (int64_t i = 0; i < count; ++i) converted[i] = values[i];
 }
 
 void Fill(int8_t x, int64_t count, void* out) {
@@ -22,6 +24,7 @@ struct Int8Weights {
   using Vector = Accumulators;
   using Int8Output = kerasopt::Int8Output;
   using FloatOutput = kerasopt::FloatOutput;
+  using SumsOutput = kerasopt::SumsOutput;
   static constexpr int kTileRows = 6;
   static constexpr int kColumns = 8, kVectors = 2, kBytes = 32, kQuads = 1;
 
@@ -49,10 +52,12 @@ struct Int8Weights {
   }
 };
 
+using Int16Halves = Halves<int16_t, 0>;
+
 }  // namespace
 
 const GemmKernel kGemmAvx2 = {
-    sizeof(int16_t), 0, Convert, Fill, {ToInt8<Int8Weights>, ToFloat<Int8Weights>},
-    nullptr, nullptr};
+    sizeof(int16_t), 0, Convert, Int16Halves::ConvertHigh, Int16Halves::ConvertLow, Fill,
+    FunctionsOf<Int8Weights>, nullptr, nullptr};
 
 }  // namespace kerasopt

@@ -3,22 +3,24 @@
 
 #include <immintrin.h>
 
+#include "kernels/convert_halves.h"
 #include "kernels/gemm_tiles_avx512.h"
 
 namespace kerasopt {
 namespace {
 
-void Convert(const int8_t* x, int64_t count, void* out) {
+void Convert(const void* x, int64_t count, void* out) {
+  const int8_t* values = static_cast<const int8_t*>(x);
   uint8_t* converted = static_cast<uint8_t*>(out);
   const __m512i sign = _mm512_set1_epi8(-128);
   int64_t i = 0;
   for (; i + 64 <= count; i += 64) {
-    _mm512_storeu_si512(converted + i, _mm512_xor_si512(_mm512_loadu_si512(x + i), sign));
+    _mm512_storeu_si512(converted + i, _mm512_xor_si512(_mm512_loadu_si512(values + i), sign));
   }
   if (i == count) return;
   const __mmask64 mask = (__mmask64{1} << (count - i)) - 1;
   _mm512_mask_storeu_epi8(converted + i, mask,
-                          _mm512_xor_si512(_mm512_maskz_loadu_epi8(mask, x + i), sign));
+                          _mm512_xor_si512(_mm512_maskz_loadu_epi8(mask, values + i), sign));
 }
 
 void Fill(int8_t x, int64_t count, void* out) {
@@ -85,12 +87,15 @@ struct TwoOfFourWeights : Int8Weights {
   }
 };
 
-constexpr GemmFunctions kTwoOfFour = {ToInt8<TwoOfFourWeights>, ToFloat<TwoOfFourWeights>};
-constexpr GemmFunctions kInt4 = {ToInt8<Int4Weights>, ToFloat<Int4Weights>};
+constexpr GemmFunctions kInt8 = FunctionsOf<Int8Weights>, kInt4 = FunctionsOf<Int4Weights>,
+                        kTwoOfFour = FunctionsOf<TwoOfFourWeights>;
+
+using Uint8Halves = Halves<uint8_t, 128>;
 
 }  // namespace
 
 const GemmKernel kGemmAvx512Vnni = {
-    sizeof(uint8_t), 128, Convert, Fill, {ToInt8<Int8Weights>, ToFloat<Int8Weights>}, &kInt4, &kTwoOfFour};
+    sizeof(uint8_t), 128, Convert, Uint8Halves::ConvertHigh, Uint8Halves::ConvertLow, Fill,
+    kInt8, &kInt4, &kTwoOfFour};
 
 }  // namespace kerasopt

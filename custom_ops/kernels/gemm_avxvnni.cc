@@ -1,21 +1,23 @@
 // GEMM for AVX-VNNI: groups of four 8-bit products (vpdpbusd). Its left operand is unsigned:
 // activations are stored plus 128.
 
+#include "kernels/convert_halves.h"
 #include "kernels/gemm_tiles.h"
 #include "kernels/outputs_avx2.h"
 
 namespace kerasopt {
 namespace {
 
-void Convert(const int8_t* x, int64_t count, void* out) {
+void Convert(const void* x, int64_t count, void* out) {
+  const int8_t* values = static_cast<const int8_t*>(x);
   int8_t* converted = static_cast<int8_t*>(out);
   const __m256i sign = _mm256_set1_epi8(-128);
   int64_t i = 0;
   for (; i + 32 <= count; i += 32) {
-    const __m256i values = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(x + i));
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(converted + i), _mm256_xor_si256(values, sign));
+    const __m256i vector = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(values + i));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(converted + i), _mm256_xor_si256(vector, sign));
   }
-  for (; i < count; ++i) converted[i] = static_cast<int8_t>(x[i] ^ -128);
+  for (; i < count; ++i) converted[i] = static_cast<int8_t>(values[i] ^ -128);
 }
 
 void Fill(int8_t x, int64_t count, void* out) {
@@ -26,6 +28,7 @@ struct Int8Weights {
   using Vector = Accumulators;
   using Int8Output = kerasopt::Int8Output;
   using FloatOutput = kerasopt::FloatOutput;
+  using SumsOutput = kerasopt::SumsOutput;
   static constexpr int kTileRows = 6;
   static constexpr int kColumns = 16, kVectors = 2, kBytes = 64, kQuads = 1;
 
@@ -97,13 +100,15 @@ struct TwoOfFourWeights : Int8Weights {
   }
 };
 
-constexpr GemmFunctions kInt4 = {ToInt8<Int4Weights>, ToFloat<Int4Weights>};
-constexpr GemmFunctions kTwoOfFour = {ToInt8<TwoOfFourWeights>, ToFloat<TwoOfFourWeights>};
+constexpr GemmFunctions kInt8 = FunctionsOf<Int8Weights>, kInt4 = FunctionsOf<Int4Weights>,
+                        kTwoOfFour = FunctionsOf<TwoOfFourWeights>;
+
+using Uint8Halves = Halves<uint8_t, 128>;
 
 }  // namespace
 
 const GemmKernel kGemmAvxVnni = {
-    sizeof(uint8_t), 128, Convert, Fill, {ToInt8<Int8Weights>, ToFloat<Int8Weights>},
-    &kInt4, &kTwoOfFour};
+    sizeof(uint8_t), 128, Convert, Uint8Halves::ConvertHigh, Uint8Halves::ConvertLow, Fill,
+    kInt8, &kInt4, &kTwoOfFour};
 
 }  // namespace kerasopt

@@ -1,12 +1,13 @@
 // GEMM for AArch64's NEON with dot products: groups of four 8-bit products (sdot).
 
+#include "kernels/convert_halves.h"
 #include "kernels/gemm_tiles.h"
 #include "kernels/outputs_neon.h"
 
 namespace kerasopt {
 namespace {
 
-void Convert(const int8_t* x, int64_t count, void* out) { __builtin_memcpy(out, x, count); }
+void Convert(const void* x, int64_t count, void* out) { __builtin_memcpy(out, x, count); }
 
 void Fill(int8_t x, int64_t count, void* out) {
   __builtin_memset(out, static_cast<uint8_t>(x), count);
@@ -16,6 +17,7 @@ struct Int8Weights {
   using Vector = int32x4_t;
   using Int8Output = kerasopt::Int8Output;
   using FloatOutput = kerasopt::FloatOutput;
+  using SumsOutput = kerasopt::SumsOutput;
   static constexpr int kTileRows = 4;
   static constexpr int kColumns = 16, kVectors = 4, kBytes = 64, kQuads = 1;
 
@@ -59,11 +61,14 @@ struct Int4Weights : Int8Weights {
   }
 };
 
-constexpr GemmFunctions kInt4 = {ToInt8<Int4Weights>, ToFloat<Int4Weights>};
+constexpr GemmFunctions kInt8 = FunctionsOf<Int8Weights>, kInt4 = FunctionsOf<Int4Weights>;
+
+using Int8Halves = Halves<int8_t, 0>;
 
 }  // namespace
 
 const GemmKernel kGemmNeonDot = {
-    sizeof(int8_t), 0, Convert, Fill, {ToInt8<Int8Weights>, ToFloat<Int8Weights>}, &kInt4, nullptr};
+    sizeof(int8_t), 0, Convert, Int8Halves::ConvertHigh, Int8Halves::ConvertLow, Fill,
+    kInt8, &kInt4, nullptr};
 
 }  // namespace kerasopt

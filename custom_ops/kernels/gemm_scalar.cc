@@ -1,5 +1,6 @@
 // GEMM micro-kernel in portable C++: one row, four columns at a time.
 
+#include "kernels/convert_halves.h"
 #include "kernels/kernel_table.h"
 
 namespace kerasopt {
@@ -7,7 +8,7 @@ namespace {
 
 constexpr int kColumns = 4;
 
-void Convert(const int8_t* x, int64_t count, void* out) { __builtin_memcpy(out, x, count); }
+void Convert(const void* x, int64_t count, void* out) { __builtin_memcpy(out, x, count); }
 
 void Fill(int8_t x, int64_t count, void* out) {
   __builtin_memset(out, static_cast<uint8_t>(x), count);
@@ -31,7 +32,7 @@ void SumColumns(const LeftOperand& left, const char* row, const Panel& panel, in
 }
 
 void ToInt8(const LeftOperand& left, int64_t rows, const Panel& panel,
-              const Requantization& requantization, int8_t* out, int64_t out_stride) {
+            const Requantization& requantization, int8_t* out, int64_t out_stride) {
   for (int64_t row = 0; row < rows; ++row, out += out_stride) {
     for (int first = 0; first < panel.columns; first += kColumns) {
       uint32_t sums[kColumns] = {};
@@ -45,9 +46,8 @@ void ToInt8(const LeftOperand& left, int64_t rows, const Panel& panel,
   }
 }
 
-void ToFloat(const LeftOperand& left, int64_t rows, const Panel& panel,
-                     const int32_t* first_sums, const FloatScaling& scaling, float* out,
-                     int64_t out_stride) {
+void ToFloat(const LeftOperand& left, int64_t rows, const Panel& panel, const int32_t* first_sums,
+             const FloatScaling& scaling, float* out, int64_t out_stride) {
   for (int64_t row = 0; row < rows; ++row, out += out_stride) {
     for (int first = 0; first < panel.columns; first += kColumns) {
       uint32_t sums[kColumns];
@@ -62,8 +62,23 @@ void ToFloat(const LeftOperand& left, int64_t rows, const Panel& panel,
   }
 }
 
+void ToSums(const LeftOperand& left, int64_t rows, const Panel& panel, int32_t* out,
+            int64_t out_stride) {
+  for (int64_t row = 0; row < rows; ++row, out += out_stride) {
+    for (int first = 0; first < panel.width; first += kColumns) {
+      uint32_t sums[kColumns] = {};
+      SumColumns(left, left.rows[row], panel, first, sums);
+      __builtin_memcpy(out + first, sums, sizeof(sums));
+    }
+  }
+}
+
+using Int8Halves = Halves<int8_t, 0>;
+
 }  // namespace
 
-const GemmKernel kGemmScalar = {sizeof(int8_t), 0, Convert, Fill, {ToInt8, ToFloat}, nullptr, nullptr};
+const GemmKernel kGemmScalar = {
+    sizeof(int8_t), 0, Convert, Int8Halves::ConvertHigh, Int8Halves::ConvertLow, Fill,
+    {ToInt8, ToFloat, ToSums}, nullptr, nullptr};
 
 }  // namespace kerasopt

@@ -10,7 +10,7 @@
 //   Quad<I, V>(stored)          quad I of a stored group, for its vector V of sums
 //   Dot(sums, activations, weights)   sums, plus the products
 //   Store(output, sums, row, first)   gives an output the sums of a group, from column `first` on
-//   Int8Output, FloatOutput     outputs, made of what ToInt8 and ToFloat have
+//   Int8Output, FloatOutput, SumsOutput   outputs, made of what ToInt8, ToFloat and ToSums have
 
 #ifndef KERASOPT_KERNELS_GEMM_TILES_H_
 #define KERASOPT_KERNELS_GEMM_TILES_H_
@@ -121,6 +121,15 @@ void ToFloat(const LeftOperand& left, int64_t rows, const Panel& panel, const in
   MultiplyTo<Weights>(left, rows, panel,
                       typename Weights::FloatOutput(panel, first, scaling, out, out_stride));
 }
+
+template <typename Weights>
+void ToSums(const LeftOperand& left, int64_t rows, const Panel& panel, int32_t* out,
+            int64_t out_stride) {
+  MultiplyTo<Weights>(left, rows, panel, typename Weights::SumsOutput(out, out_stride));
+}
+
+template <typename Weights>
+constexpr GemmFunctions FunctionsOf = {ToInt8<Weights>, ToFloat<Weights>, ToSums<Weights>};
 
 }  // namespace
 }  // namespace kerasopt

@@ -191,6 +191,15 @@ void ToFloat(const LeftOperand& left, int64_t rows, const Panel& panel, const in
   MultiplyTo<Weights>(left, rows, panel, FloatOutput(panel, first, scaling, out, out_stride));
 }
 
+template <typename Weights>
+void ToSums(const LeftOperand& left, int64_t rows, const Panel& panel, int32_t* out,
+            int64_t out_stride) {
+  MultiplyTo<Weights>(left, rows, panel, SumsOutput(out, out_stride));
+}
+
+template <typename Weights>
+constexpr GemmFunctions FunctionsOf = {ToInt8<Weights>, ToFloat<Weights>, ToSums<Weights>};
+
 }  // namespace
 }  // namespace kerasopt
 

@@ -1,18 +1,8 @@
 #include "kernels/image_lines.h"
 
 #include <algorithm>
-#include <cstring>
 
 namespace kerasopt {
-namespace {
-
-void CopyPlain(const int8_t* x, int64_t count, void* out) { std::memcpy(out, x, count); }
-
-void FillPlain(int8_t x, int64_t count, void* out) { std::memset(out, x, count); }
-
-}  // namespace
-
-const Copy kPlainCopy = {sizeof(int8_t), CopyPlain, FillPlain};
 
 Window MakeWindow(int64_t input, int64_t kernel, int64_t stride, int64_t dilation,
                   const Padding& padding) {
@@ -30,8 +20,8 @@ Window MakeWindow(int64_t input, int64_t kernel, int64_t stride, int64_t dilatio
   return window;
 }
 
-ImageLines::ImageLines(const ConvolutionShape& shape, const Copy& copy, int8_t zero_point)
-    : shape_(shape), copy_(copy), zero_point_(zero_point) {
+ImageLines::ImageLines(const ConvolutionShape& shape, const Copy& copy, int8_t padding)
+    : shape_(shape), copy_(copy), padding_(padding) {
   const Window& width = shape.width;
   line_bytes_ = (width.pad_before + width.input + width.pad_after) * pixel_bytes();
 }
@@ -47,20 +37,22 @@ int64_t ImageLines::LinesOf(int64_t bytes) const {
   return std::max<int64_t>(lines / shape_.height.stride + 1, 1);
 }
 
-void ImageLines::Load(const int8_t* image, int64_t begin, int64_t end, char* out) const {
+void ImageLines::Load(const void* image, int64_t begin, int64_t end, char* out) const {
   const Window& width = shape_.width;
   const int64_t channels = shape_.channels;
   const int64_t first = begin * shape_.height.stride - shape_.height.pad_before;
   for (int64_t i = 0; i < InputLines(end - begin); ++i, out += line_bytes_) {
     const int64_t line = first + i;
     if (line < 0 || line >= shape_.height.input) {
-      copy_.fill(zero_point_, line_bytes_ / copy_.value_bytes, out);
+      copy_.fill(padding_, line_bytes_ / copy_.value_bytes, out);
       continue;
     }
     char* inside = out + width.pad_before * pixel_bytes();
-    copy_.fill(zero_point_, width.pad_before * channels, out);
-    copy_.convert(image + line * width.input * channels, width.input * channels, inside);
-    copy_.fill(zero_point_, width.pad_after * channels, inside + width.input * pixel_bytes());
+    copy_.fill(padding_, width.pad_before * channels, out);
+    const int64_t values = width.input * channels;
+    const char* source = static_cast<const char*>(image) + line * values * copy_.source_bytes;
+    copy_.convert(source, values, inside);
+    copy_.fill(padding_, width.pad_after * channels, inside + width.input * pixel_bytes());
   }
 }
 

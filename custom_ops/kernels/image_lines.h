@@ -5,7 +5,7 @@
 
 #include <cstdint>
 
-#include "kernels/scratch.h"
+#include "kernels/copy.h"
 
 namespace kerasopt {
 
@@ -30,20 +30,15 @@ Window MakeWindow(int64_t input, int64_t kernel, int64_t stride, int64_t dilatio
 struct ConvolutionShape {
   int64_t batch, channels;
   Window height, width;
+
+  int64_t pixels() const { return batch * height.output * width.output; }
 };
 
-// How values are written: `convert` and `fill` of a GEMM, or plain copies.
-struct Copy {
-  int value_bytes;
-  void (*convert)(const int8_t* x, int64_t count, void* out);
-  void (*fill)(int8_t x, int64_t count, void* out);
-};
-extern const Copy kPlainCopy;
 
 // The lines that some of a convolution's output lines read.
 class ImageLines {
  public:
-  ImageLines(const ConvolutionShape& shape, const Copy& copy, int8_t zero_point);
+  ImageLines(const ConvolutionShape& shape, const Copy& copy, int8_t padding);
 
   // Bytes of scratch memory for `count` output lines.
   int64_t Bytes(int64_t count) const;
@@ -51,7 +46,7 @@ class ImageLines {
   int64_t LinesOf(int64_t bytes) const;
 
   // Writes what output lines [begin, end) of an image read; they lie `line_bytes()` apart.
-  void Load(const int8_t* image, int64_t begin, int64_t end, char* out) const;
+  void Load(const void* image, int64_t begin, int64_t end, char* out) const;
 
   int64_t pixel_bytes() const { return shape_.channels * copy_.value_bytes; }
   int64_t line_bytes() const { return line_bytes_; }
@@ -61,7 +56,7 @@ class ImageLines {
 
   const ConvolutionShape& shape_;
   const Copy copy_;
-  const int8_t zero_point_;
+  const int8_t padding_;
   int64_t line_bytes_;
 };
 

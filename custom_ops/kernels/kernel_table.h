@@ -35,6 +35,17 @@ struct ProductParameters {
   int32_t output_zero_point;
 };
 
+// Sums of int16 activations, as 256 * high + low, to int16:
+// clamp(rint(float((256 * (high + bias) + low + bias) >> shift) * multiplier), min, max), where the
+// biases of low sums round the shift, which is from 1 to 8.
+struct Int16Requantization {
+  const int32_t* high;
+  const int32_t* low;
+  const float* multiplier;
+  int shift;
+  float min, max;
+};
+
 // The same of sums that have one bias.
 struct SumParameters {
   int32_t bias;
@@ -115,14 +126,21 @@ struct GemmFunctions {
   void (*to_float)(const LeftOperand& left, int64_t rows, const Panel& panel,
                    const int32_t* first, const FloatScaling& scaling, float* out,
                    int64_t out_stride);
+  // The sums themselves; up to the width of the panel is written.
+  void (*to_sums)(const LeftOperand& left, int64_t rows, const Panel& panel, int32_t* out,
+                  int64_t out_stride);
 };
+
+// Writes `count` values as others.
+using ConvertFunction = void (*)(const void* x, int64_t count, void* out);
 
 struct GemmKernel {
   int activation_bytes;       // size of a converted activation
   int32_t activation_offset;  // converted activation = x + offset
 
-  // Converts `count` activations; `fill` writes `count` copies of a converted activation.
-  void (*convert)(const int8_t* x, int64_t count, void* out);
+  // Converts int8 activations, or halves of int16 ones: high bytes, or low bytes less 128.
+  ConvertFunction convert, convert_high, convert_low;
+  // Writes `count` copies of a converted activation.
   void (*fill)(int8_t x, int64_t count, void* out);
 
   GemmFunctions int8;
@@ -137,7 +155,7 @@ constexpr int64_t kMostInt4Rows = 65536;
 // Lines of an image, with the padding around it, that a depthwise convolution reads for some lines
 // of its output: one channel for each of the output.
 struct DepthwiseBlock {
-  const int8_t* image;
+  const void* image;
   int64_t line_stride;  // from one line of the image to the next one, in values
   int64_t channels;
   int64_t lines, pixels;  // of the output
@@ -151,6 +169,11 @@ struct DepthwiseBlock {
 // read.
 using DepthwiseFunction = void (*)(const DepthwiseBlock& block, const int8_t* kernel,
                                    const Requantization& requantization, int8_t* out);
+
+// The same of an image of int16 values. Up to kMostInt16Taps of them are summed.
+using Int16DepthwiseFunction = void (*)(const DepthwiseBlock& block, const int8_t* kernel,
+                                        const Int16Requantization& requantization, int16_t* out);
+constexpr int64_t kMostInt16Taps = 511;
 
 // A faster function for some kernels, whose images are converted as the GEMM's activations are.
 struct DepthwiseKernel {
@@ -195,8 +218,11 @@ using MultiplyBinary = void (*)(const LeftOperand& left, int64_t rows, const Pan
 
 struct LoopKernels {
   DepthwiseFunction depthwise;
+  Int16DepthwiseFunction depthwise_int16;
   void (*requantize)(const int32_t* sums, int64_t count, const Requantization& requantization,
                      int8_t* out);
+  void (*requantize_to_int16)(const int32_t* high, const int32_t* low, int64_t count,
+                              const Int16Requantization& requantization, int16_t* out);
   // Rounds a row to int8 with the scale of its largest magnitude, or `smallest` if that is more;
   // see ops.dynamic_matmul.
   void (*quantize_row)(const float* x, int64_t count, float smallest, float* scale, int8_t* out);

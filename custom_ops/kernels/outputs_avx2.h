@@ -1,4 +1,5 @@
-// What the sums of a panel become, for the AVX2 and AVX-VNNI kernels: int8, or float32.
+// What the sums of a panel become, for the AVX2 and AVX-VNNI kernels: int8, float32, or
+// themselves.
 //
 // An output's `Store(sums, row, first)` takes a vector of sums of a row, from column `first` on, to
 // which the first sums are added.
@@ -100,6 +101,19 @@ class FloatOutput {
   const int32_t* first_sums_;
   FloatScaling scaling_;
   float* out_;
+  int64_t stride_;
+};
+
+class SumsOutput {
+ public:
+  SumsOutput(int32_t* out, int64_t stride) : out_(out), stride_(stride) {}
+
+  void Store(__m256i sums, int64_t row, int first) const {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out_ + row * stride_ + first), sums);
+  }
+
+ private:
+  int32_t* out_;
   int64_t stride_;
 };
 

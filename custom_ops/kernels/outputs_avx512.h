@@ -1,4 +1,4 @@
-// What the sums of a panel become, for the AVX-512 kernels: int8, or float32.
+// What the sums of a panel become, for the AVX-512 kernels: int8, float32, or themselves.
 //
 // An output's `Store<kVectors, kRow, kRows>(sums)` takes the sums of a tile of kRows rows and
 // kVectors vectors of columns, and stores row kRow and those that lie in the same vector of bytes.
@@ -146,6 +146,29 @@ class FloatOutput {
   const int32_t* first_sums_;
   FloatScaling scaling_;
   float* out_;
+  int64_t stride_;
+};
+
+class SumsOutput {
+ public:
+  SumsOutput(int32_t* out, int64_t stride) : out_(out), stride_(stride) {}
+
+  const int32_t* first_sums() const {
+    static constexpr int32_t kZeros[kLanes * 4] = {};
+    return kZeros;
+  }
+  void Skip(int64_t rows) { out_ += rows * stride_; }
+
+  template <int kVectors, int kRow, int kRows>
+  inline void Store(const Accumulators* sums) const {
+#pragma GCC unroll 4
+    for (int i = 0; i < kVectors; ++i) {
+      _mm512_storeu_si512(out_ + kRow * stride_ + i * kLanes, (__m512i)sums[kRow * kVectors + i]);
+    }
+  }
+
+ private:
+  int32_t* out_;
   int64_t stride_;
 };
 

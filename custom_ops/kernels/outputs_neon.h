@@ -1,4 +1,4 @@
-// What the sums of a panel become, for the NEON kernels: int8, or float32.
+// What the sums of a panel become, for the NEON kernels: int8, float32, or themselves.
 //
 // An output's `Store(sums, row, first)` takes four vectors of sums of a row, from column `first`
 // on, to which the first sums are added.
@@ -106,6 +106,20 @@ class FloatOutput {
   const int32_t* first_sums_;
   FloatScaling scaling_;
   float* out_;
+  int64_t stride_;
+};
+
+class SumsOutput {
+ public:
+  SumsOutput(int32_t* out, int64_t stride) : out_(out), stride_(stride) {}
+
+  void Store(const int32x4_t* sums, int64_t row, int first) const {
+    int32_t* at = out_ + row * stride_ + first;
+    for (int i = 0; i < kStored / kLanes; ++i) vst1q_s32(at + i * kLanes, sums[i]);
+  }
+
+ private:
+  int32_t* out_;
   int64_t stride_;
 };
 

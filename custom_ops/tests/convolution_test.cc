@@ -1,6 +1,7 @@
 #include "kernels/convolution.h"
 
 #include "testing.h"
+#include "windows.h"
 
 namespace kerasopt {
 namespace {
@@ -8,16 +9,10 @@ namespace {
 using ConvolutionTest = KernelTest;
 using DepthwiseTest = KernelTest;
 
-struct Axis {
-  int64_t input, kernel, stride, dilation;
-  bool same;
-  int64_t before = 0, after = 0;
-};
-
 // An image and what a convolution of it shares with a depthwise one.
 struct Image {
   Image(int64_t batch, int64_t channels, Axis height, Axis width, int64_t filters, unsigned seed)
-      : shape{batch, channels, Make(height), Make(width)}, filters(filters), random(seed) {
+      : shape{batch, channels, height.window(), width.window()}, filters(filters), random(seed) {
     x = random.Int8s(batch * height.input * width.input * channels);
     bias = random.Integers<int32_t>(filters, -9999, 9999);
     multiplier = random.Multipliers(filters);
@@ -25,31 +20,6 @@ struct Image {
     output.zero_point = static_cast<int32_t>(random.Integer(-128, 127));
     output.min = static_cast<int32_t>(random.Integer(-128, 0));
   }
-
-  static Window Make(const Axis& a) {
-    return MakeWindow(a.input, a.kernel, a.stride, a.dilation, {a.same, a.before, a.after});
-  }
-
-  // Calls visit(position of the first channel, index of the tap) for what an output pixel reads
-  // inside of the image.
-  template <typename Visit>
-  void ForTaps(int64_t pixel, const Visit& visit) const {
-    const Window &height = shape.height, &width = shape.width;
-    const int64_t line = pixel / width.output, image = line / height.output;
-    for (int64_t i = 0; i < height.kernel; ++i) {
-      const int64_t row =
-          line % height.output * height.stride - height.pad_before + i * height.dilation;
-      for (int64_t j = 0; j < width.kernel; ++j) {
-        const int64_t column =
-            pixel % width.output * width.stride - width.pad_before + j * width.dilation;
-        if (row < 0 || row >= height.input || column < 0 || column >= width.input) continue;
-        visit(((image * height.input + row) * width.input + column) * shape.channels,
-              i * width.kernel + j);
-      }
-    }
-  }
-
-  int64_t pixels() const { return shape.batch * shape.height.output * shape.width.output; }
 
   ConvolutionShape shape;
   int64_t filters;
@@ -68,10 +38,10 @@ void CheckConvolution(Image image, int64_t groups, int threads) {
   const int64_t taps = shape.height.kernel * shape.width.kernel;
   const std::vector<int8_t> kernel = image.random.Int8s(taps * channels * image.filters);
   std::vector<int8_t> expected, grouped(kernel.size());
-  for (int64_t pixel = 0; pixel < image.pixels(); ++pixel) {
+  for (int64_t pixel = 0; pixel < shape.pixels(); ++pixel) {
     for (int64_t f = 0; f < image.filters; ++f) {
       int64_t sum = 0;
-      image.ForTaps(pixel, [&](int64_t at, int64_t tap) {
+      ForTaps(shape, pixel, [&](int64_t at, int64_t tap) {
         for (int64_t c = 0; c < channels; ++c) {
           sum += (image.x[at + f / columns * channels + c] - image.zero_point) *
                  kernel[(tap * channels + c) * image.filters + f];
@@ -100,10 +70,10 @@ void CheckDepthwise(Image image, int64_t times, int threads) {
   const int64_t taps = shape.height.kernel * shape.width.kernel;
   const std::vector<int8_t> kernel = image.random.Int8s(taps * image.filters);
   std::vector<int8_t> expected;
-  for (int64_t pixel = 0; pixel < image.pixels(); ++pixel) {
+  for (int64_t pixel = 0; pixel < shape.pixels(); ++pixel) {
     for (int64_t f = 0; f < image.filters; ++f) {
       int64_t sum = 0;
-      image.ForTaps(pixel, [&](int64_t at, int64_t tap) {
+      ForTaps(shape, pixel, [&](int64_t at, int64_t tap) {
         sum += (image.x[at + f / times] - image.zero_point) * kernel[tap * image.filters + f];
       });
       expected.push_back(Requantized(sum, image.bias[f], image.multiplier[f], image.output));
