@@ -54,10 +54,44 @@ DepthwiseLoop<int16_t, Int16Requantization> LoopOf(const DepthwiseBlock&,
   return {Kernels().loops.depthwise_int16, kPlainCopy<int16_t>};
 }
 
+}  // namespace
+
+PackedShape PackedConvolution(const ConvolutionShape& shape, int64_t filters, int64_t groups,
+                              WeightFormat format) {
+  const int64_t channels = shape.channels / groups, width = shape.width.kernel;
+  if (IsMerged(shape, groups)) {
+    return {groups, shape.height.kernel, width * channels, filters / groups, format};
+  }
+  return {groups, shape.height.kernel * width, channels, filters / groups, format};
+}
+
+void QuantizedConv2D(const int8_t* x, const ConvolutionShape& shape, const PackedKernel& kernel,
+                     const OutputRange& output, int8_t* out, const ParallelFor& parallel_for) {
+  if (IsPointwise(shape, kernel.shape())) {
+    return QuantizedMatMul(x, shape.pixels(), kernel, output, out, parallel_for);
+  }
+  Gemm(WindowRows(x, shape, kernel.shape(), CopyOf(kernel.gemm()), kernel.input_zero_point(),
+                  parallel_for.threads()),
+       kernel, output, out, parallel_for);
+}
+
+void QuantizedConv2D(const int16_t* x, const ConvolutionShape& shape, const Int16Kernel& kernel,
+                     const OutputRange& output, int16_t* out, const ParallelFor& parallel_for) {
+  if (IsPointwise(shape, kernel.shape())) {
+    return QuantizedMatMul(x, shape.pixels(), kernel, output, out, parallel_for);
+  }
+  const auto half = [&](const Copy& copy, int8_t zero) {
+    return WindowRows(x, shape, kernel.shape(), copy, zero, parallel_for.threads());
+  };
+  // The low half of 0 is 0 less 128.
+  Gemm(half(CopyHighOf(kernel.gemm()), 0), half(CopyLowOf(kernel.gemm()), -128), kernel, output,
+       out, parallel_for);
+}
+
 template <typename T, typename Output>
-void DepthwiseConv2D(const T* x, const ConvolutionShape& single, int64_t depth_multiplier,
-                     const int8_t* kernel, int8_t zero_point, const Output& output, T* out,
-                     const ParallelFor& parallel_for) {
+void QuantizedDepthwiseConv2D(const T* x, const ConvolutionShape& single, int64_t depth_multiplier,
+                              const int8_t* kernel, int8_t zero_point, const Output& output,
+                              T* out, const ParallelFor& parallel_for) {
   ConvolutionShape shape = single;
   const Window &height = shape.height, &width = shape.width;
   std::vector<T> repeated;
@@ -96,54 +130,10 @@ void DepthwiseConv2D(const T* x, const ConvolutionShape& single, int64_t depth_m
   parallel_for.Run(shape.batch * height.output, width.output * taps * shape.channels / 16, body);
 }
 
-}  // namespace
-
-PackedShape PackedConvolution(const ConvolutionShape& shape, int64_t filters, int64_t groups,
-                              WeightFormat format) {
-  const int64_t channels = shape.channels / groups, width = shape.width.kernel;
-  if (IsMerged(shape, groups)) {
-    return {groups, shape.height.kernel, width * channels, filters / groups, format};
-  }
-  return {groups, shape.height.kernel * width, channels, filters / groups, format};
-}
-
-void QuantizedConv2D(const int8_t* x, const ConvolutionShape& shape, const PackedKernel& kernel,
-                     int8_t zero_point, const OutputRange& output, int8_t* out,
-                     const ParallelFor& parallel_for) {
-  if (IsPointwise(shape, kernel.shape())) {
-    return QuantizedMatMul(x, shape.pixels(), kernel, output, out, parallel_for);
-  }
-  Gemm(WindowRows(x, shape, kernel.shape(), CopyOf(kernel.gemm()), zero_point,
-                  parallel_for.threads()),
-       kernel, output, out, parallel_for);
-}
-
-void QuantizedConv2D(const int16_t* x, const ConvolutionShape& shape, const Int16Kernel& kernel,
-                     const OutputRange& output, int16_t* out, const ParallelFor& parallel_for) {
-  if (IsPointwise(shape, kernel.shape())) {
-    return QuantizedMatMul(x, shape.pixels(), kernel, output, out, parallel_for);
-  }
-  const auto half = [&](const Copy& copy, int8_t zero) {
-    return WindowRows(x, shape, kernel.shape(), copy, zero, parallel_for.threads());
-  };
-  // The low half of 0 is 0 less 128.
-  Gemm(half(CopyHighOf(kernel.gemm()), 0), half(CopyLowOf(kernel.gemm()), -128), kernel, output,
-       out, parallel_for);
-}
-
-void QuantizedDepthwiseConv2D(const int8_t* x, const ConvolutionShape& shape,
-                              int64_t depth_multiplier, const int8_t* kernel, int8_t zero_point,
-                              const Requantization& requantization, int8_t* out,
-                              const ParallelFor& parallel_for) {
-  DepthwiseConv2D(x, shape, depth_multiplier, kernel, zero_point, requantization, out,
-                  parallel_for);
-}
-
-void QuantizedDepthwiseConv2D(const int16_t* x, const ConvolutionShape& shape,
-                              int64_t depth_multiplier, const int8_t* kernel,
-                              const Int16Requantization& requantization, int16_t* out,
-                              const ParallelFor& parallel_for) {
-  DepthwiseConv2D(x, shape, depth_multiplier, kernel, 0, requantization, out, parallel_for);
-}
+template void QuantizedDepthwiseConv2D(const int8_t*, const ConvolutionShape&, int64_t, const int8_t*,
+                                       int8_t, const Requantization&, int8_t*, const ParallelFor&);
+template void QuantizedDepthwiseConv2D(const int16_t*, const ConvolutionShape&, int64_t,
+                                       const int8_t*, int8_t, const Int16Requantization&, int16_t*,
+                                       const ParallelFor&);
 
 }  // namespace kerasopt

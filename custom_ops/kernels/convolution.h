@@ -15,22 +15,18 @@ namespace kerasopt {
 PackedShape PackedConvolution(const ConvolutionShape& shape, int64_t filters, int64_t groups,
                               WeightFormat format = WeightFormat::kInt8);
 
-// Padding is with `zero_point`, of int16 images with 0.
+// Padding is with what stands for 0.
 void QuantizedConv2D(const int8_t* x, const ConvolutionShape& shape, const PackedKernel& kernel,
-                     int8_t zero_point, const OutputRange& output, int8_t* out,
-                     const ParallelFor& parallel_for);
+                     const OutputRange& output, int8_t* out, const ParallelFor& parallel_for);
 void QuantizedConv2D(const int16_t* x, const ConvolutionShape& shape, const Int16Kernel& kernel,
                      const OutputRange& output, int16_t* out, const ParallelFor& parallel_for);
 
-// Kernel (height, width, channels, depth_multiplier), as it is.
-void QuantizedDepthwiseConv2D(const int8_t* x, const ConvolutionShape& shape,
-                              int64_t depth_multiplier, const int8_t* kernel, int8_t zero_point,
-                              const Requantization& requantization, int8_t* out,
-                              const ParallelFor& parallel_for);
-void QuantizedDepthwiseConv2D(const int16_t* x, const ConvolutionShape& shape,
-                              int64_t depth_multiplier, const int8_t* kernel,
-                              const Int16Requantization& requantization, int16_t* out,
-                              const ParallelFor& parallel_for);
+// Kernel (height, width, channels, depth_multiplier), as it is. T is int8_t with Requantization, or
+// int16_t with Int16Requantization and a zero point of 0.
+template <typename T, typename Output>
+void QuantizedDepthwiseConv2D(const T* x, const ConvolutionShape& shape, int64_t depth_multiplier,
+                              const int8_t* kernel, int8_t zero_point, const Output& output,
+                              T* out, const ParallelFor& parallel_for);
 
 }  // namespace kerasopt
 

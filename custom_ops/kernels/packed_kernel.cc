@@ -61,11 +61,12 @@ std::vector<ColumnSums> SumColumns(const int8_t* packed, const PackedShape& shap
 
 PackedKernel::PackedKernel(const KernelTable& kernels, const PackedShape& shape,
                            const int8_t* packed, const int32_t* bias, const float* multiplier,
-                           int32_t input_zero_point)
+                           int8_t input_zero_point)
     : kernels_(&kernels),
       gemm_(&kernels.gemm),
       shape_(shape),
       packed_(packed),
+      input_zero_point_(input_zero_point),
       bias_(shape.groups * shape.width(), 0),
       multiplier_(shape.groups * shape.width(), 1.0f) {
   const std::vector<ColumnSums> sums = SumColumns(packed, shape);

@@ -55,13 +55,14 @@ class PackedKernel {
  public:
   // `bias` and `multiplier` have groups * columns values.
   PackedKernel(const KernelTable& kernels, const PackedShape& shape, const int8_t* packed,
-               const int32_t* bias, const float* multiplier, int32_t input_zero_point);
+               const int32_t* bias, const float* multiplier, int8_t input_zero_point);
 
   const KernelTable& kernels() const { return *kernels_; }
   // The GEMM of `kernels`, or the scalar one if scaled sums could leave int32.
   const GemmKernel& gemm() const { return *gemm_; }
   const PackedShape& shape() const { return shape_; }
   const int8_t* packed() const { return packed_; }
+  int8_t input_zero_point() const { return input_zero_point_; }
   const int32_t* bias(int64_t group, int64_t panel) const;
   const float* multiplier(int64_t group, int64_t panel) const;
 
@@ -70,6 +71,7 @@ class PackedKernel {
   const GemmKernel* gemm_;
   PackedShape shape_;
   const int8_t* packed_;
+  int8_t input_zero_point_;
   // Padded to shape_.width() columns a group. The bias is corrected for activations that are stored
   // plus the GEMM's offset, and without their zero point subtracted.
   std::vector<int32_t> bias_;

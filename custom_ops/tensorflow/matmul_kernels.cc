@@ -1,8 +1,7 @@
 // CPU kernels of the integer matrix multiplications.
 
 #include "kernels/dynamic_matmul.h"
-#include "kernels/gemm.h"
-#include "op_weights.h"
+#include "integer_kernel.h"
 
 namespace kerasopt {
 namespace {
@@ -12,33 +11,34 @@ using tensorflow::OpKernelConstruction;
 using tensorflow::OpKernelContext;
 using tensorflow::Tensor;
 
+template <typename T>
 class QuantizedMatMulOp : public OpKernel {
  public:
   explicit QuantizedMatMulOp(OpKernelConstruction* context) : OpKernel(context) {
-    OP_REQUIRES_OK(context, GetZeroPointsAndRange(context, &range_));
+    OP_REQUIRES_OK(context, GetZeroPointsAndRange<T>(context, &range_));
     OP_REQUIRES_OK(context, GetKernelShape(context, 2, &kernel_shape_));
     OP_REQUIRES_OK(context, GetWeightFormat(context, &format_));
   }
 
   void Compute(OpKernelContext* context) override {
     const int64_t depth = kernel_shape_[0], units = kernel_shape_[1];
-    std::shared_ptr<const PackedKernel> kernel;
+    std::shared_ptr<const IntegerKernel<T>> kernel;
     OP_REQUIRES_OK(context,
-                   GetPackedKernel(context->input(kWeights), {1, 1, depth, units, format_},
-                                   range_.input_zero_point, &cache_, &kernel));
+                   GetIntegerKernel<T>(context->input(kWeights), {1, 1, depth, units, format_},
+                                       range_.input_zero_point, &cache_, &kernel));
     int64_t rows;
     Tensor* y;
     OP_REQUIRES_OK(context, AllocateProduct(context, depth, units, &rows, &y));
     if (y->NumElements() == 0) return;
-    QuantizedMatMul(context->input(kX).flat<int8_t>().data(), rows, *kernel, range_.output,
-                    y->flat<int8_t>().data(), DeviceThreads(context));
+    QuantizedMatMul(context->input(kX).flat<T>().data(), rows, *kernel, range_.output,
+                    y->flat<T>().data(), DeviceThreads(context));
   }
 
  private:
   ZeroPointsAndRange range_;
   std::vector<int64_t> kernel_shape_;
   WeightFormat format_;
-  Cache<PackedKernel> cache_;
+  Cache<IntegerKernel<T>> cache_;
 };
 
 class DynamicMatMulOp : public OpKernel {
@@ -67,7 +67,7 @@ class DynamicMatMulOp : public OpKernel {
   Cache<DynamicKernel> cache_;
 };
 
-KERASOPT_REGISTER_CPU("KerasoptQuantizedMatMul", QuantizedMatMulOp);
+KERASOPT_REGISTER_CPU_TYPES("KerasoptQuantizedMatMul", QuantizedMatMulOp);
 KERASOPT_REGISTER_CPU("KerasoptDynamicMatMul", DynamicMatMulOp);
 
 }  // namespace

@@ -96,15 +96,6 @@ Status GetPositiveAttr(OpKernelConstruction* context, const char* name, float* v
   return InvalidArgument(name, " must be positive and finite. Received: ", name, "=", *value);
 }
 
-Status GetZeroPointsAndRange(OpKernelConstruction* context, ZeroPointsAndRange* value) {
-  OutputRange& output = value->output;
-  TF_RETURN_IF_ERROR(
-      GetIntegerAttr(context, "input_zero_point", -128, 127, &value->input_zero_point));
-  TF_RETURN_IF_ERROR(GetIntegerAttr(context, "output_zero_point", -128, 127, &output.zero_point));
-  TF_RETURN_IF_ERROR(GetIntegerAttr(context, "output_min", -128, 127, &output.min));
-  return GetIntegerAttr(context, "output_max", output.min, 127, &output.max);
-}
-
 Status CheckPositive(const char* name, const Tensor& tensor) {
   const auto values = tensor.flat<float>();
   for (int64_t i = 0; i < values.size(); ++i) {

@@ -3,6 +3,7 @@
 #ifndef KERASOPT_TENSORFLOW_OP_SUPPORT_H_
 #define KERASOPT_TENSORFLOW_OP_SUPPORT_H_
 
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -44,8 +45,29 @@ struct ZeroPointsAndRange {
   int32_t input_zero_point;
   OutputRange output;
 };
+// T is int8_t, or int16_t, whose zero points are 0.
+template <typename T>
 absl::Status GetZeroPointsAndRange(tensorflow::OpKernelConstruction* context,
-                                   ZeroPointsAndRange* value);
+                                   ZeroPointsAndRange* value) {
+  constexpr int64_t kMin = std::numeric_limits<T>::min(), kMax = std::numeric_limits<T>::max();
+  constexpr bool kHasZeroPoint = sizeof(T) == 1;
+  constexpr int64_t kLowest = kHasZeroPoint ? kMin : 0, kHighest = kHasZeroPoint ? kMax : 0;
+  OutputRange& output = value->output;
+  TF_RETURN_IF_ERROR(GetIntegerAttr(context, "input_zero_point", kLowest, kHighest,
+                                    &value->input_zero_point));
+  TF_RETURN_IF_ERROR(
+      GetIntegerAttr(context, "output_zero_point", kLowest, kHighest, &output.zero_point));
+  TF_RETURN_IF_ERROR(GetIntegerAttr(context, "output_min", kMin, kMax, &output.min));
+  return GetIntegerAttr(context, "output_max", output.min, kMax, &output.max);
+}
+
+// Error if so many products of int16 and int8 values may leave the range of their sums.
+template <typename T>
+absl::Status CheckProducts(int64_t products, int64_t most) {
+  if (sizeof(T) == 1 || products <= most) return absl::OkStatus();
+  return InvalidArgument("A sum of int16 values times weights must have up to ", most,
+                         " products. Received: ", products);
+}
 
 // Reads the paddings of height and width from the attributes of KERASOPT_WINDOW_ATTRS.
 template <typename Context>
@@ -73,5 +95,12 @@ absl::Status CheckPositive(const char* name, const tensorflow::Tensor& tensor);
 
 #define KERASOPT_REGISTER_CPU(name, ...) \
   REGISTER_KERNEL_BUILDER(Name(name).Device(tensorflow::DEVICE_CPU), __VA_ARGS__)
+
+// For the types that T may be.
+#define KERASOPT_REGISTER_CPU_TYPES(name, op)                                                  \
+  REGISTER_KERNEL_BUILDER(Name(name).Device(tensorflow::DEVICE_CPU).TypeConstraint<int8_t>("T"), \
+                          op<int8_t>);                                                         \
+  REGISTER_KERNEL_BUILDER(                                                                     \
+      Name(name).Device(tensorflow::DEVICE_CPU).TypeConstraint<int16_t>("T"), op<int16_t>)
 
 #endif  // KERASOPT_TENSORFLOW_OP_SUPPORT_H_

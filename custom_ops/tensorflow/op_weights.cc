@@ -1,16 +1,6 @@
 #include "op_weights.h"
 
-#include "kernels/dispatch.h"
-
 namespace kerasopt {
-namespace {
-
-bool IsSame(const PackedShape& a, const PackedShape& b) {
-  return a.groups == b.groups && a.runs == b.runs && a.depth == b.depth &&
-         a.columns == b.columns && a.format == b.format;
-}
-
-}  // namespace
 
 using absl::Status;
 using tensorflow::OpKernelConstruction;
@@ -25,23 +15,9 @@ Status GetKernelShape(OpKernelConstruction* context, size_t rank, std::vector<in
   return InvalidArgument("kernel must have rank ", rank, ". Received: rank ", shape->size());
 }
 
-Status GetPackedKernel(const Tensor& tensor, const PackedShape& shape, int32_t input_zero_point,
-                       Cache<PackedKernel>* cache, std::shared_ptr<const PackedKernel>* kernel) {
-  const KernelTable& kernels = Kernels();
-  return cache->Get(
-      tensor,
-      [&](const PackedKernel& known) {
-        return &known.kernels() == &kernels && IsSame(known.shape(), shape);
-      },
-      [&](std::shared_ptr<const PackedKernel>* prepared) {
-        Weights<int32_t> weights;
-        TF_RETURN_IF_ERROR(weights.Init(tensor, shape.bytes(), shape.groups * shape.columns));
-        *prepared =
-            std::make_shared<const PackedKernel>(kernels, shape, weights.kernel(), weights.bias(),
-                                                 weights.multiplier(), input_zero_point);
-        return absl::OkStatus();
-      },
-      kernel);
+bool IsSame(const PackedShape& a, const PackedShape& b) {
+  return a.groups == b.groups && a.runs == b.runs && a.depth == b.depth &&
+         a.columns == b.columns && a.format == b.format;
 }
 
 }  // namespace kerasopt

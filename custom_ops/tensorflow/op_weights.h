@@ -104,10 +104,30 @@ absl::Status GetWeightFormat(Context* context, WeightFormat* format) {
 absl::Status GetKernelShape(tensorflow::OpKernelConstruction* context, size_t rank,
                             std::vector<int64_t>* shape);
 
-// The kernel of a matrix multiplication or convolution, prepared for the instruction set in use.
+bool IsSame(const PackedShape& a, const PackedShape& b);
+
+// The kernel of a matrix multiplication or convolution, a PackedKernel or its like, prepared for
+// the instruction set in use; `arguments` are what its constructor takes last.
+template <typename Kernel, typename... Arguments>
 absl::Status GetPackedKernel(const tensorflow::Tensor& tensor, const PackedShape& shape,
-                             int32_t input_zero_point, Cache<PackedKernel>* cache,
-                             std::shared_ptr<const PackedKernel>* kernel);
+                             Cache<Kernel>* cache, std::shared_ptr<const Kernel>* kernel,
+                             Arguments... arguments) {
+  const KernelTable& kernels = Kernels();
+  return cache->Get(
+      tensor,
+      [&](const Kernel& known) {
+        return &known.kernels() == &kernels && IsSame(known.shape(), shape);
+      },
+      [&](std::shared_ptr<const Kernel>* prepared) {
+        Weights<int32_t> weights;
+        TF_RETURN_IF_ERROR(weights.Init(tensor, shape.bytes(), shape.groups * shape.columns));
+        *prepared = std::make_shared<const Kernel>(kernels, shape, weights.kernel(),
+                                                   weights.bias(), weights.multiplier(),
+                                                   arguments...);
+        return absl::OkStatus();
+      },
+      kernel);
+}
 
 // A kernel whose sums are scaled to float32, prepared in the same way.
 template <typename Kernel>

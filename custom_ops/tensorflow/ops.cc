@@ -127,8 +127,12 @@ Status MinMaxShape(InferenceContext* c) {
 
 // `weights` has the kernel, whose shape is an attribute, the biases and the multipliers, in the
 // order that kerasopt/ops/packed_weights.py tells.
-#define KERASOPT_CONTRACTION \
-  Input("x: int8").Input("weights: int8").Output("y: int8").Attr("kernel_shape: list(int)")
+#define KERASOPT_CONTRACTION                     \
+  Input("x: T")                                  \
+      .Input("weights: int8")                    \
+      .Output("y: T")                            \
+      .Attr("T: {int8, int16} = DT_INT8")        \
+      .Attr("kernel_shape: list(int)")
 
 #define KERASOPT_WEIGHT_FORMAT Attr("weight_format: {'int8', 'int4', '2:4'} = 'int8'")
 

@@ -27,7 +27,7 @@ class SparseMatMulBase : public OpKernel {
 class SparseQuantizedMatMulOp : public SparseMatMulBase {
  public:
   explicit SparseQuantizedMatMulOp(OpKernelConstruction* context) : SparseMatMulBase(context, 4) {
-    OP_REQUIRES_OK(context, GetZeroPointsAndRange(context, &range_));
+    OP_REQUIRES_OK(context, GetZeroPointsAndRange<int8_t>(context, &range_));
   }
 
   void Compute(OpKernelContext* context) override {

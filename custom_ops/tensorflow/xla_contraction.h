@@ -1,10 +1,12 @@
-// What the XLA kernels with weights share: s8 operands, s32 sums.
+// What the XLA kernels with weights share: s8 operands, or halves of s16 ones, and s32 sums.
 
 #ifndef KERASOPT_TENSORFLOW_XLA_CONTRACTION_H_
 #define KERASOPT_TENSORFLOW_XLA_CONTRACTION_H_
 
+#include <limits>
 #include <vector>
 
+#include "kernels/int16_matmul.h"
 #include "xla/hlo/builder/lib/arithmetic.h"
 #include "xla/hlo/builder/lib/constants.h"
 #include "xla_support.h"
@@ -34,26 +36,72 @@ class XlaContraction : public tensorflow::XlaOpKernel {
   }
 
  protected:
+  // The output for an input x; `sum(x, zero)` returns the sums of an s8 x times the kernel, padded
+  // with `zero`. The kernel is summed over its axes `reduced`.
+  template <typename Sum>
+  xla::XlaOp Contract(xla::XlaOp x, xla::XlaOp kernel, absl::Span<const int64_t> reduced,
+                      xla::XlaOp bias, xla::XlaOp multiplier, const Sum& sum) const {
+    if (x.builder()->GetShape(x)->element_type() == xla::S8) {
+      return Finish(sum(x, input_zero_point_), kernel, reduced, bias, multiplier);
+    }
+    const xla::XlaOp wide = xla::ConvertElementType(x, xla::S32);
+    const xla::XlaOp high = xla::ShiftRightArithmetic(wide, Scalar(wide, 8));
+    const xla::XlaOp low = (wide & Scalar(wide, 255)) - Scalar(wide, 128);
+    // XLA's CPU compiler makes invalid code of a product of one channel with what it fuses into it.
+    const auto half = [](xla::XlaOp values) {
+      return xla::OptimizationBarrier(xla::ConvertElementType(values, xla::S8));
+    };
+    return FinishHalves(sum(half(high), 0), sum(half(low), -128), kernel, reduced, bias,
+                        multiplier);
+  }
+
   // Sums of x * kernel to the output: adds the bias, corrects for the zero point of x with the
   // sums of the kernel over its axes `reduced`, and requantizes.
   xla::XlaOp Finish(xla::XlaOp sums, xla::XlaOp kernel, absl::Span<const int64_t> reduced,
                     xla::XlaOp bias, xla::XlaOp multiplier) const {
-    xla::XlaBuilder* builder = sums.builder();
-    xla::XlaOp kernel_sums = xla::Reduce(
-        xla::ConvertElementType(kernel, xla::S32), xla::Zero(builder, xla::S32),
-        xla::CreateScalarAddComputation(xla::S32, builder), reduced);
-    kernel_sums = xla::Reshape(kernel_sums, Dimensions(bias));
     const xla::XlaOp offset =
-        bias - kernel_sums * xla::ConstantR0<int32_t>(builder, input_zero_point_);
-    const std::vector<int64_t> shape = Dimensions(sums);
-    const int64_t last = static_cast<int64_t>(shape.size()) - 1;
-    return XlaRequantize(sums + xla::BroadcastInDim(offset, shape, {last}),
-                         xla::BroadcastInDim(multiplier, shape, {last}), output_);
+        bias - KernelSums(kernel, reduced, bias) * Scalar(bias, input_zero_point_);
+    return XlaRequantize(sums + OfColumns(offset, sums), OfColumns(multiplier, sums), output_);
   }
 
   int32_t input_zero_point_;
 
  private:
+  static xla::XlaOp OfColumns(xla::XlaOp vector, xla::XlaOp sums) {
+    const std::vector<int64_t> shape = Dimensions(sums);
+    return xla::BroadcastInDim(vector, shape, {static_cast<int64_t>(shape.size()) - 1});
+  }
+
+  static xla::XlaOp KernelSums(xla::XlaOp kernel, absl::Span<const int64_t> reduced,
+                               xla::XlaOp bias) {
+    xla::XlaBuilder* builder = kernel.builder();
+    const xla::XlaOp sums = xla::Reduce(
+        xla::ConvertElementType(kernel, xla::S32), xla::Zero(builder, xla::S32),
+        xla::CreateScalarAddComputation(xla::S32, builder), reduced);
+    return xla::Reshape(sums, Dimensions(bias));
+  }
+
+  // The steps of kernels/int16_matmul.cc.
+  xla::XlaOp FinishHalves(xla::XlaOp high, xla::XlaOp low, xla::XlaOp kernel,
+                          absl::Span<const int64_t> reduced, xla::XlaOp bias,
+                          xla::XlaOp multiplier) const {
+    const std::vector<int64_t> shape = Dimensions(kernel);
+    int64_t products = 1;
+    for (int64_t axis : reduced) products *= shape[axis];
+    const int32_t shift = Int16Shift(products);
+    const xla::XlaOp low_bias = KernelSums(kernel, reduced, bias) * Scalar(bias, 128) +
+                                (bias & Scalar(bias, 255)) + Scalar(bias, 1 << (shift - 1));
+    high = high + OfColumns(xla::ShiftRightArithmetic(bias, Scalar(bias, 8)), high);
+    low = low + OfColumns(low_bias, low);
+    const xla::XlaOp sums = xla::ShiftLeft(high, Scalar(high, 8 - shift)) +
+                            xla::ShiftRightArithmetic(low, Scalar(low, shift));
+    const float step = static_cast<float>(1 << shift);
+    const float largest = std::numeric_limits<float>::max() / step;
+    const xla::XlaOp scaled =
+        xla::Min(multiplier, Scalar(multiplier, largest)) * Scalar(multiplier, step);
+    return XlaRequantize(sums, OfColumns(scaled, sums), output_, xla::S16);
+  }
+
   XlaOutputQuantization output_;
 };
 

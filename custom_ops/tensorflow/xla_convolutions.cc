@@ -22,12 +22,14 @@ class XlaConvolution : public XlaContraction {
  protected:
   void Convolve(XlaOpKernelContext* context, const ConvolutionShape& shape, xla::XlaOp filter,
                 int64_t filters, int64_t groups) const {
-    const xla::XlaOp padding = xla::ConstantR0<int8_t>(filter.builder(),
-                                                       static_cast<int8_t>(input_zero_point_));
-    const xla::XlaOp sums =
-        window_.Convolve(context->Input(0), shape, filter, groups, padding, xla::S32);
-    context->SetOutput(0, Finish(sums, filter, {0, 1, 2}, Words(context, 1, filters, xla::S32),
-                                 Words(context, 0, filters, xla::F32)));
+    const auto sum = [&](xla::XlaOp x, int32_t zero) {
+      const xla::XlaOp padding =
+          xla::ConstantR0<int8_t>(x.builder(), static_cast<int8_t>(zero));
+      return window_.Convolve(x, shape, filter, groups, padding, xla::S32);
+    };
+    context->SetOutput(0, Contract(context->Input(0), filter, {0, 1, 2},
+                                   Words(context, 1, filters, xla::S32),
+                                   Words(context, 0, filters, xla::F32), sum));
   }
 
   XlaWindow window_;

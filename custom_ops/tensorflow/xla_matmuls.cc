@@ -27,9 +27,10 @@ class XlaQuantizedMatMul : public XlaContraction {
     const int64_t depth = kernel_shape_[0], units = kernel_shape_[1];
     const xla::XlaOp kernel =
         xla::Reshape(Unpack(context->Input(1), {1, 1, depth, units, format_}), {depth, units});
-    const xla::XlaOp sums = MatMul(context->Input(0), kernel, xla::S32);
-    context->SetOutput(0, Finish(sums, kernel, {0}, Words(context, 1, units, xla::S32),
-                                 Words(context, 0, units, xla::F32)));
+    context->SetOutput(
+        0, Contract(context->Input(0), kernel, {0}, Words(context, 1, units, xla::S32),
+                    Words(context, 0, units, xla::F32),
+                    [&](xla::XlaOp x, int32_t) { return MatMul(x, kernel, xla::S32); }));
   }
 
  private:

@@ -23,17 +23,18 @@ struct XlaOutputQuantization {
   int32_t zero_point, min, max;
 };
 
-// clamp(round_half_even(float(sums) * multiplier)) + zero point as int8; `multiplier` has the
-// shape of `sums` or is a scalar.
+// clamp(round_half_even(float(sums) * multiplier)) + zero point; `multiplier` has the shape of
+// `sums` or is a scalar.
 inline xla::XlaOp XlaRequantize(xla::XlaOp sums, xla::XlaOp multiplier,
-                                const XlaOutputQuantization& output) {
+                                const XlaOutputQuantization& output,
+                                xla::PrimitiveType type = xla::S8) {
   xla::XlaOp q = xla::RoundNearestEven(xla::ConvertElementType(sums, xla::F32) * multiplier);
   // Clamped before the zero point is added, in integers: XLA would contract a float addition
   // after the multiplication to a fused multiply-add.
   q = xla::Clamp(Scalar(q, static_cast<float>(output.min - output.zero_point)), q,
                  Scalar(q, static_cast<float>(output.max - output.zero_point)));
   return xla::ConvertElementType(
-      xla::ConvertElementType(q, xla::S32) + Scalar(q, output.zero_point), xla::S8);
+      xla::ConvertElementType(q, xla::S32) + Scalar(q, output.zero_point), type);
 }
 
 // The float32 results of s32 sums, as FloatScaling has them; all of the shape of `sums`.

@@ -59,7 +59,7 @@ void CheckConvolution(Image image, int64_t groups, int threads) {
   const PackedKernel prepared(Kernels(), packed_shape, packed.data(), image.bias.data(),
                               image.multiplier.data(), image.zero_point);
   std::vector<int8_t> y(expected.size(), 99);
-  QuantizedConv2D(image.x.data(), shape, prepared, image.zero_point, image.output, y.data(),
+  QuantizedConv2D(image.x.data(), shape, prepared, image.output, y.data(),
                   Threads(threads));
   ASSERT_EQ(y, expected);
 }

@@ -13,7 +13,7 @@ struct Problem {
     kernel = random.Kernel(depth, columns, format);
     bias = random.Integers<int32_t>(columns, -99999, 99999);
     multiplier = random.Multipliers(columns);
-    zero_point = static_cast<int32_t>(random.Integer(-128, 127));
+    zero_point = static_cast<int8_t>(random.Integer(-128, 127));
     output.zero_point = static_cast<int32_t>(random.Integer(-128, 127));
     output.min = static_cast<int32_t>(random.Integer(-128, 127));
     output.max = static_cast<int32_t>(random.Integer(output.min, 127));
@@ -48,7 +48,7 @@ struct Problem {
   std::vector<int8_t> x, kernel;
   std::vector<int32_t> bias;
   std::vector<float> multiplier;
-  int32_t zero_point;
+  int8_t zero_point;
   OutputRange output = {0, -128, 127};
 };
 

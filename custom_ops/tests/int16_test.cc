@@ -186,7 +186,7 @@ TEST_P(Int16Test, DepthwiseConvolutions) {
           expected.push_back(RequantizedToInt16(sum, taps, bias[f], multiplier[f], kWhole));
         }
       }
-      QuantizedDepthwiseConv2D(x.data(), shape, times, kernel.data(),
+      QuantizedDepthwiseConv2D(x.data(), shape, times, kernel.data(), 0,
                                prepared.requantization(0, kWhole), y.data(), Threads(times));
       ASSERT_EQ(y, expected) << height.kernel << "x" << width.kernel << " times " << times;
     }

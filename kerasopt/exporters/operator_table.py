@@ -20,15 +20,18 @@ class OperatorTable:
     Args:
         format: String, the name of the format, for messages.
         integer_layers: Dict of the class of an integer layer to its function.
-        moving: Dict of the name of the class of a layer or operation, which moves int8 values, to
+        moving: Dict of the name of the class of a layer or operation, which moves integers, to
             its function; what is not in it is converted in float32.
         reshape: The function of all that only gives a tensor another shape.
+        moves_int16: Boolean, whether the format moves int16 values as it does int8 ones. Else they
+            are converted in float32.
     """
 
     format: str
     integer_layers: dict[type, Callable[..., None]]
     moving: dict[str, Callable[..., None]]
     reshape: Callable[..., None]
+    moves_int16: bool = True
 
     def of(self, part: Part) -> Callable[..., Any] | None:
         """Returns what writes a part, or `None` if a converter has to.
@@ -44,7 +47,7 @@ class OperatorTable:
                     "with format='tf_saved_model'."
                 )
             return self.integer_layers[type(layer)]
-        if part.affine is None:
+        if part.affine is None or (part.affine.bits == 16 and not self.moves_int16):
             return None
         node = part.nodes[0]
         name = type(unwrap(node.operation)).__name__

@@ -10,10 +10,10 @@ from typing import Any
 import keras
 
 from kerasopt.finalization import finalize
-from kerasopt.graph import Edge, Graph, Node, clone, unwrap
+from kerasopt.graph import Edge, Graph, Group, Node, clone, unwrap
 from kerasopt.layers.integer import Affine, Dequantize, Quantize
 from kerasopt.lowering.held_weights import hold_weights
-from kerasopt.lowering.quantizers import affine_of, signed
+from kerasopt.lowering.quantizers import affine_of, output_affine, signed
 from kerasopt.lowering.values import Value
 
 
@@ -53,7 +53,7 @@ class Builder:
         return values
 
     def as_integers(self, value: Value, affine: Affine) -> Value:
-        """Returns `value` as int8 at the given scale and zero point."""
+        """Returns `value` as integers at the given scale and zero point."""
         if value.affine == affine:
             return value
         source = self.as_float(value)
@@ -64,6 +64,13 @@ class Builder:
         if value.affine is None:
             return value
         return self._convert(value, None, Dequantize, input_affine=value.affine)
+
+    def has_int16(self, group: Group) -> bool:
+        """Whether a group reads or writes integers of 16 bits."""
+        node = group.anchor
+        affines = [self.value(edge).affine for edge in node.inputs]
+        affines += [affine_of(node.operation, "input"), output_affine(group)]
+        return any(affine is not None and affine.bits == 16 for affine in affines)
 
     def run_as_float(self, node: Node) -> None:
         """Runs a node of the source in float32, with its weights held in the bits they have."""

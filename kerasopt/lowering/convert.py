@@ -11,7 +11,7 @@ from keras.src.models.functional import Functional
 
 from kerasopt.graph import Graph, Group, Groups, Node, layers, recorded, require_built
 from kerasopt.lowering.builder import Builder
-from kerasopt.lowering.patterns import lowering_of
+from kerasopt.lowering.patterns import lower
 from kerasopt.lowering.quantizers import activation_quantizer
 from kerasopt.lowering.sparse import choose_sparse
 from kerasopt.lowering.values import StaysFloat, Value
@@ -103,7 +103,7 @@ def _lowered(functional: Functional) -> tuple[tuple[Any, Any], dict[Group, str]]
     floats: dict[Group, str] = {}
     for group in _parts(Groups(graph)):
         try:
-            lowering_of(group)(group, builder)
+            lower(group, builder)
         except StaysFloat as reason:
             floats[group] = str(reason)
             for node in group.nodes:

@@ -7,10 +7,13 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
+from kerasopt.layers.integer import Affine
 from kerasopt.lowering.values import StaysFloat
 
 # The largest product of an input less its zero point and a weight: 255 * 127.
 _LARGEST_PRODUCT = 32385
+# Sums of int16 values have more bits, for so many products; see `kerasopt.ops.contractions`.
+_MOST_PRODUCTS = 65536
 _INT32_MAX = 2**31 - 1
 # Biases up to here keep, as multiples of their scale, more digits than float32 has.
 _LARGEST_BIAS = 2**30
@@ -64,8 +67,8 @@ def fold(
     kernel_scale: np.ndarray,
     gain: np.ndarray,
     offset: np.ndarray,
-    input_scale: float,
-    output_scale: float,
+    input_affine: Affine,
+    output_affine: Affine,
 ) -> IntegerWeights:
     """Folds a gain and an offset per channel into an integer kernel.
 
@@ -78,11 +81,11 @@ def fold(
         kernel_scale: Scales of shape `(channels,)`.
         gain: Array of shape `(channels,)`.
         offset: Array of shape `(channels,)`, in real units.
-        input_scale: Scale of the layer's input.
-        output_scale: Scale of its output, or 1.0 for a float32 output.
+        input_affine: `Affine` of the layer's input.
+        output_affine: `Affine` of its output.
 
     Returns:
-        `IntegerWeights`; the bias is at scale `input_scale * kernel_scale`.
+        `IntegerWeights`; the bias is at the scale of the input times `kernel_scale`.
 
     Raises:
         StaysFloat: If so many products are summed that the sum may leave int32.
@@ -93,14 +96,17 @@ def fold(
             "A bias or batch normalization has values that are not finite: the training diverged."
         )
     products = int(np.prod(kernel.shape[:-1]))
-    largest_bias = min(_LARGEST_BIAS, _INT32_MAX - products * _LARGEST_PRODUCT)
-    if largest_bias < 2**24:
+    largest_bias = _LARGEST_BIAS
+    if input_affine.bits == 8:
+        largest_bias = min(largest_bias, _INT32_MAX - products * _LARGEST_PRODUCT)
+    if largest_bias < 2**24 or products > _MOST_PRODUCTS:
         raise StaysFloat(f"a sum of {products} products may leave int32")
+    input_scale = input_affine.scale
     kernel = np.where(gain < 0, -kernel, kernel)
     exact = np.where(kernel.any(axis=tuple(range(kernel.ndim - 1))), kernel_scale * abs(gain), 0.0)
     needed = np.maximum(
         abs(offset) / (input_scale * largest_bias),
-        _SMALLEST_MULTIPLIER * output_scale / input_scale,
+        _SMALLEST_MULTIPLIER * output_affine.scale / input_scale,
     )
     # A channel that only has a bias takes whatever scale holds the bias best.
     scale = np.where((exact == 0) & (offset == 0), 1.0, np.maximum(exact, needed))

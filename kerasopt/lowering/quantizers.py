@@ -30,12 +30,13 @@ def affine_of(operation: keras.Operation, slot: str, symmetric: bool = False) ->
     Args:
         operation: The layer.
         slot: One of `ACTIVATION_SLOTS`.
-        symmetric: Whether the integers are to be those from -127 to 127.
+        symmetric: Whether integers of 8 bits are to be those from -127 to 127.
     """
     quantizer = activation_quantizer(operation, slot)
-    if quantizer is None or quantizer.format != Format(8, symmetric):
+    widths = {Format(8, symmetric): 8, Format(16, symmetric=True): 16}
+    if quantizer is None or quantizer.format not in widths:
         return None
-    return Affine(float(quantizer.scale), quantizer.zero_point)
+    return Affine(float(quantizer.scale), quantizer.zero_point, widths[quantizer.format])
 
 
 def output_affine(group: Group) -> Affine | None:

@@ -11,7 +11,7 @@ from kerasopt.layers.integer import Affine
 
 @dataclass(frozen=True)
 class Value:
-    """A symbolic tensor: int8 with the `Affine` it stands for, or float32 with none."""
+    """A symbolic tensor: integers with the `Affine` they stand for, or float32 with none."""
 
     tensor: keras.KerasTensor
     affine: Affine | None = None

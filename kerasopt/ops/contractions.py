@@ -1,15 +1,24 @@
 """Integer matrix multiplication and convolutions with fused bias and requantization.
 
-All compute `clamp(round_half_even(float32(acc + bias) * multiplier) + output_zero_point)` with
+Of int8 tensors, all compute
+`clamp(round_half_even(float32(acc + bias) * multiplier) + output_zero_point)` with
 `acc = sum((x - input_zero_point) * kernel)` in int32 and
 `multiplier = float32(float32(input_scale * kernel_scale) / output_scale)` per output channel.
 Sums that do not fit into int32 wrap around as two's complement, equally on every path; below
 2^31 / (255 * 128) = 65,793 products no sum can.
+
+int16 tensors have the zero point 0. Their sums, of up to 65,536 products (511 of a depthwise
+convolution), are exact in more than 32 bits; then
+
+    shift = the smallest one, from 1 on, with (products * 2^22 + 2^31) >> shift < 2^31 - 1
+    sum = (acc + bias + 2^(shift - 1)) >> shift
+    y = clamp(round_half_even(float32(sum) * (2^shift * multiplier)))
 """
 
 from typing import Any
 
-from keras import ops
+import numpy as np
+from keras import backend, ops
 
 from kerasopt.ops import native, reference
 from kerasopt.ops.packed_weights import PackedWeights
@@ -17,6 +26,7 @@ from kerasopt.ops.sparse_weights import SparseWeights
 from kerasopt.ops.validation import (
     check_int8,
     check_output_range,
+    check_zero_points,
     native_window,
     product_multiplier,
     standardize_window,
@@ -31,10 +41,10 @@ def quantized_matmul(
     *,
     input_zero_point: int,
     output_zero_point: int,
-    output_min: int = -128,
-    output_max: int = 127,
+    output_min: int | None = None,
+    output_max: int | None = None,
 ) -> Any:
-    """Multiply int8 tensors into an int8 tensor.
+    """Multiply an int8 or int16 tensor with an int8 kernel.
 
     The arithmetic is the one of LiteRT's FULLY_CONNECTED with per-channel weights; a fused ReLU
     or ReLU6 is an output range.
@@ -46,26 +56,26 @@ def quantized_matmul(
     ```
 
     Args:
-        x: int8 tensor of shape `(..., inputs)`.
+        x: int8 or int16 tensor of shape `(..., inputs)`.
         kernel: int8 tensor of shape `(inputs, units)`, symmetric (zero point 0); or
             `PackedWeights` or `SparseWeights`, with bias and multiplier, which spares packing them
             at each call.
         bias: int32 tensor of shape `(units,)` at scale `input_scale * kernel_scale`.
         multiplier: float32 tensor of shape `(units,)`, positive and finite.
-        input_zero_point: Zero point of `x`, an integer from -128 to 127.
-        output_zero_point: Zero point of the result, an integer from -128 to 127.
-        output_min: Smallest value of the result.
-        output_max: Largest value of the result.
+        input_zero_point: Zero point of `x`, an integer from -128 to 127; 0 for int16.
+        output_zero_point: Zero point of the result, an integer from -128 to 127; 0 for int16.
+        output_min: Smallest value of the result. Defaults to that of its dtype.
+        output_max: Largest value of the result. Defaults to that of its dtype.
 
     Returns:
-        int8 tensor of shape `(..., units)`.
+        Tensor of the dtype of `x` and of shape `(..., units)`.
 
     Raises:
         ValueError: If a Python number is outside its range.
         tf.errors.InvalidArgumentError: From the native op, if dtypes or shapes do not agree or a
             multiplier is not positive and finite.
     """
-    arguments = _standardize(input_zero_point, output_zero_point, output_min, output_max)
+    arguments = _standardize(x, input_zero_point, output_zero_point, output_min, output_max)
     library = native.library_for(x)
     if library is None:
         return reference.quantized_matmul(x, *_unpacked(kernel, bias, multiplier), **arguments)
@@ -100,10 +110,10 @@ def quantized_conv2d(
     groups: int = 1,
     input_zero_point: int,
     output_zero_point: int,
-    output_min: int = -128,
-    output_max: int = 127,
+    output_min: int | None = None,
+    output_max: int | None = None,
 ) -> Any:
-    """Convolve an int8 image with an int8 kernel into an int8 image.
+    """Convolve an int8 or int16 image with an int8 kernel.
 
     ```python
     y = kerasopt.ops.quantized_conv2d(
@@ -112,7 +122,7 @@ def quantized_conv2d(
     ```
 
     Args:
-        x: int8 tensor of shape `(batch, height, width, channels)`.
+        x: int8 or int16 tensor of shape `(batch, height, width, channels)`.
         kernel: int8 tensor of shape `(kernel_height, kernel_width, channels / groups, filters)`,
             or `PackedWeights`, with bias and multiplier; or `SparseWeights`, if the kernel is a
             single pixel that each pixel of the image is multiplied with.
@@ -123,20 +133,20 @@ def quantized_conv2d(
             input zero point, which stands for 0.0.
         dilation_rate: Integer or pair.
         groups: In how many groups the channels are convolved by themselves.
-        input_zero_point: Zero point of `x`, an integer from -128 to 127.
-        output_zero_point: Zero point of the result, an integer from -128 to 127.
-        output_min: Smallest value of the result.
-        output_max: Largest value of the result.
+        input_zero_point: Zero point of `x`, an integer from -128 to 127; 0 for int16.
+        output_zero_point: Zero point of the result, an integer from -128 to 127; 0 for int16.
+        output_min: Smallest value of the result. Defaults to that of its dtype.
+        output_max: Largest value of the result. Defaults to that of its dtype.
 
     Returns:
-        int8 tensor of shape `(batch, new_height, new_width, filters)`.
+        Tensor of the dtype of `x` and of shape `(batch, new_height, new_width, filters)`.
 
     Raises:
         ValueError: If a Python argument is outside its range, or the kernel does not fit.
         tf.errors.InvalidArgumentError: From the native op, if dtypes or shapes do not agree or a
             multiplier is not positive and finite.
     """
-    arguments = _standardize(input_zero_point, output_zero_point, output_min, output_max)
+    arguments = _standardize(x, input_zero_point, output_zero_point, output_min, output_max)
     arguments |= standardize_window(strides, padding, dilation_rate)
     library = native.library_for(x)
     if library is None:
@@ -171,10 +181,10 @@ def quantized_depthwise_conv2d(
     dilation_rate: int | tuple[int, int] = 1,
     input_zero_point: int,
     output_zero_point: int,
-    output_min: int = -128,
-    output_max: int = 127,
+    output_min: int | None = None,
+    output_max: int | None = None,
 ) -> Any:
-    """Convolve each channel of an int8 image with its own int8 kernels.
+    """Convolve each channel of an int8 or int16 image with its own int8 kernels.
 
     ```python
     y = kerasopt.ops.quantized_depthwise_conv2d(
@@ -183,7 +193,7 @@ def quantized_depthwise_conv2d(
     ```
 
     Args:
-        x: int8 tensor of shape `(batch, height, width, channels)`.
+        x: int8 or int16 tensor of shape `(batch, height, width, channels)`.
         kernel: int8 tensor of shape `(kernel_height, kernel_width, channels, depth_multiplier)`,
             or `PackedWeights`, with bias and multiplier.
         bias: int32 tensor of shape `(channels * depth_multiplier,)`.
@@ -192,21 +202,22 @@ def quantized_depthwise_conv2d(
         padding: `"same"`, `"valid"` or `((top, bottom), (left, right))`, in pixels; pads with the
             input zero point, which stands for 0.0.
         dilation_rate: Integer or pair.
-        input_zero_point: Zero point of `x`, an integer from -128 to 127.
-        output_zero_point: Zero point of the result, an integer from -128 to 127.
-        output_min: Smallest value of the result.
-        output_max: Largest value of the result.
+        input_zero_point: Zero point of `x`, an integer from -128 to 127; 0 for int16.
+        output_zero_point: Zero point of the result, an integer from -128 to 127; 0 for int16.
+        output_min: Smallest value of the result. Defaults to that of its dtype.
+        output_max: Largest value of the result. Defaults to that of its dtype.
 
     Returns:
-        int8 tensor of shape `(batch, new_height, new_width, channels * depth_multiplier)`;
-        channel `c` of the input gives the channels from `c * depth_multiplier` on.
+        Tensor of the dtype of `x` and of shape
+        `(batch, new_height, new_width, channels * depth_multiplier)`; channel `c` of the input
+        gives the channels from `c * depth_multiplier` on.
 
     Raises:
         ValueError: If a Python argument is outside its range, or the kernel does not fit.
         tf.errors.InvalidArgumentError: From the native op, if dtypes or shapes do not agree or a
             multiplier is not positive and finite.
     """
-    arguments = _standardize(input_zero_point, output_zero_point, output_min, output_max)
+    arguments = _standardize(x, input_zero_point, output_zero_point, output_min, output_max)
     arguments |= standardize_window(strides, padding, dilation_rate)
     library = native.library_for(x)
     if library is None:
@@ -332,10 +343,18 @@ def _check_pixelwise(shape: tuple[int, ...], groups: int, window: dict[str, Any]
 
 
 def _standardize(
-    input_zero_point: int, output_zero_point: int, output_min: int, output_max: int
+    x: Any,
+    input_zero_point: int,
+    output_zero_point: int,
+    output_min: int | None,
+    output_max: int | None,
 ) -> dict[str, Any]:
-    check_int8(input_zero_point=input_zero_point, output_zero_point=output_zero_point)
-    check_output_range(output_min, output_max)
+    dtype = "int16" if backend.standardize_dtype(x.dtype) == "int16" else "int8"
+    check_zero_points(dtype, input_zero_point=input_zero_point, output_zero_point=output_zero_point)
+    limits = np.iinfo(dtype)
+    output_min = int(limits.min) if output_min is None else output_min
+    output_max = int(limits.max) if output_max is None else output_max
+    check_output_range(output_min, output_max, dtype)
     return {
         "input_zero_point": int(input_zero_point),
         "output_zero_point": int(output_zero_point),

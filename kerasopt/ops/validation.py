@@ -8,21 +8,31 @@ from keras import backend
 
 def check_int8(**values: int) -> None:
     """Raise unless every value is an integer that int8 can hold."""
-    for name, value in values.items():
-        if not -128 <= value <= 127 or int(value) != value:
-            raise ValueError(
-                f"`{name}` must be an integer from -128 to 127. Received: {name}={value}"
-            )
+    _check_range(-128, 127, values)
 
 
-def check_output_range(output_min: int, output_max: int) -> None:
-    """Raise unless `[output_min, output_max]` is a range of int8 values."""
-    check_int8(output_min=output_min, output_max=output_max)
+def check_zero_points(dtype: str, **values: int) -> None:
+    """Raise unless every value can be the zero point of int8, or int16, whose is 0."""
+    _check_range(*((-128, 127) if dtype == "int8" else (0, 0)), values)
+
+
+def check_output_range(output_min: int, output_max: int, dtype: str = "int8") -> None:
+    """Raise unless `[output_min, output_max]` is a range of values of a dtype."""
+    limits = np.iinfo(dtype)
+    _check_range(limits.min, limits.max, {"output_min": output_min, "output_max": output_max})
     if output_min > output_max:
         raise ValueError(
             "`output_min` must not exceed `output_max`. "
             f"Received: output_min={output_min}, output_max={output_max}"
         )
+
+
+def _check_range(low: int, high: int, values: dict[str, int]) -> None:
+    for name, value in values.items():
+        if not low <= value <= high or int(value) != value:
+            raise ValueError(
+                f"`{name}` must be an integer from {low} to {high}. Received: {name}={value}"
+            )
 
 
 def check_scales(**scales: float) -> None:
@@ -41,12 +51,13 @@ def product_multiplier(scale0: float, scale1: float, output_scale: float) -> flo
     return multiplier
 
 
-def check_tensor(name: str, tensor: Any, dtype: str, rank: int) -> None:
-    """Raise if `tensor` has another dtype or rank."""
+def check_tensor(name: str, tensor: Any, dtype: str | tuple[str, ...], rank: int) -> None:
+    """Raise if `tensor` has another dtype (than one of some) or rank."""
     found = backend.standardize_dtype(tensor.dtype)
-    if found != dtype or len(tensor.shape) != rank:
+    dtypes = (dtype,) if isinstance(dtype, str) else dtype
+    if found not in dtypes or len(tensor.shape) != rank:
         raise ValueError(
-            f"`{name}` must be a tensor of dtype {dtype} and rank {rank}. "
+            f"`{name}` must be a tensor of dtype {' or '.join(dtypes)} and rank {rank}. "
             f"Received: {name}.dtype={found}, {name}.shape={tuple(tensor.shape)}"
         )
 

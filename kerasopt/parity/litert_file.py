@@ -34,11 +34,12 @@ def trace_litert(path: str | os.PathLike, data: Any) -> Trace:
 
 
 def affine_of(details: dict) -> Affine | None:
-    """Returns what the values of an int8 tensor stand for, by LiteRT's description of it."""
+    """Returns what the integers of a tensor stand for, by LiteRT's description of it."""
     parameters = details["quantization_parameters"]
-    if details["dtype"] != np.int8 or len(parameters["scales"]) != 1:
+    if details["dtype"] not in (np.int8, np.int16) or len(parameters["scales"]) != 1:
         return None
-    return Affine(parameters["scales"][0], parameters["zero_points"][0])
+    bits = 8 * np.dtype(details["dtype"]).itemsize
+    return Affine(parameters["scales"][0], parameters["zero_points"][0], bits)
 
 
 def _as_input(value: np.ndarray, details: dict) -> np.ndarray:

@@ -41,7 +41,7 @@ def trace_onnx(path: str | os.PathLike, data: Any) -> Trace:
 
 
 def _quantized(model: Any) -> dict[str, Affine | None]:
-    """Returns the names of the int8 activations, with what they stand for.
+    """Returns the names of the integer activations, with what they stand for.
 
     That is said by annotations, and in files of others by QuantizeLinear alone.
     """
@@ -52,10 +52,14 @@ def _quantized(model: Any) -> dict[str, Affine | None]:
     for annotation in model.graph.quantization_annotation:
         names = [each.value for each in annotation.quant_parameter_tensor_names]
         scale, zero_point = (numpy_helper.to_array(constants[name]) for name in names)
-        found[annotation.tensor_name] = Affine(float(scale), int(zero_point))
+        found[annotation.tensor_name] = _affine(scale, zero_point)
     for node in model.graph.node:
         if node.op_type == "QuantizeLinear":
             scale, zero_point = (numpy_helper.to_array(constants[name]) for name in node.input[1:3])
-            is_int8 = zero_point.dtype == np.int8 and zero_point.ndim == 0
-            found[node.output[0]] = Affine(float(scale), int(zero_point)) if is_int8 else None
+            is_known = zero_point.dtype in (np.int8, np.int16) and zero_point.ndim == 0
+            found[node.output[0]] = _affine(scale, zero_point) if is_known else None
     return found
+
+
+def _affine(scale: np.ndarray, zero_point: np.ndarray) -> Affine:
+    return Affine(float(scale), int(zero_point), bits=8 * zero_point.dtype.itemsize)

@@ -15,8 +15,8 @@ class Tensor:
     """A tensor that a model computed.
 
     Attributes:
-        values: Array, float32 or int8.
-        affine: What int8 values stand for; `None` for others.
+        values: Array, float32 or integers.
+        affine: What integers stand for; `None` for others.
     """
 
     values: np.ndarray
@@ -31,11 +31,11 @@ class Tensor:
         return steps.astype("float32") * np.float32(self.affine.scale)
 
     def integers(self, affine: Affine) -> np.ndarray:
-        """Returns the int8 values at which the real numbers are nearest to `affine`'s grid."""
+        """Returns the integers at which the real numbers are nearest to `affine`'s grid."""
         if self.affine == affine:
             return self.values
         q = np.rint(self.real / np.float32(affine.scale)) + affine.zero_point
-        return np.clip(q, -128, 127).astype("int8")
+        return np.clip(q, affine.minimum, affine.maximum).astype(affine.dtype)
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kerasopt.layers.integer import Affine
 from kerasopt.lowering.folding import channel_affine, fold
 from kerasopt.lowering.values import StaysFloat
 
 CHANNELS = 5
 scales = st.floats(1e-6, 1e3)
+
+
+def affine(scale, bits=8):
+    return Affine(scale, 0, bits)
 
 
 def channels(elements):
@@ -26,7 +31,7 @@ def test_folding_keeps_the_function(seed, gain, offset, input_scale, output_scal
     generator = np.random.default_rng(seed)
     kernel = generator.integers(-127, 128, (3, 3, 4, CHANNELS)) * generator.integers(0, 2, CHANNELS)
     kernel_scale = generator.uniform(1e-4, 1.0, CHANNELS)
-    folded = fold(kernel, kernel_scale, gain, offset, input_scale, output_scale)
+    folded = fold(kernel, kernel_scale, gain, offset, affine(input_scale), affine(output_scale))
     assert folded.kernel.dtype == np.int8 and folded.bias.dtype == np.int32
     assert folded.kernel_scale.dtype == np.float32
     scale = folded.kernel_scale.astype("float64")
@@ -48,7 +53,9 @@ def test_folding_keeps_the_function(seed, gain, offset, input_scale, output_scal
 def test_integers_stay_and_take_the_sign_of_the_gain():
     kernel = np.array([[3.0, -127.0]])
     gain = np.array([-2.0, 0.5])
-    folded = fold(kernel, np.array([0.1, 0.2]), gain, np.array([1.0, -1.0]), 0.5, 0.3)
+    folded = fold(
+        kernel, np.array([0.1, 0.2]), gain, np.array([1.0, -1.0]), affine(0.5), affine(0.3)
+    )
     np.testing.assert_array_equal(folded.kernel, [[-3, -127]])
     np.testing.assert_array_equal(folded.kernel_scale, np.float32([0.2, 0.1]))
     np.testing.assert_array_equal(folded.bias, [10, -20])
@@ -56,7 +63,7 @@ def test_integers_stay_and_take_the_sign_of_the_gain():
 
 def test_a_channel_of_zeros_keeps_its_bias_exactly():
     kernel, ones = np.zeros((9, 2)), np.ones(2)
-    folded = fold(kernel, ones, 30 * ones, np.array([0.017, 0.0]), 0.05, 0.02)
+    folded = fold(kernel, ones, 30 * ones, np.array([0.017, 0.0]), affine(0.05), affine(0.02))
     real = folded.bias * 0.05 * folded.kernel_scale.astype("float64")
     np.testing.assert_allclose(real, [0.017, 0.0], rtol=1e-6)
     assert folded.kernel_scale[1] == 1.0
@@ -64,7 +71,7 @@ def test_a_channel_of_zeros_keeps_its_bias_exactly():
 
 def test_a_gain_near_zero_does_not_overflow_the_bias():
     kernel, ones = np.full((9, 1), 127.0), np.ones(1)
-    folded = fold(kernel, ones, 1e-12 * ones, 5 * ones, 0.05, 0.02)
+    folded = fold(kernel, ones, 1e-12 * ones, 5 * ones, affine(0.05), affine(0.02))
     assert not folded.kernel.any()
     assert 0 < folded.bias[0] <= 2**30
     np.testing.assert_allclose(folded.bias[0] * 0.05 * folded.kernel_scale[0], 5.0, rtol=1e-6)
@@ -72,15 +79,17 @@ def test_a_gain_near_zero_does_not_overflow_the_bias():
 
 def test_sums_that_may_leave_int32_stay_float():
     ones = np.ones(1)
-    fold(np.ones((65_000, 1)), ones, ones, ones, 0.1, 0.1)
-    with pytest.raises(StaysFloat, match="66000 products"):
-        fold(np.ones((66_000, 1)), ones, ones, ones, 0.1, 0.1)
+    for bits in (8, 16):
+        scales = affine(0.1, bits), affine(0.1, bits)
+        fold(np.ones((65_000, 1)), ones, ones, ones, *scales)
+        with pytest.raises(StaysFloat, match="66000 products"):
+            fold(np.ones((66_000, 1)), ones, ones, ones, *scales)
 
 
 def test_values_that_are_not_finite_raise():
     ones = np.ones(1)
     with pytest.raises(ValueError, match="diverged"):
-        fold(np.ones((3, 1)), ones, ones, np.array([np.nan]), 0.1, 0.1)
+        fold(np.ones((3, 1)), ones, ones, np.array([np.nan]), affine(0.1), affine(0.1))
 
 
 def test_batch_normalization_without_gamma_and_beta():

@@ -37,6 +37,14 @@ results = [
     ops.quantized_depthwise_conv2d(
         image, tensor(-128, 128, (3, 3, 70, 1), "int8"), *channels, **points, **window
     ),
+    ops.quantized_conv2d(
+        tensor(-32768, 32768, (2, 9, 8, 70), "int16"),
+        tensor(-128, 128, (3, 3, 70, 70), "int8"),
+        *channels,
+        input_zero_point=0,
+        output_zero_point=0,
+        **window,
+    ),
     ops.quantized_add(image[0], image[1], zero_point0=4, zero_point1=-5, **scales),
     ops.quantized_mean(image, input_scale=0.1, output_scale=0.05, **points),
     ops.look_up(image, tensor(-128, 128, 256, "int8")),
@@ -78,7 +86,7 @@ def results(backend, path):
 def test_backends_agree(tmp_path):
     tensorflow = results("tensorflow", tmp_path / "tensorflow.npz")
     jax = results("jax", tmp_path / "jax.npz")
-    assert len(tensorflow.files) == 16
+    assert len(tensorflow.files) == 17
     *exact, gradient = tensorflow.files
     for name in exact:
         np.testing.assert_array_equal(jax[name], tensorflow[name], err_msg=name)

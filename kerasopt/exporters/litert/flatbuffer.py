@@ -9,10 +9,11 @@ import flatbuffers
 import numpy as np
 from tensorflow.lite.python import schema_py_generated as schema
 
-_TYPES = {
+TYPES = {
     "bool": schema.TensorType.BOOL,
     "float32": schema.TensorType.FLOAT32,
     "int8": schema.TensorType.INT8,
+    "int16": schema.TensorType.INT16,
     "int32": schema.TensorType.INT32,
     "int64": schema.TensorType.INT64,
     "uint8": schema.TensorType.UINT8,
@@ -66,7 +67,7 @@ class FlatBuffer:
         tensor.shape = [1 if size is None else size for size in shape]
         if None in shape:
             tensor.shapeSignature = [-1 if size is None else size for size in shape]
-        tensor.type = _TYPES[dtype]
+        tensor.type = TYPES[dtype]
         tensor.hasRank = True
         if quantization is not None:
             tensor.quantization = _parameters(quantization)

@@ -12,7 +12,7 @@ import tensorflow as tf
 from tensorflow.lite.python import schema_py_generated as schema
 
 from kerasopt.exporters.frozen import freeze
-from kerasopt.exporters.litert.flatbuffer import FlatBuffer
+from kerasopt.exporters.litert.flatbuffer import TYPES, FlatBuffer
 from kerasopt.exporters.parts import Part
 from kerasopt.layers.integer import Affine
 
@@ -128,8 +128,8 @@ def _convert(
 
 
 def _retype(tensor: Any, buffers: list, affine: Affine) -> None:
-    """Makes a float32 tensor one of int8."""
-    tensor.type = schema.TensorType.INT8
+    """Makes a float32 tensor one of integers."""
+    tensor.type = TYPES[affine.dtype]
     parameters = schema.QuantizationParametersT()
     parameters.scale = np.array([affine.scale], "float32")
     parameters.zeroPoint = np.array([affine.zero_point], "int64")
@@ -137,7 +137,7 @@ def _retype(tensor: Any, buffers: list, affine: Affine) -> None:
     data = buffers[tensor.buffer].data
     if data is not None:
         values = np.asarray(data, "uint8").view("float32")
-        integers = np.array([affine.quantized(value) for value in values], "int8")
+        integers = np.array([affine.quantized(value) for value in values], affine.dtype)
         buffers.append(schema.BufferT())
         buffers[-1].data = integers.view("uint8")
         tensor.buffer = len(buffers) - 1

@@ -17,7 +17,7 @@ from kerasopt.layers.integer import Affine, Dequantize, Quantize
 
 
 def quantization_of(affine: Affine) -> Quantization:
-    """Returns the scale and zero point of an int8 tensor, as the file has them."""
+    """Returns the scale and zero point of a tensor of integers, as the file has them."""
     return Quantization(affine.scale, affine.zero_point)
 
 
@@ -146,7 +146,7 @@ class Writer:
             index = self.buffer.tensor(
                 name,
                 self._shape(tensor),
-                tensor.dtype if affine is None else "int8",
+                tensor.dtype if affine is None else affine.dtype,
                 None if affine is None else quantization_of(affine),
             )
             self._indices[key_of(edge)] = index

@@ -27,7 +27,8 @@ def write(model: keras.Model, path: Path, opset: int = 21) -> None:
     runtimes fuse into an integer one. See `kerasopt.export`. On x86 onnxruntime fuses where one
     operator alone reads an int8 tensor, and computes the others in float32. With the session's
     entry `"session.qdqisint8allowed"` of `"1"` it fuses them all, but its kernels of int8 by int8
-    may be slower there than float32.
+    may be slower there than float32. Layers of int16 values run in float32; onnxruntime rounds what
+    dense ones read to int8 unless `"session.qdq_matmulnbits_accuracy_level"` is `"1"`.
 
     Tensors have the names of the layers that compute them. An image with its channels first ends in
     `/channels_first`; where something reads it with its channels last, that has the layer's name.

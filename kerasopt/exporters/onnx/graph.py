@@ -52,15 +52,15 @@ class OnnxGraph:
         return name
 
     def quantize(self, name: str, affine: Affine, output: str) -> str:
-        """Rounds a float tensor to int8."""
+        """Rounds a float tensor to integers."""
         return self.add("QuantizeLinear", [name, *self._parameters(affine)], output)
 
     def dequantize(self, name: str, affine: Affine, output: str) -> str:
-        """Returns the real numbers of an int8 tensor."""
+        """Returns the real numbers of a tensor of integers."""
         return self.add("DequantizeLinear", [name, *self._parameters(affine)], output)
 
     def annotate(self, name: str, affine: Affine) -> None:
-        """Writes down what an int8 tensor stands for; operators that move values do not say it."""
+        """Writes down what integers stand for; operators that move values do not say it."""
         annotation = onnx.TensorAnnotation(tensor_name=name)
         keys = "SCALE_TENSOR", "ZERO_POINT_TENSOR"
         for key, value in zip(keys, self._parameters(affine), strict=True):
@@ -102,8 +102,8 @@ class OnnxGraph:
 
     def _parameters(self, affine: Affine) -> tuple[str, str]:
         """Returns the names of a scale and a zero point, which tensors share."""
-        names = f"scale={affine.scale!r}", f"zero_point={affine.zero_point}"
-        values = np.float32(affine.scale), np.int8(affine.zero_point)
+        values = np.float32(affine.scale), np.array(affine.zero_point, affine.dtype)
+        names = f"scale={affine.scale!r}", f"zero_point={affine.zero_point}:{affine.dtype}"
         for name, value in zip(names, values, strict=True):
             if name not in self._constants:
                 self.constant(name, value)

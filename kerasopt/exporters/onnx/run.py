@@ -32,9 +32,13 @@ class OnnxRuntime:
             raise ImportError(
                 'ONNX files are run by onnxruntime: `pip install "kerasopt[onnx]"`.'
             ) from error
+        options = onnxruntime.SessionOptions()
+        # Else float rows are rounded to int8 before some products with integer weights.
+        options.add_session_config_entry("session.qdq_matmulnbits_accuracy_level", "1")
         try:
             session = onnxruntime.InferenceSession(
                 source if isinstance(source, bytes) else os.fspath(source),
+                options,
                 providers=["CPUExecutionProvider"],
             )
         except Exception as error:  # of classes that onnxruntime does not export

@@ -17,7 +17,7 @@ _OPSET = 18  # the newest that tf2onnx writes
 def splice_part(part: Part, writer: Any) -> None:
     """Adds the operators of a part to the graph of a `Writer`.
 
-    What moves int8 values moves them as floats, which hold them exactly.
+    What moves integers moves them as floats, which hold them exactly.
     """
     try:
         import tf2onnx
@@ -59,7 +59,7 @@ def splice_part(part: Part, writer: Any) -> None:
     moved = [graph.unique(f"{name}/moved") for name in outputs]
     graph.splice(converted, inputs, moved)
     for name, output in zip(moved, outputs, strict=True):
-        graph.add("Cast", [name], output, to=TensorProto.INT8)
+        graph.add("Cast", [name], output, to=TensorProto.DataType.Value(part.affine.dtype.upper()))
 
 
 def _require_known(converted: onnx.ModelProto, part: Part) -> None:

@@ -71,16 +71,26 @@ class Writer:
     def rounded(self, node: Node, real: str, output: str) -> str:
         """Rounds real numbers to the scale of an integer layer, and clamps them to its range.
 
-        The ends of int8 are no clamp. Another one is on the integers: between its operator and
+        The ends of a dtype are no clamp. Another one is on the integers: between its operator and
         QuantizeLinear it would keep runtimes from fusing these.
         """
         layer: Any = node.operation
-        low, high = getattr(layer, "output_min", -128), getattr(layer, "output_max", 127)
-        if (low, high) == (-128, 127):
-            return self.graph.quantize(real, layer.output_affine, output)
-        integers = self.graph.quantize(real, layer.output_affine, self.name(node, "unclamped"))
+        affine = layer.output_affine
+        ends = affine.minimum, affine.maximum
+        clamp = getattr(layer, "output_min", ends[0]), getattr(layer, "output_max", ends[1])
+        if clamp == ends:
+            return self.graph.quantize(real, affine, output)
+        if affine.bits == 16:  # which Clip does not know in runtimes, and none of them fuses
+            bounds = [
+                self.graph.constant(self.name(node, "bound"), np.float32(end * affine.scale))
+                for end in clamp
+            ]
+            clipped = self.graph.add("Clip", [real, *bounds], self.name(node, "clamped"))
+            return self.graph.quantize(clipped, affine, output)
+        integers = self.graph.quantize(real, affine, self.name(node, "unclamped"))
         bounds = [
-            self.graph.constant(self.name(node, "bound"), np.int8(bound)) for bound in (low, high)
+            self.graph.constant(self.name(node, "bound"), np.array(bound, affine.dtype))
+            for bound in clamp
         ]
         return self.graph.add("Clip", [integers, *bounds], output)
 

@@ -1,4 +1,4 @@
-"""What an int8 tensor stands for: its scale and zero point."""
+"""What an integer tensor stands for: its scale and zero point."""
 
 from __future__ import annotations
 
@@ -8,23 +8,27 @@ from typing import Any
 import keras
 import numpy as np
 
+from kerasopt.ops.validation import check_zero_points
+
 
 @keras.saving.register_keras_serializable(package="kerasopt")
 @dataclasses.dataclass(frozen=True)
 class Affine:
-    """The real values `(q - zero_point) * scale` of int8 values `q`.
+    """The real values `(q - zero_point) * scale` of int8 or int16 values `q`.
 
     Args:
         scale: Positive float, rounded to float32.
-        zero_point: Integer from -128 to 127, the value that stands for 0.0.
+        zero_point: Integer from -128 to 127, the value that stands for 0.0; 0 for int16.
+        bits: Integer, 8 or 16.
 
     Raises:
-        ValueError: If `scale` is not positive and finite in float32, or `zero_point` is no
-            integer that int8 can hold.
+        ValueError: If `scale` is not positive and finite in float32, `zero_point` is no such
+            integer, or `bits` is another number.
     """
 
     scale: float
     zero_point: int
+    bits: int = 8
 
     def __post_init__(self) -> None:
         scale = float(np.float32(self.scale))
@@ -33,18 +37,31 @@ class Affine:
                 "`scale` must be positive and finite in float32. A range of zero width gives no "
                 f"such scale. Received: scale={self.scale}"
             )
-        if int(self.zero_point) != self.zero_point or not -128 <= self.zero_point <= 127:
-            raise ValueError(
-                "`zero_point` must be an integer from -128 to 127. "
-                f"Received: zero_point={self.zero_point}"
-            )
+        if self.bits not in (8, 16):
+            raise ValueError(f"`bits` must be 8 or 16. Received: bits={self.bits}")
+        check_zero_points(self.dtype, zero_point=self.zero_point)
         object.__setattr__(self, "scale", scale)
         object.__setattr__(self, "zero_point", int(self.zero_point))
 
+    @property
+    def dtype(self) -> str:
+        """The dtype of the values."""
+        return f"int{self.bits}"
+
+    @property
+    def minimum(self) -> int:
+        """The smallest value; 16 bits are symmetric."""
+        return -128 if self.bits == 8 else -32767
+
+    @property
+    def maximum(self) -> int:
+        """The largest value."""
+        return 2 ** (self.bits - 1) - 1
+
     def quantized(self, value: float) -> int:
-        """Returns the int8 value nearest to a real one, clamped to the range of int8."""
+        """Returns the value nearest to a real one."""
         q = np.rint(np.float32(value) / np.float32(self.scale)) + self.zero_point
-        return int(np.clip(q, -128, 127))
+        return int(np.clip(q, self.minimum, self.maximum))
 
     def get_config(self) -> dict[str, Any]:
         return dataclasses.asdict(self)

@@ -1,4 +1,4 @@
-"""The layers between float32 and int8 tensors."""
+"""The layers between float32 and integer tensors."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from kerasopt.layers.integer.layer import IntegerLayer
 
 
 class _Boundary(IntegerLayer):
+    widths = (8, 16)
+
     def __init__(self, **kwargs: Any):
         super().__init__(**kwargs)
         affine = getattr(self, *self.affines)
@@ -33,7 +35,7 @@ class _Boundary(IntegerLayer):
 
 @keras.saving.register_keras_serializable(package="kerasopt")
 class Quantize(_Boundary):
-    """Rounds float32 values to int8: `clamp(rint(x / scale) + zero_point)`.
+    """Rounds float32 values to int8 or int16: `clamp(rint(x / scale) + zero_point)`.
 
     NaN becomes the zero point, infinity an end of the range.
 
@@ -45,12 +47,13 @@ class Quantize(_Boundary):
     affines = ("output_affine",)
 
     def call(self, inputs: Any) -> Any:
-        return ops.quantize(inputs, self.scale, self.output_affine.zero_point)
+        affine = self.output_affine
+        return ops.quantize(inputs, self.scale, affine.zero_point, affine.dtype)
 
 
 @keras.saving.register_keras_serializable(package="kerasopt")
 class Dequantize(_Boundary):
-    """Returns the float32 values `(q - zero_point) * scale` of int8 values.
+    """Returns the float32 values `(q - zero_point) * scale` of int8 or int16 values.
 
     Args:
         **kwargs: `input_affine`, the `Affine` of the input, and the arguments of

@@ -15,13 +15,14 @@ _STORED = ("kernel", "bias", "kernel_scale")
 
 
 class Contraction(ClampedLayer, PackedLayer):
-    """Base of the layers that sum products with an int8 kernel.
+    """Base of the layers that sum products of int8 or int16 values with an int8 kernel.
 
         q = clamp(rint(float32(sum((x - z_x) * kernel) + bias) * M) + z_y)
         M = float32(float32(s_x * s_w) / s_y)
 
     with the scales and zero points of input (`s_x`, `z_x`) and output (`s_y`, `z_y`) and one
-    `s_w` per output channel. Rounding is half to even; sums are int32.
+    `s_w` per output channel. Rounding is half to even; sums are int32. For int16 values, see
+    `kerasopt.ops.contractions`.
 
     Args:
         input_affine: `Affine` of the input.
@@ -29,10 +30,14 @@ class Contraction(ClampedLayer, PackedLayer):
         **kwargs: `weight_format`, and the arguments of `ClampedLayer`.
 
     Attributes:
+        most_int16_products: Of a class, how many products with int16 values are summed at most.
         kernel_scale: float32 variable, `s_w`.
         bias: `PackedPart` of int32 at scale `s_x * s_w`.
         multiplier: `PackedPart` of float32, `M`.
     """
+
+    widths = (8, 16)
+    most_int16_products = 65536
 
     def build(self, input_shape: Any) -> None:
         self.add_packed(self.kernel_shape(input_shape))

@@ -65,9 +65,9 @@ class ImageWindow(IntegerLayer):
 
 @keras.saving.register_keras_serializable(package="kerasopt")
 class QuantizedConv2D(ImageWindow, Contraction):
-    """A `Conv2D` layer on int8 images, with a fused clamp for ReLU.
+    """A `Conv2D` layer on int8 or int16 images, with a fused clamp for ReLU.
 
-    Input: int8 of shape `(batch, height, width, channels)`. Output: int8 of shape
+    Input: integers of shape `(batch, height, width, channels)`. Output: integers of shape
     `(batch, new_height, new_width, filters)`. Padding is with the input's zero point.
 
     Args:
@@ -116,9 +116,9 @@ class QuantizedConv2D(ImageWindow, Contraction):
 
 @keras.saving.register_keras_serializable(package="kerasopt")
 class QuantizedDepthwiseConv2D(ImageWindow, Contraction):
-    """A `DepthwiseConv2D` layer on int8 images, with a fused clamp for ReLU.
+    """A `DepthwiseConv2D` layer on int8 or int16 images, with a fused clamp for ReLU.
 
-    Input: int8 of shape `(batch, height, width, channels)`. Output: int8 of shape
+    Input: integers of shape `(batch, height, width, channels)`. Output: integers of shape
     `(batch, new_height, new_width, channels * depth_multiplier)`.
 
     Args:
@@ -132,6 +132,7 @@ class QuantizedDepthwiseConv2D(ImageWindow, Contraction):
     """
 
     weight_formats = ("int8",)
+    most_int16_products = 511
 
     def __init__(
         self, kernel_size: int | tuple[int, int], depth_multiplier: int = 1, **kwargs: Any

@@ -35,9 +35,9 @@ class FullyConnected(IntegerLayer):
 
 @keras.saving.register_keras_serializable(package="kerasopt")
 class QuantizedDense(FullyConnected, Contraction):
-    """A `Dense` layer on int8 tensors, with a fused clamp for ReLU.
+    """A `Dense` layer on int8 or int16 tensors, with a fused clamp for ReLU.
 
-    Input: int8 of shape `(..., inputs)`. Output: int8 of shape `(..., units)`.
+    Input: integers of shape `(..., inputs)`. Output: integers of shape `(..., units)`.
 
     ```python
     layer = QuantizedDense(10, input_affine=Affine(0.1, 3), output_affine=Affine(0.2, -5))

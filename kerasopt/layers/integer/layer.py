@@ -1,4 +1,4 @@
-"""Bases of the layers that compute on int8 tensors."""
+"""Bases of the layers that compute on int8 or int16 tensors."""
 
 from __future__ import annotations
 
@@ -14,22 +14,24 @@ from kerasopt.ops.validation import check_output_range
 
 
 class IntegerLayer(keras.layers.Layer):
-    """Base of the layers that read or write int8 tensors: no training, no automatic casts.
+    """Base of the layers that read or write integers: no training, no automatic casts.
 
     Args:
         input_affine: `Affine` of the input, or a tuple with one for each input; `None` if that is
-            not int8.
-        output_affine: `Affine` of the output; `None` if that is not int8.
+            float32.
+        output_affine: `Affine` of the output; `None` if that is float32.
         **kwargs: The arguments of `keras.layers.Layer`.
 
     Attributes:
         affines: Of a class, the names of those that its layers must have.
+        widths: Of a class, the bits that its integers may have.
 
     Raises:
-        ValueError: If one of them is missing.
+        ValueError: If one of them is missing, or has other bits.
     """
 
     affines: tuple[str, ...] = ("input_affine", "output_affine")
+    widths: tuple[int, ...] = (8,)
 
     def __init__(
         self,
@@ -48,10 +50,19 @@ class IntegerLayer(keras.layers.Layer):
                     f"Layer '{self.name}' ({type(self).__name__}) needs `{name}`, the scale and "
                     f"zero point of its {name.partition('_')[0]}. Received: {name}=None"
                 )
+        found = (*self.input_affines, *([] if output_affine is None else [output_affine]))
+        if (
+            any(affine.bits not in self.widths for affine in found)
+            or len({affine.bits for affine in found}) > 1
+        ):
+            raise ValueError(
+                f"The integers of layer '{self.name}' ({type(self).__name__}) must all have one of "
+                f"these numbers of bits: {self.widths}. Received: {found}"
+            )
 
     @property
     def input_affines(self) -> tuple[Affine, ...]:
-        """Tuple of the `Affine` of each int8 input."""
+        """Tuple of the `Affine` of each integer input."""
         if self.input_affine is None:
             return ()
         single = isinstance(self.input_affine, Affine)
@@ -65,7 +76,7 @@ class IntegerLayer(keras.layers.Layer):
 
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> keras.KerasTensor:
         shapes = [x.shape for x in keras.tree.flatten(args)]
-        dtype = "float32" if self.output_affine is None else "int8"
+        dtype = "float32" if self.output_affine is None else self.output_affine.dtype
         shape = self.compute_output_shape(*shapes)
         return keras.KerasTensor(shape, dtype)
 
@@ -89,7 +100,9 @@ class IntegerLayer(keras.layers.Layer):
         return stored_array(self.name, store, key, weight, name)
 
     def quantize(self, mode: Any = None, config: Any = None, **kwargs: Any) -> None:
-        raise ValueError(f"Layer '{self.name}' computes in int8 already. Received: mode={mode}")
+        raise ValueError(
+            f"Layer '{self.name}' computes with integers already. Received: mode={mode}"
+        )
 
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {
@@ -109,16 +122,20 @@ class ClampedLayer(IntegerLayer):
     """Base of the integer layers with a fused clamp, for ReLU.
 
     Args:
-        output_min: Smallest value of the output: its zero point where a ReLU is fused.
-        output_max: Largest value of the output.
+        output_min: Smallest value of the output: its zero point where a ReLU is fused. Defaults
+            to the smallest integer.
+        output_max: Largest value of the output. Defaults to the largest integer.
         **kwargs: The arguments of `IntegerLayer`.
     """
 
-    def __init__(self, *, output_min: int = -128, output_max: int = 127, **kwargs: Any):
+    def __init__(
+        self, *, output_min: int | None = None, output_max: int | None = None, **kwargs: Any
+    ):
         super().__init__(**kwargs)
-        check_output_range(output_min, output_max)
-        self.output_min = output_min
-        self.output_max = output_max
+        affine: Affine = self.output_affine
+        self.output_min = affine.minimum if output_min is None else output_min
+        self.output_max = affine.maximum if output_max is None else output_max
+        check_output_range(self.output_min, self.output_max, affine.dtype)
 
     @property
     def output_quantization(self) -> dict[str, Any]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from kerasopt.graph import Group, unwrap
 from kerasopt.lowering.builder import Builder
 from kerasopt.lowering.patterns import (
@@ -54,15 +52,20 @@ PATTERNS = (
     elementwise,
 )
 
+# Those that also lower groups with integers of 16 bits.
+_INT16 = (conv, depthwise_conv, separable_conv, conv_transpose, dense, einsum_dense, transparent)
 
-def lowering_of(group: Group) -> Callable[[Group, Builder], None]:
-    """Returns the function that lowers `group`.
+
+def lower(group: Group, builder: Builder) -> None:
+    """Lowers `group` by the first pattern that is for groups of its kind.
 
     Raises:
-        StaysFloat: If no pattern is for groups of its kind.
+        StaysFloat: If there is none, or the group cannot be lowered.
     """
-    for pattern in PATTERNS:
-        if pattern.matches(group):
-            return pattern.lower
+    pattern = next((pattern for pattern in PATTERNS if pattern.matches(group)), None)
     kind = type(unwrap(group.anchor.operation)).__name__
-    raise StaysFloat(f"{kind} has no integer form")
+    if pattern is None:
+        raise StaysFloat(f"{kind} has no integer form")
+    if pattern not in _INT16 and builder.has_int16(group):
+        raise StaysFloat(f"{kind} has no form with integers of 16 bits")
+    pattern.lower(group, builder)

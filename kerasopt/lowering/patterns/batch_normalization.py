@@ -32,7 +32,7 @@ def lower(group: Group, builder: Builder) -> None:
     assert value.affine is not None
     gain, offset = _gain_and_offset(layer, value.tensor.shape[-1])
     kernel = _kernel(gain, offset, value.affine.scale)
-    weights = fold(kernel, 1 / kernel, gain, offset, value.affine.scale, output.affine.scale)
+    weights = fold(kernel, 1 / kernel, gain, offset, value.affine, output.affine)
     make = QuantizedBatchNormalization
     finish(group, builder, place(group, builder, make, value, output, weights))
 

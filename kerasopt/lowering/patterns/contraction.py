@@ -34,7 +34,7 @@ class Output(NamedTuple):
 
 
 def input_of(group: Group, builder: Builder) -> Value:
-    """Returns the int8 input of a group with one input."""
+    """Returns the input of a group with one input, integers."""
     (value,) = builder.inputs(group.anchor)
     if value.affine is None:
         raise StaysFloat("its input has no quantizer")
@@ -71,7 +71,7 @@ def lower_contraction(
         layer, normalization and normalization.operation, kernel.shape[-1]
     )
     assert value.affine is not None
-    weights = fold(kernel, scale, gain, offset, value.affine.scale, output.affine.scale)
+    weights = fold(kernel, scale, gain, offset, value.affine, output.affine)
     return place(group, builder, make, value, output, weights)
 
 
@@ -85,6 +85,8 @@ def place(
     name: str = "",
 ) -> Value:
     """Calls an integer layer with a kernel on `value`."""
+    if value.affine is not None and value.affine.bits != output.affine.bits:
+        raise StaysFloat("its input and its output have other numbers of bits")
     made = builder.layer(
         group.anchor,
         (value.affine, output, name),
@@ -92,6 +94,8 @@ def place(
         name,
     )
     kernel = weights.kernel.reshape(made.kernel_shape(value.tensor.shape))
+    if output.affine.bits == 16 and kernel.size > made.most_int16_products * len(weights.bias):
+        raise StaysFloat(f"it sums more than {made.most_int16_products} products of int16")
     made.fit_format(kernel)
     tensor = made(value.tensor)
     made.set_integers(kernel, *weights[1:])

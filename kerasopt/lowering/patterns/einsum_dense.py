@@ -62,9 +62,7 @@ def project(
         layer, normalization and normalization.operation, columns, _bias(layer, outputs)
     )
     assert value.affine is not None
-    weights = fold(
-        kernel, scale, gain * factor, offset * factor, value.affine.scale, output.affine.scale
-    )
+    weights = fold(kernel, scale, gain * factor, offset * factor, value.affine, output.affine)
     flat = _reshaped(value, contracted, (math.prod(inputs),))
     made = place(group, builder, partial(QuantizedDense, columns), flat, output, weights, name)
     return _reshaped(made, 1, outputs)

@@ -30,9 +30,10 @@ def apply_activation(group: Group, builder: Builder, value: Value, function: Any
     """Applies the own activation of a layer, on integers where its output has a quantizer."""
     output = output_affine(group)
     activation = keras.layers.Activation(function, dtype="float32")
-    if output is None:
+    if output is None or builder.has_int16(group):
         activation.name = builder.name(group.anchor, "_activation")
-        return Value(activation(builder.as_float(value).tensor))
+        result = Value(activation(builder.as_float(value).tensor))
+        return result if output is None else builder.as_integers(result, output)
     if is_softmax_function(function):
         return soften(group, builder, value, output)
     return look_up(group, builder, value, [activation], output)

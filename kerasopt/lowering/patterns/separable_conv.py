@@ -40,7 +40,7 @@ def lower(group: Group, builder: Builder) -> None:
     depthwise = partial(QuantizedDepthwiseConv2D, depth_multiplier=layer.depth_multiplier, **window)
     kernel, scale = columns_of(layer, "depthwise_kernel", one_channel_per_column)
     ones, zeros = np.ones(kernel.shape[-1]), np.zeros(kernel.shape[-1])
-    weights = fold(kernel, scale, ones, zeros, value.affine.scale, between.scale)
+    weights = fold(kernel, scale, ones, zeros, value.affine, between)
     middle = place(group, builder, depthwise, image, Output(between), weights, "_depthwise")
     pointwise = partial(QuantizedConv2D, layer.filters, 1)
     result = lower_contraction(group, builder, pointwise, middle, slot="pointwise_kernel")

@@ -1,4 +1,4 @@
-"""Operations that move values without computing new ones: the same on int8."""
+"""Operations that move values without computing new ones: the same on integers."""
 
 from __future__ import annotations
 

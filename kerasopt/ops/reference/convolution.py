@@ -1,11 +1,12 @@
 """Integer convolutions as sums of shifted products."""
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
 from keras import ops
 
-from kerasopt.ops.reference.matmul import integer_matmul, requantize, scale_to_float
+from kerasopt.ops.reference.matmul import contract, integer_matmul, scale_to_float
 from kerasopt.ops.validation import check_tensor
 
 
@@ -64,22 +65,22 @@ def quantized_conv2d(
     padding: Any,
     dilation_rate: tuple[int, int],
     groups: int,
-    input_zero_point: int,
-    output_zero_point: int,
-    output_min: int,
-    output_max: int,
+    **quantization: int,
 ) -> Any:
     """Reference of `kerasopt.ops.quantized_conv2d`."""
-    check_tensor("x", x, "int8", 4)
+    check_tensor("x", x, ("int8", "int16"), 4)
     check_tensor("kernel", kernel, "int8", 4)
     kernel_size = tuple(kernel.shape[:2])
-    shifted = shifted_inputs(x, kernel_size, strides, padding, dilation_rate, input_zero_point)
-    accumulator: Any = 0
-    for i, j, pixels in shifted:
-        parts = zip(ops.split(pixels, groups, -1), ops.split(kernel[i, j], groups, -1), strict=True)
-        products = [integer_matmul(*part) for part in parts]
-        accumulator = accumulator + ops.concatenate(products, -1)
-    return requantize(accumulator, bias, multiplier, output_zero_point, output_min, output_max)
+
+    def sum_products(x: Any) -> Any:
+        sums: Any = 0
+        for i, j, pixels in shifted_inputs(x, kernel_size, strides, padding, dilation_rate, 0):
+            parts = ops.split(pixels, groups, -1), ops.split(kernel[i, j], groups, -1)
+            products = [integer_matmul(*part) for part in zip(*parts, strict=True)]
+            sums = sums + ops.concatenate(products, -1)
+        return sums
+
+    return contract(x, sum_products, bias, multiplier, math.prod(kernel.shape[:3]), **quantization)
 
 
 def quantized_depthwise_conv2d(
@@ -91,31 +92,21 @@ def quantized_depthwise_conv2d(
     strides: tuple[int, int],
     padding: Any,
     dilation_rate: tuple[int, int],
-    input_zero_point: int,
-    output_zero_point: int,
-    output_min: int,
-    output_max: int,
+    **quantization: int,
 ) -> Any:
     """Reference of `kerasopt.ops.quantized_depthwise_conv2d`."""
-    check_tensor("x", x, "int8", 4)
+    check_tensor("x", x, ("int8", "int16"), 4)
     check_tensor("kernel", kernel, "int8", 4)
-    *kernel_size, channels, depth_multiplier = kernel.shape
-    shifted = shifted_inputs(
-        x, tuple(kernel_size), strides, padding, dilation_rate, input_zero_point
-    )
-    kernel = ops.cast(kernel, "int32")
-    accumulator: Any = 0
-    for i, j, pixels in shifted:
-        accumulator = accumulator + ops.expand_dims(pixels, -1) * kernel[i, j]
-    shape = (-1, *ops.shape(accumulator)[1:3], channels * depth_multiplier)
-    return requantize(
-        ops.reshape(accumulator, shape),
-        bias,
-        multiplier,
-        output_zero_point,
-        output_min,
-        output_max,
-    )
+    height, width, channels, depth_multiplier = kernel.shape
+    weights = ops.cast(kernel, "int32")
+
+    def sum_products(x: Any) -> Any:
+        sums: Any = 0
+        for i, j, pixels in shifted_inputs(x, (height, width), strides, padding, dilation_rate, 0):
+            sums = sums + ops.expand_dims(pixels, -1) * weights[i, j]
+        return ops.reshape(sums, (-1, *ops.shape(sums)[1:3], channels * depth_multiplier))
+
+    return contract(x, sum_products, bias, multiplier, height * width, **quantization)
 
 
 # Sums are multiples of it, so that a bias that is rounded to an integer keeps its digits.

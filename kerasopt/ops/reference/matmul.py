@@ -1,10 +1,12 @@
 """Integer matrix multiplication and the requantization shared by all contractions."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from keras import ops
 
+from kerasopt.ops.reference.int16 import halves, is_int16, requantize_halves
 from kerasopt.ops.validation import check_tensor
 
 # A sum of 512 products of |x - zero_point| <= 255 and |kernel| <= 128 stays below 2^24, so
@@ -48,6 +50,30 @@ def requantize(
     return ops.cast(ops.cast(q, "int32") + output_zero_point, "int8")
 
 
+def contract(
+    x: Any,
+    sum_products: Callable[[Any], Any],
+    bias: Any,
+    multiplier: Any,
+    products: int,
+    *,
+    input_zero_point: int,
+    output_zero_point: int,
+    output_min: int,
+    output_max: int,
+) -> Any:
+    """Requantized sums of int8 or int16 values times weights.
+
+    `sum_products` is a function from an int32 tensor of the shape of `x` to int32 sums, of so many
+    `products` each.
+    """
+    if is_int16(x):
+        high, low = map(sum_products, halves(x))
+        return requantize_halves(high, low, bias, multiplier, products, output_min, output_max)
+    sums = sum_products(ops.cast(x, "int32") - input_zero_point)
+    return requantize(sums, bias, multiplier, output_zero_point, output_min, output_max)
+
+
 def quantized_matmul(
     x: Any,
     kernel: Any,
@@ -60,10 +86,19 @@ def quantized_matmul(
     output_max: int,
 ) -> Any:
     """Reference of `kerasopt.ops.quantized_matmul`."""
-    check_tensor("x", x, "int8", max(len(x.shape), 2))
+    check_tensor("x", x, ("int8", "int16"), max(len(x.shape), 2))
     check_tensor("kernel", kernel, "int8", 2)
-    accumulator = integer_matmul(ops.cast(x, "int32") - input_zero_point, kernel)
-    return requantize(accumulator, bias, multiplier, output_zero_point, output_min, output_max)
+    return contract(
+        x,
+        lambda x: integer_matmul(x, kernel),
+        bias,
+        multiplier,
+        kernel.shape[0],
+        input_zero_point=input_zero_point,
+        output_zero_point=output_zero_point,
+        output_min=output_min,
+        output_max=output_max,
+    )
 
 
 def quantized_batch_matmul(

@@ -27,7 +27,8 @@ def clamped(layer: Any, writer: Any, output: int) -> Iterator[tuple[int, int]]:
         ("MAXIMUM", layer.output_min, before, above),
         ("MINIMUM", layer.output_max, above, output),
     ):
-        constant = writer.constant(f"{layer.name}/{name.lower()}", np.array([bound], "int8"))
+        value = np.array([bound], layer.output_affine.dtype)
+        constant = writer.constant(f"{layer.name}/{name.lower()}", value)
         tensors = writer.buffer.subgraph.tensors
         tensors[constant].quantization = tensors[output].quantization
         options = schema.MaximumMinimumOptionsT()
@@ -37,9 +38,9 @@ def clamped(layer: Any, writer: Any, output: int) -> Iterator[tuple[int, int]]:
 def _fused_activation(layer: Any) -> int | None:
     affine, low, high = layer.output_affine, layer.output_min, layer.output_max
     functions = schema.ActivationFunctionType
-    if low == -128 and high == 127:
+    if (low, high) == (affine.minimum, affine.maximum):
         return functions.NONE
-    if low == affine.zero_point and high == 127:
+    if (low, high) == (affine.zero_point, affine.maximum):
         return functions.RELU
     if low == affine.zero_point and high == affine.quantized(6.0):
         return functions.RELU6

@@ -128,9 +128,11 @@ def _constants(layer: Any, writer: Any, kernel: np.ndarray, axis: int) -> tuple[
     scale = _numpy(layer.kernel_scale)
     name = layer.name
     bias_scale = np.float32(layer.input_affine.scale) * scale
+    # LiteRT adds up products of int16 in int64.
+    bias = _numpy(layer.bias).astype("int32" if layer.input_affine.bits == 8 else "int64")
     return (
         writer.buffer.constant(f"{name}/kernel", kernel, Quantization(scale, axis=axis)),
-        writer.buffer.constant(f"{name}/bias", _numpy(layer.bias), Quantization(bias_scale)),
+        writer.buffer.constant(f"{name}/bias", bias, Quantization(bias_scale)),
     )
 
 

@@ -45,4 +45,5 @@ TABLE = OperatorTable(
         "Permute": moving.permute,
     },
     moving.reshape,
+    moves_int16=False,
 )
