@@ -41,21 +41,21 @@ class BroadcastPair {
 };
 
 // Calls body(x0, x1, count, out) on pieces of rows; `x0` and `x1` have `count` values.
-template <typename Body>
-void ForPairs(const int8_t* x0, const int8_t* x1, const BroadcastPair& pair, int8_t* out,
+template <typename T, typename Body>
+void ForPairs(const T* x0, const T* x1, const BroadcastPair& pair, T* out,
               const ParallelFor& parallel_for, const Body& body) {
   // Enough to hide the start of a task, few enough to stay in the first-level cache.
   constexpr int64_t kPiece = 4096;
-  const int8_t* operands[2] = {x0, x1};
+  const T* operands[2] = {x0, x1};
   const int64_t size = pair.row_size(), pieces = (size + kPiece - 1) / kPiece;
   parallel_for.Run(pair.rows() * pieces, std::min(size, kPiece), [&](int64_t begin, int64_t end) {
-    int8_t repeated[kPiece];
+    T repeated[kPiece];
     for (int64_t i = begin; i < end; ++i) {
       const int64_t row = i / pieces, first = i % pieces * kPiece;
       const int64_t count = std::min(size - first, kPiece);
       int64_t offsets[2];
       pair.FindRow(row, offsets);
-      const int8_t* values[2];
+      const T* values[2];
       for (int j : {0, 1}) {
         values[j] = operands[j] + offsets[j] + (pair.repeats(j) ? 0 : first);
         if (!pair.repeats(j)) continue;

@@ -37,14 +37,23 @@ void ForGrid(int64_t count, const QuantizationGrid& grid, const ParallelFor& par
 
 }  // namespace
 
-void QuantizedAdd(const int8_t* x0, const int8_t* x1, const BroadcastPair& pair,
-                  const AddParameters& parameters, int8_t* out, const ParallelFor& parallel_for) {
+template <typename T>
+void QuantizedAdd(const T* x0, const T* x1, const BroadcastPair& pair,
+                  const AddParameters& parameters, T* out, const ParallelFor& parallel_for) {
   const LoopKernels& loops = Kernels().loops;
-  ForPairs(x0, x1, pair, out, parallel_for,
-           [&](const int8_t* a, const int8_t* b, int64_t count, int8_t* to) {
-             loops.add(a, b, count, parameters, to);
-           });
+  ForPairs(x0, x1, pair, out, parallel_for, [&](const T* a, const T* b, int64_t count, T* to) {
+    if constexpr (sizeof(T) == 1) {
+      loops.add(a, b, count, parameters, to);
+    } else {
+      loops.add_int16(a, b, count, parameters, to);
+    }
+  });
 }
+
+template void QuantizedAdd(const int8_t*, const int8_t*, const BroadcastPair&,
+                           const AddParameters&, int8_t*, const ParallelFor&);
+template void QuantizedAdd(const int16_t*, const int16_t*, const BroadcastPair&,
+                           const AddParameters&, int16_t*, const ParallelFor&);
 
 void QuantizedMultiply(const int8_t* x0, const int8_t* x1, const BroadcastPair& pair,
                        const ProductParameters& parameters, int8_t* out,
@@ -67,13 +76,24 @@ QuantizationGrid::QuantizationGrid(const float* scales, int64_t scale_count,
   }
 }
 
+template <typename T>
 void Quantize(const float* x, int64_t count, const QuantizationGrid& grid, int32_t zero_point,
-              int8_t* out, const ParallelFor& parallel_for) {
-  const auto quantize = Kernels().loops.quantize[grid.per_channel()];
+              T* out, const ParallelFor& parallel_for) {
+  const LoopKernels& loops = Kernels().loops;
   ForGrid(count, grid, parallel_for, [&](int64_t first, int64_t size) {
-    quantize(x + first, size, grid.grid(), zero_point, out + first);
+    if constexpr (sizeof(T) == 1) {
+      loops.quantize[grid.per_channel()](x + first, size, grid.grid(), zero_point, out + first);
+    } else {
+      loops.quantize_to_int16[grid.per_channel()](x + first, size, grid.grid(), zero_point,
+                                                  out + first);
+    }
   });
 }
+
+template void Quantize(const float*, int64_t, const QuantizationGrid&, int32_t, int8_t*,
+                       const ParallelFor&);
+template void Quantize(const float*, int64_t, const QuantizationGrid&, int32_t, int16_t*,
+                       const ParallelFor&);
 
 void FakeQuantize(const float* x, int64_t count, const QuantizationGrid& grid, float* out,
                   const ParallelFor& parallel_for) {

@@ -12,8 +12,10 @@
 
 namespace kerasopt {
 
-void QuantizedAdd(const int8_t* x0, const int8_t* x1, const BroadcastPair& pair,
-                  const AddParameters& parameters, int8_t* out, const ParallelFor& parallel_for);
+// T is int8_t, or int16_t with zero points of 0.
+template <typename T>
+void QuantizedAdd(const T* x0, const T* x1, const BroadcastPair& pair,
+                  const AddParameters& parameters, T* out, const ParallelFor& parallel_for);
 void QuantizedMultiply(const int8_t* x0, const int8_t* x1, const BroadcastPair& pair,
                        const ProductParameters& parameters, int8_t* out,
                        const ParallelFor& parallel_for);
@@ -35,8 +37,10 @@ class QuantizationGrid {
   std::vector<float> min_, max_;
 };
 
+// T is int8_t or int16_t.
+template <typename T>
 void Quantize(const float* x, int64_t count, const QuantizationGrid& grid, int32_t zero_point,
-              int8_t* out, const ParallelFor& parallel_for);
+              T* out, const ParallelFor& parallel_for);
 void FakeQuantize(const float* x, int64_t count, const QuantizationGrid& grid, float* out,
                   const ParallelFor& parallel_for);
 void FakeQuantizeGradient(const float* upstream, const float* x, int64_t count,

@@ -231,6 +231,9 @@ struct LoopKernels {
                          float* out);
   void (*add)(const int8_t* x0, const int8_t* x1, int64_t count, const AddParameters& parameters,
               int8_t* out);
+  // The same of int16 values, whose zero points are 0 and whose shift is 9 or more.
+  void (*add_int16)(const int16_t* x0, const int16_t* x1, int64_t count,
+                    const AddParameters& parameters, int16_t* out);
   void (*multiply)(const int8_t* x0, const int8_t* x1, int64_t count,
                    const ProductParameters& parameters, int8_t* out);
   // Columns from `first` on, up to kMatrixColumns of them, of a product that `out` is room for.
@@ -250,6 +253,8 @@ struct LoopKernels {
   void (*largest)(const int8_t* const* pixels, int64_t count, int64_t channels, int8_t* out);
   // Index 0: one grid for all values. Index 1: one grid per value (a row of channels).
   void (*quantize[2])(const float* x, int64_t count, Grid grid, int32_t zero_point, int8_t* out);
+  void (*quantize_to_int16[2])(const float* x, int64_t count, Grid grid, int32_t zero_point,
+                               int16_t* out);
   void (*fake_quantize[2])(const float* x, int64_t count, Grid grid, float* out);
   void (*fake_quantize_gradient[2])(const float* upstream, const float* x, int64_t count,
                                     Grid grid, float* out);

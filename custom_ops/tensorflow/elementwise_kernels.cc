@@ -2,6 +2,8 @@
 
 #include "kernels/elementwise.h"
 
+#include <limits>
+
 #include "op_support.h"
 
 namespace kerasopt {
@@ -25,10 +27,11 @@ Status CheckScale(const Tensor& x, const Tensor& scale) {
   return CheckPositive("scale", scale);
 }
 
+template <typename T>
 class QuantizeOp : public OpKernel {
  public:
   explicit QuantizeOp(OpKernelConstruction* context) : OpKernel(context) {
-    OP_REQUIRES_OK(context, GetIntegerAttr(context, "zero_point", -128, 127, &zero_point_));
+    OP_REQUIRES_OK(context, GetIntegerAttr(context, "zero_point", kMin, kMax, &zero_point_));
   }
 
   void Compute(OpKernelContext* context) override {
@@ -39,12 +42,15 @@ class QuantizeOp : public OpKernel {
     if (x.NumElements() == 0) return;
     const float zero_point = static_cast<float>(zero_point_);
     const QuantizationGrid grid(scale.flat<float>().data(), scale.NumElements(), &zero_point, 1,
-                                -128, 127);
-    Quantize(x.flat<float>().data(), x.NumElements(), grid, zero_point_, y->flat<int8_t>().data(),
+                                kMin, kMax);
+    Quantize(x.flat<float>().data(), x.NumElements(), grid, zero_point_, y->flat<T>().data(),
              DeviceThreads(context));
   }
 
  private:
+  static constexpr int32_t kMin = std::numeric_limits<T>::min();
+  static constexpr int32_t kMax = std::numeric_limits<T>::max();
+
   int32_t zero_point_;
 };
 
@@ -178,7 +184,7 @@ class MinMaxOp : public OpKernel {
   }
 };
 
-KERASOPT_REGISTER_CPU("KerasoptQuantize", QuantizeOp);
+KERASOPT_REGISTER_CPU_TYPES("KerasoptQuantize", QuantizeOp);
 KERASOPT_REGISTER_CPU("KerasoptFakeQuantize", FakeQuantizeOp);
 KERASOPT_REGISTER_CPU("KerasoptFakeQuantizeGrad", FakeQuantizeGradientOp);
 KERASOPT_REGISTER_CPU("KerasoptLearnedScaleGradients", LearnedScaleGradientsOp);

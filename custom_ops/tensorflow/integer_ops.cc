@@ -1,4 +1,4 @@
-// Registration and shape functions of the operations on int8 tensors that have no packed weights.
+// Registration and shape functions of the operations on integer tensors that have no packed weights.
 
 #include <vector>
 
@@ -105,9 +105,10 @@ Status TableShape(InferenceContext* c) {
       .SetShapeFn(PoolShape)
 
 REGISTER_OP("KerasoptQuantizedAdd")
-    .Input("x0: int8")
-    .Input("x1: int8")
-    .Output("y: int8")
+    .Input("x0: T")
+    .Input("x1: T")
+    .Output("y: T")
+    .Attr("T: {int8, int16} = DT_INT8")
     .Attr("multiplier0: int")
     .Attr("multiplier1: int")
     .Attr("shift: int")

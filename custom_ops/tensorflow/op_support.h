@@ -47,18 +47,24 @@ struct ZeroPointsAndRange {
 };
 // T is int8_t, or int16_t, whose zero points are 0.
 template <typename T>
+absl::Status GetZeroPoint(tensorflow::OpKernelConstruction* context, const char* name,
+                          int32_t* value) {
+  const bool is_int8 = sizeof(T) == 1;
+  return GetIntegerAttr(context, name, is_int8 ? -128 : 0, is_int8 ? 127 : 0, value);
+}
+template <typename T>
+absl::Status GetRange(tensorflow::OpKernelConstruction* context, int32_t* min, int32_t* max) {
+  constexpr int64_t kMin = std::numeric_limits<T>::min(), kMax = std::numeric_limits<T>::max();
+  TF_RETURN_IF_ERROR(GetIntegerAttr(context, "output_min", kMin, kMax, min));
+  return GetIntegerAttr(context, "output_max", *min, kMax, max);
+}
+template <typename T>
 absl::Status GetZeroPointsAndRange(tensorflow::OpKernelConstruction* context,
                                    ZeroPointsAndRange* value) {
-  constexpr int64_t kMin = std::numeric_limits<T>::min(), kMax = std::numeric_limits<T>::max();
-  constexpr bool kHasZeroPoint = sizeof(T) == 1;
-  constexpr int64_t kLowest = kHasZeroPoint ? kMin : 0, kHighest = kHasZeroPoint ? kMax : 0;
   OutputRange& output = value->output;
-  TF_RETURN_IF_ERROR(GetIntegerAttr(context, "input_zero_point", kLowest, kHighest,
-                                    &value->input_zero_point));
-  TF_RETURN_IF_ERROR(
-      GetIntegerAttr(context, "output_zero_point", kLowest, kHighest, &output.zero_point));
-  TF_RETURN_IF_ERROR(GetIntegerAttr(context, "output_min", kMin, kMax, &output.min));
-  return GetIntegerAttr(context, "output_max", output.min, kMax, &output.max);
+  TF_RETURN_IF_ERROR(GetZeroPoint<T>(context, "input_zero_point", &value->input_zero_point));
+  TF_RETURN_IF_ERROR(GetZeroPoint<T>(context, "output_zero_point", &output.zero_point));
+  return GetRange<T>(context, &output.min, &output.max);
 }
 
 // Error if so many products of int16 and int8 values may leave the range of their sums.

@@ -185,7 +185,8 @@ REGISTER_OP("KerasoptSparseMatMul")
 REGISTER_OP("KerasoptQuantize")
     .Input("x: float32")
     .Input("scale: float32")
-    .Output("y: int8")
+    .Output("y: T")
+    .Attr("T: {int8, int16} = DT_INT8")
     .Attr("zero_point: int")
     .SetShapeFn(tensorflow::shape_inference::UnchangedShape);
 

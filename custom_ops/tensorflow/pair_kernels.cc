@@ -1,4 +1,4 @@
-// CPU kernels of sums and products of two int8 tensors, and of their matrices; shapes broadcast.
+// CPU kernels of sums and products of two integer tensors, and of their matrices; shapes broadcast.
 
 #include <vector>
 
@@ -21,13 +21,14 @@ std::vector<int64_t> Dimensions(const Tensor& tensor) {
   return std::vector<int64_t>(sizes.begin(), sizes.end());
 }
 
-template <typename Parameters>
+template <typename T, typename Parameters>
 Status GetZeroPoints(OpKernelConstruction* context, Parameters* p) {
-  TF_RETURN_IF_ERROR(GetIntegerAttr(context, "zero_point0", -128, 127, &p->zero_point0));
-  return GetIntegerAttr(context, "zero_point1", -128, 127, &p->zero_point1);
+  TF_RETURN_IF_ERROR(GetZeroPoint<T>(context, "zero_point0", &p->zero_point0));
+  return GetZeroPoint<T>(context, "zero_point1", &p->zero_point1);
 }
 
 // What sums and products share: inputs x0 and x1.
+template <typename T>
 class PairKernel : public OpKernel {
  public:
   using OpKernel::OpKernel;
@@ -42,38 +43,38 @@ class PairKernel : public OpKernel {
     Tensor* y;
     OP_REQUIRES_OK(context, context->allocate_output(0, TensorShape(shape), &y));
     if (y->NumElements() == 0) return;
-    Run(x0.flat<int8_t>().data(), x1.flat<int8_t>().data(), BroadcastPair(shape0, shape1),
-        y->flat<int8_t>().data(), DeviceThreads(context));
+    Run(x0.flat<T>().data(), x1.flat<T>().data(), BroadcastPair(shape0, shape1),
+        y->flat<T>().data(), DeviceThreads(context));
   }
 
  protected:
-  virtual void Run(const int8_t* x0, const int8_t* x1, const BroadcastPair& pair, int8_t* out,
+  virtual void Run(const T* x0, const T* x1, const BroadcastPair& pair, T* out,
                    const ParallelFor& parallel_for) const = 0;
 
   // Reads what the attributes of both say.
   template <typename Parameters>
   static Status GetPair(OpKernelConstruction* context, Parameters* p, int32_t* min, int32_t* max) {
-    TF_RETURN_IF_ERROR(GetZeroPoints(context, p));
-    TF_RETURN_IF_ERROR(
-        GetIntegerAttr(context, "output_zero_point", -128, 127, &p->output_zero_point));
-    TF_RETURN_IF_ERROR(GetIntegerAttr(context, "output_min", -128, 127, min));
-    return GetIntegerAttr(context, "output_max", *min, 127, max);
+    TF_RETURN_IF_ERROR(GetZeroPoints<T>(context, p));
+    TF_RETURN_IF_ERROR(GetZeroPoint<T>(context, "output_zero_point", &p->output_zero_point));
+    return GetRange<T>(context, min, max);
   }
 };
 
-class QuantizedAddOp : public PairKernel {
+template <typename T>
+class QuantizedAddOp : public PairKernel<T> {
  public:
-  explicit QuantizedAddOp(OpKernelConstruction* context) : PairKernel(context) {
+  explicit QuantizedAddOp(OpKernelConstruction* context) : PairKernel<T>(context) {
     AddParameters& p = parameters_;
+    constexpr int64_t kLeastShift = sizeof(T) == 1 ? 1 : 9;
     // With these bounds no sum of two products leaves int32.
     OP_REQUIRES_OK(context, GetIntegerAttr(context, "multiplier0", 0, 1 << 21, &p.multiplier0));
     OP_REQUIRES_OK(context, GetIntegerAttr(context, "multiplier1", 0, 1 << 21, &p.multiplier1));
-    OP_REQUIRES_OK(context, GetIntegerAttr(context, "shift", 1, 30, &p.shift));
-    OP_REQUIRES_OK(context, GetPair(context, &p, &p.output_min, &p.output_max));
+    OP_REQUIRES_OK(context, GetIntegerAttr(context, "shift", kLeastShift, 30, &p.shift));
+    OP_REQUIRES_OK(context, this->GetPair(context, &p, &p.output_min, &p.output_max));
   }
 
  protected:
-  void Run(const int8_t* x0, const int8_t* x1, const BroadcastPair& pair, int8_t* out,
+  void Run(const T* x0, const T* x1, const BroadcastPair& pair, T* out,
            const ParallelFor& parallel_for) const override {
     QuantizedAdd(x0, x1, pair, parameters_, out, parallel_for);
   }
@@ -82,7 +83,7 @@ class QuantizedAddOp : public PairKernel {
   AddParameters parameters_ = {};
 };
 
-class QuantizedMultiplyOp : public PairKernel {
+class QuantizedMultiplyOp : public PairKernel<int8_t> {
  public:
   explicit QuantizedMultiplyOp(OpKernelConstruction* context) : PairKernel(context) {
     ProductParameters& p = parameters_;
@@ -107,7 +108,7 @@ class QuantizedBatchMatMulOp : public OpKernel {
  public:
   explicit QuantizedBatchMatMulOp(OpKernelConstruction* context) : OpKernel(context) {
     SumParameters& output = product_.output;
-    OP_REQUIRES_OK(context, GetZeroPoints(context, &product_));
+    OP_REQUIRES_OK(context, GetZeroPoints<int8_t>(context, &product_));
     OP_REQUIRES_OK(context, GetIntegerAttr(context, "output_zero_point", -128, 127,
                                            &output.output_zero_point));
     OP_REQUIRES_OK(context, GetPositiveAttr(context, "multiplier", &output.multiplier));
@@ -147,7 +148,7 @@ class QuantizedBatchMatMulOp : public OpKernel {
   MatrixProduct product_ = {};
 };
 
-KERASOPT_REGISTER_CPU("KerasoptQuantizedAdd", QuantizedAddOp);
+KERASOPT_REGISTER_CPU_TYPES("KerasoptQuantizedAdd", QuantizedAddOp);
 KERASOPT_REGISTER_CPU("KerasoptQuantizedBatchMatMul", QuantizedBatchMatMulOp);
 KERASOPT_REGISTER_CPU("KerasoptQuantizedMultiply", QuantizedMultiplyOp);
 

@@ -36,22 +36,27 @@ std::vector<int64_t> InputDimensions(XlaOpKernelContext* context, int input) {
 class XlaQuantize : public XlaOpKernel {
  public:
   explicit XlaQuantize(OpKernelConstruction* context) : XlaOpKernel(context) {
+    tensorflow::DataType type;
     OP_REQUIRES_OK(context, context->GetAttr("zero_point", &zero_point_));
+    OP_REQUIRES_OK(context, context->GetAttr("T", &type));
+    is_int16_ = type == tensorflow::DT_INT16;
   }
 
   void Compile(XlaOpKernelContext* context) override {
+    const int32_t largest = is_int16_ ? 32767 : 127;
     const xla::XlaOp x = context->Input(0);
     const auto shape = InputDimensions(context, 0);
     xla::XlaOp q = xla::RoundNearestEven(x / BroadcastHidden(context, 1, shape));
-    q = xla::Clamp(Scalar(x, static_cast<float>(-128 - zero_point_)), q,
-                   Scalar(x, static_cast<float>(127 - zero_point_)));
+    q = xla::Clamp(Scalar(x, static_cast<float>(-largest - 1 - zero_point_)), q,
+                   Scalar(x, static_cast<float>(largest - zero_point_)));
     q = xla::Select(xla::Ne(x, x), xla::ZerosLike(x), q);
     q = xla::ConvertElementType(q, xla::S32) + Scalar(x, zero_point_);
-    context->SetOutput(0, xla::ConvertElementType(q, xla::S8));
+    context->SetOutput(0, xla::ConvertElementType(q, is_int16_ ? xla::S16 : xla::S8));
   }
 
  private:
   int32_t zero_point_;
+  bool is_int16_;
 };
 
 // Fake quantization, the gradient for its input, and the sums for that of a learned scale.

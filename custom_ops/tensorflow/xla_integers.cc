@@ -1,4 +1,4 @@
-// XLA kernels of sums and products of two int8 tensors, and of pooling.
+// XLA kernels of sums and products of two integer tensors, and of pooling.
 
 #include <numeric>
 #include <string>
@@ -60,18 +60,36 @@ class XlaQuantizedAdd : public XlaPair {
   }
 
   void Compile(XlaOpKernelContext* context) override {
-    const auto term = [&](int i) {
-      const xla::XlaOp x = Centred(context, i);
-      return x * Scalar(x, multipliers_[i]);
-    };
-    xla::XlaOp q = xla::Add(term(0), term(1), SharedAxes(context));
-    q = xla::ShiftRightArithmetic(q + Scalar(q, 1 << (shift_ - 1)), Scalar(q, shift_));
+    const xla::PrimitiveType type = context->InputXlaShape(0)->element_type();
+    xla::XlaOp q = type == xla::S8 ? Scaled(context) : ScaledInt16(context);
     q = xla::Clamp(Scalar(q, output_.min), q + Scalar(q, output_.zero_point),
                    Scalar(q, output_.max));
-    context->SetOutput(0, xla::ConvertElementType(q, xla::S8));
+    context->SetOutput(0, xla::ConvertElementType(q, type));
   }
 
  private:
+  // The sum of both inputs times some multipliers.
+  xla::XlaOp Sum(XlaOpKernelContext* context, int32_t multiplier0, int32_t multiplier1) const {
+    const xla::XlaOp x0 = Centred(context, 0), x1 = Centred(context, 1);
+    return xla::Add(x0 * Scalar(x0, multiplier0), x1 * Scalar(x1, multiplier1),
+                    SharedAxes(context));
+  }
+
+  static xla::XlaOp Shifted(xla::XlaOp sum, int32_t shift) {
+    return xla::ShiftRightArithmetic(sum + Scalar(sum, 1 << (shift - 1)), Scalar(sum, shift));
+  }
+
+  xla::XlaOp Scaled(XlaOpKernelContext* context) const {
+    return Shifted(Sum(context, multipliers_[0], multipliers_[1]), shift_);
+  }
+
+  // See AddInt16 in kernels/integer_loops.inc.
+  xla::XlaOp ScaledInt16(XlaOpKernelContext* context) const {
+    const xla::XlaOp low = Sum(context, multipliers_[0] & 255, multipliers_[1] & 255);
+    const xla::XlaOp high = Sum(context, multipliers_[0] >> 8, multipliers_[1] >> 8);
+    return Shifted(high + xla::ShiftRightArithmetic(low, Scalar(low, 8)), shift_ - 8);
+  }
+
   int32_t multipliers_[2], shift_;
 };
 

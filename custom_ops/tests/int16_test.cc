@@ -19,14 +19,6 @@ int16_t RequantizedToInt16(int64_t sum, int64_t products, int32_t bias, float mu
       std::clamp<double>(std::nearbyint(static_cast<float>(scaled)), output.min, output.max));
 }
 
-std::vector<int16_t> Int16s(Random* random, int64_t count) {
-  std::vector<int16_t> values = random->Integers<int16_t>(count, -32768, 32767);
-  for (int16_t& value : values) {
-    if (random->Integer(0, 3) == 0) value = random->Integer(0, 1) ? 32767 : -32768;
-  }
-  return values;
-}
-
 std::vector<float> Multipliers(Random* random, int64_t count) {
   std::vector<float> values = random->Multipliers(count);
   for (float& value : values) value *= 1.0f / 4096.0f;
@@ -37,7 +29,7 @@ struct Problem {
   Problem(int64_t rows, int64_t depth, int64_t columns, unsigned seed,
           WeightFormat format = WeightFormat::kInt8)
       : rows(rows), shape{1, 1, depth, columns, format}, random(seed) {
-    x = Int16s(&random, rows * depth);
+    x = random.Extremes<int16_t>(rows * depth);
     kernel = random.Kernel(depth, columns, format);
     bias = random.Integers<int32_t>(columns, std::numeric_limits<int32_t>::min(),
                                     std::numeric_limits<int32_t>::max());
@@ -134,7 +126,7 @@ TEST_P(Int16Test, Convolutions) {
       const int64_t channels = 6, columns = 21, filters = groups * columns;
       const ConvolutionShape shape = {2, channels, height.window(), width.window()};
       const int64_t taps = height.kernel * width.kernel, depth = channels / groups;
-      const auto x = Int16s(&random, 2 * height.input * width.input * channels);
+      const auto x = random.Extremes<int16_t>(2 * height.input * width.input * channels);
       const auto kernel = random.Int8s(filters * taps * depth);  // group, tap, channel, column
       const auto bias = random.Integers<int32_t>(filters, -99999, 99999);
       const auto multiplier = Multipliers(&random, filters);
@@ -170,7 +162,7 @@ TEST_P(Int16Test, DepthwiseConvolutions) {
       const int64_t channels = 19, filters = channels * times;
       const ConvolutionShape shape = {2, channels, height.window(), width.window()};
       const int64_t taps = height.kernel * width.kernel;
-      const auto x = Int16s(&random, 2 * height.input * width.input * channels);
+      const auto x = random.Extremes<int16_t>(2 * height.input * width.input * channels);
       const auto kernel = random.Int8s(taps * filters);
       const auto bias = random.Integers<int32_t>(filters, -99999, 99999);
       const auto multiplier = Multipliers(&random, filters);

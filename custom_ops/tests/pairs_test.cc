@@ -46,7 +46,7 @@ int64_t SourceOf(int64_t index, const Shape& shape, const Shape& operand) {
 }
 
 // Runs op(x0, x1, pair, out) on random values, and expects formula(x0, x1) of each.
-template <typename Op, typename Formula>
+template <typename T = int8_t, typename Op, typename Formula>
 void ExpectPairs(unsigned seed, const Op& op, const Formula& formula) {
   Random random(seed);
   for (const Pair& each : kPairs) {
@@ -56,8 +56,8 @@ void ExpectPairs(unsigned seed, const Op& op, const Formula& formula) {
       Shape shape;
       ASSERT_TRUE(BroadcastShape(shape0, shape1, &shape));
       ASSERT_EQ(shape, each.shape);
-      const std::vector<int8_t> x0 = random.Int8s(Count(shape0)), x1 = random.Int8s(Count(shape1));
-      std::vector<int8_t> y(Count(shape)), expected(Count(shape));
+      const auto x0 = random.Extremes<T>(Count(shape0)), x1 = random.Extremes<T>(Count(shape1));
+      std::vector<T> y(Count(shape)), expected(Count(shape));
       for (int64_t i = 0; i < Count(shape); ++i) {
         expected[i] = formula(x0[SourceOf(i, shape, shape0)], x1[SourceOf(i, shape, shape1)]);
       }
@@ -80,6 +80,23 @@ TEST_P(PairsTest, Add) {
         return static_cast<int8_t>(std::clamp<int64_t>((sum >> p.shift) + p.output_zero_point,
                                                        p.output_min, p.output_max));
       });
+}
+
+TEST_P(PairsTest, AddInt16) {
+  for (int shift : {9, 20, 30}) {
+    const AddParameters p = {1 << 21, 1234567, shift, 0, 0, 0, -32000, 32100};
+    ExpectPairs<int16_t>(
+        shift,
+        [&](const int16_t* x0, const int16_t* x1, const BroadcastPair& pair, int16_t* out) {
+          QuantizedAdd(x0, x1, pair, p, out, Threads(2));
+        },
+        [&](int16_t x0, int16_t x1) {
+          const int64_t sum = int64_t{x0} * p.multiplier0 + int64_t{x1} * p.multiplier1 +
+                              (int64_t{1} << (p.shift - 1));
+          return static_cast<int16_t>(
+              std::clamp<int64_t>(sum >> p.shift, p.output_min, p.output_max));
+        });
+  }
 }
 
 TEST_P(PairsTest, Multiply) {

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <limits>
 #include <random>
 #include <string>
 #include <thread>
@@ -71,14 +72,17 @@ class Random {
     return values;
   }
 
-  // Each of them is an end of int8's range in one of four cases.
-  std::vector<int8_t> Int8s(int64_t count) {
-    std::vector<int8_t> values = Integers<int8_t>(count, -128, 127);
-    for (int8_t& value : values) {
-      if (Integer(0, 3) == 0) value = Integer(0, 1) ? 127 : -128;
+  // Each of them is an end of the type's range in one of four cases.
+  template <typename T>
+  std::vector<T> Extremes(int64_t count) {
+    constexpr T kMin = std::numeric_limits<T>::min(), kMax = std::numeric_limits<T>::max();
+    std::vector<T> values = Integers<T>(count, kMin, kMax);
+    for (T& value : values) {
+      if (Integer(0, 3) == 0) value = Integer(0, 1) ? kMax : kMin;
     }
     return values;
   }
+  std::vector<int8_t> Int8s(int64_t count) { return Extremes<int8_t>(count); }
 
   // A kernel that a format can hold: as 2:4, two rows of four are not zero, others in each column.
   std::vector<int8_t> Kernel(int64_t depth, int64_t columns, WeightFormat format) {

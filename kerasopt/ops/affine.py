@@ -42,9 +42,9 @@ def quantize(x: Any, scale: Any, zero_point: int, dtype: str = "int8") -> Any:
             f"Received: zero_point={zero_point}"
         )
     library = native.library_for(x)
-    if library is None or dtype != "int8":
+    if library is None or dtype not in ("int8", "int16"):
         return reference.quantize(x, scale, zero_point, dtype)
-    return library.kerasopt_quantize(x, scale, zero_point=zero_point)
+    return library.kerasopt_quantize(x, scale, zero_point=zero_point, T=dtype)
 
 
 def dequantize(q: Any, scale: Any, zero_point: int) -> Any:

@@ -17,18 +17,18 @@ convolution), are exact in more than 32 bits; then
 
 from typing import Any
 
-import numpy as np
-from keras import backend, ops
+from keras import ops
 
 from kerasopt.ops import native, reference
 from kerasopt.ops.packed_weights import PackedWeights
 from kerasopt.ops.sparse_weights import SparseWeights
 from kerasopt.ops.validation import (
     check_int8,
-    check_output_range,
     check_zero_points,
+    integer_dtype,
     native_window,
     product_multiplier,
+    standardize_output_range,
     standardize_window,
 )
 
@@ -349,15 +349,12 @@ def _standardize(
     output_min: int | None,
     output_max: int | None,
 ) -> dict[str, Any]:
-    dtype = "int16" if backend.standardize_dtype(x.dtype) == "int16" else "int8"
+    dtype = integer_dtype(x)
     check_zero_points(dtype, input_zero_point=input_zero_point, output_zero_point=output_zero_point)
-    limits = np.iinfo(dtype)
-    output_min = int(limits.min) if output_min is None else output_min
-    output_max = int(limits.max) if output_max is None else output_max
-    check_output_range(output_min, output_max, dtype)
+    output_min, output_max = standardize_output_range(output_min, output_max, dtype)
     return {
         "input_zero_point": int(input_zero_point),
         "output_zero_point": int(output_zero_point),
-        "output_min": int(output_min),
-        "output_max": int(output_max),
+        "output_min": output_min,
+        "output_max": output_max,
     }

@@ -10,7 +10,10 @@ from kerasopt.ops.validation import (
     check_int8,
     check_output_range,
     check_scales,
+    check_zero_points,
+    integer_dtype,
     product_multiplier,
+    standardize_output_range,
 )
 
 
@@ -24,14 +27,15 @@ def quantized_add(
     zero_point1: int,
     output_scale: float,
     output_zero_point: int,
-    output_min: int = -128,
-    output_max: int = 127,
+    output_min: int | None = None,
+    output_max: int | None = None,
 ) -> Any:
-    """Add two int8 tensors of different scales in integer arithmetic.
+    """Add two int8 or int16 tensors of different scales in integer arithmetic.
 
     With `ratio_i = float32(scale_i / output_scale)`, `k = 20 - floor(log2(max(ratio_i)))` and
     `m_i = round(ratio_i * 2^k)`, computes `clamp(((x0 * m0 + x1 * m1 + 2^(k-1)) >> k) + zp)` on
-    inputs less their zero points, the arithmetic of XNNPACK's int8 addition.
+    inputs less their zero points, the arithmetic of XNNPACK's int8 addition. For int16, whose zero
+    points are 0, it has more than 32 bits.
 
     ```python
     y = kerasopt.ops.quantized_add(
@@ -41,31 +45,35 @@ def quantized_add(
     ```
 
     Args:
-        x0: int8 tensor of any shape.
-        x1: int8 tensor of a shape that broadcasts with that of `x0`.
+        x0: int8 or int16 tensor of any shape.
+        x1: Tensor of the same dtype, of a shape that broadcasts with that of `x0`.
         scale0: Scale of `x0`, a Python number.
         scale1: Scale of `x1`, a Python number.
-        zero_point0: Zero point of `x0`, an integer from -128 to 127.
-        zero_point1: Zero point of `x1`, an integer from -128 to 127.
+        zero_point0: Zero point of `x0`, an integer from -128 to 127; 0 for int16.
+        zero_point1: Zero point of `x1`, the same.
         output_scale: Scale of the result.
-        output_zero_point: Zero point of the result, an integer from -128 to 127.
-        output_min: Smallest value of the result.
-        output_max: Largest value of the result.
+        output_zero_point: Zero point of the result, the same.
+        output_min: Smallest value of the result. Defaults to that of its dtype.
+        output_max: Largest value of the result. Defaults to that of its dtype.
 
     Returns:
-        int8 tensor of the broadcast shape.
+        Tensor of the same dtype and of the broadcast shape.
 
     Raises:
         ValueError: If a scale is not positive and finite, the larger scale over the output scale
-            is outside `[2^-10, 2^8)`, where the sum does not fit into int32, or a zero point is
-            outside int8.
+            is outside `[2^-10, 2^8)`, where the sum does not fit into int32, or a zero point or an
+            end of the range is outside its range.
         tf.errors.InvalidArgumentError: From the native op, if dtypes or shapes do not agree.
     """
     check_scales(scale0=scale0, scale1=scale1, output_scale=output_scale)
-    check_int8(
-        zero_point0=zero_point0, zero_point1=zero_point1, output_zero_point=output_zero_point
+    dtype = integer_dtype(x0)
+    check_zero_points(
+        dtype,
+        zero_point0=zero_point0,
+        zero_point1=zero_point1,
+        output_zero_point=output_zero_point,
     )
-    check_output_range(output_min, output_max)
+    output_min, output_max = standardize_output_range(output_min, output_max, dtype)
     multiplier0, multiplier1, shift = _add_multipliers(scale0, scale1, output_scale)
     library = native.library_for(x0, x1)
     op = reference.quantized_add if library is None else library.kerasopt_quantized_add
@@ -78,8 +86,8 @@ def quantized_add(
         zero_point0=int(zero_point0),
         zero_point1=int(zero_point1),
         output_zero_point=int(output_zero_point),
-        output_min=int(output_min),
-        output_max=int(output_max),
+        output_min=output_min,
+        output_max=output_max,
     )
 
 

@@ -27,6 +27,22 @@ def check_output_range(output_min: int, output_max: int, dtype: str = "int8") ->
         )
 
 
+def integer_dtype(x: Any) -> str:
+    """Return "int16" for a tensor of that, else "int8", which the ops expect."""
+    return "int16" if backend.standardize_dtype(x.dtype) == "int16" else "int8"
+
+
+def standardize_output_range(
+    output_min: int | None, output_max: int | None, dtype: str
+) -> tuple[int, int]:
+    """Return the range of an output, that of its dtype where it has no ends; raise on others."""
+    limits = np.iinfo(dtype)
+    low = int(limits.min) if output_min is None else output_min
+    high = int(limits.max) if output_max is None else output_max
+    check_output_range(low, high, dtype)
+    return int(low), int(high)
+
+
 def _check_range(low: int, high: int, values: dict[str, int]) -> None:
     for name, value in values.items():
         if not low <= value <= high or int(value) != value:

@@ -26,14 +26,16 @@ def floats(seed, shape, with_special):
     channels=st.integers(10, 150),
     per_channel=st.booleans(),
     zero_point=st.integers(-128, 127),
+    dtype=st.sampled_from(["int8", "int16"]),
     with_special=st.booleans(),
 )
-def test_quantize(seed, channels, per_channel, zero_point, with_special):
+def test_quantize(seed, channels, per_channel, zero_point, dtype, with_special):
     x = floats(seed, (37, channels), with_special)
     scale = np.random.default_rng(seed).uniform(0.01, 1, channels if per_channel else ())
     scale = scale.astype("float32")
-    q = assert_same_bits(lambda x, scale: ops.quantize(x, scale, zero_point), x, scale)
-    expected = np.clip(np.rint(x / scale) + zero_point, -128, 127)
+    q = assert_same_bits(lambda x, scale: ops.quantize(x, scale, zero_point, dtype), x, scale)
+    limits = np.iinfo(dtype)
+    expected = np.clip(np.rint(x / scale) + zero_point, limits.min, limits.max)
     np.testing.assert_array_equal(q, np.where(np.isnan(x), zero_point, expected))
     back = np.asarray(ops.dequantize(q, scale, zero_point))
     np.testing.assert_array_equal(back, (q.astype("float32") - zero_point) * scale)

@@ -1,4 +1,6 @@
-"""Contractions of int16 values: every path gives the bits of the formula."""
+"""Contractions and sums of int16 values: every path gives the bits of the formula."""
+
+import math
 
 import hypothesis
 import hypothesis.strategies as st
@@ -23,7 +25,7 @@ def ranges(draw):
 
 def values(rng, shape, extremes):
     ends = rng.choice([-32768, 32767], shape)
-    return (ends if extremes else rng.integers(-32768, 32768, shape)).astype("int16")
+    return np.asarray(ends if extremes else rng.integers(-32768, 32768, shape)).astype("int16")
 
 
 def channel_inputs(rng, channels):
@@ -95,6 +97,42 @@ def test_convolution(depthwise, seed, convolution, channels, last, extremes, qua
     else:
         accumulator, products = accumulator.sum(axis=3), products * channels
     np.testing.assert_array_equal(y, requantize(accumulator, products, *weights, quantization))
+
+
+@few
+@hypothesis.given(
+    seed=st.integers(0, 2**32 - 1),
+    shapes=st.sampled_from([((9, 70), (9, 70)), ((3, 1, 5), (4, 1)), ((), (7,))]),
+    ratios=st.tuples(*[st.floats(2**-9, 2**7, width=32)] * 2),
+    extremes=st.booleans(),
+    output_range=st.tuples(int16, int16).map(sorted),
+)
+def test_add(seed, shapes, ratios, extremes, output_range):
+    rng = np.random.default_rng(seed)
+    x0, x1 = (values(rng, shape, extremes) for shape in shapes)
+    output_scale = 0.37
+    scales = [ratio * output_scale for ratio in ratios]
+    y = assert_same_bits(
+        lambda x0, x1: ops.quantized_add(
+            x0,
+            x1,
+            scale0=scales[0],
+            scale1=scales[1],
+            zero_point0=0,
+            zero_point1=0,
+            output_scale=output_scale,
+            output_zero_point=0,
+            output_min=output_range[0],
+            output_max=output_range[1],
+        ),
+        x0,
+        x1,
+    )
+    ratio = [np.float32(np.float32(scale) / np.float32(output_scale)) for scale in scales]
+    k = 20 - math.floor(math.log2(max(ratio)))
+    m0, m1 = (int(np.rint(np.float64(r) * 2.0**k)) for r in ratio)
+    total = x0.astype("int64") * m0 + x1.astype("int64") * m1 + 2 ** (k - 1)
+    np.testing.assert_array_equal(y, np.clip(total >> k, *output_range))
 
 
 def test_groups_and_formats_of_weights():

@@ -7,6 +7,7 @@ import fnmatch
 from kerasopt.benchmarking.kernels.binary import binary_conv, binary_dense
 from kerasopt.benchmarking.kernels.case import Case
 from kerasopt.benchmarking.kernels.dynamic_dense import dynamic_dense
+from kerasopt.benchmarking.kernels.int16 import int16_matmul
 from kerasopt.benchmarking.kernels.matmul import int8_matmul
 from kerasopt.benchmarking.kernels.networks import application
 from kerasopt.benchmarking.kernels.sparse import sparse_float32, sparse_int8
@@ -15,6 +16,7 @@ from kerasopt.benchmarking.kernels.weight_formats import packed_dense
 CASES = (
     int8_matmul(64, 1024, 1024),
     int8_matmul(256, 1024, 4096),
+    int16_matmul(256, 1024, 4096),
     dynamic_dense(1, 1024),
     dynamic_dense(8, 1024),
     packed_dense("int4", 4096),

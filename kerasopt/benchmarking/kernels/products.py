@@ -28,16 +28,18 @@ def quantized_products(
     xs: list[np.ndarray],
     weights: ops.PackedWeights | ops.SparseWeights,
     layers: int = 1,
+    zero_point: int = ZERO_POINT,
 ) -> Call:
-    """Returns a call of kerasopt's int8 products.
+    """Returns a call of kerasopt's integer products.
 
     Args:
-        xs: int8 arrays, what the products read.
+        xs: int8 or int16 arrays, what the products read.
         weights: Their weights.
         layers: Integer, how many variables have them, which the products read by turns: with
             several, large weights come from memory, as in a network, and not from a cache.
+        zero_point: Integer, that of inputs and outputs, 0 for int16.
     """
-    zero_points = {"input_zero_point": ZERO_POINT, "output_zero_point": ZERO_POINT}
+    zero_points = {"input_zero_point": zero_point, "output_zero_point": zero_point}
     return _products(
         lambda x, packed: ops.quantized_matmul(x, packed, **zero_points), xs, weights, layers
     )

@@ -155,7 +155,7 @@ class ClampedLayer(IntegerLayer):
 
 
 class PairLayer(ClampedLayer):
-    """Base of the integer layers that combine two int8 tensors, whose shapes broadcast.
+    """Base of the integer layers that combine two tensors of integers, whose shapes broadcast.
 
     Args:
         **kwargs: `input_affine` (a pair of `Affine`, one for each input), `output_affine`, and the

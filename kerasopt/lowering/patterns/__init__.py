@@ -53,7 +53,16 @@ PATTERNS = (
 )
 
 # Those that also lower groups with integers of 16 bits.
-_INT16 = (conv, depthwise_conv, separable_conv, conv_transpose, dense, einsum_dense, transparent)
+_INT16 = (
+    conv,
+    depthwise_conv,
+    separable_conv,
+    conv_transpose,
+    dense,
+    einsum_dense,
+    add,
+    transparent,
+)
 
 
 def lower(group: Group, builder: Builder) -> None:

@@ -23,6 +23,9 @@ def lower(group: Group, builder: Builder) -> None:
     scale = residual_scale(group.anchor.operation)
     if scale <= 0.0:
         raise StaysFloat(f"it multiplies its second input by {scale}")
+    widths = {affine.bits for affine in (*affines, output.affine)}
+    if len(widths) > 1 or (widths == {16} and scale != 1.0):
+        raise StaysFloat("it has no form with these numbers of bits")
     if scale != 1.0:
         # Other real values, of the same integers.
         affines = (affines[0], Affine(affines[1].scale * scale, affines[1].zero_point))

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from keras import ops
+from keras import backend, ops
 
 from kerasopt.ops.reference.matmul import requantize
 from kerasopt.ops.validation import check_tensor
@@ -22,13 +22,20 @@ def quantized_add(
     output_max: int,
 ) -> Any:
     """`clamp(((x0 * m0 + x1 * m1 + 2^(shift - 1)) >> shift) + zero_point)`, all in int32."""
-    check_tensor("x0", x0, "int8", len(x0.shape))
-    check_tensor("x1", x1, "int8", len(x1.shape))
+    check_tensor("x0", x0, ("int8", "int16"), len(x0.shape))
+    dtype = backend.standardize_dtype(x0.dtype)
+    check_tensor("x1", x1, dtype, len(x1.shape))
     x0 = ops.cast(x0, "int32") - zero_point0
     x1 = ops.cast(x1, "int32") - zero_point1
-    total = x0 * multiplier0 + x1 * multiplier1 + (1 << (shift - 1))
-    q = ops.right_shift(total, shift) + output_zero_point
-    return ops.cast(ops.clip(q, output_min, output_max), "int8")
+    if dtype == "int16":
+        # A product has up to 36 bits, so both bytes of the multipliers are summed apart.
+        low = x0 * (multiplier0 & 255) + x1 * (multiplier1 & 255)
+        total = x0 * (multiplier0 >> 8) + x1 * (multiplier1 >> 8) + ops.right_shift(low, 8)
+        shift -= 8
+    else:
+        total = x0 * multiplier0 + x1 * multiplier1
+    q = ops.right_shift(total + (1 << (shift - 1)), shift) + output_zero_point
+    return ops.cast(ops.clip(q, output_min, output_max), dtype)
 
 
 def quantized_multiply(
