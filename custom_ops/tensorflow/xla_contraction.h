@@ -36,23 +36,25 @@ class XlaContraction : public tensorflow::XlaOpKernel {
   }
 
  protected:
-  // The output for an input x; `sum(x, zero)` returns the sums of an s8 x times the kernel, padded
-  // with `zero`. The kernel is summed over its axes `reduced`.
+  // The output for an input x; `sum(x, kernel, zero)` returns the sums of an s8 x, padded with
+  // `zero`, times the kernel. The kernel is summed over its axes `reduced`.
   template <typename Sum>
   xla::XlaOp Contract(xla::XlaOp x, xla::XlaOp kernel, absl::Span<const int64_t> reduced,
                       xla::XlaOp bias, xla::XlaOp multiplier, const Sum& sum) const {
     if (x.builder()->GetShape(x)->element_type() == xla::S8) {
-      return Finish(sum(x, input_zero_point_), kernel, reduced, bias, multiplier);
+      return Finish(sum(x, kernel, input_zero_point_), kernel, reduced, bias, multiplier);
     }
     const xla::XlaOp wide = xla::ConvertElementType(x, xla::S32);
     const xla::XlaOp high = xla::ShiftRightArithmetic(wide, Scalar(wide, 8));
     const xla::XlaOp low = (wide & Scalar(wide, 255)) - Scalar(wide, 128);
-    // XLA's CPU compiler makes invalid code of a product of one channel with what it fuses into it.
-    const auto half = [](xla::XlaOp values) {
-      return xla::OptimizationBarrier(xla::ConvertElementType(values, xla::S8));
+    const int64_t products = Products(kernel, reduced);
+    // XLA's CPU compiler makes invalid code of single s8 products with what it fuses into them.
+    const xla::PrimitiveType type = products == 1 ? xla::S32 : xla::S8;
+    const auto sum_half = [&](xla::XlaOp half, int32_t zero) {
+      return sum(xla::ConvertElementType(half, type), xla::ConvertElementType(kernel, type), zero);
     };
-    return FinishHalves(sum(half(high), 0), sum(half(low), -128), kernel, reduced, bias,
-                        multiplier);
+    return FinishHalves(sum_half(high, 0), sum_half(low, -128), products,
+                        KernelSums(kernel, reduced, bias), bias, multiplier);
   }
 
   // Sums of x * kernel to the output: adds the bias, corrects for the zero point of x with the
@@ -81,16 +83,19 @@ class XlaContraction : public tensorflow::XlaOpKernel {
     return xla::Reshape(sums, Dimensions(bias));
   }
 
-  // The steps of kernels/int16_matmul.cc.
-  xla::XlaOp FinishHalves(xla::XlaOp high, xla::XlaOp low, xla::XlaOp kernel,
-                          absl::Span<const int64_t> reduced, xla::XlaOp bias,
-                          xla::XlaOp multiplier) const {
+  static int64_t Products(xla::XlaOp kernel, absl::Span<const int64_t> reduced) {
     const std::vector<int64_t> shape = Dimensions(kernel);
     int64_t products = 1;
     for (int64_t axis : reduced) products *= shape[axis];
+    return products;
+  }
+
+  // The steps of kernels/int16_matmul.cc.
+  xla::XlaOp FinishHalves(xla::XlaOp high, xla::XlaOp low, int64_t products,
+                          xla::XlaOp kernel_sums, xla::XlaOp bias, xla::XlaOp multiplier) const {
     const int32_t shift = Int16Shift(products);
-    const xla::XlaOp low_bias = KernelSums(kernel, reduced, bias) * Scalar(bias, 128) +
-                                (bias & Scalar(bias, 255)) + Scalar(bias, 1 << (shift - 1));
+    const xla::XlaOp low_bias = kernel_sums * Scalar(bias, 128) + (bias & Scalar(bias, 255)) +
+                                Scalar(bias, 1 << (shift - 1));
     high = high + OfColumns(xla::ShiftRightArithmetic(bias, Scalar(bias, 8)), high);
     low = low + OfColumns(low_bias, low);
     const xla::XlaOp sums = xla::ShiftLeft(high, Scalar(high, 8 - shift)) +

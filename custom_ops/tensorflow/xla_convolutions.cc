@@ -22,10 +22,10 @@ class XlaConvolution : public XlaContraction {
  protected:
   void Convolve(XlaOpKernelContext* context, const ConvolutionShape& shape, xla::XlaOp filter,
                 int64_t filters, int64_t groups) const {
-    const auto sum = [&](xla::XlaOp x, int32_t zero) {
-      const xla::XlaOp padding =
-          xla::ConstantR0<int8_t>(x.builder(), static_cast<int8_t>(zero));
-      return window_.Convolve(x, shape, filter, groups, padding, xla::S32);
+    const auto sum = [&](xla::XlaOp x, xla::XlaOp kernel, int32_t zero) {
+      const xla::XlaOp padding = xla::ConvertElementType(
+          Scalar(x, zero), x.builder()->GetShape(x)->element_type());
+      return window_.Convolve(x, shape, kernel, groups, padding, xla::S32);
     };
     context->SetOutput(0, Contract(context->Input(0), filter, {0, 1, 2},
                                    Words(context, 1, filters, xla::S32),

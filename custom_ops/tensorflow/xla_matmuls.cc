@@ -30,7 +30,9 @@ class XlaQuantizedMatMul : public XlaContraction {
     context->SetOutput(
         0, Contract(context->Input(0), kernel, {0}, Words(context, 1, units, xla::S32),
                     Words(context, 0, units, xla::F32),
-                    [&](xla::XlaOp x, int32_t) { return MatMul(x, kernel, xla::S32); }));
+                    [](xla::XlaOp x, xla::XlaOp kernel, int32_t) {
+                      return MatMul(x, kernel, xla::S32);
+                    }));
   }
 
  private:
