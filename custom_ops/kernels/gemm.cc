@@ -51,7 +51,9 @@ PanelMultiply PanelMultiplyOf(const GemmKernel& gemm, const PackedShape& shape) 
     case WeightFormat::kInt8: direct = &gemm.int8; break;
     case WeightFormat::kInt4: direct = is_small ? gemm.int4 : nullptr; break;
     case WeightFormat::kTwoOfFour: direct = gemm.two_of_four; break;
-    case WeightFormat::kBinary: break;  // has no products
+    case WeightFormat::kBinary:  // has no products
+    case WeightFormat::kFloat16:
+    case WeightFormat::kBfloat16: break;  // have no integers
   }
   return direct == nullptr ? PanelMultiply{gemm.int8, true} : PanelMultiply{*direct, false};
 }
