@@ -15,7 +15,7 @@ from kerasopt.exporters.onnx.run import OnnxRuntime
 from kerasopt.layers.half import HalfConv2D, HalfDense
 from kerasopt.layers.integer import Dequantize, Quantize, QuantizedDense
 from kerasopt.ops import HALF_FORMATS
-from kerasopt.quantization import FloatFormat, Format, Spec
+from kerasopt.quantization import FloatFormat, Format, Spec, make_recipe
 
 layers = keras.layers
 
@@ -184,10 +184,10 @@ def test_between_integer_layers():
     x = layers.Dense(12, activation="relu", name="half")(x)
     model = keras.Model(inputs, layers.Dense(3, name="last")(x))
     x = np.random.default_rng(0).normal(size=(64, 8)).astype("float32")
-    rules = [("half", Spec(FloatFormat("float16"), Format(8)))]
+    rules = [("half", make_recipe(Spec(FloatFormat("float16"), Format(8))))]
     model = quantization_aware(model, x, "int8", rules)
     converted = ko.convert(model, "int8")
-    kinds = [type(layer) for layer in converted.layers if layer.weights]
+    kinds = [type(layer) for layer in converted.layers if hasattr(layer, "packed")]
     assert kinds == [QuantizedDense, HalfDense, QuantizedDense]
     kinds = [type(layer) for layer in converted.layers]
     assert kinds.count(Quantize) == kinds.count(Dequantize) == 2
