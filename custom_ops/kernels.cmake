@@ -15,6 +15,8 @@ set(kernels
     ${directory}/functions.cc
     ${directory}/gemm.cc
     ${directory}/gemm_scalar.cc
+    ${directory}/half_matmul.cc
+    ${directory}/half_scalar.cc
     ${directory}/image_lines.cc
     ${directory}/int16_matmul.cc
     ${directory}/loops_scalar.cc
@@ -33,13 +35,14 @@ set(vectorize -O3 -fno-math-errno -fno-trapping-math -Wno-psabi)
 set_source_files_properties(${directory}/loops_scalar.cc PROPERTIES COMPILE_OPTIONS "${vectorize}")
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   set(kernel_definitions KERASOPT_X86)
-  set(avx2 ${directory}/binary_avx2.cc ${directory}/gemm_avx2.cc ${directory}/peak_avx2.cc ${directory}/sparse_avx2.cc)
+  set(avx2 ${directory}/binary_avx2.cc ${directory}/gemm_avx2.cc ${directory}/half_avx2.cc ${directory}/peak_avx2.cc ${directory}/sparse_avx2.cc)
   set(avx512vnni ${directory}/binary_avx512vpopcntdq.cc ${directory}/depthwise_avx512vnni.cc ${directory}/gemm_avx512vnni.cc
+                 ${directory}/half_avx512vnni.cc
                  ${directory}/peak_avx512vnni.cc ${directory}/sparse_avx512vnni.cc)
   list(APPEND kernels ${avx2} ${avx512vnni} ${directory}/loops_avx2.cc
        ${directory}/loops_avx512.cc)
   set(avx512 -mavx512f -mavx512bw -mavx512dq -mavx512vl)
-  set_source_files_properties(${avx2} PROPERTIES COMPILE_OPTIONS "-mavx2;-mfma")
+  set_source_files_properties(${avx2} PROPERTIES COMPILE_OPTIONS "-mavx2;-mfma;-mf16c")
   # g++ 12 takes the undefined operands in its own AVX-512 header for uninitialized variables.
   set(avx512vnni_options ${avx512} -mavx512vnni -Wno-uninitialized -Wno-maybe-uninitialized)
   set_source_files_properties(${avx512vnni} PROPERTIES COMPILE_OPTIONS "${avx512vnni_options}")

@@ -18,14 +18,6 @@ bool IsMerged(const ConvolutionShape& shape, int64_t groups) {
   return groups == 1 && (shape.width.dilation == 1 || shape.width.kernel == 1);
 }
 
-// Whether the output pixels read the input pixels one by one.
-bool IsPointwise(const ConvolutionShape& shape, const PackedShape& kernel) {
-  const auto is_trivial = [](const Window& window) {
-    return window.kernel == 1 && window.stride == 1 && window.output == window.input;
-  };
-  return is_trivial(shape.height) && is_trivial(shape.width) && kernel.groups == 1;
-}
-
 // Repeats every value, as the channels of a depthwise convolution with several outputs each.
 template <typename T>
 std::vector<T> Repeated(const T* x, int64_t count, int64_t times) {
@@ -63,6 +55,13 @@ PackedShape PackedConvolution(const ConvolutionShape& shape, int64_t filters, in
     return {groups, shape.height.kernel, width * channels, filters / groups, format};
   }
   return {groups, shape.height.kernel * width, channels, filters / groups, format};
+}
+
+bool IsPointwise(const ConvolutionShape& shape, const PackedShape& kernel) {
+  const auto is_trivial = [](const Window& window) {
+    return window.kernel == 1 && window.stride == 1 && window.output == window.input;
+  };
+  return is_trivial(shape.height) && is_trivial(shape.width) && kernel.groups == 1;
 }
 
 void QuantizedConv2D(const int8_t* x, const ConvolutionShape& shape, const PackedKernel& kernel,

@@ -15,6 +15,9 @@ namespace kerasopt {
 PackedShape PackedConvolution(const ConvolutionShape& shape, int64_t filters, int64_t groups,
                               WeightFormat format = WeightFormat::kInt8);
 
+// Whether the output pixels read the input pixels one by one.
+bool IsPointwise(const ConvolutionShape& shape, const PackedShape& kernel);
+
 // Padding is with what stands for 0.
 void QuantizedConv2D(const int8_t* x, const ConvolutionShape& shape, const PackedKernel& kernel,
                      const OutputRange& output, int8_t* out, const ParallelFor& parallel_for);

@@ -22,7 +22,7 @@ template <typename T>
 constexpr Copy kPlainCopy = {
     sizeof(T), sizeof(T),
     [](const void* x, int64_t count, void* out) { std::memcpy(out, x, count * sizeof(T)); },
-    [](int8_t x, int64_t count, void* out) { std::fill_n(static_cast<T*>(out), count, T{x}); }};
+    [](int8_t x, int64_t count, void* out) { std::fill_n(static_cast<T*>(out), count, T(x)); }};
 
 // int8 activations as a GEMM has them.
 inline Copy CopyOf(const GemmKernel& gemm) {

@@ -4,6 +4,9 @@
 #include <cstdlib>
 #include <cstring>
 
+#ifdef KERASOPT_X86
+#include <cpuid.h>
+#endif
 #ifdef KERASOPT_NEONDOT
 #include <asm/hwcap.h>
 #include <sys/auxv.h>
@@ -17,30 +20,39 @@ struct Candidate {
   bool (*supported)();
 };
 
+#ifdef KERASOPT_X86
+// Every CPU with AVX2 that is known has both. Not all compilers know "f16c" by its name.
+bool HasFmaAndF16c() {
+  unsigned eax, ebx, ecx, edx;
+  return __builtin_cpu_supports("fma") && __get_cpuid(1, &eax, &ebx, &ecx, &edx) != 0 &&
+         (ecx & bit_F16C) != 0;
+}
+#endif
+
 // Best first.
 const Candidate* Candidates(int* count) {
   static const Candidate candidates[] = {
 #ifdef KERASOPT_X86
       {{"avx512vnni", kGemmAvx512Vnni, kLoopsAvx512, kSparseAvx512Vnni,
         __builtin_cpu_supports("avx512vpopcntdq") ? kBinaryAvx512Vpopcntdq : kBinaryAvx2,
-        &kDepthwiseAvx512Vnni, &PeakProductsAvx512Vnni},
+        kHalfAvx512Vnni, &kDepthwiseAvx512Vnni, &PeakProductsAvx512Vnni},
        [] {
          return __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512bw") &&
                 __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
        }},
 #ifdef KERASOPT_AVXVNNI
-      {{"avxvnni", kGemmAvxVnni, kLoopsAvx2, kSparseAvx2, kBinaryAvx2, nullptr, nullptr},
-       [] { return __builtin_cpu_supports(KERASOPT_AVXVNNI) && __builtin_cpu_supports("fma"); }},
+      {{"avxvnni", kGemmAvxVnni, kLoopsAvx2, kSparseAvx2, kBinaryAvx2, kHalfAvx2, nullptr, nullptr},
+       [] { return __builtin_cpu_supports(KERASOPT_AVXVNNI) && HasFmaAndF16c(); }},
 #endif
-      {{"avx2", kGemmAvx2, kLoopsAvx2, kSparseAvx2, kBinaryAvx2, nullptr, &PeakProductsAvx2},
-       [] { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }},
+      {{"avx2", kGemmAvx2, kLoopsAvx2, kSparseAvx2, kBinaryAvx2, kHalfAvx2, nullptr, &PeakProductsAvx2},
+       [] { return __builtin_cpu_supports("avx2") && HasFmaAndF16c(); }},
 #endif
 #ifdef KERASOPT_NEONDOT
       // The compiler has plain NEON everywhere, so for scalar loops, too.
-      {{"neondot", kGemmNeonDot, kLoopsScalar, kSparseScalar, kBinaryScalar, nullptr, nullptr},
+      {{"neondot", kGemmNeonDot, kLoopsScalar, kSparseScalar, kBinaryScalar, kHalfScalar, nullptr, nullptr},
        [] { return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0; }},
 #endif
-      {{"scalar", kGemmScalar, kLoopsScalar, kSparseScalar, kBinaryScalar, nullptr, nullptr},
+      {{"scalar", kGemmScalar, kLoopsScalar, kSparseScalar, kBinaryScalar, kHalfScalar, nullptr, nullptr},
        [] { return true; }},
   };
   *count = sizeof(candidates) / sizeof(candidates[0]);

@@ -15,8 +15,8 @@ constexpr int64_t kRowMultiple = 12;
 constexpr int64_t kMaxBlockRows = 8 * kRowMultiple;
 // Tasks per thread that leave the scheduler room to balance.
 constexpr int64_t kTasksPerThread = 2;
-// Products that a core sums up in a cycle, roughly.
-constexpr int64_t kProductsPerCycle = 64;
+// Products that a core sums up in a cycle, roughly: of integers and of floats.
+constexpr int64_t kProductsPerCycle = 64, kFloatProductsPerCycle = 16;
 constexpr int64_t kCacheLine = 64;
 
 // Panels are passed over forwards and backwards by turns, in a call or from one to the next: those
@@ -51,7 +51,9 @@ PanelMultiply PanelMultiplyOf(const GemmKernel& gemm, const PackedShape& shape) 
     case WeightFormat::kInt8: direct = &gemm.int8; break;
     case WeightFormat::kInt4: direct = is_small ? gemm.int4 : nullptr; break;
     case WeightFormat::kTwoOfFour: direct = gemm.two_of_four; break;
-    case WeightFormat::kBinary: break;  // has no products
+    case WeightFormat::kBinary:  // has no products
+    case WeightFormat::kFloat16:
+    case WeightFormat::kBfloat16: break;  // have no integers
   }
   return direct == nullptr ? PanelMultiply{gemm.int8, true} : PanelMultiply{*direct, false};
 }
@@ -99,9 +101,10 @@ void ForPanels(const RowBlocks& left, const PackedShape& shape, const int8_t* pa
       }
     }
   };
-  const int64_t cost = left.largest_block() * shape.expanded_quads() * kQuad *
-                       std::min(share_panels * kPanelColumns, shape.groups * shape.width()) /
-                       kProductsPerCycle;
+  const int64_t products = left.largest_block() * shape.quads() * QuadRows(shape.format) *
+                           std::min(share_panels * kPanelColumns, shape.groups * shape.width());
+  const int64_t cost =
+      products / (IsHalf(shape.format) ? kFloatProductsPerCycle : kProductsPerCycle);
   parallel_for.Run(left.blocks() * shares, cost, body);
 }
 

@@ -216,6 +216,21 @@ using MultiplyBinary = void (*)(const LeftOperand& left, int64_t rows, const Pan
                                 const int32_t* first, const FloatScaling& scaling, float* out,
                                 int64_t out_stride);
 
+// What follows the sums of columns: sum * scale + bias, rounded once.
+struct ChannelAffine {
+  const float* scale;
+  const float* bias;
+};
+
+// Multiplies float32 rows with a panel of weights of 16 bits. A sum begins with 0 and adds a product
+// after the other, in the order of the rows of the kernel, with one rounding each. Columns of
+// `affine` are those of the panel, readable up to its width.
+using MultiplyHalf = void (*)(const LeftOperand& left, int64_t rows, const Panel& panel,
+                              const ChannelAffine& affine, float* out, int64_t out_stride);
+struct HalfKernels {
+  MultiplyHalf float16, bfloat16;
+};
+
 struct LoopKernels {
   DepthwiseFunction depthwise;
   Int16DepthwiseFunction depthwise_int16;
@@ -281,6 +296,7 @@ struct KernelTable {
   LoopKernels loops;
   SparseKernels sparse;
   MultiplyBinary binary;
+  HalfKernels half;
   const DepthwiseKernel* depthwise;  // or nullptr
   PeakFunction peak_products;        // or nullptr
 };
@@ -289,15 +305,18 @@ extern const GemmKernel kGemmScalar;
 extern const LoopKernels kLoopsScalar;
 extern const SparseKernels kSparseScalar;
 extern const MultiplyBinary kBinaryScalar;
+extern const HalfKernels kHalfScalar;
 #ifdef KERASOPT_X86
 extern const GemmKernel kGemmAvx2;
 extern const LoopKernels kLoopsAvx2;
 extern const SparseKernels kSparseAvx2;
 extern const MultiplyBinary kBinaryAvx2;
+extern const HalfKernels kHalfAvx2;
 extern const GemmKernel kGemmAvx512Vnni;
 extern const LoopKernels kLoopsAvx512;
 extern const SparseKernels kSparseAvx512Vnni;
 extern const MultiplyBinary kBinaryAvx512Vpopcntdq;
+extern const HalfKernels kHalfAvx512Vnni;
 extern const DepthwiseKernel kDepthwiseAvx512Vnni;
 int64_t PeakProductsAvx2(int64_t steps);
 int64_t PeakProductsAvx512Vnni(int64_t steps);

@@ -9,6 +9,8 @@
 //               odd ones, low halves before high ones.
 //   kBinary     32 rows; a block is [column][row / 8], a bit for each row, the lowest first, which is
 //               set for -1 and clear for 1. Never expanded: see binary.h.
+//   kFloat16    1 row; a block is [column], of 2 bytes each. So is kBfloat16. Never expanded: see
+//               half_matmul.h.
 
 #ifndef KERASOPT_KERNELS_WEIGHT_FORMAT_H_
 #define KERASOPT_KERNELS_WEIGHT_FORMAT_H_
@@ -17,15 +19,20 @@
 
 namespace kerasopt {
 
-enum class WeightFormat { kInt8, kInt4, kTwoOfFour, kBinary };
+enum class WeightFormat { kInt8, kInt4, kTwoOfFour, kBinary, kFloat16, kBfloat16 };
 
 constexpr int64_t kQuad = 4;
 constexpr int64_t kColumnBlock = 16;
 
+constexpr bool IsHalf(WeightFormat format) {
+  return format == WeightFormat::kFloat16 || format == WeightFormat::kBfloat16;
+}
 constexpr int64_t QuadRows(WeightFormat format) {
+  if (IsHalf(format)) return 1;
   return format == WeightFormat::kBinary ? 32 : format == WeightFormat::kInt4 ? 8 : 4;
 }
 constexpr int64_t BlockBytes(WeightFormat format) {
+  if (IsHalf(format)) return 32;
   return format == WeightFormat::kTwoOfFour ? 40 : 64;
 }
 

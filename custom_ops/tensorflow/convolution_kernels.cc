@@ -28,11 +28,8 @@ class QuantizedConv2DOp : public ConvolutionOp<T> {
  public:
   explicit QuantizedConv2DOp(OpKernelConstruction* context) : ConvolutionOp<T>(context) {
     OP_REQUIRES_OK(context, GetKernelShape(context, 4, &kernel_shape_));
-    OP_REQUIRES_OK(context, context->GetAttr("groups", &groups_));
+    OP_REQUIRES_OK(context, GetGroups(context, kernel_shape_[3], &groups_));
     OP_REQUIRES_OK(context, GetWeightFormat(context, &format_));
-    OP_REQUIRES(context, kernel_shape_[3] % groups_ == 0,
-                InvalidArgument("The filters must be in ", groups_,
-                                " groups of one size. Received: ", kernel_shape_[3], " filters"));
   }
 
   void Compute(OpKernelContext* context) override {
@@ -58,7 +55,7 @@ class QuantizedConv2DOp : public ConvolutionOp<T> {
 
  private:
   std::vector<int64_t> kernel_shape_;
-  int32_t groups_;
+  int64_t groups_;
   WeightFormat format_;
   Cache<IntegerKernel<T>> cache_;
 };

@@ -94,10 +94,21 @@ template <typename Context>
 absl::Status GetWeightFormat(Context* context, WeightFormat* format) {
   std::string name;
   TF_RETURN_IF_ERROR(context->GetAttr("weight_format", &name));
-  *format = name == "int4"  ? WeightFormat::kInt4
-            : name == "2:4" ? WeightFormat::kTwoOfFour
-                            : WeightFormat::kInt8;
+  *format = name == "int4"       ? WeightFormat::kInt4
+            : name == "2:4"      ? WeightFormat::kTwoOfFour
+            : name == "float16"  ? WeightFormat::kFloat16
+            : name == "bfloat16" ? WeightFormat::kBfloat16
+                                 : WeightFormat::kInt8;
   return absl::OkStatus();
+}
+
+// Reads into how many groups of one size the filters of a convolution are divided.
+template <typename Context>
+absl::Status GetGroups(Context* context, int64_t filters, int64_t* groups) {
+  TF_RETURN_IF_ERROR(context->GetAttr("groups", groups));
+  if (filters % *groups == 0) return absl::OkStatus();
+  return InvalidArgument("The filters must be in ", *groups, " groups of one size. Received: ",
+                         filters, " filters");
 }
 
 // Reads the shape of a kernel before it was packed.
@@ -138,7 +149,7 @@ absl::Status GetFloatKernel(const tensorflow::Tensor& tensor, const PackedShape&
       tensor, [&](const Kernel& known) { return &known.kernels() == &kernels; },
       [&](std::shared_ptr<const Kernel>* prepared) {
         Weights<float> weights;
-        TF_RETURN_IF_ERROR(weights.Init(tensor, shape.bytes(), shape.columns));
+        TF_RETURN_IF_ERROR(weights.Init(tensor, shape.bytes(), shape.groups * shape.columns));
         *prepared = std::make_shared<const Kernel>(kernels, shape, weights.kernel(),
                                                    weights.multiplier(), weights.bias());
         return absl::OkStatus();

@@ -164,6 +164,19 @@ REGISTER_OP("KerasoptBinaryConv2D")
       return WindowShape(c, kernel, kernel[2], kernel[3]);
     });
 
+#define KERASOPT_HALF             \
+  Input("x: float32")             \
+      .Input("weights: int8")     \
+      .Output("y: float32")       \
+      .Attr("kernel_shape: list(int)") \
+      .Attr("weight_format: {'float16', 'bfloat16'}")
+
+REGISTER_OP("KerasoptHalfMatMul").KERASOPT_HALF.SetShapeFn(MatMulShape);
+
+REGISTER_OP("KerasoptHalfConv2D")
+    .KERASOPT_HALF.Attr("groups: int >= 1 = 1")
+    .KERASOPT_WINDOW_ATTRS.SetShapeFn(ConvolutionShapeFunction);
+
 // `weights` are in the order that kerasopt/ops/sparse_weights.py tells.
 #define KERASOPT_SPARSE                \
   Attr("kernel_shape: list(int)")      \

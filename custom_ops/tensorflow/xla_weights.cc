@@ -80,6 +80,13 @@ xla::XlaOp UnpackPanels(xla::XlaOp packed, const PackedShape& shape, int64_t off
     x = xla::Reshape(x, {shape.runs, quads * rows, panels * width});
     return xla::SliceInDim(x, 0, shape.depth, 1, 1);
   }
+  if (IsHalf(shape.format)) {
+    x = xla::Reshape(x, {panels, shape.runs, quads, width, 2});
+    x = xla::BitcastConvertType(
+        x, shape.format == WeightFormat::kFloat16 ? xla::F16 : xla::BF16);
+    x = xla::Transpose(x, {1, 2, 0, 3});
+    return xla::Reshape(x, {shape.runs, shape.depth, panels * width});
+  }
   x = xla::Reshape(x, {panels, shape.runs, quads, width, kQuad});
   // Four rows of a quad, as often as it has them.
   x = shape.format == WeightFormat::kInt4 ? Halves(x, 2)

@@ -9,7 +9,7 @@
 
 namespace kerasopt {
 
-// The kernel of weights as s8 (runs, depth, groups * columns).
+// The kernel of weights as (runs, depth, groups * columns), in s8, or in the 16 bits that it has.
 xla::XlaOp Unpack(xla::XlaOp packed, const PackedShape& shape);
 
 // The last vector of weights but `behind`, of 4 bytes a value.

@@ -38,16 +38,17 @@ class Format(NamedTuple):
     make: Callable[[keras.Model, np.ndarray], keras.Model]
 
 
-def integers(spec: str) -> Callable[[keras.Model, np.ndarray], keras.Model]:
+def quantized(spec: str) -> Callable[[keras.Model, np.ndarray], keras.Model]:
     return lambda model, x: ko.convert(ko.quantize(model, spec, x, verbose=0), spec)
 
 
 FORMATS = {
     "float32": Format(32, lambda model, x: model),
-    "int8": Format(8, integers("int8")),
-    "int8_dynamic": Format(8, integers("int8_dynamic")),
-    "int4": Format(4, integers("int4")),
-    "binary": Format(1, integers("binary")),
+    "float16": Format(16, quantized("float16")),
+    "int8": Format(8, quantized("int8")),
+    "int8_dynamic": Format(8, quantized("int8_dynamic")),
+    "int4": Format(4, quantized("int4")),
+    "binary": Format(1, quantized("binary")),
 }
 
 

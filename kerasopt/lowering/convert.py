@@ -59,8 +59,9 @@ def convert(model: keras.Model, target: str = "int8", batch_size: int = 1) -> ke
             symbols to learn what it computes. It is not changed.
         target: `"int8"`, or the alias of the `kerasopt.quantization.Spec` that the model was
             quantized with. Layers whose activations are no integers of 8 bits and one range
-            stay float, and hold their weights in the bits that those are rounded to. Or
-            `"sparse"`, for which the model needs no quantizers.
+            stay float, and hold their weights in the bits that those are rounded to; dense layers
+            and convolutions with weights of 16 bits have kernels of their own. Or `"sparse"`, for
+            which the model needs no quantizers.
         batch_size: Positive integer, at which `"sparse"` measures.
 
     Returns:

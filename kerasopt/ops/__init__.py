@@ -28,13 +28,15 @@ from kerasopt.ops.functions import (
     quantized_layer_normalization,
     quantized_softmax,
 )
+from kerasopt.ops.half import half_conv2d, half_matmul
 from kerasopt.ops.packed_weights import PackedWeights
 from kerasopt.ops.pooling import max_pool, quantized_average_pool, quantized_mean
 from kerasopt.ops.sparse import sparse_matmul
 from kerasopt.ops.sparse_weights import SparseWeights
-from kerasopt.ops.weight_formats import WEIGHT_FORMATS
+from kerasopt.ops.weight_formats import HALF_FORMATS, WEIGHT_FORMATS
 
 __all__ = [
+    "HALF_FORMATS",
     "WEIGHT_FORMATS",
     "PackedWeights",
     "SparseWeights",
@@ -44,6 +46,8 @@ __all__ = [
     "dynamic_matmul",
     "exponentials",
     "fake_quantize",
+    "half_conv2d",
+    "half_matmul",
     "learned_scale_gradients",
     "look_up",
     "max_pool",

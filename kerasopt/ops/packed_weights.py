@@ -22,7 +22,7 @@ import numpy as np
 from keras import ops
 
 from kerasopt.ops.validation import check_tensor
-from kerasopt.ops.weight_formats import COLUMNS, FORMATS, WeightFormat
+from kerasopt.ops.weight_formats import COLUMNS, FORMATS, HALF_FORMATS, WeightFormat
 
 _PANEL = 4  # blocks of a panel
 _CACHE_LINE = 64
@@ -49,7 +49,8 @@ class PackedWeights(NamedTuple):
             scales instead of the multipliers.
         format: String, how the kernel is stored: `"int8"`, `"int4"` (weights from -8 to 7), or
             `"2:4"` (of four neighbours along the input axis at most two are not zero); or
-            `"binary"` (-1 and 1) for `kerasopt.ops.binary_matmul` and `binary_conv2d`.
+            `"binary"` (-1 and 1) for `kerasopt.ops.binary_matmul` and `binary_conv2d`, `"float16"`
+            or `"bfloat16"` for `half_matmul` and `half_conv2d`.
     """
 
     values: Any
@@ -65,7 +66,7 @@ class PackedWeights(NamedTuple):
         """Packs tensors.
 
         Args:
-            kernel: int8 tensor of one of the shapes above.
+            kernel: int8 tensor of one of the shapes above, of a format of floats in its dtype.
             bias: int32 or float32 tensor with a value for each output channel.
             multiplier: float32 tensor with a value for each output channel.
             **packing: `groups`, `dilation_rate`, `is_depthwise`, `bias_dtype` and `format`, as
@@ -78,8 +79,8 @@ class PackedWeights(NamedTuple):
             ValueError: If a tensor has another dtype or shape, or the format cannot hold an array.
         """
         rank = 2 if len(kernel.shape) == 2 and not packing.get("is_depthwise") else 4
-        check_tensor("kernel", kernel, "int8", rank)
         packed = cls(None, tuple(kernel.shape), **packing)
+        check_tensor("kernel", kernel, packed.dtype, rank)
         for name, words, dtype in (
             ("bias", bias, packed.bias_dtype),
             ("multiplier", multiplier, "float32"),
@@ -136,6 +137,11 @@ class PackedWeights(NamedTuple):
         return kernel, ops.view(bias, self.bias_dtype), ops.view(multiplier, "float32")
 
     @property
+    def dtype(self) -> str:
+        """The dtype of the kernel."""
+        return self.format if self.format in HALF_FORMATS else "int8"
+
+    @property
     def channels(self) -> int:
         """The number of output channels."""
         return math.prod(self.shape[2:]) if self.is_depthwise else self.shape[-1]
@@ -169,6 +175,8 @@ class PackedWeights(NamedTuple):
         module = np if isinstance(kernel, np.ndarray) else ops
         if self.is_depthwise:
             return module.reshape(kernel, (-1,))
+        if self.dtype != "int8":
+            kernel = kernel.view("int16") if module is np else ops.view(kernel, "int16")
         parts = []
         for panel in self._panels(kernel, module):
             if module is np and not self._layout.format.holds(panel):
@@ -213,7 +221,8 @@ class PackedWeights(NamedTuple):
         x = ops.transpose(x, (0, 1, 3, 2, 4))
         x = ops.reshape(x, (layout.groups, layout.runs, -1, layout.blocks * COLUMNS))
         x = x[:, :, : layout.depth, : layout.columns]
-        return ops.reshape(ops.transpose(x, (1, 2, 0, 3)), self.shape)
+        x = ops.reshape(ops.transpose(x, (1, 2, 0, 3)), self.shape)
+        return x if self.dtype == "int8" else ops.view(x, self.dtype)
 
 
 class _Layout(NamedTuple):

@@ -8,6 +8,7 @@ A block has the weights of 16 columns and of so many rows as its format says, in
 | `"int4"` | 8 | 64 | weights from -8 to 7, rows 0 to 3 in the low halves of bytes |
 | `"2:4"` | 4 | 40 | two weights of each column, and half a byte that tells their rows |
 | `"binary"` | 32 | 64 | -1 and 1, a bit for each weight, set for -1 |
+| `"float16"`, `"bfloat16"` | 1 | 32 | each weight, in 2 bytes |
 """
 
 from __future__ import annotations
@@ -35,10 +36,11 @@ class WeightFormat(NamedTuple):
     Attributes:
         rows: Integer, the rows of a block.
         bytes: Integer, its size.
-        encode: Function from int8 tensors of shape `(..., rows, 16)` to `(..., bytes)`, and the
-            module that computes it, `numpy` or `keras.ops`.
+        encode: Function from int8 tensors, or the bits of 16-bit floats as int16, of shape
+            `(..., rows, 16)` to int8 of shape `(..., bytes)`, and the module that computes it,
+            `numpy` or `keras.ops`.
         decode: Its inverse, in `keras.ops`.
-        holds: Function from an int8 array of shape `(quads, rows, columns)` to whether it can be
+        holds: Function from such an array of shape `(quads, rows, columns)` to whether it can be
             stored.
     """
 
@@ -112,6 +114,14 @@ def _decode_binary(stored: Any) -> Any:
     return ops.reshape(ops.cast(1 - 2 * bits, "int8"), shape)
 
 
+def _encode_half(x: Any, module: Any) -> Any:
+    return _flat(x, 2).view("int8") if module is np else ops.view(_flat(x, 2), "int8")
+
+
+def _decode_half(stored: Any) -> Any:
+    return ops.expand_dims(ops.view(stored, "int16"), -2)
+
+
 def _row(pair: Any, which: int, module: Any) -> Any:
     """Returns the first or the second row of pairs."""
     rows = np.array([pair[which] for pair in _PAIRS] + [0, 0], "int8")
@@ -156,11 +166,16 @@ def _split(x: Any, sizes: tuple[int, ...]) -> Any:
     return x.reshape(shape) if isinstance(x, np.ndarray) else ops.reshape(x, shape)
 
 
+_HALF = WeightFormat(1, 32, _encode_half, _decode_half, lambda x: True)
 FORMATS = {
     "int8": WeightFormat(4, 64, _encode_int8, _decode_int8, lambda x: True),
     "int4": WeightFormat(8, 64, _encode_int4, _decode_int4, _is_int4),
     "2:4": WeightFormat(4, 40, _encode_two_of_four, _decode_two_of_four, _is_two_of_four),
     "binary": WeightFormat(32, 64, _encode_binary, _decode_binary, _is_binary),
+    "float16": _HALF,
+    "bfloat16": _HALF,
 }
 # Those that are multiplied with integers.
 WEIGHT_FORMATS = ("int8", "int4", "2:4")
+# Those that are multiplied with float32.
+HALF_FORMATS = ("float16", "bfloat16")

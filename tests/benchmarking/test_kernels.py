@@ -11,6 +11,7 @@ from kerasopt.benchmarking import kernels
 from kerasopt.benchmarking.kernels import (
     binary,
     dynamic_dense,
+    half,
     matmul,
     networks,
     rounds,
@@ -44,6 +45,7 @@ OF_FEW_BITS = [weight_formats.packed_dense(name, 64) for name in ("int4", "2:4")
 SPARSE_INT8 = sparse.sparse_int8(6, 40)
 SPARSE_FLOAT32 = sparse.sparse_float32(6, 40)
 BINARY = [binary.binary_dense(3, 40), binary.binary_conv(5, 8)]
+HALF = [half.half_dense(3, 40), half.half_conv(5, 8)]
 NETWORK = networks.network("small network", small_network)
 
 
@@ -86,11 +88,12 @@ def test_other_weights_give_what_dense_int8_gives(case):
     np.testing.assert_array_equal(ours, dense)
 
 
-def test_sparse_floats_give_what_tensorflow_gives():
-    work = SPARSE_FLOAT32.prepare(1)
+@pytest.mark.parametrize("case", [SPARSE_FLOAT32, *HALF], ids=lambda case: case.name)
+def test_other_floats_give_what_tensorflow_gives(case):
+    work = case.prepare(1)
     ours, theirs = np.array(work.ours()), np.array(work.peers["TensorFlow float32"]())
     assert np.abs(ours).mean() > 0.1
-    np.testing.assert_allclose(ours, theirs, atol=1e-5)
+    np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-4)
 
 
 @pytest.mark.parametrize("case", BINARY, ids=lambda case: case.name)

@@ -8,9 +8,9 @@ from kerasopt.parametrization import parametrize
 from kerasopt.quantization import find_sites, make_recipe
 
 
-def quantization_aware(model: keras.Model, x: np.ndarray, spec="int8") -> keras.Model:
+def quantization_aware(model: keras.Model, x: np.ndarray, spec="int8", rules=()) -> keras.Model:
     """Places quantizers as `QuantizationAware` does and lets them observe `x`."""
-    for site in find_sites(model, make_recipe(spec), rules=[]):
+    for site in find_sites(model, make_recipe(spec), rules=list(rules)):
         parametrize(model, f"{site.path}/{site.slot}", site.quantizer)
     moments = [layer for _, layer in graph.layers(model) if hasattr(layer, "moving_mean")]
     kept = [(layer.moving_mean.numpy(), layer.moving_variance.numpy()) for layer in moments]

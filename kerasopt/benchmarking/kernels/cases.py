@@ -7,6 +7,7 @@ import fnmatch
 from kerasopt.benchmarking.kernels.binary import binary_conv, binary_dense
 from kerasopt.benchmarking.kernels.case import Case
 from kerasopt.benchmarking.kernels.dynamic_dense import dynamic_dense
+from kerasopt.benchmarking.kernels.half import half_conv, half_dense
 from kerasopt.benchmarking.kernels.int16 import int16_matmul
 from kerasopt.benchmarking.kernels.matmul import int8_matmul
 from kerasopt.benchmarking.kernels.networks import application
@@ -30,6 +31,9 @@ CASES = (
     binary_dense(64, 1024),
     binary_conv(28, 128),
     binary_conv(56, 64),
+    half_dense(1, 4096),
+    half_dense(256, 1024),
+    half_conv(28, 128),
     application("MobileNetV2"),
     application("ResNet50"),
 )

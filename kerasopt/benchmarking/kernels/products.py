@@ -50,19 +50,38 @@ def sparse_products(xs: list[np.ndarray], weights: ops.SparseWeights) -> Call:
     return _products(ops.sparse_matmul, xs, weights)
 
 
-def float_products(xs: list[np.ndarray], kernel: np.ndarray) -> Call:
-    """Returns a call of TensorFlow's products, or convolutions, of the numbers in float32."""
+def float_products(xs: list[np.ndarray], kernel: np.ndarray, layers: int = 1) -> Call:
+    """Returns a call of TensorFlow's products, or convolutions, of the numbers in float32.
+
+    Args:
+        xs: Arrays, what the products read.
+        kernel: Array, their weights.
+        layers: As of `quantized_products`.
+    """
     import tensorflow as tf
 
-    weights = tf.Variable(kernel.astype("float32"))
+    variables = [tf.Variable(kernel.astype("float32")) for _ in range(layers)]
 
-    def multiply(x: Any) -> Any:
+    def multiply(x: Any, weights: Any) -> Any:
         if kernel.ndim == 2:
             return tf.matmul(x, weights)
         return tf.nn.conv2d(x, weights, 1, "SAME")
 
     floats = (x.astype("float32") for x in xs)
-    return tensorflow.call_of(lambda *xs: [multiply(x) for x in xs], *floats)
+    return tensorflow.call_of(
+        lambda *xs: [multiply(x, variables[i % layers]) for i, x in enumerate(xs)], *floats
+    )
+
+
+def half_products(xs: list[np.ndarray], weights: ops.PackedWeights, layers: int = 1) -> Call:
+    """Returns a call of kerasopt's products, or convolutions, with weights of 16 bits."""
+
+    def multiply(x: Any, packed: ops.PackedWeights) -> Any:
+        if len(packed.shape) == 2:
+            return ops.half_matmul(x, packed)
+        return ops.half_conv2d(x, packed, padding="same")
+
+    return _products(multiply, xs, weights, layers)
 
 
 def binary_products(xs: list[np.ndarray], weights: ops.PackedWeights) -> Call:

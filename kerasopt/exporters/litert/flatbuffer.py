@@ -11,6 +11,7 @@ from tensorflow.lite.python import schema_py_generated as schema
 
 TYPES = {
     "bool": schema.TensorType.BOOL,
+    "float16": schema.TensorType.FLOAT16,
     "float32": schema.TensorType.FLOAT32,
     "int8": schema.TensorType.INT8,
     "int16": schema.TensorType.INT16,

@@ -9,6 +9,7 @@ import keras
 from kerasopt import ops
 from kerasopt.layers.integer.contraction import Contraction
 from kerasopt.layers.integer.layer import IntegerLayer
+from kerasopt.layers.integer.packed_part import PackedLayer
 from kerasopt.ops.validation import as_pair, output_size, pads_of_axes, standardize_pads
 
 
@@ -63,8 +64,40 @@ class ImageWindow(IntegerLayer):
         return {**super().get_config(), "kernel_size": self.kernel_size, **self.window}
 
 
+class FilteredImage(ImageWindow, PackedLayer):
+    """What convolutions with a kernel `(height, width, channels / groups, filters)` share.
+
+    Args:
+        filters: Positive integer, the number of output channels.
+        kernel_size: Integer or pair.
+        groups: Positive integer, in how many groups the channels are convolved by themselves.
+        **kwargs: The arguments of `ImageWindow`.
+    """
+
+    def __init__(
+        self, filters: int, kernel_size: int | tuple[int, int], groups: int = 1, **kwargs: Any
+    ):
+        super().__init__(kernel_size, **kwargs)
+        self.filters = filters
+        self.groups = groups
+
+    def kernel_shape(self, input_shape: Any) -> tuple[int, ...]:
+        return (*self.kernel_size, input_shape[-1] // self.groups, self.filters)
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
+        return (input_shape[0], *self.image_shape(input_shape), self.filters)
+
+    @property
+    def packing(self) -> dict[str, Any]:
+        window = {"groups": self.groups, "dilation_rate": self.dilation_rate}
+        return {**super().packing, **window}
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "filters": self.filters, "groups": self.groups}
+
+
 @keras.saving.register_keras_serializable(package="kerasopt")
-class QuantizedConv2D(ImageWindow, Contraction):
+class QuantizedConv2D(FilteredImage, Contraction):
     """A `Conv2D` layer on int8 or int16 images, with a fused clamp for ReLU.
 
     Input: integers of shape `(batch, height, width, channels)`. Output: integers of shape
@@ -83,16 +116,6 @@ class QuantizedConv2D(ImageWindow, Contraction):
 
     weight_formats = (*ops.WEIGHT_FORMATS, "4x1")
 
-    def __init__(
-        self, filters: int, kernel_size: int | tuple[int, int], groups: int = 1, **kwargs: Any
-    ):
-        super().__init__(kernel_size, **kwargs)
-        self.filters = filters
-        self.groups = groups
-
-    def kernel_shape(self, input_shape: Any) -> tuple[int, ...]:
-        return (*self.kernel_size, input_shape[-1] // self.groups, self.filters)
-
     def call(self, inputs: Any) -> Any:
         return ops.quantized_conv2d(
             inputs,
@@ -101,17 +124,6 @@ class QuantizedConv2D(ImageWindow, Contraction):
             **self.window,
             **self._requantization,
         )
-
-    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
-        return (input_shape[0], *self.image_shape(input_shape), self.filters)
-
-    @property
-    def packing(self) -> dict[str, Any]:
-        window = {"groups": self.groups, "dilation_rate": self.dilation_rate}
-        return {**super().packing, **window}
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "filters": self.filters, "groups": self.groups}
 
 
 @keras.saving.register_keras_serializable(package="kerasopt")

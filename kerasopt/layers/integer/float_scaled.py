@@ -1,4 +1,4 @@
-"""Base of the layers with an integer kernel and a float output."""
+"""Base of the layers with a kernel in few bits and a float output."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _STORED = ("kernel", "kernel_scale", "bias")
 
 
 class FloatScaledLayer(PackedLayer):
-    """Base of the layers whose integer sums are scaled to float32.
+    """Base of the layers whose sums are scaled to float32.
 
     Args:
         **kwargs: `weight_format`, see `kerasopt.ops.PackedWeights`, and the arguments of
             `keras.layers.Layer`.
 
     Attributes:
-        kernel: `PackedPart` of int8.
+        kernel: `PackedPart` of int8, or of float16 or bfloat16.
         kernel_scale: `PackedPart` of float32, a value for each output channel.
         bias: `PackedPart` of float32, a value for each output channel.
     """
@@ -43,8 +43,8 @@ class FloatScaledLayer(PackedLayer):
         """Sets the weights of a layer that a gain and an offset per output follow.
 
         Args:
-            kernel: Array of whole numbers that int8 holds.
-            kernel_scale: Array of shape `(units,)`, positive and finite.
+            kernel: Array of numbers that the dtype of the kernel holds.
+            kernel_scale: Array of shape `(units,)`, or a number, positive and finite.
             gain: Array of shape `(units,)`.
             offset: Array of shape `(units,)`.
 
@@ -57,7 +57,8 @@ class FloatScaledLayer(PackedLayer):
                 "finite: the training diverged."
             )
         scale = np.where(gain == 0, 1.0, kernel_scale * np.abs(gain))
-        self._pack(kernel * np.sign(gain), scale, offset)
+        signs = np.sign(gain).astype(np.asarray(kernel).dtype)
+        self._pack(kernel * signs, scale, offset)
 
     def save_own_variables(self, store: Any) -> None:
         for name in _STORED:
@@ -69,4 +70,4 @@ class FloatScaledLayer(PackedLayer):
 
     def _pack(self, kernel: Any, kernel_scale: Any, bias: Any) -> None:
         floats = (np.asarray(values, "float32") for values in (bias, kernel_scale))
-        self.set_packed(np.asarray(kernel, "int8"), *floats)
+        self.set_packed(np.asarray(kernel, self.packed.dtype), *floats)

@@ -100,9 +100,7 @@ class IntegerLayer(keras.layers.Layer):
         return stored_array(self.name, store, key, weight, name)
 
     def quantize(self, mode: Any = None, config: Any = None, **kwargs: Any) -> None:
-        raise ValueError(
-            f"Layer '{self.name}' computes with integers already. Received: mode={mode}"
-        )
+        raise ValueError(f"Layer '{self.name}' is converted already. Received: mode={mode}")
 
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {

@@ -42,7 +42,7 @@ class PackedPart:
         self._packed, self._index = packed, index
         self.stored: keras.Variable = packed.values
         self.shape = (packed.channels,) if index else packed.shape
-        self.dtype = ("int8", packed.bias_dtype, "float32")[index]
+        self.dtype = (packed.dtype, packed.bias_dtype, "float32")[index]
 
     def numpy(self) -> np.ndarray:
         return keras.ops.convert_to_numpy(self._packed.unpack()[self._index])

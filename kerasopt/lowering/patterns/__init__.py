@@ -18,6 +18,7 @@ from kerasopt.lowering.patterns import (
     einsum_dense,
     elementwise,
     embedding,
+    half,
     layer_normalization,
     multiply,
     pooling,
@@ -31,6 +32,7 @@ from kerasopt.lowering.values import StaysFloat
 # `lower` calls `builder.put` for the last node of the group, or raises `StaysFloat`.
 # Keras' separable and depthwise convolutions are no subclasses of its convolutions.
 PATTERNS = (
+    half,
     binary,
     conv,
     depthwise_conv,

@@ -110,7 +110,7 @@ def finish(group: Group, builder: Builder, value: Value) -> None:
 
 
 def finish_float(group: Group, builder: Builder, value: Value) -> None:
-    """Applies the activation of a group to a float value, and puts the output of the group."""
+    """Applies the activation of a group to a float value, and puts the group's output, rounded."""
     layer: Any = group.anchor.operation
     function = None if is_linear(layer) else own_activation(layer)
     if group.activation is not None:
@@ -120,7 +120,8 @@ def finish_float(group: Group, builder: Builder, value: Value) -> None:
             function, dtype="float32", name=builder.name(group.anchor, "_activation")
         )
         value = Value(activation(value.tensor))
-    builder.put(group.output, signed(group.output, value))
+    value, affine = signed(group.output, value), affine_of(group.output.operation, "output")
+    builder.put(group.output, value if affine is None else builder.as_integers(value, affine))
 
 
 def output_of(group: Group) -> Output:

@@ -52,23 +52,23 @@ def project(
         name: What to add to the layer's name.
     """
     layer: Any = group.anchor.operation
-    contracted = _contracted_axes(layer)
+    contracted = contracted_axes(layer)
     shape = tuple(layer.kernel.shape)
     inputs, outputs = shape[:contracted], shape[contracted:]
     columns = math.prod(outputs)
     kernel, scale = columns_of(layer, "kernel", lambda array: array.reshape(-1, columns))
     normalization = group.batch_normalization
     gain, offset = channel_affine(
-        layer, normalization and normalization.operation, columns, _bias(layer, outputs)
+        layer, normalization and normalization.operation, columns, bias_of(layer, outputs)
     )
     assert value.affine is not None
     weights = fold(kernel, scale, gain * factor, offset * factor, value.affine, output.affine)
-    flat = _reshaped(value, contracted, (math.prod(inputs),))
+    flat = reshaped(value, contracted, (math.prod(inputs),))
     made = place(group, builder, partial(QuantizedDense, columns), flat, output, weights, name)
-    return _reshaped(made, 1, outputs)
+    return reshaped(made, 1, outputs)
 
 
-def _contracted_axes(layer: Any) -> int:
+def contracted_axes(layer: Any) -> int:
     """Returns how many axes are summed over: the last of the input, the first of the kernel."""
     inputs, rest = layer.equation.replace(" ", "").replace("...", "").split(",")
     kernel, outputs = rest.split("->")
@@ -79,7 +79,7 @@ def _contracted_axes(layer: Any) -> int:
     return count
 
 
-def _bias(layer: Any, outputs: tuple[int, ...]) -> np.ndarray | None:
+def bias_of(layer: Any, outputs: tuple[int, ...]) -> np.ndarray | None:
     if layer.bias is None:
         return None
     bias = keras.ops.convert_to_numpy(layer.bias)
@@ -88,7 +88,7 @@ def _bias(layer: Any, outputs: tuple[int, ...]) -> np.ndarray | None:
     return np.broadcast_to(bias, outputs).reshape(-1)
 
 
-def _reshaped(value: Value, axes: int, sizes: tuple[int, ...]) -> Value:
+def reshaped(value: Value, axes: int, sizes: tuple[int, ...]) -> Value:
     """Replaces the last `axes` axes of a tensor by ones of the given sizes."""
     shape = value.tensor.shape
     if axes == len(sizes):

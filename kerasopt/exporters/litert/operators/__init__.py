@@ -10,6 +10,7 @@ from kerasopt.exporters.litert.operators import (
     elementwise,
     floats,
     functions,
+    half,
     held_weights,
     lookup,
     moving,
@@ -18,10 +19,13 @@ from kerasopt.exporters.litert.operators import (
 from kerasopt.exporters.operator_table import OperatorTable
 from kerasopt.exporters.parts import Part
 from kerasopt.layers import integer
+from kerasopt.layers.half import HalfConv2D, HalfDense
 
 # write(node, writer, inputs, output) adds operators to the file of a `Writer`; inputs and output
 # are indices of tensors.
 _INTEGER_LAYERS = {
+    HalfConv2D: half.conv2d,
+    HalfDense: half.dense,
     integer.Dequantize: boundaries.dequantize,
     integer.DynamicDense: contractions.dynamic_dense,
     integer.Quantize: boundaries.quantize,

@@ -18,9 +18,9 @@ def conv2d(node: Any, writer: Any, inputs: list[int], output: int) -> None:
     kernel = np.transpose(_numpy(layer.kernel), (3, 0, 1, 2))
     constants = _constants(layer, writer, kernel, axis=0)
     options = schema.Conv2DOptionsT()
-    _set_window(options, layer)
+    set_window(options, layer)
     with clamped(layer, writer, output) as (options.fusedActivationFunction, target):
-        operands = [_padded(layer, writer, *inputs), *constants]
+        operands = [padded(layer, writer, *inputs), *constants]
         writer.buffer.operator("CONV_2D", operands, [target], options, version=3)
 
 
@@ -31,9 +31,9 @@ def depthwise_conv2d(node: Any, writer: Any, inputs: list[int], output: int) -> 
     constants = _constants(layer, writer, kernel, axis=3)
     options = schema.DepthwiseConv2DOptionsT()
     options.depthMultiplier = layer.depth_multiplier
-    _set_window(options, layer)
+    set_window(options, layer)
     with clamped(layer, writer, output) as (options.fusedActivationFunction, target):
-        operands = [_padded(layer, writer, *inputs), *constants]
+        operands = [padded(layer, writer, *inputs), *constants]
         writer.buffer.operator("DEPTHWISE_CONV_2D", operands, [target], options, version=3)
 
 
@@ -136,7 +136,7 @@ def _constants(layer: Any, writer: Any, kernel: np.ndarray, axis: int) -> tuple[
     )
 
 
-def _padded(layer: Any, writer: Any, source: int) -> int:
+def padded(layer: Any, writer: Any, source: int) -> int:
     """Returns what a convolution reads: LiteRT has no padding of so many pixels."""
     if isinstance(layer.padding, str):
         return source
@@ -151,7 +151,7 @@ def _padded(layer: Any, writer: Any, source: int) -> int:
     return padded
 
 
-def _set_window(options: Any, layer: Any) -> None:
+def set_window(options: Any, layer: Any) -> None:
     same = layer.padding == "same"
     options.padding = schema.Padding.SAME if same else schema.Padding.VALID
     options.strideH, options.strideW = layer.strides

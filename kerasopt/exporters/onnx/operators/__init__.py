@@ -7,15 +7,19 @@ from kerasopt.exporters.onnx.operators import (
     contractions,
     elementwise,
     functions,
+    half,
     moving,
     normalizations,
     pooling,
 )
 from kerasopt.exporters.operator_table import OperatorTable
 from kerasopt.layers import integer
+from kerasopt.layers.half import HalfConv2D, HalfDense
 
 # write(node, writer) adds operators to the graph of a `Writer`.
 _INTEGER_LAYERS = {
+    HalfConv2D: half.conv2d,
+    HalfDense: half.dense,
     integer.Dequantize: boundaries.dequantize,
     integer.DynamicDense: contractions.dynamic_dense,
     integer.Quantize: boundaries.quantize,

@@ -1,0 +1,100 @@
+"""Matrix multiplication and convolution of float32 values with weights of 16 bits."""
+
+from typing import Any
+
+from keras import ops
+
+from kerasopt.ops import native
+from kerasopt.ops.packed_weights import PackedWeights
+from kerasopt.ops.validation import native_window, standardize_window
+
+
+def half_matmul(x: Any, weights: PackedWeights) -> Any:
+    """Multiply float32 rows with a float16 or bfloat16 matrix, scale the sums, and add a bias.
+
+    Every product is of two float32 numbers: a weight is the number that its 16 bits stand for. The
+    native op gives the same bits for every instruction set and number of threads: a sum begins
+    with 0 and adds a product after the other, and `acc * scale + bias` follows, with one rounding
+    each. The `keras.ops` form adds in another order.
+
+    ```python
+    weights = kerasopt.ops.PackedWeights.pack(
+        kernel.astype("float16"), bias, scale, bias_dtype="float32", format="float16"
+    )
+    y = kerasopt.ops.half_matmul(x, weights)
+    ```
+
+    Args:
+        x: float32 tensor of shape `(..., inputs)`.
+        weights: `PackedWeights` of the format `"float16"` or `"bfloat16"` and a kernel of shape
+            `(inputs, units)`.
+
+    Returns:
+        float32 tensor of shape `(..., units)`.
+
+    Raises:
+        tf.errors.InvalidArgumentError: From the native op, if shapes do not agree, or a scale is
+            not positive and finite.
+    """
+    library = native.library_for(x)
+    if library is None:
+        kernel, bias, scale = weights.unpack()
+        return ops.matmul(x, ops.cast(kernel, "float32")) * scale + bias
+    return library.kerasopt_half_mat_mul(
+        x, weights.values, kernel_shape=weights.shape, weight_format=weights.format
+    )
+
+
+def half_conv2d(
+    x: Any,
+    weights: PackedWeights,
+    *,
+    strides: int | tuple[int, int] = 1,
+    padding: str | tuple = "valid",
+    dilation_rate: int | tuple[int, int] = 1,
+) -> Any:
+    """Convolve a float32 image with a float16 or bfloat16 kernel, scale the sums, and add a bias.
+
+    The arithmetic is that of `kerasopt.ops.half_matmul`; padding is with zeros.
+
+    ```python
+    y = kerasopt.ops.half_conv2d(x, weights, padding="same")
+    ```
+
+    Args:
+        x: float32 tensor of shape `(batch, height, width, channels)`.
+        weights: `PackedWeights` of the format `"float16"` or `"bfloat16"` and a kernel of shape
+            `(kernel_height, kernel_width, channels / groups, filters)`.
+        strides: Integer or pair.
+        padding: `"same"`, `"valid"` or `((top, bottom), (left, right))`, in pixels.
+        dilation_rate: Integer or pair, the one of `weights`.
+
+    Returns:
+        float32 tensor of shape `(batch, new_height, new_width, filters)`.
+
+    Raises:
+        ValueError: If an argument is outside its range, or the kernel does not fit.
+        tf.errors.InvalidArgumentError: As in `kerasopt.ops.half_matmul`.
+    """
+    window = standardize_window(strides, padding, dilation_rate)
+    library = native.library_for(x)
+    if library is None:
+        return _convolved(x, *weights.unpack(), **window)
+    return library.kerasopt_half_conv2d(
+        x,
+        weights.values,
+        kernel_shape=weights.shape,
+        weight_format=weights.format,
+        groups=weights.groups,
+        **native_window(window),
+    )
+
+
+def _convolved(
+    x: Any, kernel: Any, bias: Any, scale: Any, *, padding: Any, **window: tuple[int, int]
+) -> Any:
+    if not isinstance(padding, str):
+        x, padding = ops.pad(x, [(0, 0), *padding, (0, 0)]), "valid"
+    kernel = ops.cast(kernel, "float32")
+    sums = ops.conv(x, kernel, padding=padding, data_format="channels_last", **window)
+    return sums * scale + bias
