@@ -88,15 +88,19 @@ void ForPanels(const RowBlocks& left, const PackedShape& shape, const int8_t* pa
       const LoadedRows loaded = {converted, count, left.first_row(block)};
       int64_t loaded_group = 0;
       is_backwards = !is_backwards;
+      const auto nth = [&](int64_t n) { return is_backwards ? first + last - 1 - n : n; };
       for (int64_t n = first; n < last; ++n) {
-        const int64_t i = is_backwards ? first + last - 1 - n : n;
+        const int64_t i = nth(n), next = nth(std::min(n + 1, last - 1));
         const int64_t group = i / shape.panels(), index = i % shape.panels();
         for (int64_t r = 0; group != loaded_group && r < count; ++r) {
           rows[r] += (group - loaded_group) * left.group_bytes();
         }
         loaded_group = group;
-        const Panel panel = is_expanded ? ExpandedPanelOf(packed, shape, group, index, expanded)
-                                        : PanelOf(packed, shape, group, index);
+        Panel panel = PanelOf(packed, shape, group, index);
+        panel.next_bytes =
+            PanelOf(packed, shape, next / shape.panels(), next % shape.panels()).weights -
+            panel.weights;
+        if (is_expanded) panel = ExpandedPanelOf(packed, shape, group, index, expanded);
         multiply(operand, loaded, {panel, group, index});
       }
     }

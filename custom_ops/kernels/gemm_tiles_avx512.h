@@ -44,12 +44,12 @@ inline Accumulators FirstSums(const int32_t* first) {
   return (Accumulators)_mm512_loadu_si512(first);
 }
 
-// Accumulators I = row * kVectors + vector.
+// Accumulators I = row * kVectors + vector. What is `ahead` of the weights is asked for meanwhile.
 template <typename Weights, int kVectors, typename Output, int... I, int... R, int... V, int... Q>
 inline void Tile(std::integer_sequence<int, I...>, std::integer_sequence<int, R...>,
                  std::integer_sequence<int, V...>, std::integer_sequence<int, Q...>,
                  const LeftOperand& left, const char* const* rows, const Panel& panel,
-                 const Output& output) {
+                 int64_t ahead, const Output& output) {
   const int32_t* first = output.first_sums();
   Accumulators sums[] = {Weights::Begin(first + I % kVectors * kLanes)...};
   const int8_t* b = panel.weights;
@@ -64,6 +64,7 @@ inline void Tile(std::integer_sequence<int, I...>, std::integer_sequence<int, R.
   for (int64_t run = 0; run < left.runs; ++run) {
     const char* a[] = {rows[R] + left.run_offsets[run]...};
     for (int64_t k = 0; k < left.quads; ++k, b += panel.quad_bytes) {
+      _mm_prefetch(reinterpret_cast<const char*>(b + ahead), _MM_HINT_T1);
       (add(std::integral_constant<int, Q>(), a, k), ...);
     }
   }
@@ -71,7 +72,8 @@ inline void Tile(std::integer_sequence<int, I...>, std::integer_sequence<int, R.
   (output.template Store<kVectors, R, sizeof...(R)>(sums), ...);
 }
 
-// `tiles` tiles of kRows rows.
+// `tiles` tiles of kRows rows. Each asks for one vector of every quad of the next panel, so that it
+// is in the second-level cache when its own first tile comes.
 template <typename Weights, typename Output, int kVectors, int kRows>
 void Tiles(const LeftOperand& left, const char* const* rows, int64_t tiles, const Panel& panel,
            const Output& output) {
@@ -81,7 +83,7 @@ void Tiles(const LeftOperand& left, const char* const* rows, int64_t tiles, cons
                             std::make_integer_sequence<int, kRows>(),
                             std::make_integer_sequence<int, kVectors>(),
                             std::make_integer_sequence<int, Weights::kQuads>(), left, rows, panel,
-                            local);
+                            panel.next_bytes + i % kVectors * Weights::kBytes, local);
   }
 }
 

@@ -100,6 +100,7 @@ struct Panel {
   int width;
   int columns;     // those that are not padding
   int quad_bytes;  // from one stored quad to the next one
+  int64_t next_bytes = 0;  // from the weights to those of the panel that is multiplied next
 };
 
 // Smaller scales would underflow on their way.
