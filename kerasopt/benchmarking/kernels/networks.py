@@ -41,12 +41,14 @@ def _prepare(build: Callable[[], keras.Model], threads: int) -> Work:
         path = pathlib.Path(folder, "model.tflite")
         export(integers, path, io_dtype="int8")
         return Work(
-            ours=tensorflow.call_of(functools.partial(integers, training=False), one),
+            ours=tensorflow.function_call_of(functools.partial(integers, training=False), one),
             peers={
                 "LiteRT int8": litert.call_of(path, threads),
                 "OpenVINO int8": openvino.call_of(
                     lambda: str(path), [np.zeros(one.shape, "int8")], threads
                 ),
-                "Keras float32": tensorflow.call_of(functools.partial(model, training=False), one),
+                "Keras float32": tensorflow.function_call_of(
+                    functools.partial(model, training=False), one
+                ),
             },
         )

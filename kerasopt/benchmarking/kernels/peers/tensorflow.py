@@ -25,3 +25,11 @@ def call_of(function: Callable[..., Any], *inputs: np.ndarray) -> Call:
     tensors = [tf.constant(values) for values in inputs]
     graph = tf.function(function).get_concrete_function(*tensors)
     return lambda: graph(*tensors)
+
+
+def function_call_of(function: Callable[..., Any], *inputs: np.ndarray) -> Call:
+    """The same of the `tf.function`, as its users call it."""
+    import tensorflow as tf
+
+    run, tensors = tf.function(function), [tf.constant(values) for values in inputs]
+    return lambda: run(*tensors)
