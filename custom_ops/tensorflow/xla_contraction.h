@@ -1,4 +1,4 @@
-// What the XLA kernels with weights share: s8 operands, or halves of s16 ones, and s32 sums.
+// What the XLA kernels with weights share: s8 operands, or bytes of s16 ones, and s32 sums.
 
 #ifndef KERASOPT_TENSORFLOW_XLA_CONTRACTION_H_
 #define KERASOPT_TENSORFLOW_XLA_CONTRACTION_H_
@@ -13,19 +13,6 @@
 
 namespace kerasopt {
 
-inline std::vector<int64_t> Dimensions(xla::XlaOp op) {
-  const auto dimensions = op.builder()->GetShape(op)->dimensions();
-  return std::vector<int64_t>(dimensions.begin(), dimensions.end());
-}
-
-// x (..., depth) times kernel (depth, columns).
-inline xla::XlaOp MatMul(xla::XlaOp x, xla::XlaOp kernel, xla::PrimitiveType sums) {
-  xla::DotDimensionNumbers numbers;
-  numbers.add_lhs_contracting_dimensions(static_cast<int64_t>(Dimensions(x).size()) - 1);
-  numbers.add_rhs_contracting_dimensions(0);
-  return xla::DotGeneral(x, kernel, numbers, nullptr, sums);
-}
-
 class XlaContraction : public tensorflow::XlaOpKernel {
  public:
   explicit XlaContraction(tensorflow::OpKernelConstruction* context) : XlaOpKernel(context) {
@@ -36,8 +23,8 @@ class XlaContraction : public tensorflow::XlaOpKernel {
   }
 
  protected:
-  // The output for an input x; `sum(x, kernel, zero)` returns the sums of an s8 x, padded with
-  // `zero`, times the kernel. The kernel is summed over its axes `reduced`.
+  // The output for an input x; `sum(x, kernel, zero)` returns the sums of an x, padded with `zero`,
+  // times the kernel. The kernel is summed over its axes `reduced`.
   template <typename Sum>
   xla::XlaOp Contract(xla::XlaOp x, xla::XlaOp kernel, absl::Span<const int64_t> reduced,
                       xla::XlaOp bias, xla::XlaOp multiplier, const Sum& sum) const {
@@ -46,15 +33,11 @@ class XlaContraction : public tensorflow::XlaOpKernel {
     }
     const xla::XlaOp wide = xla::ConvertElementType(x, xla::S32);
     const xla::XlaOp high = xla::ShiftRightArithmetic(wide, Scalar(wide, 8));
-    const xla::XlaOp low = (wide & Scalar(wide, 255)) - Scalar(wide, 128);
-    const int64_t products = Products(kernel, reduced);
-    // XLA's CPU compiler makes invalid code of single s8 products with what it fuses into them.
-    const xla::PrimitiveType type = products == 1 ? xla::S32 : xla::S8;
-    const auto sum_half = [&](xla::XlaOp half, int32_t zero) {
-      return sum(xla::ConvertElementType(half, type), xla::ConvertElementType(kernel, type), zero);
-    };
-    return FinishHalves(sum_half(high, 0), sum_half(low, -128), products,
-                        KernelSums(kernel, reduced, bias), bias, multiplier);
+    const xla::XlaOp low = wide & Scalar(wide, 255);
+    // Not as s8: XLA's CPU compiler makes wrong code of s8 products with what it fuses into them.
+    const xla::XlaOp weights = xla::ConvertElementType(kernel, xla::S32);
+    return FinishHalves(sum(high, weights, 0), sum(low, weights, 0), Products(kernel, reduced),
+                        bias, multiplier);
   }
 
   // Sums of x * kernel to the output: adds the bias, corrects for the zero point of x with the
@@ -91,11 +74,11 @@ class XlaContraction : public tensorflow::XlaOpKernel {
   }
 
   // The steps of kernels/int16_matmul.cc.
-  xla::XlaOp FinishHalves(xla::XlaOp high, xla::XlaOp low, int64_t products,
-                          xla::XlaOp kernel_sums, xla::XlaOp bias, xla::XlaOp multiplier) const {
+  xla::XlaOp FinishHalves(xla::XlaOp high, xla::XlaOp low, int64_t products, xla::XlaOp bias,
+                          xla::XlaOp multiplier) const {
     const int32_t shift = Int16Shift(products);
-    const xla::XlaOp low_bias = kernel_sums * Scalar(bias, 128) + (bias & Scalar(bias, 255)) +
-                                Scalar(bias, 1 << (shift - 1));
+    const xla::XlaOp low_bias =
+        (bias & Scalar(bias, 255)) + Scalar(bias, 1 << (shift - 1));
     high = high + OfColumns(xla::ShiftRightArithmetic(bias, Scalar(bias, 8)), high);
     low = low + OfColumns(low_bias, low);
     const xla::XlaOp sums = xla::ShiftLeft(high, Scalar(high, 8 - shift)) +

@@ -16,11 +16,6 @@ using tensorflow::OpKernelConstruction;
 using tensorflow::XlaOpKernel;
 using tensorflow::XlaOpKernelContext;
 
-std::vector<int64_t> Dimensions(xla::XlaOp op) {
-  const auto dimensions = op.builder()->GetShape(op)->dimensions();
-  return std::vector<int64_t>(dimensions.begin(), dimensions.end());
-}
-
 xla::XlaOp ToInt32(xla::XlaOp x) { return xla::ConvertElementType(x, xla::S32); }
 xla::XlaOp ToFloat(xla::XlaOp x) { return xla::ConvertElementType(x, xla::F32); }
 

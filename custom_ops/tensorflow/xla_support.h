@@ -4,6 +4,8 @@
 #ifndef KERASOPT_TENSORFLOW_XLA_SUPPORT_H_
 #define KERASOPT_TENSORFLOW_XLA_SUPPORT_H_
 
+#include <vector>
+
 #include "kernels/kernel_table.h"
 #include "tensorflow/compiler/tf2xla/xla_op_kernel.h"
 #include "tensorflow/compiler/tf2xla/xla_op_registry.h"
@@ -17,6 +19,19 @@ inline xla::XlaOp Scalar(xla::XlaOp like, float value) {
 
 inline xla::XlaOp Scalar(xla::XlaOp like, int32_t value) {
   return xla::ConstantR0<int32_t>(like.builder(), value);
+}
+
+inline std::vector<int64_t> Dimensions(xla::XlaOp op) {
+  const auto dimensions = op.builder()->GetShape(op)->dimensions();
+  return std::vector<int64_t>(dimensions.begin(), dimensions.end());
+}
+
+// x (..., depth) times kernel (depth, columns).
+inline xla::XlaOp MatMul(xla::XlaOp x, xla::XlaOp kernel, xla::PrimitiveType sums) {
+  xla::DotDimensionNumbers numbers;
+  numbers.add_lhs_contracting_dimensions(static_cast<int64_t>(Dimensions(x).size()) - 1);
+  numbers.add_rhs_contracting_dimensions(0);
+  return xla::DotGeneral(x, kernel, numbers, nullptr, sums);
 }
 
 struct XlaOutputQuantization {

@@ -39,6 +39,14 @@ class XlaWindow {
       config.mutable_dimensions(axis + 1)->set_edge_padding_high(window.pad_after);
     }
     const xla::XlaOp padded = xla::Pad(x, padding, config);
+    const std::vector<int64_t> kernel = Dimensions(filter);
+    if (groups == 1 && kernel[0] == 1 && kernel[1] == 1) {
+      // XLA's CPU compiler makes wrong code of such a convolution of integers that it computes in the
+      // same place, and right code of the product.
+      return MatMul(xla::Slice(padded, {0, 0, 0, 0}, Dimensions(padded),
+                               {1, strides_[0], strides_[1], 1}),
+                    xla::Reshape(filter, {kernel[2], kernel[3]}), sums);
+    }
     return xla::ConvGeneralDilated(
         padded, filter, strides_, /*padding=*/{{0, 0}, {0, 0}}, /*lhs_dilation=*/{1, 1},
         dilation_rate_, DimensionNumbers(), groups, /*batch_group_count=*/1, nullptr, sums);

@@ -149,3 +149,22 @@ def test_convolution(depthwise, seed, convolution, channels, last, extremes, qua
     else:
         accumulator = accumulator.sum(axis=3)
     np.testing.assert_array_equal(y, requantize(accumulator, bias, multiplier, quantization))
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int16"])
+@pytest.mark.parametrize("rows, channels", [(1, 3), (1, 16), (6, 1), (9, 33)])
+def test_what_xla_computes_in_the_same_place(dtype, rows, channels):
+    """XLA's own convolution of one pixel, of what it has just rounded, has other results."""
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((1, rows, 1, channels)).astype("float32")
+    kernel = integers(rng, (1, 1, channels, 17))
+    zero_points = dict.fromkeys(("input_zero_point", "output_zero_point"), 0)
+    assert_same_bits(
+        lambda x, scale, *weights: ops.quantized_conv2d(
+            ops.quantize(x, scale, 0, dtype), *weights, strides=2, **zero_points
+        ),
+        x,
+        np.float32(0.05 if dtype == "int8" else 2e-4),
+        kernel,
+        *channel_inputs(rng, 17),
+    )
