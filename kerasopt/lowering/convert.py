@@ -32,9 +32,10 @@ def convert(model: keras.Model, target: str = "int8", batch_size: int = 1) -> ke
 
     Each layer with a kernel, with its batch normalization and ReLU folded in, becomes one integer
     layer on `kerasopt.ops`; so do additions, products, averages, normalizations, attention and
-    functions of single values between them. int8 tensors flow from one to the next. Inputs and
-    outputs of the new model are float32 as before. What has no integer form, or no quantizer,
-    runs as the float layer it was, its weights in the bits that they are rounded to.
+    functions of single values between them. int8 tensors flow from one to the next, or int16 ones
+    with the spec `"int16x8"`. Inputs and outputs of the new model are float32 as before. What has
+    no integer form, or no quantizer, runs as the float layer it was, its weights in the bits that
+    they are rounded to.
 
     ```python
     model.fit(x, y, epochs=10, callbacks=[ko.callbacks.QuantizationAware("int8")])
@@ -58,10 +59,10 @@ def convert(model: keras.Model, target: str = "int8", batch_size: int = 1) -> ke
             `kerasopt.quantize`. Nested models are flattened. A subclassed one is called on
             symbols to learn what it computes. It is not changed.
         target: `"int8"`, or the alias of the `kerasopt.quantization.Spec` that the model was
-            quantized with. Layers whose activations are no integers of 8 bits and one range
-            stay float, and hold their weights in the bits that those are rounded to; dense layers
-            and convolutions with weights of 16 bits have kernels of their own. Or `"sparse"`, for
-            which the model needs no quantizers.
+            quantized with. Layers whose activations are no integers of 8 bits and one range (or
+            of 16: convolutions, dense layers and additions) stay float, and hold their weights in
+            the bits that those are rounded to; dense layers and convolutions with weights of 16
+            bits have kernels of their own. Or `"sparse"`, for which the model needs no quantizers.
         batch_size: Positive integer, at which `"sparse"` measures.
 
     Returns:
