@@ -4,34 +4,31 @@
 #include <cmath>
 #include <limits>
 
+#include "kernels/matrix_rows.h"
+
 namespace kerasopt {
 namespace {
 
 // A block has the scales of its rows, the rows, and room to round one.
-class RoundedRows : public RowBlocks {
+class RoundedRows : public MatrixBlocks {
  public:
   RoundedRows(const float* x, int64_t rows, const DynamicKernel& kernel, int threads)
-      : x_(x),
-        rows_(rows),
+      : MatrixBlocks(rows, BlockRows(rows, RowBytes(kernel), kernel.shape().panels(), threads)),
+        x_(x),
         depth_(kernel.shape().depth),
+        row_bytes_(RowBytes(kernel)),
         smallest_scale_(kernel.smallest_scale()),
-        kernels_(kernel.kernels()) {
-    row_bytes_ = depth_ * kernels_.gemm.activation_bytes;
-    block_rows_ = BlockRows(rows, row_bytes_, kernel.shape().panels(), threads);
-  }
-
-  int64_t blocks() const override { return CeilDivide(rows_, block_rows_); }
-  int64_t largest_block() const override { return block_rows_; }
+        kernels_(kernel.kernels()) {}
 
   int64_t scratch_bytes() const override {
-    return block_rows_ * (sizeof(float) + row_bytes_) + depth_;
+    return largest_block() * (sizeof(float) + row_bytes_) + depth_;
   }
 
   int64_t Load(int64_t block, char* scratch, const char** rows) const override {
-    const int64_t first = first_row(block), count = std::min(block_rows_, rows_ - first);
+    const int64_t first = first_row(block), count = RowsOf(block);
     float* scales = reinterpret_cast<float*>(scratch);
-    char* converted = scratch + block_rows_ * sizeof(float);
-    int8_t* rounded = reinterpret_cast<int8_t*>(converted + block_rows_ * row_bytes_);
+    char* converted = scratch + largest_block() * sizeof(float);
+    int8_t* rounded = reinterpret_cast<int8_t*>(converted + largest_block() * row_bytes_);
     for (int64_t i = 0; i < count; ++i) {
       rows[i] = converted + i * row_bytes_;
       kernels_.loops.quantize_row(x_ + (first + i) * depth_, depth_, smallest_scale_, scales + i,
@@ -41,13 +38,13 @@ class RoundedRows : public RowBlocks {
     return count;
   }
 
-  int64_t first_row(int64_t block) const override { return block * block_rows_; }
-  void SetRunOffsets(int64_t* offsets) const override { offsets[0] = 0; }
-  int64_t group_bytes() const override { return 0; }
-
  private:
+  static int64_t RowBytes(const DynamicKernel& kernel) {
+    return kernel.shape().depth * kernel.kernels().gemm.activation_bytes;
+  }
+
   const float* x_;
-  int64_t rows_, depth_, row_bytes_, block_rows_;
+  int64_t depth_, row_bytes_;
   float smallest_scale_;
   const KernelTable& kernels_;
 };

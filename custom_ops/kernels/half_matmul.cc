@@ -2,37 +2,31 @@
 
 #include <algorithm>
 
+#include "kernels/matrix_rows.h"
 #include "kernels/window_rows.h"
 
 namespace kerasopt {
 namespace {
 
 // The rows of a matrix where they are: nothing of them has to fit into a cache.
-class FloatRows : public RowBlocks {
+class FloatRows : public MatrixBlocks {
  public:
   FloatRows(const float* x, int64_t rows, const PackedShape& shape, int threads)
-      : x_(reinterpret_cast<const char*>(x)),
-        rows_(rows),
-        row_bytes_(shape.depth * sizeof(float)),
-        block_rows_(BlockRows(rows, 1, shape.panels(), threads)) {}
+      : MatrixBlocks(rows, BlockRows(rows, 1, shape.panels(), threads)),
+        x_(reinterpret_cast<const char*>(x)),
+        row_bytes_(shape.depth * sizeof(float)) {}
 
-  int64_t blocks() const override { return CeilDivide(rows_, block_rows_); }
-  int64_t largest_block() const override { return block_rows_; }
   int64_t scratch_bytes() const override { return 0; }
 
   int64_t Load(int64_t block, char*, const char** rows) const override {
-    const int64_t first = first_row(block), count = std::min(block_rows_, rows_ - first);
+    const int64_t first = first_row(block), count = RowsOf(block);
     for (int64_t i = 0; i < count; ++i) rows[i] = x_ + (first + i) * row_bytes_;
     return count;
   }
 
-  int64_t first_row(int64_t block) const override { return block * block_rows_; }
-  void SetRunOffsets(int64_t* offsets) const override { offsets[0] = 0; }
-  int64_t group_bytes() const override { return 0; }
-
  private:
   const char* x_;
-  int64_t rows_, row_bytes_, block_rows_;
+  int64_t row_bytes_;
 };
 
 void Multiply(const RowBlocks& left, const HalfKernel& kernel, float* out,
