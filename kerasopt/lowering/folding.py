@@ -12,8 +12,6 @@ from kerasopt.lowering.values import StaysFloat
 
 # The largest product of an input less its zero point and a weight: 255 * 127.
 _LARGEST_PRODUCT = 32385
-# Sums of int16 values have more bits, for so many products; see `kerasopt.ops.contractions`.
-_MOST_PRODUCTS = 65536
 _INT32_MAX = 2**31 - 1
 # Biases up to here keep, as multiples of their scale, more digits than float32 has.
 _LARGEST_BIAS = 2**30
@@ -27,6 +25,11 @@ class IntegerWeights(NamedTuple):
     kernel: np.ndarray
     bias: np.ndarray
     kernel_scale: np.ndarray
+
+    @property
+    def products(self) -> int:
+        """How many products are summed for an output."""
+        return self.kernel.size // self.bias.size
 
 
 def channel_affine(
@@ -88,7 +91,7 @@ def fold(
         `IntegerWeights`; the bias is at the scale of the input times `kernel_scale`.
 
     Raises:
-        StaysFloat: If so many products are summed that the sum may leave int32.
+        StaysFloat: If so many products with int8 are summed that the sum may leave int32.
         ValueError: If gain or offset are not finite.
     """
     if not (np.isfinite(gain).all() and np.isfinite(offset).all()):
@@ -99,7 +102,7 @@ def fold(
     largest_bias = _LARGEST_BIAS
     if input_affine.bits == 8:
         largest_bias = min(largest_bias, _INT32_MAX - products * _LARGEST_PRODUCT)
-    if largest_bias < 2**24 or products > _MOST_PRODUCTS:
+    if largest_bias < 2**24:
         raise StaysFloat(f"a sum of {products} products may leave int32")
     input_scale = input_affine.scale
     kernel = np.where(gain < 0, -kernel, kernel)

@@ -137,6 +137,8 @@ def _report(choices: list[Choice], batch_size: int) -> str:
 
 
 def _of_integers(layer: Any) -> keras.Layer | None:
+    if layer.input_affine.bits != 8:
+        return None
     entries = _entries(layer.kernel.numpy())
     if entries is None:
         return None

@@ -24,6 +24,7 @@ from kerasopt.ops.packed_weights import PackedWeights
 from kerasopt.ops.sparse_weights import SparseWeights
 from kerasopt.ops.validation import (
     check_int8,
+    check_tensor,
     check_zero_points,
     integer_dtype,
     native_window,
@@ -58,8 +59,8 @@ def quantized_matmul(
     Args:
         x: int8 or int16 tensor of shape `(..., inputs)`.
         kernel: int8 tensor of shape `(inputs, units)`, symmetric (zero point 0); or
-            `PackedWeights` or `SparseWeights`, with bias and multiplier, which spares packing them
-            at each call.
+            `PackedWeights`, or `SparseWeights` for int8, with bias and multiplier, which spares
+            packing them at each call.
         bias: int32 tensor of shape `(units,)` at scale `input_scale * kernel_scale`.
         multiplier: float32 tensor of shape `(units,)`, positive and finite.
         input_zero_point: Zero point of `x`, an integer from -128 to 127; 0 for int16.
@@ -80,6 +81,7 @@ def quantized_matmul(
     if library is None:
         return reference.quantized_matmul(x, *_unpacked(kernel, bias, multiplier), **arguments)
     if isinstance(kernel, SparseWeights):
+        check_tensor("x", x, "int8", len(x.shape))
         return library.kerasopt_sparse_quantized_mat_mul(
             x,
             kernel.values,

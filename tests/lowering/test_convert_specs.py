@@ -41,11 +41,11 @@ def test_concatenations_join_integers_of_one_scale(join):
 
 @pytest.mark.parametrize("alias", ["binary_int8", "ternary", "int4"])
 def test_fewer_bits_of_weights_are_int8_too(alias):
+    keras.utils.set_random_seed(0)
     inputs = keras.Input((8, 8, 4))
     x = layers.ReLU()(layers.BatchNormalization()(layers.Conv2D(4, 3, name="conv")(inputs)))
     model = keras.Model(inputs, layers.Dense(3)(layers.Flatten()(x)))
     x = images(16, 8, 4)
-    keras.utils.set_random_seed(0)
     model = quantization_aware(randomize(model), x, alias)
     integers = convert(model)
     assert isinstance(integers.get_layer("conv"), QuantizedConv2D)

@@ -108,6 +108,7 @@ def test_too_large_depthwise_kernels_stay_float():
     model = quantization_aware(model, x, "int16x8")
     with pytest.warns(UserWarning, match="more than 511 products"):
         integers = convert(model, "int16x8")
+    assert isinstance(integers.get_layer("depthwise"), layers.DepthwiseConv2D)
     step = model.get_layer("depthwise").parametrizations["output"][0].scale
     assert np.abs(run(integers, x) - run(model, x)).max() <= 1.01 * step
 

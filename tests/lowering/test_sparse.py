@@ -108,6 +108,15 @@ def test_layers_that_cannot_be_sparse_stay():
     assert classes(sparse)["narrow"] is layers.Conv2D
 
 
+@pytest.mark.filterwarnings("ignore:Parts of")
+def test_layers_of_int16_stay():
+    x = images(8, 8, 12)
+    model = quantization_aware(pruned(rows=4), x, "int16x8")
+    sparse = ko.convert(model, "sparse")
+    assert classes(sparse)["narrow"] is QuantizedConv2D
+    np.testing.assert_array_equal(run(sparse, x), run(ko.convert(model, "int16x8"), x))
+
+
 def test_two_calls_of_one_layer():
     x = keras.Input((6,))
     dense = layers.Dense(6, name="shared")

@@ -186,3 +186,10 @@ def test_zero_points_raise(name):
     arguments = {**ZERO_POINTS, name: 1}
     with pytest.raises(ValueError, match=f"`{name}` must be an integer from 0 to 0"):
         ops.quantized_matmul(x, kernel, tf.zeros(1, "int32"), tf.ones(1), **arguments)
+
+
+def test_sparse_weights_raise():
+    kernel = np.zeros((4, 2), "int8")
+    weights = ops.SparseWeights.pack(kernel, np.zeros(2, "int32"), np.ones(2, "float32"))
+    with pytest.raises(ValueError, match="`x` must be a tensor of dtype int8"):
+        ops.quantized_matmul(tf.zeros((1, 4), "int16"), weights, **ZERO_POINTS)

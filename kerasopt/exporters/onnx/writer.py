@@ -88,10 +88,7 @@ class Writer:
             clipped = self.graph.add("Clip", [real, *bounds], self.name(node, "clamped"))
             return self.graph.quantize(clipped, affine, output)
         integers = self.graph.quantize(real, affine, self.name(node, "unclamped"))
-        bounds = [
-            self.graph.constant(self.name(node, "bound"), np.array(bound, affine.dtype))
-            for bound in clamp
-        ]
+        bounds = [self.graph.constant(self.name(node, "bound"), np.int8(bound)) for bound in clamp]
         return self.graph.add("Clip", [integers, *bounds], output)
 
     def put(self, node: Node, make: Callable[[str], str], affine: Any, first: bool = False) -> None:

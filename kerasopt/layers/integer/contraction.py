@@ -10,6 +10,7 @@ import numpy as np
 from kerasopt.layers.integer.layer import ClampedLayer
 from kerasopt.layers.integer.packed_part import PackedLayer, PackedPart
 from kerasopt.layers.stored import release
+from kerasopt.ops.reference.int16 import MOST_PRODUCTS
 
 _STORED = ("kernel", "bias", "kernel_scale")
 
@@ -37,7 +38,7 @@ class Contraction(ClampedLayer, PackedLayer):
     """
 
     widths = (8, 16)
-    most_int16_products = 65536
+    most_int16_products = MOST_PRODUCTS
 
     def build(self, input_shape: Any) -> None:
         self.add_packed(self.kernel_shape(input_shape))

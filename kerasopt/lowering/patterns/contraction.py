@@ -86,7 +86,10 @@ def place(
 ) -> Value:
     """Calls an integer layer with a kernel on `value`."""
     if value.affine is not None and value.affine.bits != output.affine.bits:
-        raise StaysFloat("its input and its output have other numbers of bits")
+        raise StaysFloat("its input and its output have different numbers of bits")
+    cls: Any = getattr(make, "func", make)
+    if output.affine.bits == 16 and weights.products > cls.most_int16_products:
+        raise StaysFloat(f"it sums more than {cls.most_int16_products} products of int16")
     made = builder.layer(
         group.anchor,
         (value.affine, output, name),
@@ -94,8 +97,6 @@ def place(
         name,
     )
     kernel = weights.kernel.reshape(made.kernel_shape(value.tensor.shape))
-    if output.affine.bits == 16 and kernel.size > made.most_int16_products * len(weights.bias):
-        raise StaysFloat(f"it sums more than {made.most_int16_products} products of int16")
     made.fit_format(kernel)
     tensor = made(value.tensor)
     made.set_integers(kernel, *weights[1:])

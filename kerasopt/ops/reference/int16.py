@@ -9,14 +9,10 @@ right, half up, by as many bits as the largest one needs. float32, which it beco
 from typing import Any
 
 import numpy as np
-from keras import backend, ops
+from keras import ops
 
 MOST_PRODUCTS = 65536
 _LARGEST = float(np.finfo("float32").max)
-
-
-def is_int16(x: Any) -> bool:
-    return backend.standardize_dtype(x.dtype) == "int16"
 
 
 def shift_of(products: int) -> int:

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from kerasopt.ops.reference.int16 import halves, is_int16, requantize_halves
-from kerasopt.ops.validation import check_tensor
+from kerasopt.ops.reference.int16 import halves, requantize_halves
+from kerasopt.ops.validation import check_tensor, integer_dtype
 
 # A sum of 512 products of |x - zero_point| <= 255 and |kernel| <= 128 stays below 2^24, so
 # float32 holds every partial sum exactly, in any order; the operands themselves have at most
@@ -67,7 +67,7 @@ def contract(
     `sum_products` is a function from an int32 tensor of the shape of `x` to int32 sums, of so many
     `products` each.
     """
-    if is_int16(x):
+    if integer_dtype(x) == "int16":
         high, low = map(sum_products, halves(x))
         return requantize_halves(high, low, bias, multiplier, products, output_min, output_max)
     sums = sum_products(ops.cast(x, "int32") - input_zero_point)
