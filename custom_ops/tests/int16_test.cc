@@ -107,6 +107,16 @@ TEST_P(Int16Test, TheLargestSums) {
   }
 }
 
+TEST_P(Int16Test, SumsAreRoundedWhenTheyAreShifted) {
+  Problem problem(20, 5, 30, 0);
+  problem.x = problem.random.Integers<int16_t>(20 * 5, -3, 3);
+  problem.kernel = problem.random.Integers<int8_t>(5 * 30, -3, 3);
+  problem.bias = problem.random.Integers<int32_t>(30, -9, 9);
+  problem.multiplier.assign(30, 0.5f);
+  problem.output = kWhole;
+  ASSERT_EQ(problem.Computed(), problem.Expected());
+}
+
 TEST_P(Int16Test, TheLargestMultipliers) {
   Problem problem(9, 3, 5, 0);
   problem.multiplier.assign(5, std::numeric_limits<float>::max());

@@ -135,6 +135,20 @@ def test_add(seed, shapes, ratios, extremes, output_range):
     np.testing.assert_array_equal(y, np.clip(total >> k, *output_range))
 
 
+def test_sums_are_rounded_when_they_are_shifted():
+    rng = np.random.default_rng(0)
+    x, kernel = (rng.integers(-3, 4, shape) for shape in ((20, 5), (5, 30)))
+    channels = rng.integers(-9, 10, 30).astype("int32"), np.full(30, 0.5, "float32")
+    quantization = {"output_min": -32768, "output_max": 32767, **ZERO_POINTS}
+    y = assert_same_bits(
+        lambda *inputs: ops.quantized_matmul(*inputs, **quantization),
+        x.astype("int16"),
+        kernel.astype("int8"),
+        *channels,
+    )
+    np.testing.assert_array_equal(y, requantize(x @ kernel, 5, *channels, quantization))
+
+
 def test_groups_and_formats_of_weights():
     rng = np.random.default_rng(0)
     x, kernel = values(rng, (1, 6, 6, 16), False), rng.integers(-8, 8, (3, 3, 8, 20))
