@@ -4,6 +4,7 @@ import keras
 
 from kerasopt.parametrization.link import Parametrization
 from kerasopt.parametrization.location import locate
+from kerasopt.parametrization.loops import update_loops
 from kerasopt.parametrization.parametrized import Parametrized, attach, become
 from kerasopt.parametrization.reading import (
     ACTIVATION_SLOTS,
@@ -102,6 +103,7 @@ def unparametrize(
             owner._inner = tuple(other for other in owner._inner if other != path)
             _leave(owner)
         _leave(inner)
+        update_loops(layer)
     return layer
 
 
@@ -112,6 +114,7 @@ def unparametrize_all(model: keras.layers.Layer) -> None:
             _release(layer, slot)
         layer._inner = ()
         _leave(layer)
+    update_loops(model)
 
 
 def parametrized_layers(model: keras.layers.Layer) -> list:

@@ -14,7 +14,14 @@ import keras
 from kerasopt.parametrization.chain import IN_TRAIN_STEP, Chain
 from kerasopt.parametrization.link import Parametrization
 from kerasopt.parametrization.location import locate
-from kerasopt.parametrization.reading import chain_of, members, own_class, stored_variable
+from kerasopt.parametrization.loops import update_loops
+from kerasopt.parametrization.reading import (
+    ACTIVATION_SLOTS,
+    chain_of,
+    members,
+    own_class,
+    stored_variable,
+)
 
 
 class Parametrized:
@@ -36,6 +43,11 @@ class Parametrized:
     def parametrizations(self) -> dict:
         """Dict of slot to the list of its parametrizations, in running order."""
         return {slot: list(chain_of(self, slot).links) for slot in self.slots}
+
+    @property
+    def weight_views(self) -> list:
+        """List of the weights of this layer that are read through a chain."""
+        return [getattr(self, slot) for slot in self.slots if slot not in ACTIVATION_SLOTS]
 
     def get_config(self):
         with as_base(self):
@@ -164,6 +176,7 @@ def attach(layer, weight: str, link: Parametrization) -> None:
     if owner is not inner:
         become(owner, getattr(owner, "slots", ()))
         owner._inner = tuple(sorted({*owner._inner, path}))
+    update_loops(layer)
 
 
 def _empty(layer, variable) -> None:
@@ -223,6 +236,7 @@ def attach_pending(layer) -> None:
         for link in links:
             if not any(type(member) is type(link) for member in present):
                 attach(layer, path, link)
+    update_loops(layer)
 
 
 keras.saving.register_keras_serializable("kerasopt", "Parametrized")(Parametrized)

@@ -4,6 +4,7 @@ import keras
 from keras.src.backend import AutocastScope
 
 from kerasopt.parametrization.chain import Chain
+from kerasopt.parametrization.loops import value_before_loop
 
 
 class ParametrizedVariable(keras.Variable):
@@ -11,7 +12,8 @@ class ParametrizedVariable(keras.Variable):
 
     It is no state of its own: `assign` and every attribute go to the stored
     variable, and only the value passes through the chain. The chain is computed
-    at each use, so a compiled step always sees the present masks and scales.
+    at each use, so a compiled step always sees the present masks and scales;
+    in a loop over time, where they stay the same, once before it.
 
     Args:
         stored: The `keras.Variable` that the optimizer updates.
@@ -30,9 +32,14 @@ class ParametrizedVariable(keras.Variable):
 
     @property
     def value(self):
+        read = value_before_loop(self.chain)
+        return self.stored._maybe_autocast(self.read() if read is None else read)
+
+    def read(self):
+        """Returns the value in the dtype of the stored variable."""
         with AutocastScope(None):
             stored = self.stored.value
-        return self.stored._maybe_autocast(self.chain.apply(stored, self.chain.links))
+        return self.chain.apply(stored, self.chain.links)
 
     @property
     def shape(self):
