@@ -15,7 +15,7 @@ class Compression(TimedCallback):
 
     Layers of `kerasopt.layers` say how they are pruned and quantized; this
     callback does it while the model trains, exactly as `Pruning` and
-    `QuantizationAware` would.
+    `QuantizationAware` would. Layers that do not train stay as they are.
 
     Example:
 
@@ -39,7 +39,7 @@ class Compression(TimedCallback):
         freeze: As in `QuantizationAware`.
 
     Raises:
-        ValueError: Before training starts, if no layer declares anything.
+        ValueError: Before training starts, if no layer that trains declares anything.
     """
 
     def __init__(self, scope="layer", criterion="magnitude", begin="0%", freeze="90%"):
@@ -61,9 +61,10 @@ class Compression(TimedCallback):
                 self._parts.append(part)
         if not self._parts:
             raise ValueError(
-                f"Model '{model.name}' has no layer that declares compression. Build it of "
-                "`kerasopt.layers`, or use `kerasopt.callbacks.Pruning` and `QuantizationAware`, "
-                "which need no declarations."
+                f"Model '{model.name}' has no layer that declares compression and trains. Build it "
+                "of `kerasopt.layers`, or use `kerasopt.callbacks.Pruning` and "
+                "`QuantizationAware`, which need no declarations. "
+                f"Received: model={model.name}"
             )
 
     def check(self, horizon):
@@ -94,7 +95,7 @@ class Compression(TimedCallback):
 class _DeclaredPruning(Pruning):
     def _select(self, model):
         return [
-            graph.Selection(path, part, layer.pruning)
+            graph.WeightSelection(path, part, layer.pruning, graph.weight_names(part))
             for path, layer, part in _declared_parts(model)
             if layer.pruning is not None
         ]
@@ -112,9 +113,15 @@ class _DeclaredQuantization(QuantizationAware):
 
 
 def _declared_parts(model, whole=False):
-    """Yields (path, drop-in layer, part of it with weights); `whole`: the layer itself, too."""
+    """Yields (path, drop-in layer, part of it with weights); `whole`: the layer itself, too.
+
+    Layers that do not train are left as they are.
+    """
+    frozen = graph.frozen_layers(model)
     for path, layer in graph.layers(model):
         if isinstance(layer, DropIn):
-            parts = dict(layer.parts()) | ({"": layer} if whole else {})
-            for below, part in parts.items():
+            parts = layer.parts()
+            if all(id(part) in frozen for _, part in parts):
+                continue
+            for below, part in {**dict(parts), **({"": layer} if whole else {})}.items():
                 yield f"{path}/{below}".rstrip("/"), layer, part

@@ -9,7 +9,7 @@ from kerasopt.sparsity import criteria, patterns, scopes, sparsity_schedule, upd
 from kerasopt.sparsity import regrowth as regrowths
 from kerasopt.sparsity.guided_sparsity import GuidedSparsity
 from kerasopt.sparsity.hidden_values import zero_hidden
-from kerasopt.sparsity.masking import make_targets, select_layers
+from kerasopt.sparsity.masking import make_targets, select_masked
 from kerasopt.sparsity.metric_guided import MetricGuided
 from kerasopt.sparsity.metric_search import MetricSearch
 from kerasopt.sparsity.plan import Plan
@@ -57,15 +57,16 @@ class Pruning(TimedCallback):
             `"kernel"`, `"filter"`, `"channel"`, `"head"` or a
             `kerasopt.sparsity.Pattern`.
         rules: List of (selector, sparsity), first match wins. The selector is a
-            glob on a layer's name or path, a layer class or a predicate; the
+            glob on a layer's name or path, the path of a weight (`"dense/bias"`,
+            `"*/cell/recurrent_kernel"`), a layer class or a predicate; the
             sparsity is a schedule, a float (the schedule of the callback with
-            this final value) or `None` to leave the layer alone. Layers without
-            a match get the callback's schedule, if the pattern fits their
-            kernels; embeddings, and filters of the last layer, are pruned only
-            where a rule names them. Where
-            a scope joins layers (any but `"layer"`), the callback's sparsity is
-            that of all selected weights, and layers without a rule make up for
-            those with one.
+            this final value) or `None` to leave it alone. Layers without
+            a match get the callback's schedule, if they train and the pattern
+            fits their kernels; other weights, frozen layers, embeddings, and
+            filters of the last layer, are pruned only where a rule names them.
+            Where a scope joins layers (any but `"layer"`), the callback's
+            sparsity is that of all selected weights, and layers without a rule
+            make up for those with one.
         rewind: Where the weights, and the state of the optimizer with its learning
             rate schedule, go back to after each round of an `Iterative` or
             `OneShot` schedule (the lottery ticket hypothesis): `"init"`, the
@@ -169,8 +170,8 @@ class Pruning(TimedCallback):
             self._search.undo()
 
     def _select(self, model):
-        """Returns the layers to prune, with their schedules."""
-        return select_layers(model, self.pattern, self.rules, self.schedule)
+        """Returns the weights to prune, with their schedules."""
+        return select_masked(model, self.pattern, self.rules, self.schedule, only_trained=True)
 
     def _check_search(self, model):
         if self.schedule not in self._plan.schedules:

@@ -50,8 +50,8 @@ class QuantizationAware(TimedCallback):
         rules: List of (selector, spec), first match wins; `None` leaves a layer
             float. Selectors are globs on a layer's name or path, layer classes
             or predicates. Layers without a match get the callback's spec if
-            they have a kernel, add or average; embeddings are quantized only
-            where a rule names them.
+            they train and have a kernel, add or average; embeddings, and frozen
+            layers, are quantized only where a rule names them.
         weight_quantizer: How weights are rounded: `"minmax"`, `"lsq"`, `"dorefa"`,
             `"ternary"`, `"binary"` or a `kerasopt.quantization.WeightQuantizer`
             with arguments of its own. `None`: as fits the format (`"binary"`
@@ -136,7 +136,8 @@ class QuantizationAware(TimedCallback):
 
     def _sites(self, model):
         """Returns where quantizers go."""
-        return find_sites(model, self.recipe, self.rules, self.progression.widths)
+        widths = self.progression.widths
+        return find_sites(model, self.recipe, self.rules, widths, only_trained=True)
 
     def detach(self):
         self.thaw()

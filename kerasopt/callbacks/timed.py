@@ -134,10 +134,11 @@ class TimedCallback(keras.callbacks.Callback):
 
     def _warn_without_updates(self, model: keras.Model):
         warnings.warn(
-            f"The optimizer that '{model.name}' was compiled with has made no update, so "
-            f"{type(self).__name__} has done nothing: time is counted in its updates. Let "
-            "`train_step` use `self.optimizer` (pass it to `compile`, or assign it). If it does, "
-            "every gradient of this training was infinite or NaN.",
+            f"The optimizer that '{model.name}' was compiled with has made no update, and "
+            f"{type(self).__name__} counts time in them, so it still is where its schedule "
+            "begins. Let `train_step` use `self.optimizer` (pass it to `compile`, or assign it). "
+            "If it does, nothing of the model trains (`trainable=False`), or every gradient of "
+            "this training was infinite or NaN.",
             stacklevel=2,
         )
 

@@ -10,6 +10,7 @@ from kerasopt.graph.elementwise import (
     known_range,
     may_be_elementwise,
 )
+from kerasopt.graph.frozen import frozen_layers
 from kerasopt.graph.graph import Graph, functional_of
 from kerasopt.graph.groups import Group, Groups
 from kerasopt.graph.kernel_layout import KernelLayout, kernel_layout
@@ -34,9 +35,10 @@ from kerasopt.graph.operations import (
     residual_scale,
 )
 from kerasopt.graph.recording import recorded
-from kerasopt.graph.rules import Rule, Selection, parse_rules, select
+from kerasopt.graph.rules import Rule, parse_rules
+from kerasopt.graph.selection import Selection, WeightSelection, select, select_weights
 from kerasopt.graph.traversal import layers, require_built
-from kerasopt.graph.weights import kernel_names, weight_names
+from kerasopt.graph.weights import is_weight, kernel_names, stored_weights, weight_names
 
 __all__ = [
     "Edge",
@@ -48,9 +50,11 @@ __all__ = [
     "OperationLayer",
     "Rule",
     "Selection",
+    "WeightSelection",
     "activation_bounds",
     "clamp_bounds",
     "clone",
+    "frozen_layers",
     "functional_of",
     "has_kernel",
     "is_concatenation",
@@ -63,6 +67,7 @@ __all__ = [
     "is_softmax",
     "is_softmax_function",
     "is_transparent",
+    "is_weight",
     "kernel_layout",
     "kernel_names",
     "known_range",
@@ -75,6 +80,8 @@ __all__ = [
     "require_built",
     "residual_scale",
     "select",
+    "select_weights",
+    "stored_weights",
     "unwrap",
     "unwrap_operations",
     "weight_names",

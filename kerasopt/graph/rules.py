@@ -1,12 +1,11 @@
-"""Ordered rules that say which layers a technique applies to, and how."""
+"""Rules: a selector of layers, or of weights, and what holds for them."""
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Any, NamedTuple
+from typing import Any
 
 import keras
 
@@ -17,9 +16,13 @@ Selector = str | type | Callable[[keras.Layer], bool]
 class Rule:
     """A selector of layers and the argument for the layers it matches.
 
+    A layer stands for the weights that compressing it means: its kernels, or its table of
+    embeddings. The path of a weight, `"dense/bias"` or `"*/lstm/cell/recurrent_kernel"`, whose
+    last part is the attribute name of a weight, names that weight alone.
+
     Args:
-        selector: A glob on the layer's name or its path (`"block1_*"`, `"backbone/*"`), a
-            layer class, or a function of the layer that returns a bool.
+        selector: A glob on the layer's name or its path (`"block1_*"`, `"backbone/*"`), the path
+            of a weight, a layer class, or a function of the layer that returns a bool.
         argument: Replaces the main argument of the callback for these layers; `None` skips
             them.
 
@@ -31,10 +34,11 @@ class Rule:
     argument: Any
 
     def __post_init__(self) -> None:
-        if not isinstance(self.selector, (str, type)) and not callable(self.selector):
+        layer = isinstance(self.selector, keras.Layer)  # which can be called, but not on a layer
+        if layer or not (isinstance(self.selector, (str, type)) or callable(self.selector)):
             raise TypeError(
                 "The selector of a rule must be a glob on layer names or paths, a layer class, "
-                "or a function of the layer. "
+                "or a function of the layer (of one layer, its name). "
                 f"Received: selector={self.selector!r} (of type {type(self.selector).__name__})"
             )
 
@@ -46,68 +50,22 @@ class Rule:
             return isinstance(layer, self.selector)
         return bool(self.selector(layer))
 
+    def names(self, path: str, layer: keras.Layer, weight: str) -> bool:
+        """Whether the rule names this weight of `layer`, not the layer."""
+        if not isinstance(self.selector, str):
+            return False
+        owner, slash, last = self.selector.rpartition("/")
+        named = bool(slash) and last == weight
+        return named and (fnmatchcase(layer.name, owner) or fnmatchcase(path, owner))
+
+    @property
+    def last_part(self) -> str:
+        """What may be the name of a weight."""
+        return self.selector.rpartition("/")[2] if isinstance(self.selector, str) else ""
+
     def __str__(self) -> str:
-        name = getattr(self.selector, "__name__", None)
-        return f"({name or repr(self.selector)}, {self.argument!r})"
-
-
-class Selection(NamedTuple):
-    """A selected layer: its path, the layer, and the argument that holds for it."""
-
-    path: str
-    layer: keras.Layer
-    argument: Any
-
-
-def select(
-    layers: Iterable[tuple[str, keras.Layer]],
-    rules: Sequence[Rule | tuple[Selector, Any]] = (),
-    default: Any = None,
-    eligible: Callable[[keras.Layer], bool] | None = None,
-) -> list[Selection]:
-    """Applies ordered rules to layers: the first rule that matches a layer decides.
-
-    ```python
-    rules = [("classifier", None), (keras.layers.DepthwiseConv2D, 0.5)]
-    for path, layer, sparsity in select(kerasopt.graph.layers(model), rules, default=0.8):
-        print(f"{path}: {sparsity:.0%} zeros")
-    ```
-
-    Args:
-        layers: Pairs of path and layer, as `kerasopt.graph.layers` lists them.
-        rules: `Rule` objects or pairs of a selector and an argument.
-        default: The argument for layers that no rule matches; `None` skips them.
-        eligible: Restricts the default to the layers for which this function is true. Rules
-            are not restricted by it. Without it the default holds for every layer.
-
-    Returns:
-        List of `Selection`, without the skipped layers, in the order of `layers`.
-
-    Raises:
-        TypeError: If a rule is neither a `Rule` nor a pair, or has no usable selector.
-
-    Warns:
-        UserWarning: For each rule that decided nothing.
-    """
-    ordered = parse_rules(rules)
-    decided = [0] * len(ordered)
-    matched = [0] * len(ordered)
-    selections = []
-    for path, layer in layers:
-        matching = [i for i, rule in enumerate(ordered) if rule.matches(path, layer)]
-        for i in matching:
-            matched[i] += 1
-        if matching:
-            decided[matching[0]] += 1
-            argument = ordered[matching[0]].argument
-        else:
-            argument = default if eligible is None or eligible(layer) else None
-        if argument is not None:
-            selections.append(Selection(path, layer, argument))
-    for rule, matches, decisions in zip(ordered, matched, decided, strict=True):
-        if not decisions:
-            _warn_without_effect(rule, matches)
-    return selections
+        # Not the argument: callbacks replace what the user wrote by what they make of it.
+        return f"for {getattr(self.selector, '__name__', None) or repr(self.selector)}"
 
 
 def parse_rules(rules: Sequence[Rule | tuple[Selector, Any]]) -> list[Rule]:
@@ -134,13 +92,3 @@ def _as_rule(rule: Any) -> Rule:
         'Each item of `rules` must be a pair of a selector and an argument, as ("conv*", 0.5). '
         f"Received: rules item {rule!r}"
     )
-
-
-def _warn_without_effect(rule: Rule, matches: int) -> None:
-    reason = (
-        f"the {matches} layers it matches are all taken by earlier rules"
-        if matches
-        else "it matches no layer that can be selected here; compare it with the names and paths "
-        "that `kerasopt.graph.layers(model)` lists (of a nested model, `name/*`)"
-    )
-    warnings.warn(f"The rule {rule} has no effect: {reason}.", stacklevel=3)

@@ -21,9 +21,7 @@ def kernel_names(layer: keras.layers.Layer) -> tuple[str, ...]:
     Args:
         layer: A built layer.
     """
-    own = {id(variable) for variable in layer._trainable_variables}
-    own |= {id(variable) for variable in layer._non_trainable_variables}
-    return tuple(name for name in _KERNELS if id(_stored(layer, name)) in own)
+    return tuple(name for name in _KERNELS if is_weight(layer, name))
 
 
 def weight_names(layer: keras.layers.Layer) -> tuple[str, ...]:
@@ -33,6 +31,18 @@ def weight_names(layer: keras.layers.Layer) -> tuple[str, ...]:
     """
     table = ("embeddings",) if isinstance(layer, keras.layers.Embedding) else ()
     return kernel_names(layer) or table
+
+
+def is_weight(layer: keras.layers.Layer, name: str) -> bool:
+    """Whether `name` is an attribute of `layer` that is one of its own variables."""
+    own = {id(variable) for variable in layer._trainable_variables}
+    own |= {id(variable) for variable in layer._non_trainable_variables}
+    return id(_stored(layer, name)) in own
+
+
+def stored_weights(layer: keras.layers.Layer) -> list[keras.Variable]:
+    """Returns the variables that compressing `layer` means, without what they are read through."""
+    return [_stored(layer, name) for name in weight_names(layer)]
 
 
 def _stored(layer, name):

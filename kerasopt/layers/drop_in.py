@@ -120,9 +120,8 @@ class DropIn:
         layers = [self, *(layer for _, layer in self.parts())]
         chains = [getattr(layer, "parametrizations", {}).values() for layer in layers]
         links = [link for chain in itertools.chain(*chains) for link in chain]
-        if self._get_call_context().get_value("training") and not all(
-            link.governed for link in links
-        ):
+        trains = self.trainable and self._get_call_context().get_value("training")
+        if trains and not all(link.governed for link in links):
             warnings.warn(
                 f"Layer '{self.name}' declares compression that no callback of this `fit` moves: "
                 "it trains as a plain layer. Pass `callbacks=[kerasopt.callbacks.Compression()]`.",

@@ -23,7 +23,11 @@ def wrap_operations(model: keras.Model) -> None:
 
 
 def find_sites(
-    model: keras.Model, recipe: Recipe, rules: list, widths: Iterable[int] = ()
+    model: keras.Model,
+    recipe: Recipe,
+    rules: list,
+    widths: Iterable[int] = (),
+    only_trained: bool = False,
 ) -> list[Site]:
     """Returns where quantizers go in `model`, by rules.
 
@@ -33,18 +37,22 @@ def find_sites(
         recipe: The `Recipe` of layers that no rule matches.
         rules: List of (selector, `Recipe`), first match wins; `None` leaves a layer float.
         widths: Bits that quantizers which are there already may have, if those are more.
+        only_trained: Boolean, whether layers that do not train stay float unless a rule names
+            them.
 
     Raises:
         ValueError: If there is none, or one has a quantizer that rounds in another way.
     """
     graph.require_built(model)
     wrap_operations(model)
-    selected = graph.select(graph.layers(model), rules, recipe, is_quantizable)
+    frozen = graph.frozen_layers(model) if only_trained else ()
+    selected = graph.select(graph.layers(model), rules, recipe, is_quantizable, frozen)
     sites = list(placement(model, {id(layer): recipe for _, layer, recipe in selected}))
     if not sites:
         raise ValueError(
-            f"Model '{model.name}' has nothing to quantize: no layer that the rules leave has "
-            f"a kernel. Received: rules={rules}"
+            f"Model '{model.name}' has nothing to quantize: no layer that "
+            f"{'trains, and that ' if only_trained else ''}the rules leave, has a kernel. "
+            f"Received: rules={rules}"
         )
     for site in sites:
         site.check_free((0, *widths))

@@ -41,7 +41,7 @@ def attach_masks(
         model: A built Keras model.
         pattern: As in `kerasopt.callbacks.Pruning`.
         rules: List of (selector, boolean), first match wins: whether to prune a
-            layer. Selectors are those of `kerasopt.callbacks.Pruning`.
+            layer, or a weight. Selectors are those of `kerasopt.callbacks.Pruning`.
 
     Returns:
         List of `Target`, for `update_masks`.
@@ -53,7 +53,7 @@ def attach_masks(
     pattern = patterns.get(pattern)
     attachments = Attachments(model)
     rules = [(rule.selector, rule.argument or None) for rule in graph.parse_rules(rules)]
-    selected = select_layers(model, pattern, rules, default=True)
+    selected = select_masked(model, pattern, rules, True, only_trained=True)
     try:
         made = make_targets(model, selected, pattern, attachments)
     except ValueError:
@@ -63,10 +63,19 @@ def attach_masks(
     return [target for targets in made for target in targets]
 
 
-def select_layers(model: keras.Model, pattern: Pattern, rules, default) -> list[graph.Selection]:
-    """Returns the layers to prune: those that the rules name, and else all that the pattern fits.
+def select_masked(
+    model: keras.Model, pattern: Pattern, rules, default, only_trained: bool = False
+) -> list[graph.WeightSelection]:
+    """Returns what to prune: what the rules name, and else the kernels that the pattern fits.
 
     Filters of the last layer are its outputs: they stay, unless a rule names it.
+
+    Args:
+        model: The model.
+        pattern: A `Pattern`.
+        rules: List of (selector, argument), first match wins.
+        default: The argument where no rule matches.
+        only_trained: Boolean, whether layers that do not train stay, too, unless a rule names them.
 
     Raises:
         ValueError: If there is none.
@@ -76,31 +85,46 @@ def select_layers(model: keras.Model, pattern: Pattern, rules, default) -> list[
     """
     graph.require_built(model)
     kept = _last_layers(model) if isinstance(pattern, Filter) else set()
-    selected = graph.select(
-        [(path, layer) for path, layer in graph.layers(model) if _is_prunable(layer, pattern)],
+    frozen = graph.frozen_layers(model) if only_trained else set()
+    selected = graph.select_weights(
+        graph.layers(model),
+        lambda layer: _standing(layer, pattern),
         rules,
         default,
         lambda layer: _fits(layer, pattern) and id(layer) not in kept,
+        frozen,
     )
     if not selected:
-        raise ValueError(
-            f"Model '{model.name}' has no weight to prune: no layer that the rules leave has a "
-            f"kernel with the groups of pattern '{pattern.alias}'. Received: rules={rules}"
-        )
+        raise ValueError(_nothing_to_prune(model, pattern, rules, frozen))
     return selected
+
+
+def _nothing_to_prune(model, pattern, rules, frozen):
+    fitting = [layer for _, layer in graph.layers(model) if _fits(layer, pattern)]
+    if not rules and fitting and all(id(layer) in frozen for layer in fitting):
+        return (
+            f"Nothing of model '{model.name}' is pruned, since none of its layers with kernels "
+            "trains (`trainable=False`). Let them train, or name them in `rules`. "
+            f"Received: rules={rules}"
+        )
+    return (
+        f"Model '{model.name}' has no weight to prune: no layer that trains, and that the rules "
+        f"leave, has a kernel with the groups of pattern '{pattern.alias}'. "
+        f"Received: rules={rules}"
+    )
 
 
 def make_targets(
     model: keras.Model,
-    selected: Iterable[graph.Selection],
+    selected: Iterable[graph.WeightSelection],
     pattern: Pattern,
     attachments: Attachments,
 ) -> list[list[Target]]:
-    """Puts masks on the weights of layers; returns, for each layer, what is pruned as one.
+    """Puts masks on weights; returns, for each selection, what is pruned as one.
 
     Args:
         model: The model, for what follows a layer in it.
-        selected: The layers, from `select_layers`.
+        selected: The weights, from `select_masked`.
         pattern: A `Pattern`.
         attachments: `Attachments` to the model.
 
@@ -108,7 +132,7 @@ def make_targets(
         ValueError: If the pattern does not fit one of the weights.
     """
     make = _TargetMaker(model, pattern, attachments)
-    return [list(make.targets(path, layer)) for path, layer, _ in selected]
+    return [list(make.targets(path, layer, names)) for path, layer, _, names in selected]
 
 
 class _TargetMaker:
@@ -117,11 +141,11 @@ class _TargetMaker:
         self._attachments = attachments
         self._channels = OutputChannels(model) if isinstance(pattern, Filter) else None
 
-    def targets(self, path, layer) -> Iterator[Target]:
+    def targets(self, path, layer, names) -> Iterator[Target]:
         if isinstance(self._pattern, Head):
-            yield self._of_heads(path, layer)
+            yield self._of_heads(path, layer, names)
             return
-        for name in _fitting(layer, self._pattern) or graph.weight_names(layer):
+        for name in names:
             target = Target(self._pattern, [self._masked(path, layer, name)])
             if self._channels is not None:
                 count = target.members[0].grouping.count
@@ -132,7 +156,12 @@ class _TargetMaker:
                 ]
             yield target
 
-    def _of_heads(self, path, layer):
+    def _of_heads(self, path, layer, names):
+        if names != _PROJECTIONS:
+            raise ValueError(
+                "A head is a part of all kernels of an attention layer, so with pattern 'head' a "
+                f"rule names the layer, not one of its weights. Received: {path}/{names[0]}"
+            )
         kernels = [(f"{path}/{attribute}", getattr(layer, attribute)) for attribute in _PROJECTIONS]
         biases = [(at, inner) for at, inner in kernels[:3] if inner.bias is not None]
         members = [self._masked(at, inner, "kernel") for at, inner in kernels]
@@ -148,15 +177,17 @@ class _TargetMaker:
         return MaskedWeight(number, path, layer, name, link, layout, grouping)
 
 
-def _is_prunable(layer, pattern):
+def _standing(layer, pattern) -> tuple[str, ...]:
+    """Returns the names of the weights that a layer stands for in a rule."""
     if isinstance(pattern, Head):
-        return isinstance(layer, keras.layers.MultiHeadAttention)
-    return bool(graph.weight_names(layer))
+        return _PROJECTIONS if _fits(layer, pattern) else ()
+    # Where the pattern fits none, naming the layer is an error that says so.
+    return tuple(_fitting(layer, pattern)) or graph.weight_names(layer)
 
 
 def _fits(layer, pattern):
     if isinstance(pattern, Head):
-        return _is_prunable(layer, pattern)
+        return isinstance(layer, keras.layers.MultiHeadAttention)
     return bool(graph.kernel_names(layer) and _fitting(layer, pattern))
 
 

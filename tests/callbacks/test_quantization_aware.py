@@ -228,3 +228,25 @@ def test_a_refused_fit_leaves_the_quantizers_of_an_earlier_one():
 def test_a_begin_that_never_comes_warns():
     with pytest.warns(UserWarning, match="cannot finish"):
         fit(make(), ko.callbacks.QuantizationAware(begin=100, freeze=100))
+
+
+@pytest.mark.parametrize("argument", [None, "int8"])
+def test_a_rule_that_names_a_weight_is_refused(argument):
+    model = make("nested")
+    with refused(model, "names a weight.*name the layer, 'head/dense'"):
+        fit(model, ko.callbacks.QuantizationAware("int8", rules=[("head/dense/bias", argument)]))
+
+
+def test_additions_in_a_frozen_part_stay_float():
+    model = make("nested")
+    model.get_layer("inner").trainable = False
+    with pytest.warns(UserWarning, match=r"do not train.*Received: 2 such layers"):
+        fit(model, ko.callbacks.QuantizationAware("int8"))
+    assert not [
+        layer for layer in model.get_layer("inner").layers if hasattr(layer, "parametrizations")
+    ]
+    # What is quantized without training need not train.
+    model = make("nested")
+    model.trainable = False
+    quantized = ko.quantize(model, "int8", calibration=np.ones((8, 6)), verbose=0)
+    assert len(quantizers(quantized)) > 6

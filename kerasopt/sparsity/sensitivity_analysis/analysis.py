@@ -13,7 +13,7 @@ from kerasopt.model_state import strategy_scope
 from kerasopt.parametrization import Attachments
 from kerasopt.sparsity import criteria, patterns
 from kerasopt.sparsity.criteria.criterion import Criterion
-from kerasopt.sparsity.masking import make_targets, select_layers
+from kerasopt.sparsity.masking import make_targets, select_masked
 from kerasopt.sparsity.metric_direction import metric_direction
 from kerasopt.sparsity.patterns.n_m import NM
 from kerasopt.sparsity.patterns.pattern import Pattern
@@ -176,11 +176,11 @@ def _put_back(model: keras.Model) -> Iterator[Attachments]:
 def _selected(model, pattern, rules):
     """Returns the layers to prune, and the paths of those that the rules leave out."""
     wanted = [(rule.selector, bool(rule.argument)) for rule in graph.parse_rules(rules)]
-    selections = select_layers(model, pattern, wanted, default=True)
+    selections = select_masked(model, pattern, wanted, default=True)
     selected = [selection for selection in selections if selection.argument]
     if not selected:
         raise ValueError(f"The rules leave no layer to prune. Received: rules={rules}")
-    return selected, tuple(path for path, _, chosen in selections if not chosen)
+    return selected, tuple(path for path, _, chosen, _ in selections if not chosen)
 
 
 def _check_model(model) -> None:

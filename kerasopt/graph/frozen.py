@@ -1,0 +1,49 @@
+"""Which layers of a model do not train."""
+
+import keras
+
+from kerasopt.graph.graph import Graph
+from kerasopt.graph.traversal import layers
+from kerasopt.graph.weights import stored_weights
+
+
+def frozen_layers(model: keras.Model) -> set[int]:
+    """Returns the ids of the layers that training leaves as they are.
+
+    Those are layers none of whose kernels, or tables, are among `model.trainable_variables`; and
+    layers without such weights that are in a frozen model, or that only frozen layers stand
+    before, such as the residual additions of a backbone.
+
+    Args:
+        model: A built `keras.Model`.
+    """
+    training = {id(variable) for variable in model.trainable_variables}
+    trains = {
+        id(layer): any(id(variable) in training for variable in weights)
+        for _, layer in layers(model)
+        if (weights := stored_weights(layer))
+    }
+    frozen = {number for number, training in trains.items() if not training}
+    return frozen | _between(Graph.of(model), trains)
+
+
+def _between(graph: Graph, trains: dict[int, bool]) -> set[int]:
+    """Returns the ids of what has no weights of its own, in a frozen part or behind frozen layers.
+
+    Args:
+        graph: The graph of the model.
+        trains: Dict of the id of a layer with weights to whether those train.
+    """
+    behind: dict[int, bool] = {}  # calls behind some weights: whether any of those train
+    found: dict[int, bool] = {}
+    for node in graph:
+        inner = node.operation._flatten_layers() if node.is_layer else ()
+        before = [trains[id(layer)] for layer in inner if id(layer) in trains] or [
+            behind[id(edge.source)] and node.owner.trainable
+            for edge in node.inputs
+            if id(edge.source) in behind
+        ]
+        if before:
+            behind[id(node)] = any(before)
+            found[id(node.operation)] = found.get(id(node.operation), False) or any(before)
+    return {number for number, training in found.items() if not training}
