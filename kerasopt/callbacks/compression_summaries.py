@@ -41,7 +41,7 @@ def mask_scalars(
         changed = int(np.count_nonzero(mask != before.get(weight, mask)))
         yield f"sparsity/{weight}", pruned / mask.size
         yield f"churn/{weight}", changed / mask.size
-        yield f"threshold/{weight}", _threshold(getattr(layer, slot).stored, mask)
+        yield f"threshold/{weight}", _threshold(getattr(layer, slot).own_value, mask)
         zeros, changes = zeros + pruned, changes + changed
     if masks:
         total = sum(mask.size for mask in masks.values())

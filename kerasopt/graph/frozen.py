@@ -4,7 +4,7 @@ import keras
 
 from kerasopt.graph.graph import Graph
 from kerasopt.graph.traversal import layers
-from kerasopt.graph.weights import stored_weights
+from kerasopt.graph.weights import variables_of_weights
 
 
 def frozen_layers(model: keras.Model) -> set[int]:
@@ -21,7 +21,7 @@ def frozen_layers(model: keras.Model) -> set[int]:
     trains = {
         id(layer): any(id(variable) in training for variable in weights)
         for _, layer in layers(model)
-        if (weights := stored_weights(layer))
+        if (weights := variables_of_weights(layer))
     }
     frozen = {number for number, training in trains.items() if not training}
     return frozen | _between(Graph.of(model), trains)

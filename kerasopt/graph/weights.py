@@ -2,6 +2,8 @@
 
 import keras
 
+from kerasopt.keras_internals import lora_factors, variable_of
+
 _KERNELS = ("kernel", "recurrent_kernel", "depthwise_kernel", "pointwise_kernel")
 
 
@@ -37,15 +39,9 @@ def is_weight(layer: keras.layers.Layer, name: str) -> bool:
     """Whether `name` is an attribute of `layer` that is one of its own variables."""
     own = {id(variable) for variable in layer._trainable_variables}
     own |= {id(variable) for variable in layer._non_trainable_variables}
-    return id(_stored(layer, name)) in own
+    return id(variable_of(layer, name)) in own
 
 
-def stored_weights(layer: keras.layers.Layer) -> list[keras.Variable]:
-    """Returns the variables that compressing `layer` means, without what they are read through."""
-    return [_stored(layer, name) for name in weight_names(layer)]
-
-
-def _stored(layer, name):
-    value = getattr(layer, name, None)
-    # On a parametrized layer `kernel` is a view of the stored variable.
-    return getattr(value, "stored", value)
+def variables_of_weights(layer: keras.layers.Layer) -> list[keras.Variable]:
+    """Returns the variables that make what compressing `layer` means, the factors of LoRA too."""
+    return [variable_of(layer, name) for name in weight_names(layer)] + lora_factors(layer)

@@ -15,6 +15,7 @@ from kerasopt.layers.integer import Affine, Dequantize, Quantize
 from kerasopt.lowering.held_weights import hold_weights
 from kerasopt.lowering.quantizers import affine_of, output_affine, signed
 from kerasopt.lowering.values import Value
+from kerasopt.parametrization import merge_lora
 
 
 class Builder:
@@ -138,6 +139,7 @@ class Builder:
         """The operations of a finalized copy of the source, by path."""
         plain = clone(self._source)
         finalize(plain, verbose=False)
+        merge_lora(plain)
         return {node.path: node.operation for node in Graph.of(plain)}
 
 

@@ -62,12 +62,18 @@ def parametrize(
     """
     _check(layer, weight, parametrization)
     inner, slot, _, _ = locate(layer, weight)
+    if inner.quantization_mode is not None:
+        raise ValueError(
+            f"Layer '{inner.name}' is quantized already, by Keras' `quantize`, and reads nothing "
+            "through functions. Take the model from before that, or leave the layer out with a "
+            f"rule `(name, None)`. Received: weight='{weight}', "
+            f"quantization_mode={inner.quantization_mode!r}"
+        )
     variable = stored_variable(inner, slot)
     if slot not in ACTIVATION_SLOTS and not isinstance(variable, keras.Variable):
         raise ValueError(
             f"Layer '{inner.name}' ({type(inner).__name__}) has no weight '{slot}' that is a "
-            f"variable (weights under LoRA or Keras' quantization are none). "
-            f"Received: weight='{weight}'"
+            f"variable. Received: weight='{weight}'"
         )
     attach(layer, weight, parametrization)
     return layer

@@ -3,6 +3,7 @@
 import keras
 
 from kerasopt.parametrization.attachment import parametrized_layers, unparametrize_all
+from kerasopt.parametrization.lora import set_own_weight
 from kerasopt.parametrization.reading import ACTIVATION_SLOTS
 
 
@@ -24,8 +25,7 @@ def bake(model: keras.layers.Layer) -> tuple[int, int]:
             if slot in ACTIVATION_SLOTS:
                 activations += 1
             else:
-                kernel = getattr(layer, slot)
-                kernel.assign(kernel.value)
+                set_own_weight(layer, slot, getattr(layer, slot).value)
                 weights += 1
     unparametrize_all(model)
     return weights, activations

@@ -15,11 +15,13 @@ from kerasopt.parametrization.chain import IN_TRAIN_STEP, Chain
 from kerasopt.parametrization.link import Parametrization
 from kerasopt.parametrization.location import locate
 from kerasopt.parametrization.loops import update_loops
+from kerasopt.parametrization.lora import enable_lora, without_lora
 from kerasopt.parametrization.reading import (
     ACTIVATION_SLOTS,
     chain_of,
     members,
     own_class,
+    own_weight,
     stored_variable,
 )
 
@@ -84,11 +86,11 @@ class Parametrized:
 
     def save_own_variables(self, store):
         stored = {
-            id(variable): chain_of(self, slot).stored(variable)
+            id(variable): chain_of(self, slot).stored(own_weight(self, slot))
             for slot in self.slots
             if (variable := stored_variable(self, slot)) is not None
         }
-        with as_base(self):
+        with without_lora(self, self.slots), as_base(self):
             self.save_own_variables(_Substituting(store, stored))
 
     def train_step(self, *args, **kwargs):
@@ -140,6 +142,8 @@ def parametrized_class(base: type, slots: tuple[str, ...]) -> type:
         # that weights load from plain to parametrized models and back.
         namespace.update(__module__=__name__, __qualname__=base.__qualname__)
         namespace.update(_own_class=base, slots=slots, **members(base, slots))
+        if hasattr(base, "enable_lora"):
+            namespace.update(enable_lora=enable_lora(base))
 
     cls = types.new_class(base.__name__, (Parametrized, base), exec_body=define)
     return keras.saving.register_keras_serializable("kerasopt", "Parametrized")(cls)

@@ -4,6 +4,7 @@ import functools
 
 import keras
 
+from kerasopt.keras_internals import has_lora
 from kerasopt.parametrization.chain import Chain
 from kerasopt.parametrization.view import ParametrizedVariable
 
@@ -42,13 +43,14 @@ def read_input(layer, tensor):
 def read_until(layer, slot: str, link):
     """Returns the weight `slot` of `layer` as its `link` receives it, a float32 tensor."""
     chain = chain_of(layer, slot)
-    stored = keras.ops.cast(keras.ops.convert_to_tensor(stored_variable(layer, slot)), "float32")
+    stored = keras.ops.cast(keras.ops.convert_to_tensor(own_weight(layer, slot)), "float32")
     return chain.apply(stored, chain.links[: chain.links.index(link)])
 
 
 def _weight_property(base, slot):
     def read(layer):
-        return ParametrizedVariable(stored_variable(layer, slot), chain_of(layer, slot))
+        own = functools.partial(own_weight, layer, slot)
+        return ParametrizedVariable(stored_variable(layer, slot), chain_of(layer, slot), own)
 
     def write(layer, value):
         own = getattr(base, slot, None)
@@ -131,8 +133,15 @@ def _read_through(chain, structure):
 
 
 def stored_variable(layer, slot: str) -> keras.Variable | None:
-    """Returns what `layer.<slot>` is without its chain: the optimizer's variable."""
+    """Returns the variable behind `layer.<slot>`, without its chain: the optimizer's."""
     if slot in ACTIVATION_SLOTS:
         return None
+    own = own_weight(layer, slot)
+    is_sum = has_lora(layer) and not isinstance(own, keras.Variable)
+    return vars(layer).get(f"_{slot}") if is_sum else own
+
+
+def own_weight(layer, slot: str):
+    """Returns what `layer.<slot>` is in the layer's own class: a variable, or what LoRA makes."""
     own = getattr(own_class(layer), slot, None)
     return own.__get__(layer) if isinstance(own, property) else vars(layer).get(slot)

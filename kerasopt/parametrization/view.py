@@ -16,13 +16,16 @@ class ParametrizedVariable(keras.Variable):
     in a loop over time, where they stay the same, once before it.
 
     Args:
-        stored: The `keras.Variable` that the optimizer updates.
+        stored: The `keras.Variable` behind the weight: what the optimizer
+            updates, unless it is frozen under LoRA.
         chain: The `Chain` it is read through.
+        own: Function that returns what the layer reads without the chain:
+            `stored`, or under LoRA a tensor, its sum with the product of the factors.
     """
 
-    def __init__(self, stored: keras.Variable, chain: Chain):
+    def __init__(self, stored: keras.Variable, chain: Chain, own):
         # `keras.Variable.__init__` would create a variable: this is a view.
-        self.__dict__.update(stored=stored, chain=chain)
+        self.__dict__.update(stored=stored, chain=chain, own=own)
 
     def __getattr__(self, name):
         return getattr(self.__dict__["stored"], name)
@@ -31,15 +34,20 @@ class ParametrizedVariable(keras.Variable):
         setattr(self.stored, name, value)
 
     @property
+    def own_value(self):
+        """The value without the chain, a tensor."""
+        with AutocastScope(None):
+            own = self.own()
+            return own.value if isinstance(own, keras.Variable) else own
+
+    @property
     def value(self):
         read = value_before_loop(self.chain)
         return self.stored._maybe_autocast(self.read() if read is None else read)
 
     def read(self):
-        """Returns the value in the dtype of the stored variable."""
-        with AutocastScope(None):
-            stored = self.stored.value
-        return self.chain.apply(stored, self.chain.links)
+        """Returns the value in the dtype of what the layer's own class reads."""
+        return self.chain.apply(self.own_value, self.chain.links)
 
     @property
     def shape(self):

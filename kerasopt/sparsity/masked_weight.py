@@ -45,18 +45,18 @@ class MaskedWeight:
 
     @property
     def stored(self) -> keras.Variable:
-        """The variable that the optimizer updates."""
+        """The variable that the optimizer updates, or that is frozen under LoRA."""
         return getattr(self.layer, self.name).stored
 
     @property
     def value(self) -> np.ndarray:
-        """The stored values, hidden ones included, as float32."""
-        return _float32(self.stored)
+        """The values without the mask, hidden ones included, as float32."""
+        return _float32(getattr(self.layer, self.name).own_value)
 
     @property
     def statistic(self) -> np.ndarray | None:
         """What was gathered, as float32."""
-        return None if self.gathered is None else _float32(self.gathered)
+        return None if self.gathered is None else _float32(self.gathered.value)
 
     @property
     def mask(self) -> np.ndarray:
@@ -75,6 +75,6 @@ class MaskedWeight:
         return f"{self.path}/{self.name}"
 
 
-def _float32(variable: keras.Variable) -> np.ndarray:
+def _float32(values) -> np.ndarray:
     # Not `convert_to_numpy`, which copies twice on TensorFlow.
-    return np.asarray(keras.ops.cast(variable.value, "float32"))
+    return np.asarray(keras.ops.cast(values, "float32"))

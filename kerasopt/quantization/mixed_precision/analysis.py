@@ -1,12 +1,14 @@
 """How much the outputs of a model change when the weights of one layer have fewer bits."""
 
-from collections.abc import Iterable, Sequence
+import contextlib
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 
 from kerasopt import graph
+from kerasopt.parametrization import set_own_weight
 from kerasopt.quantization.formats import Format
 from kerasopt.quantization.mixed_precision.widths import WidthSensitivity
 from kerasopt.quantization.post_training.clipping import clipped_weight, has_grid
@@ -80,7 +82,7 @@ def width_sensitivity(
     for path, layer in selected:
         errors[path] = {}
         for bits, recipe in recipes.items():
-            with _Rounded(layer, recipe):
+            with _rounded(layer, recipe):
                 outputs = _predict(model, data, batch_size)
             errors[path][bits] = float(np.mean((outputs - expected) ** 2)) / variance
             progress.add(1)
@@ -92,31 +94,23 @@ def width_sensitivity(
     )
 
 
-class _Rounded:
-    """The kernels of a layer rounded, for a moment."""
-
-    def __init__(self, layer, recipe):
-        self._layer, self._recipe = layer, recipe
-        self._stored = [_variable(layer, name) for name in graph.kernel_names(layer)]
-        self._values = [np.array(keras.ops.convert_to_numpy(each)) for each in self._stored]
-
-    def __enter__(self):
-        for name, stored in zip(graph.kernel_names(self._layer), self._stored, strict=True):
-            quantizer = self._recipe.weight(self._layer, name)
-            quantizer.build(tuple(stored.shape))
-            weight = np.asarray(keras.ops.convert_to_numpy(getattr(self._layer, name)), "float32")
-            if has_grid(quantizer):
-                weight = clipped_weight(weight, quantizer)
-            stored.assign(quantizer(keras.ops.convert_to_tensor(weight)))
-
-    def __exit__(self, *error):
-        for stored, value in zip(self._stored, self._values, strict=True):
-            stored.assign(value)
-
-
-def _variable(layer, name):
-    weight = getattr(layer, name)
-    return getattr(weight, "stored", weight)
+@contextlib.contextmanager
+def _rounded(layer, recipe) -> Iterator[None]:
+    """Lets the kernels of a layer be rounded, for a moment."""
+    variables = [*layer._trainable_variables, *layer._non_trainable_variables]
+    values = [np.array(keras.ops.convert_to_numpy(variable)) for variable in variables]
+    for name in graph.kernel_names(layer):
+        weight = np.asarray(keras.ops.convert_to_numpy(getattr(layer, name)), "float32")
+        quantizer = recipe.weight(layer, name)
+        quantizer.build(weight.shape)
+        if has_grid(quantizer):
+            weight = clipped_weight(weight, quantizer)
+        set_own_weight(layer, name, quantizer(keras.ops.convert_to_tensor(weight)))
+    try:
+        yield
+    finally:
+        for variable, value in zip(variables, values, strict=True):
+            variable.assign(value)
 
 
 def _size(layer) -> int:

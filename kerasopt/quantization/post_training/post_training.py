@@ -8,7 +8,7 @@ import keras
 
 from kerasopt import graph
 from kerasopt.model_state import strategy_scope
-from kerasopt.parametrization import parametrize
+from kerasopt.parametrization import merge_lora, parametrize
 from kerasopt.quantization.placement import find_sites
 from kerasopt.quantization.post_training import rounding as roundings
 from kerasopt.quantization.post_training.calibration import calibrate, require_data
@@ -127,7 +127,10 @@ def _require_graph(model):
 
 
 def _copy(model):
-    """Returns a model like `model`, with weights of its own."""
+    """Returns a model like `model`, with weights of its own, LoRA merged into them."""
     if graph.functional_of(model) is None:
-        return copy.deepcopy(model)  # what it is made of, only its own code knows
-    return graph.clone(model)
+        copied = copy.deepcopy(model)  # what it is made of, only its own code knows
+    else:
+        copied = graph.clone(model)
+    merge_lora(copied)
+    return copied

@@ -70,6 +70,18 @@ class Exchange(Regrowth):
                 f"Received: pattern='{pattern.alias}', regrowth={type(self).__name__}"
             )
 
+    def attach(self, targets, model, attachments):
+        super().attach(targets, model, attachments)
+        weights = [weight for target in targets for weight in target.members]
+        frozen = [str(weight) for weight in weights if not weight.stored.trainable]
+        if frozen:
+            raise ValueError(
+                "Weights that grow back start at zero and have to learn, and these are frozen (by "
+                "`trainable = False`, or under LoRA): leave their layers out with a rule `(name, "
+                f"None)`, or leave `regrowth` out. Received: regrowth={type(self).__name__}, "
+                f"frozen weights={frozen[:3]}"
+            )
+
     def check(self, horizon: Horizon) -> None:
         super().check(horizon)
         begin, end = self.schedule.span(horizon)

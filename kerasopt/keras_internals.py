@@ -1,0 +1,26 @@
+"""Private parts of Keras that the package touches, under names that say what they are for."""
+
+import keras
+
+
+def variable_of(layer: keras.Layer, name: str):
+    """Returns the variable behind `layer.<name>`.
+
+    Under LoRA, and with weights that Keras' `quantize` has packed, the attribute is a tensor that
+    is made anew at every access; on a parametrized layer it is a view of the variable.
+    """
+    value = getattr(layer, name, None)
+    if value is not None and not isinstance(value, keras.Variable):
+        return vars(layer).get(f"_{name}")
+    return getattr(value, "stored", value)
+
+
+def has_lora(layer: keras.Layer) -> bool:
+    """Whether LoRA adds to the weight of a layer that is not quantized by Keras."""
+    return getattr(layer, "lora_enabled", False) and layer.quantization_mode is None
+
+
+def lora_factors(layer: keras.Layer) -> list[keras.Variable]:
+    """Returns the two variables whose product LoRA adds to a weight; none without LoRA."""
+    names = ("lora_kernel_a", "lora_kernel_b", "lora_embeddings_a", "lora_embeddings_b")
+    return [vars(layer)[name] for name in names if name in vars(layer)]

@@ -1,0 +1,81 @@
+"""LoRA: the product of two factors that Keras adds to a frozen weight, before the chain.
+
+A layer that has both reads `chain(weight + a @ b)`: it is the sum, as it will be deployed, that has
+zeros or integers, while `a` and `b` train (Bondarenko et al. 2024,
+https://arxiv.org/abs/2406.06385).
+"""
+
+import contextlib
+import functools
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+
+from kerasopt.keras_internals import has_lora
+from kerasopt.parametrization.reading import chain_of, own_weight, stored_variable
+
+
+def adapted(layer: keras.Layer) -> str | None:
+    """Returns the name of the weight that LoRA adds to, if it does."""
+    if not has_lora(layer):
+        return None
+    return "embeddings" if hasattr(layer, "embeddings") else "kernel"
+
+
+def merge_lora(model: keras.Layer) -> None:
+    """Adds each product to the weight itself: no layer in `model` has LoRA any more."""
+    for layer in model._flatten_layers():
+        if has_lora(layer):
+            _merge(layer, adapted(layer))
+
+
+def _merge(layer: Any, name: str) -> None:
+    variable = stored_variable(layer, name)
+    variable.assign(own_weight(layer, name))
+    variable.trainable = True
+    for factor in (f"lora_{name}_a", f"lora_{name}_b"):
+        delattr(layer, factor)
+    layer.lora_enabled = False
+    layer.lora_rank = layer.lora_alpha = None
+
+
+def set_own_weight(layer: keras.Layer, name: str, value) -> None:
+    """Makes a weight `value`, as the layer's own class reads it.
+
+    Under LoRA the product is zero then, and one of the factors, as when LoRA was enabled.
+    """
+    if name == adapted(layer):
+        factor = getattr(layer, f"lora_{name}_b")
+        factor.assign(keras.ops.zeros_like(factor))
+    stored_variable(layer, name).assign(value)
+
+
+@contextlib.contextmanager
+def without_lora(layer: keras.Layer, slots: tuple[str, ...]) -> Iterator[None]:
+    """Lets `layer` read the weights `slots` without the product, for a moment."""
+    changed = adapted(layer) in slots
+    if changed:
+        layer.lora_enabled = False
+    try:
+        yield
+    finally:
+        if changed:
+            layer.lora_enabled = True
+
+
+def enable_lora(base: type):
+    """Returns the `enable_lora` of a parametrized `base`."""
+
+    @functools.wraps(base.enable_lora)
+    def enable(self, rank, *args, **kwargs):
+        links = [link for slot in self.slots for link in chain_of(self, slot).links]
+        if any(link.holds_weight for link in links):
+            raise ValueError(
+                f"Layer '{self.name}' holds its weight in few bits, as `kerasopt.convert` leaves "
+                "it, so there is nothing that LoRA could add to. Enable LoRA before you convert. "
+                f"Received: rank={rank}"
+            )
+        base.enable_lora(self, rank, *args, **kwargs)
+
+    return enable
