@@ -38,7 +38,7 @@ from kerasopt.graph.recording import recorded
 from kerasopt.graph.rules import Rule, parse_rules
 from kerasopt.graph.selection import Selection, WeightSelection, select, select_weights
 from kerasopt.graph.traversal import layers, require_built
-from kerasopt.graph.weights import is_weight, kernel_names, stored_weights, weight_names
+from kerasopt.graph.weights import is_weight, kernel_names, variables_of_weights, weight_names
 
 __all__ = [
     "Edge",
@@ -81,7 +81,7 @@ __all__ = [
     "residual_scale",
     "select",
     "select_weights",
-    "stored_weights",
+    "variables_of_weights",
     "unwrap",
     "unwrap_operations",
     "weight_names",

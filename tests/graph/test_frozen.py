@@ -59,3 +59,11 @@ def test_a_part_of_a_subclassed_model():
     model(keras.ops.zeros((1, 3)))
     model.blocks[0].trainable = False
     assert frozen_paths(model) == ["blocks/0"]
+
+
+def test_a_layer_under_lora_trains():
+    model = two_blocks()
+    model.get_layer("base").get_layer("dense").enable_lora(2)
+    assert frozen_paths(model) == []
+    model.get_layer("base").trainable = False
+    assert frozen_paths(model) == ["base/dense", "base/add"]
