@@ -1,6 +1,6 @@
 """The model as layers, operations and edges, seen through nested models."""
 
-from kerasopt.graph.cloning import clone
+from kerasopt.graph.cloning import Copies, clone
 from kerasopt.graph.elementwise import (
     is_elementwise,
     is_elementwise_function,
@@ -41,6 +41,7 @@ from kerasopt.graph.traversal import layers, require_built
 from kerasopt.graph.weights import is_weight, kernel_names, variables_of_weights, weight_names
 
 __all__ = [
+    "Copies",
     "Edge",
     "Graph",
     "Group",

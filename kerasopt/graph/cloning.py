@@ -1,17 +1,202 @@
-"""Copies of models."""
+"""Copies of models: of the objects themselves, so that nothing is lost on the way of a config."""
+
+from __future__ import annotations
+
+import collections
+import copy
+import functools
+import types
+import weakref
+from collections.abc import Callable
+from typing import Any
 
 import keras
-from keras.src.saving.serialization_lib import SafeModeScope
+import numpy as np
+from keras.src.models.model import Trainer
+from keras.src.ops.function import Function, make_node_key
+from keras.src.ops.node import KerasHistory
+from keras.src.utils.tracking import Tracker
+
+from kerasopt.graph import object_parts as objects
+from kerasopt.graph.anatomy import Anatomy
 
 
 def clone(model: keras.Model) -> keras.Model:
-    """Returns a functional model of new layers, with the weights of another one.
+    """Returns a copy of a model, with weights of its own. See `Copies`."""
+    return Copies(model).of(model)
+
+
+class Copies:
+    """A copy of a model, and what became of each thing in it.
+
+    The copy is made of copies of the layers, operations, nodes of the graph and variables, whatever
+    their classes are, and of all that holds them; nothing is created anew from a config. Names,
+    paths, shared layers, vocabularies and what else layers know stay. Functions without state,
+    initializers and tables are the model's. Calls of the same layers by other models are left out,
+    and what `compile` and `fit` left.
+
+    ```python
+    copies = Copies(model)
+    copied = copies.of(model)
+    copied.get_layer("dense") is copies.of(model.get_layer("dense"))  # True
+    ```
 
     Args:
-        model: A functional or Sequential model. Code of the user's in it (a `Lambda`) is copied,
-            too: it is no code of a file, since the model is at hand.
+        model: A built `keras.Model`.
+
+    Raises:
+        ValueError: If there is something in it that cannot be copied.
     """
-    with SafeModeScope(False):
-        copied = keras.models.clone_model(model)
-    copied.set_weights(model.get_weights())
-    return copied
+
+    def __init__(self, model: keras.Model):
+        self._model = model
+        self._anatomy = Anatomy(model)
+        self._copies: dict[int, Any] = {}
+        self._states: dict[int, dict[str, Any]] = {}
+        self._unfilled: collections.deque[tuple[Any, Any]] = collections.deque()
+        self.of(model)
+        # One after the other: along its layers, a graph is deeper than Python's stack.
+        while self._unfilled:
+            self._fill(*self._unfilled.popleft())
+        for thing in self._anatomy.own:
+            if id(thing) in self._copies:
+                self._finish(thing, self.of(thing))
+
+    def of(self, thing: Any) -> Any:
+        """Returns the copy of something in the model, or the thing itself if copies share it."""
+        if id(thing) not in self._copies:
+            if isinstance(thing, weakref.ref) and self._anatomy.has(thing()):
+                return weakref.ref(self.of(thing()))
+            if isinstance(thing, objects.CONTAINERS) and not objects.is_wrapper(thing):
+                return self._container(thing)
+            if not self._anatomy.has(thing):
+                # Everything else without a place in the model is used by both.
+                return thing.copy() if isinstance(thing, np.ndarray) else thing
+            self._begin(thing)
+        return self._copies[id(thing)]
+
+    def _begin(self, thing: Any) -> None:
+        """Makes the copy of something: all of it, or what is filled later if it can hold itself."""
+        complete = next((make for cls, make in _COMPLETE.items() if isinstance(thing, cls)), None)
+        if objects.is_wrapper(thing):
+            made = type(thing)(self.of(thing.__wrapped__))
+        elif complete is not None:
+            made = complete(thing, self.of)
+        elif objects.is_raw_variable(thing):
+            made = copy.deepcopy(thing)
+        elif objects.wrapped_function(thing) is not None:
+            made = self._compiled(thing)
+        else:
+            made = self._empty(thing)
+            self._unfilled.append((thing, made))
+        self._copies[id(thing)] = made
+
+    def _empty(self, thing: Any) -> Any:
+        if isinstance(thing, types.CellType):
+            return types.CellType()
+        if isinstance(thing, types.FunctionType):
+            return self._function(thing)
+        try:
+            return object.__new__(type(thing))
+        except TypeError:
+            raise self._refusal(thing) from None
+
+    def _fill(self, thing: Any, made: Any) -> None:
+        if isinstance(thing, types.CellType):
+            for content in objects.contents_of(thing):
+                made.cell_contents = self.of(content)
+            return
+        for name, value in objects.slots_of(thing).items():
+            object.__setattr__(made, name, self.of(value))
+        if hasattr(thing, "__dict__"):
+            self._fill_attributes(thing, made)
+        if isinstance(thing, keras.Variable) and vars(thing).get("_value") is not None:
+            made._initialize(keras.ops.copy(keras.ops.convert_to_tensor(thing._value)))
+
+    def _fill_attributes(self, thing: Any, made: Any) -> None:
+        # A wrapped operation shares its attributes with the layer that it has become.
+        known = id(vars(thing)) in self._states
+        state = self._states.setdefault(id(vars(thing)), {})
+        if not known:
+            state.update({name: self.of(value) for name, value in objects.state_of(thing).items()})
+        if isinstance(thing, types.FunctionType):
+            vars(made).update(state)
+        else:
+            object.__setattr__(made, "__dict__", state)
+
+    def _finish(self, thing: Any, made: Any) -> None:
+        """Renews what names objects by their `id` or their place."""
+        if isinstance(thing, keras.KerasTensor) and hasattr(thing, "_keras_history"):
+            operation, index, position = thing._keras_history
+            index = index if operation is None else self._anatomy.node_index(operation, index)
+            made._keras_history = KerasHistory(self.of(operation), index, position)
+        elif isinstance(thing, Tracker):
+            made.stored_ids = {
+                name: {id(self._copies[x]) for x in ids if x in self._copies}
+                for name, ids in thing.stored_ids.items()
+            }
+        elif isinstance(thing, Function):
+            nodes = [node for each in made._nodes_by_depth.values() for node in each]
+            places = [(x.operation, x.operation._inbound_nodes.index(x)) for x in nodes]
+            made._nodes = {make_node_key(*place) for place in places}
+        if isinstance(thing, keras.Model):
+            Trainer.__init__(made)
+
+    def _container(self, thing: Any) -> Any:
+        cls: Any = type(thing)
+        made = self._copies[id(thing)] = cls.__new__(cls)
+        if isinstance(thing, collections.defaultdict):
+            made.default_factory = self.of(thing.default_factory)
+        # Past what Keras' and TensorFlow's own containers do when something is added.
+        if isinstance(thing, dict):
+            base = collections.OrderedDict if isinstance(thing, collections.OrderedDict) else dict
+            for key, value in dict.items(thing):
+                base.__setitem__(made, self.of(key), self.of(value))
+        else:
+            extend = next(put for cls, put in _EXTEND.items() if isinstance(thing, cls))
+            extend(made, [self.of(x) for x in self._anatomy.items(thing)])
+        for name, value in getattr(thing, "__dict__", {}).items():
+            vars(made)[name] = self.of(value)
+        return made
+
+    def _function(self, function: types.FunctionType) -> types.FunctionType:
+        read = objects.globals_of(function).items()
+        own = {name: self.of(value) for name, value in read if self._anatomy.has(value)}
+        made = types.FunctionType(
+            function.__code__,
+            {**function.__globals__, **own} if own else function.__globals__,
+            function.__name__,
+            self.of(function.__defaults__),
+            function.__closure__ and tuple(self.of(cell) for cell in function.__closure__),
+        )
+        made.__kwdefaults__ = self.of(function.__kwdefaults__)
+        for name in ("__qualname__", "__module__", "__doc__", "__annotations__"):
+            setattr(made, name, getattr(function, name))
+        return made
+
+    def _compiled(self, thing: Any) -> Any:
+        if not hasattr(thing, "_clone"):
+            raise self._refusal(thing)
+        return thing._clone(self.of(thing.python_function))
+
+    def _refusal(self, thing: Any) -> ValueError:
+        return ValueError(
+            f"Model '{self._model.name}' cannot be copied: in one of its layers is a "
+            f"{type(thing).__name__} that holds layers or weights, and no other can be made like "
+            f"it. Keep them as attributes of the layer. Received: {thing!r}"
+        )
+
+
+_COMPLETE: dict[type, Callable[[Any, Any], Any]] = {
+    tuple: lambda thing, of: tuple.__new__(type(thing), [of(x) for x in thing]),
+    frozenset: lambda thing, of: type(thing)(of(x) for x in thing),
+    types.MethodType: lambda thing, of: types.MethodType(of(thing.__func__), of(thing.__self__)),
+    functools.partial: lambda thing, of: type(thing)(
+        of(thing.func), *of(thing.args), **of(thing.keywords)
+    ),
+}
+_EXTEND: dict[type, Callable[[Any, Any], None]] = {
+    list: list.extend,
+    set: set.update,
+    collections.deque: collections.deque.extend,
+}

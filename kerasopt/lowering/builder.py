@@ -10,7 +10,7 @@ from typing import Any
 import keras
 
 from kerasopt.finalization import finalize
-from kerasopt.graph import Edge, Graph, Group, Node, clone, unwrap
+from kerasopt.graph import Copies, Edge, Group, Node, unwrap
 from kerasopt.layers.integer import Affine, Dequantize, Quantize
 from kerasopt.lowering.held_weights import hold_weights
 from kerasopt.lowering.quantizers import affine_of, output_affine, signed
@@ -107,7 +107,7 @@ class Builder:
 
     def plain_operation(self, node: Node) -> keras.Operation:
         """Returns what a node calls, with its weights baked."""
-        return unwrap(self._plain_operations[node.path])
+        return unwrap(self._plain.of(node.operation))
 
     def _float_operation(self, node: Node) -> keras.Operation:
         operation = self.plain_operation(node)
@@ -135,12 +135,12 @@ class Builder:
         return free
 
     @functools.cached_property
-    def _plain_operations(self) -> dict[str, keras.Operation]:
-        """The operations of a finalized copy of the source, by path."""
-        plain = clone(self._source)
-        finalize(plain, verbose=False)
-        merge_lora(plain)
-        return {node.path: node.operation for node in Graph.of(plain)}
+    def _plain(self) -> Copies:
+        """A finalized copy of the source."""
+        plain = Copies(self._source)
+        finalize(plain.of(self._source), verbose=False)
+        merge_lora(plain.of(self._source))
+        return plain
 
 
 def copy_operation(operation: keras.Operation, name: str) -> keras.Operation:

@@ -99,8 +99,7 @@ def convert(model: keras.Model, target: str = "int8", batch_size: int = 1) -> ke
 def _lowered(functional: Functional) -> tuple[tuple[Any, Any], dict[Group, str]]:
     """Returns inputs and outputs of the new model, and what stays float with the reasons."""
     graph = Graph.of(functional)
-    inputs, outputs = functional._inputs_struct, functional._outputs_struct
-    builder = Builder(keras.Model(inputs, outputs))
+    builder = Builder(functional)
     new_inputs = _add_inputs(functional, graph, builder)
     floats: dict[Group, str] = {}
     for group in _parts(Groups(graph)):
@@ -111,7 +110,7 @@ def _lowered(functional: Functional) -> tuple[tuple[Any, Any], dict[Group, str]]
             for node in group.nodes:
                 builder.run_as_float(node)
     flat = [builder.as_float(builder.value(edge)).tensor for edge in graph.outputs]
-    return (new_inputs, keras.tree.pack_sequence_as(outputs, flat)), floats
+    return (new_inputs, keras.tree.pack_sequence_as(functional._outputs_struct, flat)), floats
 
 
 def _check(model: keras.Model, target: str) -> None:

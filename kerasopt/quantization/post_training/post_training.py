@@ -1,6 +1,5 @@
 """From a float model to a quantized one, by looking at some data."""
 
-import copy
 from collections.abc import Sequence
 from typing import Any
 
@@ -127,10 +126,7 @@ def _require_graph(model):
 
 
 def _copy(model):
-    """Returns a model like `model`, with weights of its own, LoRA merged into them."""
-    if graph.functional_of(model) is None:
-        copied = copy.deepcopy(model)  # what it is made of, only its own code knows
-    else:
-        copied = graph.clone(model)
+    """Returns a copy of a model, LoRA merged into its weights."""
+    copied = graph.clone(model)
     merge_lora(copied)
     return copied

@@ -1,0 +1,123 @@
+"""All that a model holds, and what of it a copy needs for its own."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Iterable
+from typing import Any
+
+import keras
+from keras.src.ops.node import Node
+from keras.src.utils.tracking import Tracker
+
+from kerasopt.graph import object_parts as objects
+
+_OWN = (keras.Operation, keras.KerasTensor, keras.Variable, Node, Tracker)
+_PLAIN = (str, bytes, int, float, complex, type(None), type(...))
+
+
+class Anatomy:
+    """What can be reached from a model.
+
+    A copy needs its own layers, operations, variables and graph, and its own of whatever holds
+    them. The graph is that of the model and of models in it: layers also know where other models
+    call them, which is not followed.
+
+    Args:
+        model: A `keras.Model`.
+
+    Attributes:
+        own: List of the layers, operations, variables, nodes and tensors of the graph.
+    """
+
+    def __init__(self, model: keras.Model):
+        self.own: list[Any] = []
+        self._model = model
+        self._things: dict[int, Any] = {}  # alive while this is, so that no id is another's
+        self._holders: dict[int, list[int]] = {}
+        self._node_lists: set[int] = set()
+        self._emptied: set[int] = set()
+        self._walk(model)
+        self._needed = self._with_holders()
+        for cls in {type(thing) for thing in self.own}:
+            self._require_no_globals(cls)
+
+    def has(self, thing: Any) -> bool:
+        """Whether a copy of the model needs its own of `thing`."""
+        return id(thing) in self._needed
+
+    def items(self, container: Iterable[Any]) -> list[Any]:
+        """Returns what of a container belongs into a copy of it."""
+        if id(container) in self._emptied:
+            return []
+        if id(container) in self._node_lists:
+            return [x for x in container if not isinstance(x, Node) or id(x) in self._things]
+        return list(container)
+
+    def node_index(self, operation: keras.Operation, index: int) -> int:
+        """Returns the place that a call of an operation has among those of the model."""
+        return sum(id(node) in self._things for node in operation._inbound_nodes[:index])
+
+    def _walk(self, model: keras.Model) -> None:
+        waiting: list[Any] = [model]
+        while waiting:
+            thing = waiting.pop()
+            if id(thing) in self._things:
+                continue
+            self._things[id(thing)] = thing
+            if isinstance(thing, _OWN) or objects.is_raw_variable(thing):
+                self.own.append(thing)
+            for part in self._parts(thing):
+                if type(part) not in _PLAIN:
+                    self._holders.setdefault(id(part), []).append(id(thing))
+                    waiting.append(part)
+
+    def _parts(self, thing: Any) -> Iterable[Any]:
+        if id(thing) in self._node_lists or id(thing) in self._emptied:
+            return ()
+        if isinstance(thing, keras.Operation):
+            self._set_aside(vars(thing))
+        parts = objects.parts_of(thing)
+        if isinstance(thing, keras.KerasTensor) and hasattr(thing, "_keras_history"):
+            operation, index, _ = thing._keras_history
+            calls = () if operation is None else operation._inbound_nodes[index : index + 1]
+            return [*parts, *calls]
+        return parts
+
+    def _set_aside(self, state: dict[str, Any]) -> None:
+        """Marks the lists of an operation that hold all its calls, or what its last call left."""
+        for name in ("_inbound_nodes", "_outbound_nodes"):
+            nodes = state.get(name)
+            # TensorFlow's lists hold what is in them in further lists.
+            inner = [x for x in getattr(nodes, "__dict__", {}).values() if isinstance(x, list)]
+            self._node_lists.update(map(id, [nodes, *inner]))
+        for name in ("_losses", "_loss_ids", "_losses_override"):
+            self._emptied.add(id(state.get(name)))
+
+    def _with_holders(self) -> set[int]:
+        for thing in list(self._things.values()):
+            if isinstance(thing, types.FunctionType):
+                for value in objects.globals_of(thing).values():
+                    self._holders.setdefault(id(value), []).append(id(thing))
+        needed: set[int] = set()
+        waiting = [id(thing) for thing in self.own]
+        while waiting:
+            each = waiting.pop()
+            if each not in needed:
+                needed.add(each)
+                waiting += self._holders.get(each, ())
+        return needed
+
+    def _require_no_globals(self, cls: type) -> None:
+        """Raises `ValueError` if methods of a class read a layer of the model past `self`."""
+        for method in objects.methods_of(cls):
+            cells = zip(method.__code__.co_freevars, method.__closure__ or (), strict=True)
+            read = {name: value for name, cell in cells for value in objects.contents_of(cell)}
+            for name, value in {**objects.globals_of(method), **read}.items():
+                if self.has(value) and value is not self._model:
+                    raise ValueError(
+                        f"Model '{self._model.name}' cannot be copied: `{cls.__name__}."
+                        f"{method.__name__}` reads '{name}', a layer or weight of the model, from "
+                        "outside the class. Pass it to `__init__` and keep it as an attribute. "
+                        f"Received: model={self._model.name}"
+                    )

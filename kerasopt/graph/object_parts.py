@@ -1,0 +1,135 @@
+"""What a model is made of, down to the Python objects that its layers hold."""
+
+from __future__ import annotations
+
+import collections
+import dis
+import functools
+import types
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import keras
+
+# What these libraries make is no part of a model: tensors, tables, strategies, devices.
+_LIBRARIES = ("tensorflow", "tensorflow_text", "jax", "jaxlib", "numpy")
+# Code that reads no model from its globals.
+_NOT_THE_USERS = (*_LIBRARIES, "builtins", "keras", "keras_hub", "kerasopt")
+# What `compile` and `fit` leave on a model.
+_OF_TRAINING = frozenset(
+    "optimizer loss _compile_loss _compile_metrics _compile_config _compiled_trainable_state "
+    "_loss_tracker _eval_epoch_iterator _distributed_dataset _jax_state train_function "
+    "test_function predict_function stop_training stop_evaluating stop_predicting".split()
+)
+
+CONTAINERS = (list, dict, set, collections.deque)
+
+
+def is_wrapper(thing: Any) -> bool:
+    """Whether `thing` is what TensorFlow makes of a tuple or dict in an attribute."""
+    return type(thing).__name__ in ("_DictWrapper", "_TupleWrapper")
+
+
+def is_raw_variable(thing: Any) -> bool:
+    """Whether `thing` is a variable of TensorFlow's own, which Keras does not know."""
+    return _library(type(thing)) == "tensorflow" and hasattr(thing, "assign_add")
+
+
+def wrapped_function(thing: Any) -> Any:
+    """Returns the Python function inside a compiled or caching one, or `None`."""
+    if _library(type(thing)) == "tensorflow":
+        return getattr(thing, "python_function", None)
+    if _library(type(thing)) in ("jax", "jaxlib", "functools"):
+        return getattr(thing, "__wrapped__", None)
+    return None
+
+
+def state_of(thing: Any) -> dict[str, Any]:
+    """Returns the attributes of an object, without values of variables and traces of training."""
+    left_out: Iterable[str] = ()
+    if isinstance(thing, keras.Model):
+        left_out = _OF_TRAINING
+    elif isinstance(thing, keras.Variable):
+        left_out = ("_value",)
+    attributes = getattr(thing, "__dict__", {})
+    return {name: value for name, value in attributes.items() if name not in left_out}
+
+
+def slots_of(thing: Any) -> dict[str, Any]:
+    """Returns what an object holds in slots."""
+    names = [name for cls in type(thing).__mro__ for name in _slot_names(cls)]
+    return {name: getattr(thing, name) for name in names if hasattr(thing, name)}
+
+
+def parts_of(thing: Any) -> Iterable[Any]:
+    """Returns what `thing` holds; nothing for what copies of a model share."""
+    if isinstance(thing, (type, types.ModuleType)):
+        return ()
+    if is_wrapper(thing):
+        return (thing.__wrapped__,)
+    if isinstance(thing, dict):
+        return [*thing.keys(), *thing.values(), *state_of(thing).values()]
+    if isinstance(thing, (*CONTAINERS, tuple, frozenset)):
+        return [*thing, *state_of(thing).values()]
+    if isinstance(thing, types.MethodType):
+        return thing.__func__, thing.__self__
+    if isinstance(thing, types.FunctionType):
+        return _parts_of_function(thing)
+    if isinstance(thing, types.CellType):
+        return contents_of(thing)
+    if isinstance(thing, functools.partial):
+        return thing.func, thing.args, thing.keywords
+    inner = wrapped_function(thing)
+    if inner is not None:
+        return (inner,)
+    if _library(type(thing)) in _LIBRARIES:
+        return ()
+    return [*state_of(thing).values(), *slots_of(thing).values()]
+
+
+def contents_of(cell: types.CellType) -> tuple[Any, ...]:
+    """Returns the one thing in a cell of a closure, or none."""
+    try:
+        return (cell.cell_contents,)
+    except ValueError:
+        return ()
+
+
+def globals_of(function: types.FunctionType) -> dict[str, Any]:
+    """Returns the global names that a function of the user's reads, with their values."""
+    if _library(function) in _NOT_THE_USERS:
+        return {}
+    known = function.__globals__
+    return {name: known[name] for name in _global_names(function.__code__) if name in known}
+
+
+def methods_of(cls: type) -> Iterator[types.FunctionType]:
+    """Yields the functions in the classes of the user's that `cls` derives from."""
+    for base in cls.__mro__:
+        if _library(base) not in _NOT_THE_USERS:
+            yield from (x for x in vars(base).values() if isinstance(x, types.FunctionType))
+
+
+def _parts_of_function(function: types.FunctionType) -> list[Any]:
+    helpers = [x for x in globals_of(function).values() if isinstance(x, types.FunctionType)]
+    closure = function.__closure__ or ()
+    return [*closure, function.__defaults__, function.__kwdefaults__, vars(function), *helpers]
+
+
+@functools.lru_cache(maxsize=1024)
+def _global_names(code: types.CodeType) -> tuple[str, ...]:
+    names = [x.argval for x in dis.get_instructions(code) if x.opname == "LOAD_GLOBAL"]
+    for inner in code.co_consts:
+        names += _global_names(inner) if isinstance(inner, types.CodeType) else ()
+    return tuple(dict.fromkeys(names))
+
+
+def _slot_names(cls: type) -> list[str]:
+    slots = vars(cls).get("__slots__", ())
+    names = [slots] if isinstance(slots, str) else list(slots)
+    return [name for name in names if name not in ("__dict__", "__weakref__")]
+
+
+def _library(thing: Any) -> str:
+    module = getattr(thing, "__module__", None)
+    return module.partition(".")[0] if isinstance(module, str) else ""
