@@ -1,6 +1,7 @@
 """What the drop-in layers have beside Keras' own."""
 
 import functools
+import inspect
 import itertools
 import warnings
 
@@ -41,6 +42,8 @@ DOC = """
             float in [0, 1). Defaults to `None`: not pruned.
     """
 
+_DECLARATIONS = ("weight_quantizer", "input_quantizer", "output_quantizer", "pruning")
+
 
 class DropIn:
     """Base of the layers that declare their own compression."""
@@ -50,21 +53,34 @@ class DropIn:
         if "_example" not in vars(cls):
             return  # made on the fly, by parametrization
         cls.__doc__ += DOC.format(name=cls.__name__, example=cls._example)
-        base_build, base_call = super(cls, cls).build, super(cls, cls).call
+        base_build, base_call, base_quantize = (
+            getattr(super(cls, cls), name) for name in ("build", "call", "quantize")
+        )
 
         # `wraps` keeps the signatures, which Keras inspects.
         @functools.wraps(base_build)
         def build(self, *args, **kwargs):
             base_build(self, *args, **kwargs)
             self.built = True
-            self._attach_declared()
+            if self._is_made:
+                self._attach_declared()
 
         @functools.wraps(base_call)
         def call(self, *args, **kwargs):
             self._warn_if_nothing_moves()
             return base_call(self, *args, **kwargs)
 
-        cls.build, cls.call = build, call
+        @functools.wraps(base_quantize)
+        def quantize(self, mode=None, type_check=True, **kwargs):
+            # Keras quantizes its own classes only; of the subclasses, these compute as they do.
+            if type(self) is cls and "type_check" in inspect.signature(base_quantize).parameters:
+                kwargs["type_check"] = False
+            return base_quantize(self, mode, **kwargs)
+
+        cls.build, cls.call, cls.quantize = build, call, quantize
+
+    # Keras' `Embedding(weights=...)` is built before it is made.
+    _is_made = False
 
     def __init__(
         self,
@@ -80,6 +96,9 @@ class DropIn:
         self.input_quantizer = _declared(_quantization, input_quantizer)
         self.output_quantizer = _declared(_quantization, output_quantizer)
         self.pruning = _declared(sparsity_schedule, pruning)
+        self._is_made = True
+        if self.built:
+            self._attach_declared()
 
     def parts(self):
         """Returns (path below this layer, layer) of all that has weights to compress.
@@ -112,7 +131,7 @@ class DropIn:
         """Makes the layer the one of Keras that it stands in for, and declare nothing."""
         if "_example" not in vars(type(self)):
             return  # a class of the user's own, whose code is not Keras'
-        for name in ("weight_quantizer", "input_quantizer", "output_quantizer", "pruning"):
+        for name in (*_DECLARATIONS, "_is_made"):
             delattr(self, name)
         self.__class__ = next(base for base in type(self).__mro__ if not issubclass(base, DropIn))
 
@@ -129,13 +148,11 @@ class DropIn:
             )
 
     def get_config(self):
-        serialize = keras.saving.serialize_keras_object
-        return {
-            **super().get_config(),
-            "weight_quantizer": serialize(self.weight_quantizer),
-            "input_quantizer": serialize(self.input_quantizer),
-            "output_quantizer": serialize(self.output_quantizer),
-            "pruning": serialize(self.pruning),
+        declared = {name: getattr(self, name) for name in _DECLARATIONS}
+        return super().get_config() | {
+            name: keras.saving.serialize_keras_object(value)
+            for name, value in declared.items()
+            if value is not None
         }
 
 

@@ -68,6 +68,7 @@ class Parametrization(OptionalState):
         # Keras' `model.quantize` visits every leaf; it would silently skip the
         # parametrized layer above this link and quantize the layers beside it.
         raise ValueError(
-            "Keras' `quantize` does not know parametrized layers. Call `kerasopt.finalize(model)` "
-            f"first, then `model.quantize`. Received: mode={mode}"
+            "Keras' `quantize` does not know layers that kerasopt compresses. Call "
+            "`kerasopt.finalize(model)` first, then `model.quantize`, or use `kerasopt.quantize`. "
+            f"Received: mode={mode}"
         )

@@ -41,6 +41,10 @@ class Parametrized:
     _inner: tuple[str, ...] = ()
     _pending: dict | None = None
 
+    def __new__(cls, *args, **kwargs):
+        # `type(layer)(...)` is a new layer, of the user's class: chains belong to this one.
+        return cls._own_class(*args, **kwargs)
+
     @property
     def parametrizations(self) -> dict:
         """Dict of slot to the list of its parametrizations, in running order."""
@@ -105,9 +109,18 @@ class Parametrized:
 
     def quantize(self, mode=None, config=None, **kwargs):
         raise ValueError(
-            f"Layer '{self.name}' is parametrized, which Keras' `quantize` does not know. Call "
+            f"Keras' `quantize` does not know what layer '{self.name}' is compressed by. Call "
             f"`kerasopt.finalize` first. Received: mode={mode}"
         )
+
+    def __reduce__(self):
+        _, arguments = super().__reduce__()  # a file, in memory
+        return _unpickle, (self._own_class, *arguments)
+
+
+def _unpickle(cls, file):
+    # A function of this module, which has to be imported before the file is read.
+    return cls._unpickle_model(file)
 
 
 def _serialize(link):

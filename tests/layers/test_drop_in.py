@@ -1,3 +1,7 @@
+import copy
+import pickle
+import warnings
+
 import keras
 import numpy as np
 import pytest
@@ -150,8 +154,8 @@ def test_without_declarations_it_is_the_layer_of_keras(name):
     x, _ = data(plain)
     np.testing.assert_array_equal(plain(x), drop_in(x))
     assert isinstance(drop_in.get_layer("layer"), getattr(layers, name))
-    config = plain.get_layer("layer").get_config()
-    assert config.items() <= drop_in.get_layer("layer").get_config().items()
+    config = drop_in.get_layer("layer").get_config()
+    assert config == plain.get_layer("layer").get_config()
 
 
 @pytest.mark.parametrize("name", sorted(LAYERS.keys() - set(COMPOSITE)))
@@ -218,6 +222,58 @@ def test_declarations_out_of_range_raise(arguments, message):
 def test_indices_are_not_quantized():
     with pytest.raises(ValueError, match="leave `input_quantizer` out. Received: input_quantizer"):
         ko.layers.Embedding(8, 3, input_quantizer="int8")
+
+
+@pytest.mark.parametrize("mode", ["int8", "int4"])
+@pytest.mark.parametrize("name", ["Dense", "EinsumDense", "Embedding", "MultiHeadAttention"])
+def test_keras_quantizes_them_as_its_own(name, mode):
+    drop_in, plain = make(ko.layers, name), make(layers, name)
+    with warnings.catch_warnings():  # of the layers that Keras does not quantize
+        warnings.simplefilter("ignore")
+        drop_in.quantize(mode)
+        plain.quantize(mode)
+    for a, b in zip(drop_in.weights, plain.weights, strict=True):
+        assert a.dtype == b.dtype and a.shape == b.shape
+    x, _ = data(plain)
+    np.testing.assert_array_equal(drop_in(x), plain(x))
+
+
+def test_keras_quantizes_none_that_declares_something():
+    with pytest.raises(ValueError, match=r"Call `kerasopt.finalize\(model\)` first"):
+        make(ko.layers, "Dense", pruning=0.5).quantize("int8")
+    model = ko.finalize(make(ko.layers, "Dense", pruning=0.5), verbose=False)
+    model.get_layer("layer").quantize("int8")
+    assert model.get_layer("layer").kernel.dtype == "int8"
+
+
+@pytest.mark.parametrize("arguments", [{}, {"pruning": 0.5}, {"weight_quantizer": "int8"}])
+def test_the_class_of_a_built_layer_makes_others(arguments):
+    layer = ko.layers.Dense(4, **arguments)
+    layer(np.ones((1, 8), "float32"))
+    made = [
+        type(layer)(4, **arguments),
+        type(layer).from_config(layer.get_config()),
+        copy.deepcopy(layer),
+        pickle.loads(pickle.dumps(layer)),
+    ]
+    for other in made:
+        other(np.ones((1, 8), "float32"))
+        assert isinstance(other, ko.layers.Dense)
+        assert (other.pruning is None) == (layer.pruning is None)
+        links = getattr(layer, "parametrizations", {}).get("kernel", [])
+        found = getattr(other, "parametrizations", {}).get("kernel", [])
+        assert list(map(type, found)) == list(map(type, links))
+        assert found != links or not links
+    for other in made[2:]:
+        np.testing.assert_array_equal(other.kernel, layer.kernel)
+
+
+@pytest.mark.parametrize("arguments", [{}, {"pruning": 0.5}])
+def test_an_embedding_begins_with_weights(arguments):
+    table = np.arange(12.0).reshape(4, 3)
+    layer = ko.layers.Embedding(4, 3, weights=table, **arguments)
+    np.testing.assert_array_equal(layer(np.arange(4)), table)
+    assert getattr(layer, "slots", ()) == (("embeddings",) if arguments else ())
 
 
 def test_finalize_keeps_a_class_of_the_users_own():
