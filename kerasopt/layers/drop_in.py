@@ -68,7 +68,8 @@ class DropIn:
         @functools.wraps(base_call)
         def call(self, *args, **kwargs):
             self._warn_if_nothing_moves()
-            return base_call(self, *args, **kwargs)
+            # Not `base_call`: a parametrized class may stand between the two.
+            return super(cls, self).call(*args, **kwargs)
 
         @functools.wraps(base_quantize)
         def quantize(self, mode=None, type_check=True, **kwargs):

@@ -46,7 +46,8 @@ class Parametrization(OptionalState):
         governed: Boolean, whether a callback moves the state of this link.
         holds_weight: Boolean, whether the state of this link is the weight
             itself: what it is given does not matter, and the layer keeps an
-            empty variable in place of its own.
+            empty variable in place of its own. On an embedding, whose rows are
+            looked up, it is alone and has a method `rows(indices)`.
     """
 
     order = 0

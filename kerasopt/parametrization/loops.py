@@ -15,12 +15,12 @@ _LOOPS = {keras.layers.RNN: "inner_loop", keras.layers.TimeDistributed: "call"}
 
 # The values of chains, by the `id` of the chain: only while a loop runs, so that no tensor outlives
 # the graph or the trace that it belongs to. A thread (a replica) has a context of its own.
-_VALUES: contextvars.ContextVar[dict[int, Any]] = contextvars.ContextVar("values", default={})
+_VALUES: contextvars.ContextVar[dict[int, Any]] = contextvars.ContextVar("values")
 
 
 def value_before_loop(chain: keras.layers.Layer) -> Any:
     """Returns what a chain gave before the loop that is running, `None` outside of one."""
-    return _VALUES.get().get(id(chain))
+    return _VALUES.get({}).get(id(chain))
 
 
 def update_loops(root: keras.layers.Layer) -> None:
@@ -55,7 +55,7 @@ _RUNS = {"inner_loop": _inner_loop, "call": _call}
 
 @contextlib.contextmanager
 def _read_before(loop: keras.layers.Layer) -> Iterator[None]:
-    values = dict(_VALUES.get())
+    values = dict(_VALUES.get({}))
     for layer in loop._flatten_layers(include_self=False):
         for view in getattr(layer, "weight_views", ()):
             if id(view.chain) not in values:  # else there is a loop around this one

@@ -14,6 +14,7 @@ import keras
 from kerasopt.parametrization.chain import IN_TRAIN_STEP, Chain
 from kerasopt.parametrization.link import Parametrization
 from kerasopt.parametrization.location import locate
+from kerasopt.parametrization.look_up import with_look_up
 from kerasopt.parametrization.loops import update_loops
 from kerasopt.parametrization.lora import enable_lora, without_lora
 from kerasopt.parametrization.reading import (
@@ -158,7 +159,9 @@ def parametrized_class(base: type, slots: tuple[str, ...]) -> type:
         if hasattr(base, "enable_lora"):
             namespace.update(enable_lora=enable_lora(base))
 
-    cls = types.new_class(base.__name__, (Parametrized, base), exec_body=define)
+    cls = types.new_class(
+        base.__name__, (Parametrized, *with_look_up(base, slots)), exec_body=define
+    )
     return keras.saving.register_keras_serializable("kerasopt", "Parametrized")(cls)
 
 

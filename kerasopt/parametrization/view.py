@@ -50,10 +50,14 @@ class ParametrizedVariable(keras.Variable):
         return self.chain.apply(self.own_value, self.chain.links)
 
     @property
+    def held(self):
+        """The link that holds the weight, or `None`."""
+        return next((link for link in self.chain.links if link.holds_weight), None)
+
+    @property
     def shape(self):
-        held = next((link for link in self.chain.links if link.holds_weight), None)
         shape = self.stored.shape
-        return shape if held is None else type(shape)(held.shape)
+        return shape if self.held is None else type(shape)(self.held.shape)
 
     def numpy(self):
         return keras.ops.convert_to_numpy(self.value)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import keras
 import numpy as np
 
@@ -30,6 +32,14 @@ class HeldWeight(Parametrization):
 
     def compute_output_shape(self, input_shape):
         return self.shape
+
+    def rows(self, indices):
+        """Returns rows of a table, float32, without those that are not asked for.
+
+        Args:
+            indices: Integer tensor of any shape, negative ones from the end.
+        """
+        raise NotImplementedError
 
     def add_state(self, name, shape, dtype):
         """Returns a new variable that is not trained."""
@@ -93,17 +103,80 @@ class IntegerWeight(HeldWeight):
 
     def codes(self):
         """Returns the integers, an int32 tensor of the weight's shape."""
-        ops = keras.ops
-        shifts = np.arange(0, 8, self.bits, dtype="uint8")
-        packed = ops.expand_dims(self.packed.value, -1)
-        codes = ops.bitwise_and(ops.right_shift(packed, shifts), 2**self.bits - 1)
-        codes = ops.cast(ops.reshape(codes, (-1,))[: self._size], "int32")
-        return ops.reshape(codes * self._step + self._offset, self.shape)
+        return keras.ops.cast(self._floats(), "int32")
 
     def call(self, inputs):
+        zero_point = keras.ops.cast(self.zero_point.value, "float32")
+        scale, zero_point = map(self._channels.spread, (self.scale.value, zero_point))
+        return (self._floats() - zero_point) * scale
+
+    def rows(self, indices):
+        scale, zero_point = (self._of_rows(v.value, indices) for v in (self.scale, self.zero_point))
+        return (self._float_rows(indices) - zero_point) * scale
+
+    def _floats(self):
+        """Returns the integers as floats, of the weight's shape."""
+        codes = self._unpacked(self.packed.value)
+        if codes.shape[0] != self._size:
+            codes = codes[: self._size]
+        return keras.ops.reshape(codes, self.shape)
+
+    def _float_rows(self, indices):
+        """Returns the integers of rows as floats."""
         ops = keras.ops
-        codes = self._channels.split(self.codes()) - ops.cast(self.zero_point.value, "int32")
-        return self._channels.merge(ops.cast(codes, "float32") * self.scale.value)
+        rows, width = self.shape
+        if width * self.bits % 8 == 0:
+            table = ops.reshape(self.packed.value, (rows, -1))
+            return self._unpacked(ops.take(table, indices, axis=0))
+        # Rows that begin within a byte: the bytes of each number, and which of their parts it is.
+        row = ops.where(indices < 0, indices + rows, indices)
+        place = ops.expand_dims(row * width, -1) + np.arange(width, dtype="int32")
+        per_byte = 8 // self.bits
+        byte = ops.cast(ops.take(self.packed.value, place // per_byte, axis=0), "int32")
+        parts = ops.take(self._parts.ravel(), byte * per_byte + place % per_byte, axis=0)
+        return ops.cast(parts, "float32")
+
+    def _of_rows(self, values, indices):
+        """Returns what scales or zero points are of rows, in a shape that broadcasts to theirs."""
+        ops = keras.ops
+        (rows, width), (along_rows, along_width) = self.shape, self._grid
+        grid = ops.reshape(values, self._grid)
+        if along_rows == 1:
+            found = grid[0]
+        else:
+            each = rows // along_rows
+            found = ops.take(grid, indices if each == 1 else indices // each, axis=0)
+        found = ops.cast(found, "float32")
+        repeated = width // along_width
+        return found if along_width in (1, width) else ops.repeat(found, repeated, axis=-1)
+
+    @property
+    def _grid(self) -> tuple[int, ...]:
+        """How many scales there are along each axis."""
+        sizes = [1] * len(self.shape)
+        for axis in self.axes:
+            sizes[axis] = self.shape[axis]
+        if self.group is not None:
+            axis, length = self.group
+            sizes[axis] = self.shape[axis] // length
+        return tuple(sizes)
+
+    def _unpacked(self, packed):
+        """Returns the integers in bytes as floats, along the last axis."""
+        ops = keras.ops
+        if self.bits == 8:
+            return ops.cast(packed, "float32") + self._offset
+        # A table: runtimes have no bitwise operators on bytes, or slow ones.
+        parts = ops.take(self._parts, ops.cast(packed, "int32"), axis=0)
+        parts = ops.cast(parts, "float32")
+        return ops.reshape(parts, (*ops.shape(packed)[:-1], packed.shape[-1] * 8 // self.bits))
+
+    @functools.cached_property
+    def _parts(self) -> np.ndarray:
+        """The integers that each byte holds."""
+        shifts = self.bits * np.arange(8 // self.bits)
+        codes = (np.arange(256)[:, None] >> shifts) & (2**self.bits - 1)
+        return (codes * self._step + self._offset).astype("int8")
 
     @property
     def _step(self) -> int:
@@ -141,6 +214,31 @@ class HalfWeight(HeldWeight):
 
     def call(self, inputs):
         return keras.ops.cast(self.values.value, "float32")
+
+    def rows(self, indices):
+        # No runtime looks up 16-bit floats: they are made of their bits, sign and exponent by a
+        # table, all of it exact.
+        ops = keras.ops
+        bits = ops.take(ops.view(self.values.value, "int16"), indices, axis=0)
+        bits = ops.cast(bits, "float32")
+        first, steps = self._exponents
+        fractions = 2**16 // len(first)
+        exponent = ops.floor(bits / fractions)
+        fraction = bits - exponent * fractions
+        place = ops.cast(exponent, "int32") + len(first) // 2
+        return ops.take(first, place, axis=0) + fraction * ops.take(steps, place, axis=0)
+
+    @functools.cached_property
+    def _exponents(self) -> tuple[np.ndarray, np.ndarray]:
+        """The first number of each sign and exponent, in the order of the bits, and their steps."""
+        fractions = 2 ** (10 if self.dtype_held == "float16" else 7)
+        bits = np.arange(-(2**15), 2**15, fractions).astype("int16")
+        first, second = (
+            (bits + np.int16(each)).view(np.dtype(self.dtype_held)).astype("float32")
+            for each in (0, 1)
+        )
+        with np.errstate(invalid="ignore"):
+            return first, second - first
 
     def get_config(self):
         return {**super().get_config(), "dtype_held": self.dtype_held}
