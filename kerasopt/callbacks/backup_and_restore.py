@@ -53,7 +53,7 @@ class BackupAndRestore(keras.callbacks.Callback):
     Args:
         backup_dir: Path of a local directory for the backups of this training alone.
         double_checkpoint: Whether to keep the backup of the epoch before, too, and to resume from
-            it, with a warning, when the latest one turns out to be damaged.
+            it, with a warning, when the latest one turns out to be missing or damaged.
         delete_checkpoint: Whether to delete the backup at the end of `fit`. If not, the finished
             state is kept: running the same `fit` again trains no further epoch.
 
@@ -142,38 +142,38 @@ class BackupAndRestore(keras.callbacks.Callback):
                 "it with the same ones, or delete it to train from the beginning. "
                 f"Received: backup_dir={self.backup_dir!r}"
             )
+        pairs = list(zip(variables, values, strict=True))
+        # NumPy reads bfloat16 and its like back as raw bytes.
+        values = [value.view(variable.numpy().dtype) for variable, value in pairs]
         for variable, value in zip(variables, values, strict=True):
-            # NumPy reads bfloat16 and its like back as raw bytes.
-            variable.assign(value.view(variable.numpy().dtype))
+            variable.assign(value)
         self._randomness = header["random"]
         model._initial_epoch = header["epoch"]
 
     def _load(self) -> tuple[dict, list[np.ndarray]] | None:
         """Reads the newest backup that is whole; `None` if there is none at all."""
+        paths = [self._path(name) for name in (_LATEST, _PREVIOUS)]
+        if not any(map(os.path.exists, paths)):
+            return None
         damage: Exception | None = None
-        for name in (_LATEST, _PREVIOUS):
-            path = self._path(name)
-            if not os.path.exists(path):
-                continue
+        for path in paths:
             try:
                 backup = _read(path)
-            except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            except Exception as error:  # damaged bytes make zipfile raise anything
                 damage = damage or error
                 continue
             if damage is not None:
                 warnings.warn(
-                    f"The latest backup in {self.backup_dir!r} is damaged ({damage}): training "
-                    f"resumes from the one before it, at epoch {backup[0]['epoch']}.",
+                    f"The latest backup in {self.backup_dir!r} is missing or damaged ({damage}): "
+                    f"training resumes from the one before it, at epoch {backup[0]['epoch']}.",
                     stacklevel=2,
                 )
             return backup
-        if damage is not None:
-            raise ValueError(
-                f"The backup is damaged ({damage}). Delete it to train from the beginning; with "
-                "`double_checkpoint=True` the one before it is kept as well. "
-                f"Received: backup_dir={self.backup_dir!r}"
-            ) from damage
-        return None
+        raise ValueError(
+            f"The backup is damaged ({damage}). Delete it to train from the beginning; with "
+            "`double_checkpoint=True` the one before it is kept as well. "
+            f"Received: backup_dir={self.backup_dir!r}"
+        ) from damage
 
     def _delete(self):
         for name in (_LATEST, _PREVIOUS, _UNFINISHED):
@@ -196,7 +196,10 @@ def _read(path: str) -> tuple[dict, list[np.ndarray]]:
             raise zipfile.BadZipFile("wrong checksum")
     with np.load(path) as arrays:
         header = json.loads(arrays["header"].tobytes())
-        return header, [arrays[str(i)] for i in range(len(header["signature"]))]
+        values = [arrays[str(i)] for i in range(len(header["signature"]))]
+    if [list(value.shape) for value in values] != [shape for shape, _ in header["signature"]]:
+        raise ValueError("arrays of other shapes than its header says")
+    return header, values
 
 
 def _variables(model: keras.Model) -> list[keras.Variable]:

@@ -310,12 +310,39 @@ def test_double_checkpoint_falls_back_to_the_epoch_before(tmp_path, uninterrupte
     assert_equal(uninterrupted[1], resumed)
 
 
+@pytest.mark.filterwarnings("ignore:.*resumes from the one before it")
+def test_no_flipped_bit_keeps_from_resuming(tmp_path):
+    """In the arrays, their headers, or the directory of the archive, which is at its end."""
+    interrupt(compiled(), tmp_path, 2, 1, double_checkpoint=True)
+    latest, previous = tmp_path / "latest.npz", tmp_path / "previous.npz"
+    whole = latest.read_bytes()
+    directory = whole.index(b"PK\x01\x02")
+    backup = BackupAndRestore(tmp_path, double_checkpoint=True)
+    model = compiled(seed=1)
+    backup.set_model(model)
+    places = random.Random(0)
+    for begin, count in ((0, 50), (directory, 150), (len(whole) - 22, 50)):
+        for _ in range(count):
+            damaged = bytearray(whole)
+            damaged[places.randrange(begin, len(whole))] ^= 1 << places.randrange(8)
+            latest.write_bytes(damaged)
+            backup.on_train_begin()
+            # What is no part of a backup (dates, file attributes) may be damaged.
+            assert model._initial_epoch in (1, 2)
+    previous.write_bytes(previous.read_bytes()[:-30])
+    latest.write_bytes(whole[:-1])
+    with pytest.raises(ValueError, match="The backup is damaged .*Received: backup_dir="):
+        backup.on_train_begin()
+
+
 def test_a_backup_being_written_is_not_a_backup(tmp_path, uninterrupted):
     """Killed while writing, between the renames, and before anything was whole."""
     interrupt(compiled(), tmp_path, 2, 1, double_checkpoint=True)
     (tmp_path / "latest.npz").rename(tmp_path / "unfinished.npz")
     resumed = compiled(seed=1)
-    assert len(fit(resumed, BackupAndRestore(tmp_path, double_checkpoint=True))) == EPOCHS - 1
+    with pytest.warns(UserWarning, match="missing.*resumes from the one before it, at epoch 1"):
+        losses = fit(resumed, BackupAndRestore(tmp_path, double_checkpoint=True))
+    assert len(losses) == EPOCHS - 1
     assert_equal(uninterrupted[1], resumed)
     (tmp_path / "unfinished.npz").parent.mkdir(exist_ok=True)
     (tmp_path / "unfinished.npz").write_bytes(b"PK")
