@@ -100,7 +100,7 @@ def select_weights(
         List of `WeightSelection`: of one layer, one for each argument.
     """
     decisions = _Decisions(rules, default, eligible, frozen)
-    selections = []
+    selections: list[WeightSelection] = []
     for path, layer in layers:
         found: dict[int, WeightSelection] = {}
         for name, argument in decisions.of_weights(path, layer, tuple(weights(layer))):

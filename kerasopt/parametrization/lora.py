@@ -26,12 +26,13 @@ def adapted(layer: keras.Layer) -> str | None:
 def merge_lora(model: keras.Layer) -> None:
     """Adds each product to the weight itself: no layer in `model` has LoRA any more."""
     for layer in model._flatten_layers():
-        if has_lora(layer):
-            _merge(layer, adapted(layer))
+        name = adapted(layer)
+        if name is not None:
+            _merge(layer, name)
 
 
 def _merge(layer: Any, name: str) -> None:
-    variable = stored_variable(layer, name)
+    variable: Any = stored_variable(layer, name)
     variable.assign(own_weight(layer, name))
     variable.trainable = True
     for factor in (f"lora_{name}_a", f"lora_{name}_b"):
@@ -48,7 +49,8 @@ def set_own_weight(layer: keras.Layer, name: str, value) -> None:
     if name == adapted(layer):
         factor = getattr(layer, f"lora_{name}_b")
         factor.assign(keras.ops.zeros_like(factor))
-    stored_variable(layer, name).assign(value)
+    variable: Any = stored_variable(layer, name)
+    variable.assign(value)
 
 
 @contextlib.contextmanager
@@ -64,7 +66,7 @@ def without_lora(layer: keras.Layer, slots: tuple[str, ...]) -> Iterator[None]:
             layer.lora_enabled = True
 
 
-def enable_lora(base: type):
+def enable_lora(base: Any):
     """Returns the `enable_lora` of a parametrized `base`."""
 
     @functools.wraps(base.enable_lora)
