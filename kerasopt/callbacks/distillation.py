@@ -1,10 +1,12 @@
 """Distillation in `fit`."""
 
+from typing import Any
+
 import keras
 
-from kerasopt import distillation
+from kerasopt import distillation, graph
 from kerasopt.callbacks.fit_scope import FitMember, FitScope
-from kerasopt.callbacks.loss_terms import LossTerm
+from kerasopt.callbacks.loss_terms import LossTerm, has_own_loss
 from kerasopt.callbacks.timed import require_backend, undo_on_failure
 from kerasopt.callbacks.training_values import TrainingValues
 
@@ -29,27 +31,47 @@ class Distillation(FitMember, LossTerm):
     the teacher's weights are away from its variables during an epoch, as the model's own are;
     `callback.model` brings both back.
 
+    Outputs learn one by one. With several, `loss` may say for each what it learns by, and `None`
+    leaves one out, which then trains as without a teacher. The `loss_weights` that the model is
+    compiled with hold for both losses of an output. A teacher may have other outputs, too, where
+    they have names.
+
+    A model that is compiled without a loss, and one whose data has no targets, learn from the
+    teacher alone: pass `alpha=1.0`. (On JAX Keras asks for targets where there is a loss; for
+    validation data it asks for a loss.)
+
     ```python
     model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     distillation = ko.callbacks.Distillation(teacher, temperature=4.0, alpha=0.7)
     model.fit(x, y, epochs=10, callbacks=[distillation])
+
+    detector.compile("adam", {"class": cross_entropy, "box": "huber", "mask": dice})
+    losses = {"class": "kl_divergence", "box": "mse", "mask": None}
+    detector.fit(x, y, callbacks=[ko.callbacks.Distillation(teacher, loss=losses)])
     ```
 
     Args:
-        teacher: A trained model whose outputs have the shapes of the model's.
-        temperature: Softens the probabilities; a positive float. `None`: 4.0. Only for a `loss`
-            given by its name.
+        teacher: A trained model that takes the inputs of the model, and whose outputs have the
+            shapes of those that learn.
+        temperature: Softens the probabilities; a positive float. `None`: 4.0. Only for
+            `"kl_divergence"`.
         alpha: Share of the distillation loss, a float in `[0, 1]`.
-        loss: `"kl_divergence"`, or a `keras.losses.Loss` that is called with the outputs of the
-            teacher and of the model.
+        loss: `"kl_divergence"`, for classes; the name of a Keras loss that compares values, such as
+            `"mse"`; a `keras.losses.Loss` or a function, called with the outputs of the teacher and
+            of the model; or a dict or list of these, one for each output, by name or place. One
+            alone holds for all outputs that the model is compiled with a loss for.
         from_logits: Whether the outputs of both are logits, not probabilities. `None`: as the
-            losses say that they are compiled with; a teacher that is not compiled is taken to be
-            like the model. Only for a `loss` given by its name.
+            losses say that they are compiled with; what only one is compiled for holds for both.
+            Only for `"kl_divergence"`.
         name: The distillation loss is logged as `{name}_loss`.
 
     Raises:
-        ValueError: If an argument is out of range; at the beginning of training, if the teacher is
-            the model itself, its output shapes differ, or it is unknown whether outputs are logits.
+        TypeError: If `teacher` is no model.
+        ValueError: If an argument is out of range or the teacher is not built; before the first
+            step, if the teacher consists of the weights that train, does not take the inputs or
+            lacks an output, `loss` does not fit the outputs, an output has no classes for
+            `"kl_divergence"`, it is unknown whether it has logits, or there is no loss of the
+            model's own and `alpha` leaves it a share.
     """
 
     def __init__(
@@ -57,7 +79,7 @@ class Distillation(FitMember, LossTerm):
         teacher: keras.Model,
         temperature: float | None = None,
         alpha: float = 0.7,
-        loss: str | keras.losses.Loss = "kl_divergence",
+        loss="kl_divergence",
         from_logits: bool | None = None,
         name: str = "distillation",
     ):
@@ -67,37 +89,47 @@ class Distillation(FitMember, LossTerm):
                 "`alpha` is the share of the distillation loss, a number in [0, 1]. "
                 f"Received: alpha={alpha!r}"
             )
-        if not isinstance(loss, str) and (temperature is not None or from_logits is not None):
+        options = {"temperature": temperature, "from_logits": from_logits}
+        self._options: dict[str, Any] = {
+            key: value for key, value in options.items() if value is not None
+        }
+        if not distillation.check_losses(loss) and self._options:
             raise ValueError(
-                "`temperature` and `from_logits` are for a `loss` given by its name; a loss object "
-                f"has its own. Received: loss={loss!r}, temperature={temperature!r}, "
+                "`temperature` and `from_logits` are for 'kl_divergence'; other losses have none, "
+                f"or their own. Received: loss={loss!r}, temperature={temperature!r}, "
                 f"from_logits={from_logits!r}"
             )
+        distillation.KLDivergence(**self._options)  # raises if the temperature is out of range
         self.alpha = float(alpha)
         self.name = name
         self.teacher = teacher
+        self.loss = loss
         self._teacher = distillation.Teacher(teacher)
-        self._temperature = 4.0 if temperature is None else temperature
-        self._from_logits = from_logits
-        self._identifier = loss
-        self.loss = self._make_loss(student_is_logits=True, teacher_is_logits=True)
+        self._lessons: list[distillation.Lesson] | None = None
 
     def set_model(self, model: keras.Model):
         super().set_model(model)
         with undo_on_failure(model):
             require_backend()
             self._teacher.check_student(model)
-            if isinstance(self._identifier, str):
-                self.loss = self._make_loss(*self._output_kinds(model))
+            self._lessons = None
+            student, teacher = graph.functional_of(model), graph.functional_of(self.teacher)
+            if student is not None and teacher is not None:
+                self._lessons = self._learned(student.output, teacher.output)
 
     def on_train_begin(self, logs=None):
         with undo_on_failure(self._model):
             self._check_others()
         super().on_train_begin(logs)
 
+    def on_epoch_begin(self, epoch: int, logs=None):
+        if not has_own_loss(self._model):
+            self._check_alone("The model is compiled without a loss")
+
     def make_values(self, model: keras.Model) -> TrainingValues:
-        names = ("hard_loss", f"{self.name}_loss")
-        return TrainingValues(names, carried=self._teacher.variables_beside(model))
+        names = ("hard_loss",) if has_own_loss(model) else ()
+        carried = self._teacher.variables_beside(model)
+        return TrainingValues((*names, f"{self.name}_loss"), carried=carried)
 
     def added_loss(self, x, y, y_pred, sample_weight, loss) -> tuple:
         if x is None:
@@ -105,48 +137,74 @@ class Distillation(FitMember, LossTerm):
                 "`Distillation` runs the teacher on the batch: the model's `train_step` must pass "
                 "its inputs, `self.compute_loss(x=x, y=y, y_pred=y_pred)`. Received: x=None"
             )
+        if loss is None:
+            self._check_alone("The data has no targets")
+        if y is None and self._model._compile_metrics is not None:
+            raise ValueError(
+                "The data has no targets, so the metrics that the model is compiled with cannot be "
+                f"computed: compile it without. Received: y=None, model={self._model.name}"
+            )
         outputs = self._teacher(x)
-        self._teacher.check_outputs(outputs, y_pred)
-        flat = keras.tree.flatten(y_pred)
+        lessons = self._lessons = self._learned(y_pred, outputs)
+        taught, flat = keras.tree.flatten(outputs), keras.tree.flatten(y_pred)
         weights = keras.tree.flatten(sample_weight)
         weights = weights * len(flat) if len(weights) == 1 else weights
-        parts = zip(keras.tree.flatten(outputs), flat, weights, strict=True)
-        distilled = keras.ops.sum(keras.ops.stack([self.loss(*part) for part in parts]))
-        values = {"hard_loss": loss, f"{self.name}_loss": distilled}
-        return self.alpha * (distilled - keras.ops.cast(loss, distilled.dtype)), values
-
-    def _make_loss(self, student_is_logits: bool, teacher_is_logits: bool) -> keras.losses.Loss:
-        if not isinstance(self._identifier, str):
-            return distillation.get(self._identifier)
-        return distillation.get(
-            self._identifier,
-            temperature=self._temperature,
-            from_logits=student_is_logits,
-            teacher_from_logits=teacher_is_logits,
+        distilled = sum(
+            lesson.loss(taught[lesson.teacher_place], flat[lesson.place], weights[lesson.place])
+            * lesson.output.weight
+            for lesson in lessons
         )
+        if loss is None:
+            return self.alpha * distilled, {"hard_loss": 0.0, f"{self.name}_loss": distilled}
+        hard = self._loss_of(lessons, y, y_pred, sample_weight, loss)
+        values = {"hard_loss": loss, f"{self.name}_loss": distilled}
+        return self.alpha * (distilled - keras.ops.cast(hard, distilled.dtype)), values
 
-    def _output_kinds(self, model: keras.Model) -> tuple[bool, bool]:
-        """Whether the outputs of model and teacher are logits."""
-        if self._from_logits is not None:
-            return self._from_logits, self._from_logits
-        student = distillation.outputs_are_logits(model)
-        if student is None:
-            raise ValueError(
-                "The loss that the model is compiled with does not tell whether its outputs are "
-                "logits or class probabilities; pass `from_logits` to `Distillation`. "
-                f"Received: loss={model.loss!r}"
-            )
-        teacher = distillation.outputs_are_logits(self.teacher)
-        return student, student if teacher is None else teacher
+    def _learned(self, outputs, teacher_outputs):
+        models = self._model, outputs, self.teacher, teacher_outputs
+        return distillation.make_lessons(*models, self.loss, **self._options)
+
+    def _loss_of(self, lessons, y, y_pred, sample_weight, loss):
+        """The model's own loss of the outputs that learn: the others keep all of theirs."""
+        student = distillation.outputs_of(self._model, y_pred)
+        own = [place for place, output in enumerate(student) if output.loss is not None]
+        learning = [lesson.place for lesson in lessons]
+        if set(own) <= set(learning):
+            return loss
+        places = [place for place in own if place in learning]
+        return distillation.own_loss(student, places, y, y_pred, sample_weight)
+
+    def _others(self) -> list["Distillation"]:
+        """All callbacks of this kind that take part in the `fit`, this one among them."""
+        scope = FitScope.of(self._model)
+        members = {*(scope.members if scope is not None else ()), self}
+        return [member for member in members if isinstance(member, Distillation)]
 
     def _check_others(self):
         """Several teachers share one hard loss."""
-        scope = FitScope.of(self._model)
-        members = {*(scope.members if scope is not None else ()), self}
-        members = [member for member in members if isinstance(member, Distillation)]
+        members = self._others()
         names, alphas = [m.name for m in members], [m.alpha for m in members]
-        if len(set(names)) < len(names) or sum(alphas) > 1 + 1e-6:
+        if len(set(names)) < len(names) or max(self._shares().values(), default=0) > 1 + 1e-6:
             raise ValueError(
-                "Several `Distillation` callbacks in one `fit` need different names, and shares "
-                f"`alpha` that add up to at most 1. Received: name={names}, alpha={alphas}"
+                "Several `Distillation` callbacks in one `fit` need different names, and for each "
+                "output shares `alpha` that add up to at most 1. "
+                f"Received: name={names}, alpha={alphas}"
             )
+
+    def _check_alone(self, reason: str):
+        """Raises if a share is left for the loss of the model's own, which there is not."""
+        if any(share < 1 - 1e-6 for share in self._shares().values()):
+            raise ValueError(
+                f"{reason}, so there is nothing that the share 1 - alpha could be of: pass "
+                "`alpha=1.0`, or compile with a loss and pass targets. "
+                f"Received: alpha={self.alpha}"
+            )
+
+    def _shares(self) -> dict:
+        """The share of all teachers together, by the place of an output (`None`: not known yet)."""
+        shares: dict = {}
+        for member in self._others():
+            lessons = member._lessons
+            for place in [None] if lessons is None else [lesson.place for lesson in lessons]:
+                shares[place] = shares.get(place, 0.0) + member.alpha
+        return shares

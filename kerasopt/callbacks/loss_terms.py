@@ -29,7 +29,8 @@ class LossTerm(abc.ABC):
             y: Its targets.
             y_pred: The model's outputs in training mode.
             sample_weight: Weights of the samples, or `None`.
-            loss: The model's own loss without what regularizers and `add_loss` contribute.
+            loss: The model's own loss without what regularizers and `add_loss` contribute; `None`
+                if it is compiled without one, or the batch has no targets.
 
         Returns:
             What is added to the loss, a scalar; and a dict of scalars, one for each of
@@ -54,14 +55,19 @@ def added_to_loss(
         return
     attributes = vars(model)
     mine = {"compute_loss": attributes["compute_loss"]} if "compute_loss" in attributes else {}
-    original = model.compute_loss
+    original, own = model.compute_loss, has_own_loss(model)
 
     def compute_loss(x=None, y=None, y_pred=None, sample_weight=None, *args, **kwargs):
-        loss = original(x, y, y_pred, sample_weight, *args, **kwargs)
-        if not (args[0] if args else kwargs.get("training", True)):
+        training = args[0] if args else kwargs.get("training", True)
+        penalties = _penalties(model, original)
+        if training and not (own and (y is not None or _is_own(original))):
+            loss, data_loss = keras.ops.zeros(()) + penalties, None
+        else:
+            loss = original(x, y, y_pred, sample_weight, *args, **kwargs)
+            data_loss = loss - penalties
+        if not training:
             return loss
         on_use()
-        data_loss = loss - _penalties(model, original)
         with _readable_variables(model, terms, step_arguments):
             for term in terms:
                 added, values = term.added_loss(x, y, y_pred, sample_weight, data_loss)
@@ -108,8 +114,18 @@ def _readable_variables(
         term.values.hide()
 
 
+def has_own_loss(model: keras.Model) -> bool:
+    """Whether a model has a loss before anything is added to it."""
+    return model._compile_loss is not None or _is_own(model.compute_loss)
+
+
+def _is_own(compute_loss: Callable) -> bool:
+    """Whether a method is the user's, not Keras'."""
+    return getattr(compute_loss, "__func__", None) is not keras.Model.compute_loss
+
+
 def _penalties(model: keras.Model, compute_loss: Callable):
     """What regularizers and `add_loss` contribute; unknown, so 0, to a loss of the user's own."""
-    if getattr(compute_loss, "__func__", None) is not keras.Model.compute_loss:
+    if _is_own(compute_loss):
         return 0.0
     return sum(model._aggregate_additional_loss(loss) for loss in model.losses)

@@ -1,100 +1,12 @@
-"""Distillation losses."""
-
-import math
+"""Which distillation losses there are, and how one is resolved for an output."""
 
 import keras
-import numpy as np
-from keras import ops
+from keras.src.losses.losses import LossFunctionWrapper
 
+from kerasopt.distillation.kl_divergence import KLDivergence
+from kerasopt.distillation.outputs import CROSSENTROPIES, Output, takes_logits
 
-@keras.saving.register_keras_serializable(package="kerasopt", name="distillation>KLDivergence")
-class KLDivergence(keras.losses.Loss):
-    """Divergence of the student's softened class probabilities from the teacher's.
-
-    With the logits `t` of the teacher and `s` of the student and the temperature `T`, it is
-
-        T ** 2 * sum(p * (log(p) - log(q))),  p = softmax(t / T),  q = softmax(s / T)
-
-    after Hinton, Vinyals and Dean, "Distilling the Knowledge in a Neural Network" (2015,
-    https://arxiv.org/abs/1503.02531): a high temperature shows how the teacher ranks the wrong
-    classes. Gradients of softened probabilities scale as `1 / T ** 2`; the factor undoes that, so
-    that `alpha` keeps its meaning when the temperature changes. Computed in float32 whatever the
-    dtype policy.
-
-    Probabilities are turned back into logits by their logarithm, which is right up to a constant
-    that softmax ignores.
-
-    ```python
-    loss = ko.distillation.KLDivergence(temperature=4.0, from_logits=True)
-    loss(teacher_logits, student_logits)
-    ```
-
-    Args:
-        temperature: `T`, a positive float.
-        from_logits: Whether the student's outputs are logits; else they are probabilities.
-        teacher_from_logits: The same of the teacher's outputs. `None`: as the student's.
-        reduction: As in `keras.losses.Loss`.
-        name: Name of the loss.
-
-    Raises:
-        ValueError: If `temperature` is not positive, or the outputs have fewer than two classes
-            on their last axis.
-    """
-
-    def __init__(
-        self,
-        temperature: float = 4.0,
-        from_logits: bool = True,
-        teacher_from_logits: bool | None = None,
-        reduction: str = "sum_over_batch_size",
-        name: str = "kl_divergence",
-    ):
-        super().__init__(name=name, reduction=reduction, dtype="float32")
-        if not 0 < temperature < math.inf:
-            raise ValueError(
-                f"`temperature` must be a positive number. Received: temperature={temperature!r}"
-            )
-        self.temperature = float(temperature)
-        self.from_logits = from_logits
-        self.teacher_from_logits = (
-            from_logits if teacher_from_logits is None else teacher_from_logits
-        )
-
-    def call(self, y_true, y_pred):
-        """Computes the divergence of each sample.
-
-        Args:
-            y_true: The teacher's outputs, of shape `(..., classes)`.
-            y_pred: The student's outputs, of the same shape.
-
-        Returns:
-            A float32 tensor of shape `(...)`.
-        """
-        if y_pred.shape[-1] == 1:
-            raise ValueError(
-                "`KLDivergence` compares probabilities over two or more classes on the last axis. "
-                "For one output unit pass another `loss`, such as "
-                f"`keras.losses.MeanSquaredError()`. Received: y_pred of shape {y_pred.shape}"
-            )
-        teacher = self._log_probabilities(y_true, self.teacher_from_logits)
-        student = self._log_probabilities(y_pred, self.from_logits)
-        return self.temperature**2 * ops.sum(ops.exp(teacher) * (teacher - student), axis=-1)
-
-    def _log_probabilities(self, outputs, from_logits: bool):
-        if not from_logits:
-            outputs = ops.log(ops.maximum(outputs, float(np.finfo("float32").tiny)))
-        return ops.log_softmax(outputs / self.temperature, axis=-1)
-
-    def get_config(self) -> dict:
-        return {
-            **super().get_config(),
-            "temperature": self.temperature,
-            "from_logits": self.from_logits,
-            "teacher_from_logits": self.teacher_from_logits,
-        }
-
-
-ALIASES: dict[str, type[keras.losses.Loss]] = {"kl_divergence": KLDivergence}
+ALIASES = {loss.alias: loss for loss in (KLDivergence,)}
 
 
 def serialize(loss: keras.losses.Loss) -> dict:
@@ -107,27 +19,66 @@ def deserialize(config: dict) -> keras.losses.Loss:
     return keras.saving.deserialize_keras_object(config)
 
 
-def get(identifier, **arguments) -> keras.losses.Loss:
+def get(identifier) -> keras.losses.Loss | type:
     """Resolves a distillation loss, as Keras' `get` functions do.
 
     Args:
-        identifier: An alias such as `"kl_divergence"`, a config dict, or a `keras.losses.Loss`,
-            which is called with the teacher's outputs and the student's.
-        **arguments: What the class of an alias is constructed with.
+        identifier: An alias such as `"kl_divergence"`, the name of a Keras loss such as `"mse"`,
+            a `keras.losses.Loss` or a function, which are called with the teacher's outputs and
+            the student's, or a config dict.
 
     Returns:
-        A `keras.losses.Loss`.
+        A `keras.losses.Loss`; for an alias its class, which is made `for_output`.
 
     Raises:
         ValueError: If the identifier is none of these.
     """
     if isinstance(identifier, str) and identifier in ALIASES:
-        return ALIASES[identifier](**arguments)
-    if isinstance(identifier, dict):
-        return deserialize(identifier)
-    if isinstance(identifier, keras.losses.Loss):
-        return identifier
+        return ALIASES[identifier]
+    try:
+        loss = deserialize(identifier) if _is_config(identifier) else keras.losses.get(identifier)
+    except (TypeError, ValueError):
+        loss = None
+    if isinstance(identifier, str) and loss is not None:
+        function = _wrapped(loss).fn
+        if function is keras.losses.kl_divergence:
+            return KLDivergence
+        if function in CROSSENTROPIES:
+            loss = None  # Keras' own have no temperature, and need to know what is logits
+    if isinstance(loss, type) and issubclass(loss, keras.losses.Loss):
+        return loss
+    if callable(loss) and not isinstance(loss, type):
+        return _wrapped(loss)
     raise ValueError(
-        f"`loss` must be one of {sorted(ALIASES)} or a `keras.losses.Loss`. "
-        f"Received: loss={identifier!r}"
+        f"`loss` must be {', '.join(map(repr, sorted(ALIASES)))}, the name of a Keras loss that "
+        "compares values such as 'mse', a `keras.losses.Loss`, or a function of the outputs of "
+        f"the teacher and of the model. Received: loss={identifier!r}"
     )
+
+
+def _is_config(identifier) -> bool:
+    return isinstance(identifier, dict) and "class_name" in identifier
+
+
+def _wrapped(loss) -> keras.losses.Loss:
+    if isinstance(loss, keras.losses.Loss):
+        return loss
+    return LossFunctionWrapper(loss, name=getattr(loss, "__name__", None))
+
+
+def check_kinds(loss: keras.losses.Loss, output: Output, teacher: Output) -> None:
+    """Raises `ValueError` if a loss of Keras' takes logits for probabilities, or the reverse."""
+    needed = takes_logits(loss)
+    if needed is None:
+        return
+    for owner, found, wanted in (
+        ("the model", takes_logits(output.loss), needed),
+        ("the teacher", takes_logits(teacher.loss), False),
+    ):
+        if found is not None and found is not wanted:
+            kinds = ["probabilities", "logits"]
+            raise ValueError(
+                f"{output} of {owner} has {kinds[found]}, and the loss takes them for "
+                f"{kinds[wanted]}: for classes take 'kl_divergence', which knows both. "
+                f"Received: loss={loss}"
+            )

@@ -10,19 +10,45 @@ class Teacher:
         model: A built `keras.Model`.
 
     Raises:
-        ValueError: If `model` is no `keras.Model`, or not built.
+        TypeError: If `model` is no `keras.Model`.
+        ValueError: If it is not built.
     """
 
     def __init__(self, model: keras.Model):
-        if not isinstance(model, keras.Model) or not model.built:
+        if not isinstance(model, keras.Model):
+            raise TypeError(
+                "`teacher` must be a `keras.Model`. "
+                f"Received: teacher={model!r} (of type {type(model).__name__})"
+            )
+        if not model.built:
             raise ValueError(
-                f"`teacher` must be a `keras.Model` that is built and trained. Received: {model!r}"
+                f"`teacher` has no weights yet: train it, load its weights, or at least call it "
+                f"on data. Received: teacher={model.name}, which is not built"
             )
         self.model = model
 
     def __call__(self, x):
-        """The model's outputs for inputs `x`, through which no gradient flows."""
-        return keras.tree.map_structure(keras.ops.stop_gradient, self.model(x, training=False))
+        """The model's outputs for inputs `x`, through which no gradient flows.
+
+        Raises:
+            ValueError: If the model cannot be called on `x`.
+        """
+        before = len(self.model.variables)
+        try:
+            outputs = self.model(x, training=False)
+        except Exception as error:
+            raise ValueError(
+                "`teacher` cannot be called on the inputs of the model that trains: "
+                f"{_brief(error)} "
+                f"Received: teacher={self.model.name} with inputs {_needed(self.model)}, "
+                f"and a batch with {_described(x)}"
+            ) from error
+        if len(self.model.variables) > before:
+            raise ValueError(
+                "Some layers of `teacher` had no weights before this training: train it, load its "
+                f"weights, or call it on data first. Received: teacher={self.model.name}"
+            )
+        return keras.tree.map_structure(keras.ops.stop_gradient, outputs)
 
     def variables_beside(self, student: keras.Model) -> list[keras.Variable]:
         """The variables that the teacher reads and that `student` and its metrics do not have."""
@@ -30,39 +56,29 @@ class Teacher:
         return [variable for variable in self.model.variables if id(variable) not in known]
 
     def check_student(self, student: keras.Model):
-        """Raises `ValueError` if `student` cannot learn from this teacher.
-
-        Output shapes are compared where both models know theirs before they see data.
-        """
-        if student is self.model:
+        """Raises `ValueError` if `student` is this teacher, or another model around it all."""
+        ours = {id(weight) for weight in self.model.weights}
+        if student is self.model or (ours and ours == {id(weight) for weight in student.weights}):
             raise ValueError(
-                "`teacher` must be another model than the one that trains; pass a trained copy "
-                f"(`keras.models.clone_model`). Received: teacher={self.model.name}"
-            )
-        outputs, student_outputs = (getattr(m, "outputs", None) for m in (self.model, student))
-        if outputs and student_outputs:
-            self.check_outputs(outputs, student_outputs)
-
-    def check_outputs(self, outputs, student_outputs):
-        """Raises `ValueError` if the outputs differ in structure or shape."""
-        try:
-            keras.tree.assert_same_structure(outputs, student_outputs)
-            same = all(map(_compatible, *map(keras.tree.flatten, (outputs, student_outputs))))
-        except (TypeError, ValueError):
-            same = False
-        if not same:
-            raise ValueError(
-                "The outputs of `teacher` must have the structure and the shapes of the outputs "
-                "of the model that trains; let both end in the same number of classes. "
-                f"Received: teacher with {_shapes(outputs)}, model with {_shapes(student_outputs)}"
+                "`teacher` must not consist of the weights that train; pass a trained copy "
+                f"(`keras.models.clone_model`, then `set_weights`). "
+                f"Received: teacher={self.model.name}, and the model {student.name}"
             )
 
 
-def _compatible(a, b) -> bool:
-    return len(a.shape) == len(b.shape) and all(
-        m is None or n is None or m == n for m, n in zip(a.shape, b.shape, strict=True)
-    )
+def _needed(model: keras.Model):
+    inputs = getattr(model, "inputs", None)
+    return {tensor.name: _described(tensor) for tensor in inputs} if inputs else "of its own `call`"
 
 
-def _shapes(outputs):
-    return keras.tree.map_structure(lambda tensor: tuple(tensor.shape), outputs)
+def _described(x):
+    def describe(tensor):
+        return f"{keras.backend.standardize_dtype(tensor.dtype)}{list(tensor.shape)}"
+
+    return keras.tree.map_structure(describe, x)
+
+
+def _brief(error: Exception) -> str:
+    """What an error says, without the traces and arguments that Keras adds."""
+    text = str(error).strip().split("\n\n")[0].replace("\n", " ")
+    return f"{text.rstrip('.')}." if text else f"{type(error).__name__}."

@@ -252,8 +252,13 @@ def test_a_teacher_with_other_outputs(subclassed):
 
 def test_a_model_is_not_its_own_teacher():
     student = build()
-    with pytest.raises(ValueError, match="Received: teacher="):
-        fit(student, Distillation(student))
+    for teacher in (
+        student,
+        keras.Sequential([keras.Input((3,)), student]),
+        keras.Model(student.inputs, student.outputs),
+    ):
+        with pytest.raises(ValueError, match="weights that train.*Received: teacher="):
+            fit(student, Distillation(teacher))
     assert "make_train_function" not in vars(student)
 
 
@@ -267,9 +272,29 @@ def test_two_callbacks_that_do_not_go_together(names):
 
 
 def test_outputs_of_unknown_kind():
-    student = build(loss="mse", classes=1)
-    with pytest.raises(ValueError, match="pass `from_logits`.*Received: loss='mse'"):
-        fit(student, Distillation(build_teacher(classes=1)))
+    student, teacher = build(loss=lambda y, outputs: outputs), build_teacher()
+    fit(student, Distillation(teacher))  # which is compiled for logits
+    teacher = build_teacher(loss=None)
+    fit(student, Distillation(teacher, from_logits=True))
+    with pytest.raises(ValueError, match="may be logits or class probabilities.*`from_logits`"):
+        fit(student, Distillation(teacher))
+
+
+@pytest.mark.parametrize("from_logits", [None, True])
+@pytest.mark.parametrize(
+    ("classes", "loss", "message"),
+    [
+        (4, "mse", "has values without classes"),
+        (4, keras.losses.Huber(), "has values without classes"),
+        (4, "binary_crossentropy", "has decisions, each for itself"),
+        (1, "mse", "has one unit"),
+        (1, LOGITS, "has one unit"),
+    ],
+)
+def test_outputs_without_classes(classes, loss, message, from_logits):
+    student, teacher = build(loss=loss, classes=classes), build_teacher(classes=classes)
+    with pytest.raises(ValueError, match=f"{message}.*such as 'mse'.*Received: loss='kl_diver"):
+        fit(student, Distillation(teacher, from_logits=from_logits))
 
 
 @pytest.mark.parametrize(
@@ -279,7 +304,11 @@ def test_outputs_of_unknown_kind():
         ({"alpha": -0.1}, "Received: alpha=-0.1"),
         ({"temperature": 0.0}, "Received: temperature=0.0"),
         ({"loss": "cosine"}, "Received: loss='cosine'"),
+        ({"loss": "categorical_crossentropy"}, "Received: loss='categorical_crossentropy'"),
+        ({"loss": {"a": "mse", "b": 3}}, "Received: loss=3"),
+        ({"loss": {"a": "mse", "b": ["mse", "kl"]}}, "Received: loss='kl'"),
         ({"loss": keras.losses.MeanSquaredError(), "temperature": 2.0}, "temperature=2.0"),
+        ({"loss": {"a": "mse", "b": None}, "from_logits": True}, "from_logits=True"),
     ],
 )
 def test_bad_arguments(arguments, message):
@@ -287,10 +316,19 @@ def test_bad_arguments(arguments, message):
         Distillation(build_teacher(), **arguments)
 
 
-@pytest.mark.parametrize("teacher", [None, lambda x: x, keras.Sequential([keras.layers.Dense(4)])])
-def test_no_built_model_as_a_teacher(teacher):
-    with pytest.raises(ValueError, match="Received:"):
+@pytest.mark.parametrize("teacher", [None, lambda x: x, "teacher"])
+def test_no_model_as_a_teacher(teacher):
+    with pytest.raises(TypeError, match="Received: teacher="):
         Distillation(teacher)
+
+
+def test_a_teacher_without_weights():
+    with pytest.raises(ValueError, match="no weights yet.*Received: teacher=fresh"):
+        Distillation(keras.Sequential([keras.layers.Dense(4)], name="fresh"))
+    teacher = Subclassed()
+    teacher.built = True  # by hand, as authors of a `train_step` of their own do
+    with pytest.raises(ValueError, match="Some layers of `teacher` had no weights"):
+        fit(build(), Distillation(teacher))
 
 
 _SEVERAL_DEVICES = """

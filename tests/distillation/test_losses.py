@@ -66,11 +66,15 @@ def test_config_round_trip():
 
 
 def test_get():
-    assert distillation.get("kl_divergence", temperature=2.0).temperature == 2.0
+    assert distillation.get("kl_divergence") is distillation.KLDivergence
+    assert distillation.get("kld") is distillation.KLDivergence
     mse = keras.losses.MeanSquaredError()
     assert distillation.get(mse) is mse
-    with pytest.raises(ValueError, match="Received: loss='kl'"):
-        distillation.get("kl")
+    for identifier in ("mse", "MeanSquaredError", keras.losses.mean_squared_error):
+        assert isinstance(distillation.get(identifier), keras.losses.Loss)
+    for identifier in ("kl", "categorical_crossentropy", "BinaryCrossentropy", 3, {"a": "mse"}):
+        with pytest.raises(ValueError, match="Received: loss="):
+            distillation.get(identifier)
 
 
 @pytest.mark.parametrize("temperature", [0, -1.0, float("nan"), float("inf")])

@@ -1,0 +1,135 @@
+"""Divergence of class probabilities."""
+
+import math
+
+import keras
+import numpy as np
+from keras import ops
+
+from kerasopt.distillation.outputs import Kind, Output
+
+
+@keras.saving.register_keras_serializable(package="kerasopt", name="distillation>KLDivergence")
+class KLDivergence(keras.losses.Loss):
+    """Divergence of the student's softened class probabilities from the teacher's.
+
+    With the logits `t` of the teacher and `s` of the student and the temperature `T`, it is
+
+        T ** 2 * sum(p * (log(p) - log(q))),  p = softmax(t / T),  q = softmax(s / T)
+
+    after Hinton, Vinyals and Dean, "Distilling the Knowledge in a Neural Network" (2015,
+    https://arxiv.org/abs/1503.02531): a high temperature shows how the teacher ranks the wrong
+    classes. Gradients of softened probabilities scale as `1 / T ** 2`; the factor undoes that, so
+    that `alpha` keeps its meaning when the temperature changes. Computed in float32 whatever the
+    dtype policy.
+
+    Probabilities are turned back into logits by their logarithm, which is right up to a constant
+    that softmax ignores.
+
+    ```python
+    loss = ko.distillation.KLDivergence(temperature=4.0, from_logits=True)
+    loss(teacher_logits, student_logits)
+    ```
+
+    Args:
+        temperature: `T`, a positive float.
+        from_logits: Whether the student's outputs are logits; else they are probabilities.
+        teacher_from_logits: The same of the teacher's outputs. `None`: as the student's.
+        reduction: As in `keras.losses.Loss`.
+        name: Name of the loss.
+
+    Raises:
+        ValueError: If `temperature` is not positive, or the outputs have fewer than two classes
+            on their last axis.
+    """
+
+    def __init__(
+        self,
+        temperature: float = 4.0,
+        from_logits: bool = True,
+        teacher_from_logits: bool | None = None,
+        reduction: str = "sum_over_batch_size",
+        name: str = "kl_divergence",
+    ):
+        super().__init__(name=name, reduction=reduction, dtype="float32")
+        if not 0 < temperature < math.inf:
+            raise ValueError(
+                f"`temperature` must be a positive number. Received: temperature={temperature!r}"
+            )
+        self.temperature = float(temperature)
+        self.from_logits = from_logits
+        self.teacher_from_logits = (
+            from_logits if teacher_from_logits is None else teacher_from_logits
+        )
+
+    alias = "kl_divergence"
+
+    @classmethod
+    def for_output(
+        cls,
+        output: Output,
+        teacher: Output,
+        temperature: float = 4.0,
+        from_logits: bool | None = None,
+    ) -> "KLDivergence":
+        """Returns the loss for one output of a model, and of its teacher.
+
+        Args:
+            output: The `Output` of the model.
+            teacher: That of the teacher; what is not known of one is taken from the other.
+            temperature: `T`.
+            from_logits: Whether both are logits; `None` for what the outputs tell.
+
+        Raises:
+            ValueError: If the output has no classes, or nothing tells whether it has logits.
+        """
+        if output.kind in (Kind.DECISIONS, Kind.VALUES) or output.shape[-1] == 1:
+            of_loss = f"{output.kind.value}, by the loss that the model is compiled with"
+            reason = "one unit" if output.shape[-1] == 1 else of_loss
+            raise ValueError(
+                f"{output} has {reason}, and '{cls.alias}' compares probabilities of classes that "
+                f"exclude each other. If it has such classes, pass a `KLDivergence` for it."
+            )
+        if from_logits is not None:
+            return cls(temperature, from_logits)
+        known = [o.kind for o in (output, teacher) if o.kind in (Kind.LOGITS, Kind.PROBABILITIES)]
+        if not known:
+            raise ValueError(
+                f"{output} may be logits or class probabilities: the loss that the model is "
+                "compiled with does not tell. Pass `from_logits` to `Distillation`."
+            )
+        student, taught = known[0] is Kind.LOGITS, known[-1] is Kind.LOGITS
+        return cls(temperature, student, taught)
+
+    def call(self, y_true, y_pred):
+        """Computes the divergence of each sample.
+
+        Args:
+            y_true: The teacher's outputs, of shape `(..., classes)`.
+            y_pred: The student's outputs, of the same shape.
+
+        Returns:
+            A float32 tensor of shape `(...)`.
+        """
+        if y_pred.shape[-1] == 1:
+            raise ValueError(
+                "`KLDivergence` compares probabilities over two or more classes on the last axis. "
+                "For one output unit pass another `loss`, such as "
+                f"`keras.losses.MeanSquaredError()`. Received: y_pred of shape {y_pred.shape}"
+            )
+        teacher = self._log_probabilities(y_true, self.teacher_from_logits)
+        student = self._log_probabilities(y_pred, self.from_logits)
+        return self.temperature**2 * ops.sum(ops.exp(teacher) * (teacher - student), axis=-1)
+
+    def _log_probabilities(self, outputs, from_logits: bool):
+        if not from_logits:
+            outputs = ops.log(ops.maximum(outputs, float(np.finfo("float32").tiny)))
+        return ops.log_softmax(outputs / self.temperature, axis=-1)
+
+    def get_config(self) -> dict:
+        return {
+            **super().get_config(),
+            "temperature": self.temperature,
+            "from_logits": self.from_logits,
+            "teacher_from_logits": self.teacher_from_logits,
+        }
