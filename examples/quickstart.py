@@ -132,7 +132,7 @@ def main() -> None:
     ko.export(int8, folder / "pruned_int8.tflite", format="litert", io_dtype="int8")
 
     ko.summary(int8)
-    report = ko.benchmark(models, data=test_data)
+    report = ko.benchmark(models, data=test_data, batch_sizes=(1, 256))
     (folder / "report.json").write_text(json.dumps(dataclasses.asdict(report), indent=2))
     print(f"\n{report}\n")
     print(ko.compare(int8, folder / "pruned_int8.tflite", test_data[0][:200]), end="\n\n")

@@ -1,6 +1,7 @@
 """Measuring models and reporting what was measured."""
 
-from kerasopt.benchmarking.comparison import BenchmarkReport, ModelBenchmark, benchmark
+from kerasopt.benchmarking.benchmark_report import BenchmarkReport, ModelBenchmark
+from kerasopt.benchmarking.comparison import benchmark
 from kerasopt.benchmarking.layer_statistics import LayerStatistics
 from kerasopt.benchmarking.model_summary import ModelSummary, summary
 

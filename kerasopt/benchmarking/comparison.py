@@ -2,115 +2,37 @@
 
 import gzip
 import tempfile
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 
+from kerasopt.benchmarking.benchmark_report import BenchmarkReport, ModelBenchmark
 from kerasopt.benchmarking.classification import ClassificationScores, classification_scores
 from kerasopt.benchmarking.forward import batch_of, compiled_forward, predictions
-from kerasopt.benchmarking.latency import median_latencies
+from kerasopt.benchmarking.latency import Timing, time_in_turns
 from kerasopt.benchmarking.layer_statistics import layer_statistics
 from kerasopt.benchmarking.memory import peak_activation_bytes, variable_bytes
 from kerasopt.exporters import save
-from kerasopt.table import format_table
 
-
-@dataclass(frozen=True)
-class ModelBenchmark:
-    """What was measured of one model.
-
-    Attributes:
-        accuracy: Float, the fraction of the examples that are classified correctly.
-        precision: Float, mean over the classes (macro average).
-        recall: Float, mean over the classes.
-        f1: Float, mean over the classes.
-        sparsity: Float, the fraction of zeros in kernels and embeddings.
-        file_bytes: Integer, size of the file that `kerasopt.save` writes, without optimizer.
-        gzip_bytes: Integer, size of that file after gzip.
-        memory_bytes: Integer, bytes of the model's variables and of the activations that a
-            forward pass of one example holds at its peak. Counted, not measured: buffers inside
-            of layers and the runtime's own memory come on top. `None` where the activations are
-            not known (subclassed models, dimensions of `None`).
-        latency: Dict of batch size to the median seconds of a forward pass.
-    """
-
-    accuracy: float
-    precision: float
-    recall: float
-    f1: float
-    sparsity: float
-    file_bytes: int
-    gzip_bytes: int
-    memory_bytes: int | None
-    latency: dict[int, float]
-
-
-@dataclass(frozen=True)
-class BenchmarkReport:
-    """Models side by side. `str` of it is a Markdown table.
-
-    Attributes:
-        models: Dict of name to `ModelBenchmark`.
-        conditions: String, what the figures were taken under.
-    """
-
-    models: dict[str, ModelBenchmark]
-    conditions: str
-
-    def __getitem__(self, name: str) -> ModelBenchmark:
-        return self.models[name]
-
-    def __str__(self) -> str:
-        results = list(self.models.values())
-        rows = [
-            *(
-                (label, *(f"{getattr(result, field):.2%}" for result in results))
-                for label, field in _FRACTIONS.items()
-            ),
-            *(
-                (label, *(_kilobytes(getattr(result, field)) for result in results))
-                for label, field in _SIZES.items()
-            ),
-            *(
-                (
-                    f"Latency, batch {batch_size} (ms)",
-                    *(f"{1000 * result.latency[batch_size]:.2f}" for result in results),
-                )
-                for batch_size in results[0].latency
-            ),
-        ]
-        return f"{format_table(('', *self.models), rows)}\n\n{self.conditions}"
-
-
-_FRACTIONS = {
-    "Accuracy": "accuracy",
-    "Precision (macro)": "precision",
-    "Recall (macro)": "recall",
-    "F1 (macro)": "f1",
-    "Zeros in kernels": "sparsity",
-}
-_SIZES = {
-    "File (kB)": "file_bytes",
-    "File, gzipped (kB)": "gzip_bytes",
-    "Memory, batch 1 (kB)": "memory_bytes",
-}
+_SCORED_AT = 32  # examples a batch, as in `predict`
 
 
 def benchmark(
     models: keras.Model | Mapping[str, keras.Model],
     data: tuple[Any, Any],
-    batch_sizes: Sequence[int] = (1, 256),
+    batch_sizes: Sequence[int] = (1,),
     repeats: int = 50,
     jit_compile: bool = False,
+    verbose: int = 1,
 ) -> BenchmarkReport:
     """Measures classifiers against each other: quality, size, memory and latency.
 
     Latency is that of a compiled forward pass, the median of `repeats` calls after a few to warm
-    up, during which the models take turns.
+    up, during which the models take turns. Of slow models there are fewer calls: after 5 seconds a
+    model, those that were made have to do.
 
     Example:
 
@@ -125,11 +47,11 @@ def benchmark(
         data: Tuple `(x, y)`. `x` is an array, or what else the models take, of `n` examples; `y`
             has integer classes of shape `(n,)` or `(n, 1)`, or one-hot rows. The models return
             logits or probabilities of shape `(n, classes)`, or `(n, 1)` if they are binary.
-        batch_sizes: Integers, the batch sizes to time. The largest is also the one in which the
-            examples are scored.
-        repeats: Integer, the timed calls of each model at each batch size.
+        batch_sizes: Integers, the batch sizes to time.
+        repeats: Integer, the timed calls of each model at each batch size, at most.
         jit_compile: Boolean, whether TensorFlow compiles the timed pass with XLA. On JAX it
             always is.
+        verbose: 0 (silent) or 1 (a progress bar).
 
     Returns:
         A `BenchmarkReport`.
@@ -144,28 +66,41 @@ def benchmark(
     labels = np.asarray(y)
     _check(named, x, labels, batch_sizes)
     forwards = {name: compiled_forward(model, jit_compile) for name, model in named.items()}
-    latencies: dict[str, dict[int, float]] = {name: {} for name in named}
-    for size in batch_sizes:
-        batch = batch_of(x, np.resize(np.arange(len(labels)), size))
-        medians = median_latencies(list(forwards.values()), batch, repeats)
-        for name, median in zip(named, medians, strict=True):
-            latencies[name][size] = median
+    steps = len(named) + repeats * len(batch_sizes)
+    progress = keras.utils.Progbar(steps, verbose=verbose, interval=0.5)
+    scores = {}
+    for name, forward in forwards.items():
+        outputs = predictions(forward, x, len(labels), _SCORED_AT)
+        scores[name] = classification_scores(labels, outputs)
+        progress.add(1)
+    timings = {
+        size: time_in_turns(
+            list(forwards.values()),
+            batch_of(x, np.resize(np.arange(len(labels)), size)),
+            repeats,
+            lambda: progress.add(1),
+        )
+        for size in batch_sizes
+    }
+    progress.update(steps, finalize=True)
     results = {
         name: _measure(
             model,
-            classification_scores(
-                labels, predictions(forwards[name], x, len(labels), max(batch_sizes))
-            ),
-            latencies[name],
+            scores[name],
+            {size: timing.medians[place] for size, timing in timings.items()},
         )
-        for name, model in named.items()
+        for place, (name, model) in enumerate(named.items())
     }
+    return BenchmarkReport(results, _conditions(len(labels), timings.values(), jit_compile))
+
+
+def _conditions(examples: int, timings: Iterable[Timing], jit_compile: bool) -> str:
     jit = "on" if jit_compile or keras.backend.backend() == "jax" else "off"
-    conditions = (
-        f"{len(labels):,} examples. Latency: median of {repeats} calls, "
+    calls = " to ".join(map(str, sorted({timing.calls for timing in timings})))
+    return (
+        f"{examples:,} examples. Latency: median of {calls} calls, "
         f"{keras.backend.backend()} backend, jit {jit}."
     )
-    return BenchmarkReport(results, conditions)
 
 
 def _check(
@@ -215,7 +150,3 @@ def _file_sizes(model: keras.Model) -> tuple[int, int]:
         save(model, path)
         content = path.read_bytes()
     return len(content), len(gzip.compress(content))
-
-
-def _kilobytes(size: int | None) -> str:
-    return "-" if size is None else f"{size / 1000:,.1f}"

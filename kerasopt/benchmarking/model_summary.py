@@ -9,15 +9,16 @@ import keras
 from kerasopt.benchmarking.layer_statistics import LayerStatistics, layer_statistics
 from kerasopt.graph import require_built
 from kerasopt.quantization import RoundingErrors, measure
+from kerasopt.report import Report
 from kerasopt.table import format_table
 
 _HEADER = ("Layer (type)", "Parameters", "Zeros", "Bits", "Bytes", "MACs")
 _SQNR = "SQNR (dB)"  # a column of models with quantizers
 
 
-@dataclass(frozen=True)
-class ModelSummary:
-    """What a model weighs and costs, layer by layer. `str` of it is a Markdown table.
+@dataclass(frozen=True, repr=False)
+class ModelSummary(Report):
+    """What a model weighs and costs, layer by layer. `print` shows a table.
 
     Attributes:
         name: String, the name of the model.
@@ -69,6 +70,9 @@ class ModelSummary:
                 bits = layer.bits, layer.input_bits
                 counts[bits] = counts.get(bits, 0) + layer.macs
         return counts
+
+    def brief(self) -> str:
+        return f"{self.name}, {self.parameters:,} parameters in {self.bytes:,} bytes"
 
     def __str__(self) -> str:
         rows = [
@@ -156,7 +160,7 @@ def summary(
     rounding = None if data is None else measure(model, data)
     report = ModelSummary(model.name, tuple(layer_statistics(model)), rounding)
     (print_fn or print)(str(report))
-    return report
+    return report if print_fn else report.printed()
 
 
 def _zeros(zeros: int, of: int) -> str:

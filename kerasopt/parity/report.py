@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kerasopt.parity.trace import Tensor
+from kerasopt.report import Report
 from kerasopt.table import format_table
 
 _HEADER = ["Tensor", "Values", "Equal", "Largest", "Steps", "SQNR (dB)", "Cosine"]
@@ -77,9 +78,9 @@ class TensorParity:
         return not self.largest <= _ROUNDING * self.magnitude
 
 
-@dataclass(frozen=True)
-class ParityReport:
-    """Two models, tensor by tensor.
+@dataclass(frozen=True, repr=False)
+class ParityReport(Report):
+    """Two models, tensor by tensor. `print` shows a table.
 
     Attributes:
         first: String, the name of the first model.
@@ -111,6 +112,12 @@ class ParityReport:
 
         draw(self, path)
 
+    def brief(self) -> str:
+        parting = self.first_parting
+        end = f"They part at '{parting.name}'." if parting else "They part nowhere."
+        names = f"'{self.first}' and '{self.second}'"
+        return f"{names}: {self.equal:.3%} of values are equal. {end}"
+
     def __str__(self) -> str:
         rows = [
             [
@@ -124,7 +131,4 @@ class ParityReport:
             ]
             for row in self.tensors
         ]
-        parting = self.first_parting
-        end = f"They part at '{parting.name}'." if parting else "They part nowhere."
-        title = f"'{self.first}' and '{self.second}': {self.equal:.3%} of values are equal. {end}"
-        return f"{title}\n\n{format_table(_HEADER, rows)}"
+        return f"{self.brief()}\n\n{format_table(_HEADER, rows)}"

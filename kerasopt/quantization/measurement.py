@@ -16,6 +16,7 @@ from kerasopt.parametrization import ACTIVATION_SLOTS, read_until
 from kerasopt.quantization.arrays import to_float32
 from kerasopt.quantization.cast import Cast
 from kerasopt.quantization.quantizer import Quantizer
+from kerasopt.report import Report
 from kerasopt.table import format_table
 
 
@@ -66,8 +67,11 @@ class RoundingError:
         return 10 * math.log10(self._signal / self._noise) if self._signal else -math.inf
 
 
-class RoundingErrors(dict):
-    """Dict of the path of a tensor to its `RoundingError`. `str` of it is a Markdown table."""
+class RoundingErrors(Report, dict):
+    """Dict of the path of a tensor to its `RoundingError`. `print` shows a table."""
+
+    def brief(self) -> str:
+        return f"{len(self)} tensors"
 
     def __str__(self) -> str:
         header = ("Tensor", "Bits", "Minimum", "Maximum", "Scale", "SQNR (dB)", "Clipped")

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import pytest
 
-from kerasopt.benchmarking import benchmark
+from kerasopt.benchmarking import benchmark, latency
 from kerasopt.benchmarking.memory import peak_activation_bytes
 from kerasopt.exporters import save
 
@@ -43,7 +43,8 @@ def test_figures_are_those_of_the_model(tmp_path):
 
 
 def test_table_has_a_column_for_each_model():
-    report = benchmark({"float": classifier(), "int8": classifier()}, (X, Y), repeats=3)
+    models = {"float": classifier(), "int8": classifier()}
+    report = benchmark(models, (X, Y), batch_sizes=(1, 2), repeats=3, verbose=0)
     lines = str(report).splitlines()
     assert lines[0].split("|")[2:4] == [" float ".rjust(8), " int8 ".rjust(8)]
     labels = [line.split("|")[1].strip() for line in lines[2:12]]
@@ -57,9 +58,18 @@ def test_table_has_a_column_for_each_model():
         "File, gzipped (kB)",
         "Memory, batch 1 (kB)",
         "Latency, batch 1 (ms)",
-        "Latency, batch 256 (ms)",
+        "Latency, batch 2 (ms)",
     ]
     assert "jit off" in lines[-1]
+
+
+def test_it_is_quick_unless_asked(monkeypatch, capsys):
+    report = benchmark(classifier(), (X, Y), repeats=3)
+    assert set(report["net"].latency) == {1}
+    assert "4/4" in capsys.readouterr().out
+    monkeypatch.setattr(latency, "SECONDS", 0.0)
+    report = benchmark(classifier(), (X, Y), repeats=1000, verbose=0)
+    assert "median of 1 calls" in str(report) and not capsys.readouterr().out
 
 
 def test_a_single_model_goes_by_its_name():

@@ -10,6 +10,7 @@ import numpy as np
 from kerasopt.quantization.formats import Format
 from kerasopt.quantization.mixed_precision import figure
 from kerasopt.quantization.specs import Spec
+from kerasopt.report import Report
 from kerasopt.table import format_table
 
 _INT8 = Format(8)
@@ -17,9 +18,9 @@ _COSTS = ("bytes", "mac_bits")
 _BUDGETS = 24  # points of a front
 
 
-@dataclass(frozen=True)
-class Widths:
-    """A width for each layer.
+@dataclass(frozen=True, repr=False)
+class Widths(Report):
+    """A width for each layer. `print` shows a table.
 
     Attributes:
         bits: Dict of the path of a layer to the bits of its weights.
@@ -30,6 +31,13 @@ class Widths:
     bits: dict[str, int]
     cost: float
     error: float
+
+    def brief(self) -> str:
+        return f"{len(self.bits)} layers, cost {self.cost:,.6g}, error {self.error:.2e}"
+
+    def __str__(self) -> str:
+        rows = [(path, str(bits)) for path, bits in self.bits.items()]
+        return f"{format_table(('Layer', 'Bits'), rows)}\n\n{self.brief()}"
 
     def rules(self, activations: Format | None = _INT8) -> list[tuple[str, Spec]]:
         """Returns rules for `QuantizationAware` and `ko.quantize`.
@@ -43,8 +51,8 @@ class Widths:
         ]
 
 
-@dataclass(frozen=True)
-class WidthSensitivity:
+@dataclass(frozen=True, repr=False)
+class WidthSensitivity(Report):
     """What fewer bits for the weights of one layer do to the outputs. `print` shows a table.
 
     Attributes:
@@ -167,6 +175,9 @@ class WidthSensitivity:
                 )
             return np.array([float(self.macs[path] * bits) for path, bits in choices])
         raise ValueError(f"`cost` must be one of {_COSTS} or a dict. Received: cost={cost!r}")
+
+    def brief(self) -> str:
+        return f"{len(self.errors)} layers"
 
     def __str__(self) -> str:
         widths = sorted({bits for errors in self.errors.values() for bits in errors})

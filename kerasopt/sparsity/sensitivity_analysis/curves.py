@@ -3,14 +3,15 @@
 import numbers
 from dataclasses import dataclass
 
+from kerasopt.report import Report
 from kerasopt.table import format_table
 
 # Metrics are float32: a fall of exactly the budget is within it.
 _TOLERANCE = 1e-6
 
 
-@dataclass(frozen=True)
-class Sensitivity:
+@dataclass(frozen=True, repr=False)
+class Sensitivity(Report):
     """What pruning one layer at a time does to a metric.
 
     `kerasopt.sparsity.sensitivity` measures it. `print` shows it as a table.
@@ -127,10 +128,11 @@ class Sensitivity:
             axes.figure.savefig(path)
         return axes
 
+    def brief(self) -> str:
+        return f"{self.metric} with one layer pruned (as it is: {self.baseline:.4f})"
+
     def __str__(self):
-        return (
-            f"{self.metric} with one layer pruned (as it is: {self.baseline:.4f})\n\n{self.table()}"
-        )
+        return f"{self.brief()}\n\n{self.table()}"
 
 
 def _percent(level: float) -> str:
