@@ -1,5 +1,7 @@
 """Private parts of Keras that the package touches, under names that say what they are for."""
 
+import functools
+
 import keras
 
 
@@ -10,9 +12,10 @@ def variable_of(layer: keras.Layer, name: str):
     is made anew at every access; on a parametrized layer it is a view of the variable.
     """
     value = getattr(layer, name, None)
+    value = getattr(value, "stored", value)  # a view, or a part of a packed variable
     if value is not None and not isinstance(value, keras.Variable):
         return vars(layer).get(f"_{name}")
-    return getattr(value, "stored", value)
+    return value
 
 
 def has_lora(layer: keras.Layer) -> bool:
@@ -24,3 +27,15 @@ def lora_factors(layer: keras.Layer) -> list[keras.Variable]:
     """Returns the two variables whose product LoRA adds to a weight; none without LoRA."""
     names = ("lora_kernel_a", "lora_kernel_b", "lora_embeddings_a", "lora_embeddings_b")
     return [vars(layer)[name] for name in names if name in vars(layer)]
+
+
+@functools.cache
+def attributes_of_every_layer() -> frozenset[str]:
+    """Returns the names under which Keras and TensorFlow keep what layers hold once more.
+
+    TensorFlow's begin with `_self_`, as those of a user may.
+    """
+    layer = keras.Layer(name="layer")
+    own = set(vars(layer))
+    layer.inner = keras.Layer(name="inner")
+    return frozenset(own | set(vars(layer)) - {"inner"})

@@ -48,8 +48,8 @@ def layer_statistics(model: keras.Model) -> list[LayerStatistics]:
     """Lists what each layer of `model` that has weights weighs and costs, shared ones once."""
     macs, bits = multiply_accumulates(model), input_bits(model)
     return [
-        _statistics(path, layer, weights, macs.get(id(layer)), bits[id(layer)])
-        for path, layer in layers(model)
+        _statistics(path, layer, weights, macs.get(id(layer)), bits.get(id(layer), 32))
+        for path, layer in [*layers(model), (model.name, model)]
         if (weights := weights_of(layer))
     ]
 

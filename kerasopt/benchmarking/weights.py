@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from kerasopt.graph import kernel_names
+from kerasopt.graph import kernel_names, own_variables
 from kerasopt.layers.integer import PackedPart
 from kerasopt.parametrization import ACTIVATION_SLOTS
 from kerasopt.quantization import Quantizer, RoundingError, measure_weight
@@ -54,7 +54,7 @@ def weights_of(layer: keras.Layer) -> list[Weight]:
     kernels = {id(_stored(getattr(layer, name, None))) for name in names}
     packed = getattr(layer, "packed", None)
     weights = []
-    for stored in (*layer._trainable_variables, *layer._non_trainable_variables):
+    for stored in own_variables(layer):
         if packed is not None and stored is packed.values:
             parts = [PackedPart(packed, index) for index in range(3)]
             weights += [Weight(part, bits_of(part.dtype), part is parts[0]) for part in parts]

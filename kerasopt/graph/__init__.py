@@ -38,7 +38,13 @@ from kerasopt.graph.recording import recorded
 from kerasopt.graph.rules import Rule, parse_rules
 from kerasopt.graph.selection import Selection, WeightSelection, select, select_weights
 from kerasopt.graph.traversal import layers, require_built
-from kerasopt.graph.weights import is_weight, kernel_names, variables_of_weights, weight_names
+from kerasopt.graph.weights import (
+    is_weight,
+    kernel_names,
+    own_variables,
+    variables_of_weights,
+    weight_names,
+)
 
 __all__ = [
     "Copies",
@@ -76,6 +82,7 @@ __all__ = [
     "may_be_elementwise",
     "multiply_accumulates",
     "own_activation",
+    "own_variables",
     "parse_rules",
     "recorded",
     "require_built",

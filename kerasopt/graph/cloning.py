@@ -69,6 +69,8 @@ class Copies:
                 return weakref.ref(self.of(thing()))
             if isinstance(thing, objects.CONTAINERS) and not objects.is_wrapper(thing):
                 return self._container(thing)
+            if isinstance(thing, tuple) and not objects.is_wrapper(thing):
+                return self._tuple(thing)
             if not self._anatomy.has(thing):
                 # Everything else without a place in the model is used by both.
                 return thing.copy() if isinstance(thing, np.ndarray) else thing
@@ -142,6 +144,12 @@ class Copies:
         if isinstance(thing, keras.Model):
             Trainer.__init__(made)
 
+    def _tuple(self, thing: Any) -> Any:
+        items = [self.of(x) for x in thing]
+        if all(one is other for one, other in zip(items, thing, strict=True)):
+            return thing
+        return self._copies.setdefault(id(thing), tuple.__new__(type(thing), items))
+
     def _container(self, thing: Any) -> Any:
         cls: Any = type(thing)
         made = self._copies[id(thing)] = cls.__new__(cls)
@@ -188,7 +196,6 @@ class Copies:
 
 
 _COMPLETE: dict[type, Callable[[Any, Any], Any]] = {
-    tuple: lambda thing, of: tuple.__new__(type(thing), [of(x) for x in thing]),
     frozenset: lambda thing, of: type(thing)(of(x) for x in thing),
     types.MethodType: lambda thing, of: types.MethodType(of(thing.__func__), of(thing.__self__)),
     functools.partial: lambda thing, of: type(thing)(

@@ -88,7 +88,7 @@ def _positions(call: Call, kernel_shape: Shape) -> int:
 
 def _example(model: keras.Model) -> Any:
     """Returns one example of zeros for `model`, or `None` if its shape is not known."""
-    recorded = functional_of(model) or model
+    recorded = functional_of(model) or getattr(model, "_functional", None) or model
     if getattr(recorded, "inputs", None):
         structure = recorded.input
     else:

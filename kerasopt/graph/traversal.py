@@ -10,9 +10,11 @@ import keras
 from keras.src.models.functional import Functional
 
 from kerasopt.graph.graph import functional_of
+from kerasopt.graph.weights import own_variables
+from kerasopt.keras_internals import attributes_of_every_layer
 
-# Attributes in which Keras keeps the same layers, or nodes of the graph, once more.
-_BOOKKEEPING = ("_layers", "_functional", "_operations", "_inbound_nodes", "_outbound_nodes")
+# Attributes in which functional models keep their layers once more.
+_BOOKKEEPING = ("_functional", "_operations", "_operations_by_depth", "_nodes_by_depth")
 
 
 def layers(model: keras.Layer) -> list[tuple[str, keras.Layer]]:
@@ -36,8 +38,9 @@ def layers(model: keras.Layer) -> list[tuple[str, keras.Layer]]:
         model: A `keras.Model`, or a layer that holds others.
 
     Returns:
-        List of `(path, layer)`. Composite layers are in the list, before their inner layers;
-        models that are seen through are not. A layer met twice has the path of the first time.
+        List of `(path, layer)`, of all layers that Keras tracks. Composite layers are in the list,
+        before their inner layers; models that are seen through are not, unless they have weights of
+        their own beside those of their layers. A layer met twice has the path of the first time.
     """
     seen: set[int] = {id(model)}
     return list(_walk(model, "", seen))
@@ -74,23 +77,33 @@ def _walk(parent: keras.Layer, prefix: str, seen: set[int]) -> Iterator[tuple[st
             continue
         seen.add(id(layer))
         path = prefix + name
-        if functional_of(layer) is None:
+        if functional_of(layer) is None or own_variables(layer):
             yield path, layer
         yield from _walk(layer, path + "/", seen)
 
 
 def _children(parent: keras.Layer) -> Iterator[tuple[str, keras.Layer]]:
+    names: set[str] = set()
     if isinstance(parent, (Functional, keras.Sequential)):
         for layer in parent.layers:
+            names.add(layer.name)
             yield layer.name, layer
-    if functional_of(parent) is not None:
-        return
     # What a parametrized layer reads its weights through is no part of the model.
     chains = {f"{slot}_chain" for slot in getattr(parent, "slots", ())}
+    tracked = {
+        id(layer): (f"_layers/{index}", layer)
+        for index, layer in enumerate(parent._layers)
+        if not isinstance(layer, keras.layers.InputLayer)
+        and all(layer is not vars(parent)[name] for name in chains)
+    }
+    left_out = {*attributes_of_every_layer(), *_BOOKKEEPING, *chains, *names}
     for name, value in vars(parent).items():
-        # TensorFlow's own tracking keeps lists of the same layers under `_self_...`.
-        if name not in _BOOKKEEPING and name not in chains and not name.startswith("_self_"):
-            yield from _layers_in(name, value)
+        if name not in left_out:
+            for path, layer in _layers_in(name, value):
+                if tracked.pop(id(layer), None):
+                    yield path, layer
+    # Held in a way of the user's own, or under the name of another layer.
+    yield from tracked.values()
 
 
 def _layers_in(name: str, value: Any) -> Iterator[tuple[str, keras.Layer]]:

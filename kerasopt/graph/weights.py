@@ -37,9 +37,17 @@ def weight_names(layer: keras.layers.Layer) -> tuple[str, ...]:
 
 def is_weight(layer: keras.layers.Layer, name: str) -> bool:
     """Whether `name` is an attribute of `layer` that is one of its own variables."""
-    own = {id(variable) for variable in layer._trainable_variables}
-    own |= {id(variable) for variable in layer._non_trainable_variables}
-    return id(variable_of(layer, name)) in own
+    return id(variable_of(layer, name)) in set(map(id, own_variables(layer)))
+
+
+def own_variables(layer: keras.layers.Layer) -> list[keras.Variable]:
+    """Returns the variables of a layer without those of its inner layers.
+
+    A wrapper may track what is its inner layer's as well: `SpectralNormalization` the kernel.
+    """
+    inner = {id(variable) for inner in layer._layers for variable in inner.variables}
+    own = [*layer._trainable_variables, *layer._non_trainable_variables]
+    return [variable for variable in own if id(variable) not in inner]
 
 
 def variables_of_weights(layer: keras.layers.Layer) -> list[keras.Variable]:

@@ -38,6 +38,9 @@ def assert_is_copy(copied, model, x):
         expected, found = outputs_of(model, x, training), outputs_of(copied, x, training)
         for one, other in zip(expected, found, strict=True):
             np.testing.assert_array_equal(one, other)
+    for layer in copied._flatten_layers():
+        for name, (_, store) in layer._tracker.config.items():
+            assert getattr(layer, f"_{name}") is store or name == "layers"
     before = [v.numpy() for v in copied.variables]
     for v in model.variables:
         v.assign(np.full(v.shape, 7))

@@ -1,9 +1,11 @@
 import keras
 import numpy as np
+import pytest
 from graph.models import Subclassed, nested
 from keras import layers
 
 import kerasopt as ko
+from kerasopt.graph import functional_of, kernel_names
 from kerasopt.graph import layers as list_layers
 
 
@@ -74,3 +76,73 @@ def test_what_a_layer_is_parametrized_with_is_no_layer_of_the_model():
     ko.parametrize(model, "head/kernel", ko.sparsity.Mask())
     ko.parametrize(model, "encoder/forward_layer/cell/recurrent_kernel", ko.sparsity.Mask())
     assert paths(model) == expected
+
+
+class Hiding(layers.Layer):
+    """Keeps its layers where one must know Keras' tracking to find them."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self._self_attention = layers.Dense(4)
+        self._self_blocks = [layers.Dense(4), {"a": layers.Dense(4)}]
+        self.pair = (layers.Dense(4), 1)
+        hidden = layers.Dense(4)
+        self._tracker.track(hidden)
+        self.run = lambda x: hidden(x)
+        self._inside = [*self._self_blocks[:1], self.pair[0], hidden, self._self_blocks[1]["a"]]
+
+    def build(self, shape):
+        self.scale = self.add_weight(shape=(4,))
+        for layer in [self._self_attention, *self._inside]:
+            layer.build(shape)
+
+    def call(self, x):
+        return self.run(self._self_attention(x)) * self.scale
+
+
+class Attached(keras.Model):
+    """A functional model with a layer and weights that are no part of its graph."""
+
+    def __init__(self):
+        self.dense = layers.Dense(4, name="first")
+        inputs = keras.Input((4,))
+        super().__init__(inputs, Hiding(name="dense")(self.dense(inputs)))
+        self.extra = layers.Dense(4, name="second")
+        self.extra.build((None, 4))
+        self.own = self.add_weight(shape=(4,), name="own")
+
+
+def attention():
+    inputs = keras.Input((5, 8))
+    x = layers.MultiHeadAttention(2, 4)(inputs, inputs)
+    x = layers.RNN([layers.LSTMCell(3), layers.GRUCell(2)])(x)
+    return keras.Model(inputs, layers.SpectralNormalization(layers.Dense(2))(x))
+
+
+def called(model):
+    model(np.zeros((1, 4), "float32"))
+    return model
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        nested,
+        Attached,
+        attention,
+        lambda: called(Subclassed()),
+        lambda: called(Residual([Hiding()])),
+    ],
+)
+def test_every_layer_and_weight_that_keras_tracks_is_met(make):
+    model = make()
+    found = {id(layer) for _, layer in list_layers(model)}
+    assert {id(layer) for layer in model._flatten_layers(include_self=False)} - found <= {
+        id(layer) for layer in model._flatten_layers() if functional_of(layer) is not None
+    } | {id(layer) for layer in model._flatten_layers() if isinstance(layer, layers.InputLayer)}
+    report = ko.summary(model, print_fn=lambda text: None)
+    assert report.parameters == model.count_params()
+    for path, layer in list_layers(model):
+        if kernel_names(layer):
+            ko.parametrize(model, f"{path}/kernel", ko.sparsity.Mask())
+            assert layer.slots == ("kernel",)
