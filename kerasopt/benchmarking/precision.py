@@ -9,15 +9,15 @@ import keras
 
 from kerasopt.benchmarking.weights import bits_of
 from kerasopt.graph import Graph, Group, Groups, is_concatenation, layers
-from kerasopt.layers.integer import DynamicDense, IntegerLayer
+from kerasopt.layers.integer import BinaryConv2D, BinaryDense, DynamicDense, IntegerLayer
 from kerasopt.quantization import Quantizer
 
 
 def input_bits(model: keras.Model) -> dict[int, int]:
     """Returns, by the `id` of each layer, the bits of the values that it reads.
 
-    Those are of int8 in integer layers; in a model with quantizers, of the quantizer that its
-    input has passed; else of the layer's dtype.
+    Those are of the integers, or signs, that integer layers read; in a model with quantizers, of
+    the quantizer that its input has passed; else of the layer's dtype.
     """
     found = {id(layer): _own_bits(layer) for _, layer in layers(model)}
     groups = Groups(Graph.of(model))
@@ -32,9 +32,12 @@ def input_bits(model: keras.Model) -> dict[int, int]:
 
 
 def _own_bits(layer: keras.Layer) -> int:
-    rounds = isinstance(layer, IntegerLayer) and layer.input_affine is not None
-    if rounds or isinstance(layer, DynamicDense):
+    if isinstance(layer, (BinaryConv2D, BinaryDense)):
+        return 1
+    if isinstance(layer, DynamicDense):
         return 8
+    if isinstance(layer, IntegerLayer) and layer.input_affines:
+        return max(affine.bits for affine in layer.input_affines)
     bits = _bits_of(getattr(layer, "parametrizations", {}).get("input", ()))
     return bits_of(layer.compute_dtype or "float32") if bits is None else bits
 

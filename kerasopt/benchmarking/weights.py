@@ -10,11 +10,10 @@ from typing import Any
 import keras
 import numpy as np
 
-from kerasopt.graph import kernel_names, own_variables
+from kerasopt.graph import own_variables, weight_names
 from kerasopt.layers.integer import PackedPart
 from kerasopt.parametrization import ACTIVATION_SLOTS
 from kerasopt.quantization import Quantizer, RoundingError, measure_weight
-
 
 @dataclass(frozen=True)
 class Weight:
@@ -50,7 +49,8 @@ def weights_of(layer: keras.Layer) -> list[Weight]:
         for slot, links in getattr(layer, "parametrizations", {}).items()
         if slot not in ACTIVATION_SLOTS
     }
-    names = (*kernel_names(layer), "embeddings")
+    # The table of an embedding of integers is no kernel that can be compressed.
+    names = (*weight_names(layer), "embeddings")
     kernels = {id(_stored(getattr(layer, name, None))) for name in names}
     packed = getattr(layer, "packed", None)
     weights = []

@@ -15,6 +15,7 @@ from kerasopt.graph.graph import Graph, functional_of
 from kerasopt.graph.groups import Group, Groups
 from kerasopt.graph.kernel_layout import KernelLayout, kernel_layout
 from kerasopt.graph.macs import multiply_accumulates
+from kerasopt.graph.masks import masked
 from kerasopt.graph.node import Edge, Node
 from kerasopt.graph.operation_layer import (
     OperationLayer,
@@ -30,11 +31,12 @@ from kerasopt.graph.operations import (
     is_layer_scale,
     is_linear,
     is_residual,
+    is_reverse,
     is_transparent,
     own_activation,
     residual_scale,
 )
-from kerasopt.graph.recording import recorded
+from kerasopt.graph.recording import opened_layers, recorded
 from kerasopt.graph.rules import Rule, parse_rules
 from kerasopt.graph.selection import Selection, WeightSelection, select, select_weights
 from kerasopt.graph.traversal import layers, require_built
@@ -71,6 +73,7 @@ __all__ = [
     "is_linear",
     "is_product",
     "is_residual",
+    "is_reverse",
     "is_softmax",
     "is_softmax_function",
     "is_transparent",
@@ -79,8 +82,10 @@ __all__ = [
     "kernel_names",
     "known_range",
     "layers",
+    "masked",
     "may_be_elementwise",
     "multiply_accumulates",
+    "opened_layers",
     "own_activation",
     "own_variables",
     "parse_rules",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -52,6 +53,18 @@ class Node:
     def is_input(self) -> bool:
         """Whether the node is an input of the model."""
         return isinstance(self.operation, keras.layers.InputLayer)
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The arguments of the call, as recorded, by their names."""
+        given, operation = self.keras_node.arguments, self.operation
+        signature = getattr(operation, "_call_signature", None) or inspect.signature(operation.call)
+        return signature.bind(*given.args, **given.kwargs).arguments
+
+    @property
+    def edges(self) -> dict[int, Edge]:
+        """Dict of the `id` of each recorded tensor argument to its edge."""
+        return dict(zip(map(id, self.keras_node.input_tensors), self.inputs, strict=True))
 
     def __repr__(self) -> str:
         return f"<Node {self.path} ({type(self.operation).__name__})>"

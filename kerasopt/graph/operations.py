@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+from kerasopt.graph.node import Node
 from kerasopt.graph.operation_layer import unwrap
 
 _KERNELS = ("kernel", "depthwise_kernel")
@@ -39,8 +40,8 @@ _TRANSPARENT_LAYERS = (
     keras.layers.ZeroPadding3D,
 )
 _TRANSPARENT_OPERATIONS = frozenset(
-    "ExpandDims Flip GetItem Identity MaxPool Moveaxis Ravel Repeat Reshape Slice Split "
-    "Squeeze StopGradient Swapaxes Tile Transpose Unstack".split()
+    "BroadcastTo ExpandDims Flip GetItem Identity MaxPool Moveaxis Ravel Repeat Reshape Roll Rot90 "
+    "Slice Split Squeeze StopGradient Swapaxes Tile Transpose Unstack".split()
 )
 
 
@@ -135,6 +136,12 @@ def is_transparent(operation: keras.Operation) -> bool:
 def is_layer_scale(operation: keras.Operation) -> bool:
     """Whether `operation` is the layer of ConvNeXt that multiplies each channel with a number."""
     return _is_of_applications(operation, "LayerScale")
+
+
+def is_reverse(node: Node) -> bool:
+    """Whether a call multiplies with the table of an embedding, instead of looking rows up."""
+    is_reversible = isinstance(node.operation, keras.layers.ReversibleEmbedding)
+    return is_reversible and bool(node.arguments.get("reverse"))
 
 
 def normalizes_channels(operation: keras.Operation, producer: keras.Layer) -> bool:

@@ -44,6 +44,17 @@ def recorded(model: keras.Model) -> Iterator[Functional]:
             del layer._inbound_nodes[count:]
 
 
+def opened_layers(model: keras.Model) -> set[int]:
+    """Returns the ids of the layers whose calls `recorded` shows, of a model without a graph."""
+    if functional_of(model) is not None:
+        return set()
+    every = [layer for _, layer in layers(model)]
+    hidden = {
+        id(inner) for layer in every if isinstance(layer, _WHOLE) for _, inner in layers(layer)
+    }
+    return {id(layer) for layer in every} - hidden
+
+
 def _record(model: keras.Model) -> Functional:
     composites = [layer for _, layer in layers(model) if _is_composite(layer)]
     classes = [(layer, type(layer)) for layer in composites]

@@ -5,6 +5,7 @@ import keras
 from kerasopt.keras_internals import lora_factors, variable_of
 
 _KERNELS = ("kernel", "recurrent_kernel", "depthwise_kernel", "pointwise_kernel")
+_TABLES = ("embeddings", "reverse_embeddings")
 
 
 def kernel_names(layer: keras.layers.Layer) -> tuple[str, ...]:
@@ -29,10 +30,11 @@ def kernel_names(layer: keras.layers.Layer) -> tuple[str, ...]:
 def weight_names(layer: keras.layers.Layer) -> tuple[str, ...]:
     """Returns the attribute names of the weights that compressing `layer` means.
 
-    Its kernels, or the table of an `Embedding`.
+    Its kernels, or the table of an `Embedding`: both tables of a `ReversibleEmbedding` whose
+    weights are not tied.
     """
-    table = ("embeddings",) if isinstance(layer, keras.layers.Embedding) else ()
-    return kernel_names(layer) or table
+    tables = _TABLES if isinstance(layer, keras.layers.Embedding) else ()
+    return kernel_names(layer) or tuple(name for name in tables if is_weight(layer, name))
 
 
 def is_weight(layer: keras.layers.Layer, name: str) -> bool:

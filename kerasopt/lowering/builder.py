@@ -13,6 +13,7 @@ from kerasopt.finalization import finalize
 from kerasopt.graph import Copies, Edge, Group, Node, unwrap
 from kerasopt.layers.integer import Affine, Dequantize, Quantize
 from kerasopt.lowering.held_weights import hold_weights
+from kerasopt.lowering.masks import Masks
 from kerasopt.lowering.quantizers import affine_of, output_affine, signed
 from kerasopt.lowering.values import Value
 from kerasopt.parametrization import merge_lora
@@ -23,6 +24,9 @@ class Builder:
 
     Args:
         source: The functional model that is lowered; it is not changed, and not compiled.
+
+    Attributes:
+        masks: The `Masks` that Keras passes beside the values.
     """
 
     def __init__(self, source: keras.Model):
@@ -31,6 +35,7 @@ class Builder:
         self._converted: dict[tuple[int, Affine | None], Value] = {}
         self._layers: dict[Any, keras.Layer] = {}
         self._names: set[str] = set()
+        self.masks = Masks(lambda edge: self.as_float(self.value(edge)).tensor)
 
     def value(self, edge: Edge) -> Value:
         """Returns the value that stands for an edge of the source."""
@@ -66,6 +71,13 @@ class Builder:
             return value
         return self._convert(value, None, Dequantize, input_affine=value.affine)
 
+    def output(self, edge: Edge) -> keras.KerasTensor:
+        """Returns an output of the new model, in float32, with the mask that losses look for."""
+        value, mask = self.value(edge), self.masks.of(edge)
+        if mask is None or value.affine is None:
+            return self.as_float(value).tensor
+        return self._boundary(value, Dequantize, input_affine=value.affine)(value.tensor, mask=mask)
+
     def has_int16(self, group: Group) -> bool:
         """Whether a group reads or writes integers of 16 bits."""
         node = group.anchor
@@ -76,7 +88,12 @@ class Builder:
     def run_as_float(self, node: Node) -> None:
         """Runs a node of the source in float32, with its weights held in the bits they have."""
         values = [self.as_float(value) for value in self.inputs(node)]
-        outputs = self.call(node, self._float_operation(node), values)
+        masks = self.masks.arguments(node)
+        if isinstance(node.operation, keras.layers.MultiHeadAttention):
+            # What it is passed as `query_mask`, it takes no notice of.
+            mask = self.masks.attention(node)
+            masks = {} if mask is None else {"attention_mask": mask}
+        outputs = self.call(node, self.float_operation(node), values, masks=masks)
         outputs = [signed(node, value) for value in outputs]
         affine = affine_of(node.operation, "output")
         if affine is not None:
@@ -89,6 +106,7 @@ class Builder:
         operation: keras.Operation,
         values: list[Value],
         affine: Affine | None = None,
+        masks: dict[str, Any] | None = None,
     ) -> list[Value]:
         """Calls `operation` with the arguments of a node, its tensors replaced by `values`."""
         tensors = {
@@ -96,7 +114,8 @@ class Builder:
             for old, value in zip(node.keras_node.input_tensors, values, strict=True)
         }
         args, kwargs = node.keras_node.arguments.fill_in(tensors)
-        return [Value(x, affine) for x in keras.tree.flatten(operation(*args, **kwargs))]
+        outputs = operation(*args, **{**kwargs, **(masks or {})})
+        return [Value(x, affine) for x in keras.tree.flatten(outputs)]
 
     def layer(self, node: Node, affines: Any, make: Any, suffix: str = "") -> Any:
         """Returns `make(name)`, once for all calls of one layer with the same scales."""
@@ -109,7 +128,8 @@ class Builder:
         """Returns what a node calls, with its weights baked."""
         return unwrap(self._plain.of(node.operation))
 
-    def _float_operation(self, node: Node) -> keras.Operation:
+    def float_operation(self, node: Node) -> keras.Operation:
+        """Returns what a node calls in float32, its weights held in the bits they have."""
         operation = self.plain_operation(node)
         if isinstance(operation, keras.Layer):
             hold_weights(unwrap(node.operation), operation)
@@ -123,10 +143,13 @@ class Builder:
     def _convert(self, value: Value, affine: Affine | None, cls: type, **affines: Affine) -> Value:
         key = (id(value.tensor), affine)
         if key not in self._converted:
-            source = value.tensor._keras_history.operation.name
-            layer = cls(**affines, name=self._unique(f"{source}_{cls.__name__.lower()}"))
+            layer = self._boundary(value, cls, **affines)
             self._converted[key] = Value(layer(value.tensor), affine)
         return self._converted[key]
+
+    def _boundary(self, value: Value, cls: type, **affines: Affine) -> keras.Layer:
+        source = value.tensor._keras_history.operation.name
+        return cls(**affines, name=self._unique(f"{source}_{cls.__name__.lower()}"))
 
     def _unique(self, name: str) -> str:
         candidates = (f"{name}_{count}" if count else name for count in itertools.count())

@@ -109,7 +109,9 @@ def _lowered(functional: Functional) -> tuple[tuple[Any, Any], dict[Group, str]]
             floats[group] = str(reason)
             for node in group.nodes:
                 builder.run_as_float(node)
-    flat = [builder.as_float(builder.value(edge)).tensor for edge in graph.outputs]
+        for node in group.nodes:
+            builder.masks.follow(node)
+    flat = [builder.output(edge) for edge in graph.outputs]
     return (new_inputs, keras.tree.pack_sequence_as(functional._outputs_struct, flat)), floats
 
 

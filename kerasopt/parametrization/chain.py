@@ -23,6 +23,7 @@ class Chain(keras.layers.Layer):
     def __init__(self, slot: str):
         # What comes in is cast in `apply`, which also casts back.
         super().__init__(name=f"{slot}_chain", dtype="float32", autocast=False)
+        self.supports_masking = True
         self.slot = slot
         self.links: list[Parametrization] = []
         self.built = True

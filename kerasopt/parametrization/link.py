@@ -58,6 +58,7 @@ class Parametrization(OptionalState):
     def __init__(self, name=None, **kwargs):
         kwargs.pop("dtype", None)
         super().__init__(name=name, dtype="float32", **kwargs)
+        self.supports_masking = True
 
     def build(self, input_shape):
         self.built = True

@@ -78,14 +78,14 @@ def compare(
 
 def _pairs(left: Trace, right: Trace) -> dict[str, str]:
     """Returns which tensors are compared: by name, and outputs by their order."""
-    pairs = {name: name for name in left.tensors if name in right.tensors}
+    found = {name: right.find(name, tensor, left) for name, tensor in left.tensors.items()}
+    pairs = {name: other for name, other in found.items() if other is not None}
     if len(left.outputs) == len(right.outputs):
-        pairs |= dict(zip(left.outputs, right.outputs, strict=True))
-    return {
-        name: other
-        for name, other in pairs.items()
-        if left.tensors[name].values.size == right.tensors[other].values.size
-    }
+        for name, other in zip(left.outputs, right.outputs, strict=True):
+            ours, theirs = left.tensors.get(name), right.tensors.get(other)
+            if ours is not None and theirs is not None and ours.values.size == theirs.values.size:
+                pairs[name] = other
+    return pairs
 
 
 def _trace(source: Any, data: Any) -> Trace:

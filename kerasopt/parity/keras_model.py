@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import keras
-import numpy as np
+from keras.src.backend import get_keras_mask, set_keras_mask
 
 from kerasopt.exporters.parts import Parts, TensorKey, key_of
 from kerasopt.graph import (
@@ -16,9 +16,12 @@ from kerasopt.graph import (
     Groups,
     Node,
     activation_bounds,
+    clamp_bounds,
     functional_of,
     has_kernel,
 )
+from kerasopt.layers.integer import Affine, Quantize
+from kerasopt.layers.integer.layer import ClampedLayer
 from kerasopt.parity.trace import Tensor, Trace
 
 
@@ -37,61 +40,62 @@ class TracedModel:
         self.model = model
         self.graph = Graph.of(model)
         self._affines = Parts(self.graph).affines
+        self._clamped: set[TensorKey] = set()
+        self._aliases: dict[str, str] = {}
         self.names = dict(self._named())
 
     def run(self, data: Any) -> Trace:
         """Returns the tensors that the model computes of `data`."""
-        if not self.graph.nodes:
-            outputs = keras.tree.flatten(self.model(data, training=False))
-            names = [f"output_{index}" for index in range(len(outputs))]
-            arrays = map(keras.ops.convert_to_numpy, outputs)
-            return Trace(dict(zip(names, map(Tensor, arrays), strict=True)), names)
-        edges = [edge for edge in self._edges() if key_of(edge) in self.names]
-        symbolic = [edge.source.keras_node.outputs[edge.index] for edge in edges]
-        functional: Any = functional_of(self.model)
-        traced = keras.Model(functional._inputs_struct, symbolic)
-        values = keras.tree.flatten(traced(data, training=False))
-        tensors = {
-            self.names[key_of(edge)]: self._tensor(edge, value)
-            for edge, value in zip(edges, values, strict=True)
-        }
-        return Trace(tensors, self._outputs())
+        if self.graph.nodes:
+            return self._walk(data, None)
+        outputs = keras.tree.flatten(self.model(data, training=False))
+        names = [f"output_{index}" for index in range(len(outputs))]
+        arrays = map(keras.ops.convert_to_numpy, outputs)
+        return Trace(dict(zip(names, map(Tensor, arrays), strict=True)), names)
 
     def run_isolated(self, data: Any, other: Trace) -> Trace:
         """Returns what each call computes when it reads the tensors of another model.
 
         What the other model does not have, by name, is computed from what comes before.
         """
-        values = dict(zip(self._inputs(), keras.tree.flatten(data), strict=True))
-        tensors = {}
+        return self._walk(data, other)
+
+    def _walk(self, data: Any, other: Trace | None) -> Trace:
+        """Calls one node after another, as the model does, nested models seen through."""
+        values, tensors = self._inputs(data), dict[str, Tensor]()
+        own = Trace(tensors, self._outputs(), self._aliases)
         for node in self.graph:
             if node.is_input:
-                continue
-            read = [values[key_of(edge)] for edge in node.inputs]
-            replaced = dict(zip(map(id, node.keras_node.input_tensors), read, strict=True))
-            args, kwargs = node.keras_node.arguments.fill_in(replaced)
-            results = keras.tree.flatten(node.operation(*args, **kwargs))
+                results = [values[id(node), 0]]
+            else:
+                read = {id(x): values[key_of(edge)] for x, edge in _arguments(node)}
+                args, kwargs = node.keras_node.arguments.fill_in(read)
+                results = keras.tree.flatten(node.operation(*args, **kwargs))
             for edge, value in zip(_outputs_of(node), results, strict=True):
+                values[key_of(edge)] = value
+                name = self.names.get(key_of(edge))
+                if name is None:
+                    continue
                 computed = self._tensor(edge, value)
-                values[key_of(edge)] = computed.values
-                name = self.names.get(key_of(edge), "")
-                theirs = other.tensors.get(name)
-                if theirs is not None and theirs.values.size == computed.values.size:
+                if other is None:
                     tensors[name] = computed
-                    values[key_of(edge)] = _read(theirs, computed)
-        return Trace(tensors, [name for name in self._outputs() if name in tensors])
+                elif not node.is_input and (theirs := other.find(name, computed, own)):
+                    tensors[name] = computed
+                    values[key_of(edge)] = _read(other.tensors[theirs], computed, value)
+        return own
 
     def _tensor(self, edge: Edge, value: Any) -> Tensor:
-        return Tensor(keras.ops.convert_to_numpy(value), self._affines[key_of(edge)])
+        array, key = keras.ops.convert_to_numpy(value), key_of(edge)
+        return Tensor(array, self._affines[key], key in self._clamped, _read_as(edge))
 
-    def _edges(self) -> Iterator[Edge]:
-        for node in self.graph:
-            yield from _outputs_of(node)
-
-    def _inputs(self) -> list[TensorKey]:
+    def _inputs(self, data: Any) -> dict[TensorKey, Any]:
         nodes = {id(node.keras_node.outputs[0]): node for node in self.graph if node.is_input}
         functional: Any = functional_of(self.model)
-        return [(id(nodes[id(tensor)]), 0) for tensor in functional.inputs]
+        flat = functional._standardize_inputs(data)
+        return {
+            (id(nodes[id(tensor)]), 0): keras.ops.convert_to_tensor(value)
+            for tensor, value in zip(functional.inputs, flat, strict=True)
+        }
 
     def _outputs(self) -> list[str]:
         return [self.names[key_of(edge)] for edge in self.graph.outputs]
@@ -105,6 +109,10 @@ class TracedModel:
             count = taken[name] = taken.get(name, 0) + 1
             if count > 1:
                 name = f"{name}_{count - 1}"
+            if group.output is not group.anchor:
+                self._aliases.setdefault(group.output.path.replace("/", "_"), name)
+            if _is_clamped(group):
+                self._clamped.add((id(group.output), 0))
             for index in range(len(group.output.keras_node.outputs)):
                 yield (id(group.output), index), name + (f":{index}" if index else "")
 
@@ -116,12 +124,39 @@ def _name_of(group: Group) -> str:
     return anchor.path.replace("/", "_") + ("_activation" if activates else "")
 
 
+def _is_clamped(group: Group) -> bool:
+    """Whether a ReLU comes last in a group."""
+    last: Any = group.output.operation
+    if isinstance(last, ClampedLayer):
+        return last.output_min >= last.output_affine.zero_point
+    bounds = clamp_bounds(last) or (activation_bounds(last) if has_kernel(last) else None)
+    return bounds is not None and bounds[0] >= 0
+
+
+def _read_as(edge: Edge) -> Affine | None:
+    """Returns what all that reads a float tensor rounds it to, or `None`."""
+    readers = [node.operation for node in edge.source.consumers]
+    affines = {each.output_affine for each in readers if isinstance(each, Quantize)}
+    is_rounded = all(isinstance(each, Quantize) for each in readers) and len(affines) == 1
+    return affines.pop() if is_rounded and not edge.source.is_output else None
+
+
 def _outputs_of(node: Node) -> list[Edge]:
     return [Edge(node, index) for index in range(len(node.keras_node.outputs))]
 
 
-def _read(tensor: Tensor, like: Tensor) -> np.ndarray:
-    """Returns a tensor in the form of another one."""
-    if like.affine is not None:
-        return tensor.integers(like.affine).reshape(like.values.shape)
-    return tensor.real.astype(like.values.dtype).reshape(like.values.shape)
+def _arguments(node: Node) -> Iterator[tuple[keras.KerasTensor, Edge]]:
+    return zip(node.keras_node.input_tensors, node.inputs, strict=True)
+
+
+def _read(theirs: Tensor, ours: Tensor, value: Any) -> Any:
+    """Returns a tensor of another model in the form of one of this model, with its mask."""
+    theirs = theirs.as_in(ours)
+    array = theirs.real.astype(ours.values.dtype)
+    if ours.affine is not None:
+        array = theirs.integers(ours.affine)
+    tensor = keras.ops.convert_to_tensor(array.reshape(ours.values.shape))
+    mask = get_keras_mask(value)
+    if mask is not None:
+        set_keras_mask(tensor, mask)
+    return tensor

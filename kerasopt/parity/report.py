@@ -44,6 +44,7 @@ class TensorParity:
     @classmethod
     def of(cls, name: str, first: Tensor, second: Tensor) -> TensorParity:
         """Compares two tensors of one size: the values count, whatever the axes."""
+        first, second = first.as_in(second), second.as_in(first)
         affine = first.affine or second.affine
         steps = None
         shape = first.values.shape

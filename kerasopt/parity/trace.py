@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -17,10 +17,40 @@ class Tensor:
     Attributes:
         values: Array, float32 or integers.
         affine: What integers stand for; `None` for others.
+        never_negative: Whether a ReLU comes last in what computed it.
+        rounds_to: What all that reads real numbers rounds them to, or `None`.
     """
 
     values: np.ndarray
     affine: Affine | None = None
+    never_negative: bool = False
+    rounds_to: Affine | None = None
+
+    def matches(self, other: Tensor) -> bool:
+        """Whether a tensor of that name may stand for the same values in another model.
+
+        It has as many, and is not from before a ReLU where this one is from after it.
+        """
+        if self.values.size != other.values.size:
+            return False
+        pairs = ((self, other), (other, self))
+        return not any(first.never_negative and second._is_negative for first, second in pairs)
+
+    def as_in(self, other: Tensor) -> Tensor:
+        """Returns it rounded as what reads it does, if another model has rounded it already."""
+        affine = self.rounds_to
+        if affine is None or other.affine is not None:
+            return self
+        steps = other.real / np.float32(affine.scale)
+        is_rounded = np.abs(steps - np.rint(steps)).max(initial=0.0) < 0.01
+        return Tensor(self.integers(affine), affine) if is_rounded else self
+
+    @property
+    def _is_negative(self) -> bool:
+        """Whether some values are negative by more than rounding."""
+        lowest, magnitude = self.real.min(initial=0.0), np.abs(self.real).max(initial=0.0)
+        step = 1e-3 * magnitude if self.affine is None else self.affine.scale
+        return bool(lowest < -step)
 
     @cached_property
     def real(self) -> np.ndarray:
@@ -45,7 +75,25 @@ class Trace:
     Attributes:
         tensors: Dict of name to `Tensor`.
         outputs: List of the names of the model's outputs, in flat order.
+        aliases: Dict of another name to the name of the same tensor: that of the ReLU which is
+            part of a convolution.
     """
 
     tensors: dict[str, Tensor]
     outputs: list[str]
+    aliases: dict[str, str] = field(default_factory=dict)
+
+    def find(self, name: str, tensor: Tensor, other: Trace | None = None) -> str | None:
+        """Returns the name of the tensor that stands for one of another model, or `None`.
+
+        Args:
+            name: Its name there.
+            tensor: The `Tensor`.
+            other: The `Trace` of that model, for its other names.
+        """
+        aliases = {} if other is None else other.aliases
+        for called in (name, *(alias for alias, own in aliases.items() if own == name)):
+            found = called if called in self.tensors else self.aliases.get(called)
+            if found in self.tensors and self.tensors[found].matches(tensor):
+                return found
+        return None

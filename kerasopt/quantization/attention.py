@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import keras
 
@@ -72,4 +73,12 @@ def attention_sites(
 def _attends_along_one_axis(operation) -> bool:
     if not isinstance(operation, keras.layers.MultiHeadAttention):
         return False
-    return tuple(operation._attention_axes) == (1,) and not operation._flash_attention
+    own: Any = getattr(operation, "_own_class", type(operation))
+    known = keras.layers.MultiHeadAttention
+    return (
+        tuple(operation._attention_axes) == (1,)
+        and not operation._flash_attention
+        and not getattr(operation, "_use_gate", False)
+        # A subclass may compute anything else with the same projections.
+        and (own.call, own._compute_attention) == (known.call, known._compute_attention)
+    )

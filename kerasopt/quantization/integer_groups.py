@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 
 from kerasopt import graph
-from kerasopt.graph import Edge, Group, Groups
+from kerasopt.graph import Edge, Group, Groups, Node
 from kerasopt.quantization.attention import attention_recipe
 from kerasopt.quantization.recipe import Recipe
 
@@ -36,6 +36,22 @@ def is_quantizable(layer: keras.layers.Layer) -> bool:
     )
 
 
+def exact_groups(groups: Groups) -> set[int]:
+    """Returns the ids of the groups that are never rounded, whatever a recipe says.
+
+    Masks are not, nor is what counts and indexes, nor calls of operations that have an integer form
+    only when they are called otherwise, as a subtraction of two tensors.
+    """
+    masks = graph.masked(groups.graph)
+    return {
+        id(group)
+        for group in groups
+        if any(id(node) in masks for node in group.nodes)
+        or not keras.backend.is_float_dtype(group.output.keras_node.outputs[0].dtype)
+        or not _may_have_integers(group.anchor)
+    }
+
+
 class IntegerGroups:
     """The groups of a graph, some of which are quantized.
 
@@ -54,6 +70,7 @@ class IntegerGroups:
     def __init__(self, groups: Groups, recipes: dict[int, Recipe]):
         self.groups = groups
         self.recipes = recipes
+        self._exact = exact_groups(groups)
         self.attentions = [
             group.anchor.operation
             for group in groups
@@ -74,6 +91,8 @@ class IntegerGroups:
 
     def recipe(self, group: Group) -> Recipe | None:
         """Returns how a group is quantized, or `None`."""
+        if id(group) in self._exact:
+            return None
         anchor = group.anchor.operation
         return attention_recipe(anchor, self.recipes) or self.recipes.get(id(anchor))
 
@@ -83,9 +102,14 @@ class IntegerGroups:
 
     def reads(self, group: Group) -> bool:
         """Whether the inputs of a group are rounded for it, if they are float."""
+        recipe, anchor = self.recipe(group), group.anchor.operation
+        if self._has_several_roles(group):
+            return False
+        if recipe is not None and recipe.is_dynamic:
+            return rounds_rows(anchor)
         # The input of an embedding are indices, and an attention has several inputs.
         others = (keras.layers.Embedding, keras.layers.MultiHeadAttention)
-        return not (_is_between(group) or isinstance(group.anchor.operation, others))
+        return not (_is_between(group) or isinstance(anchor, others))
 
     def writes(self, group: Group) -> bool:
         """Whether a group writes integers."""
@@ -123,7 +147,9 @@ class IntegerGroups:
 
     def _writes(self, group: Group) -> bool:
         recipe, anchor = self.recipe(group), group.anchor.operation
-        if recipe is None or group.transparent:
+        if recipe is None or group.transparent or recipe.is_dynamic:
+            return False
+        if self._has_several_roles(group):
             return False
         if graph.has_kernel(anchor) and graph.activation_bounds(anchor) is None:
             function = graph.own_activation(anchor)
@@ -135,6 +161,11 @@ class IntegerGroups:
             return True
         inputs = all(self.has_integers_after(edge) for edge in group.inputs)
         return inputs and recipe.is_static and id(group) in self._before
+
+    def _has_several_roles(self, group: Group) -> bool:
+        """Whether a layer is a table in one call and a kernel in another: no range is of both."""
+        calls = self.groups.graph.calls(group.anchor.operation)
+        return any(graph.is_reverse(call) for call in calls)
 
     def _producers(self, group: Group) -> list[Group]:
         """Returns what a concatenation joins, if it can all be rounded to one scale at once."""
@@ -160,6 +191,24 @@ class IntegerGroups:
 
     def _is_called_once(self, group: Group) -> bool:
         return all(len(self.groups.graph.calls(node.operation)) == 1 for node in group.nodes)
+
+
+def rounds_rows(layer: keras.Operation) -> bool:
+    """Whether a layer multiplies integers that its input is rounded to as it comes."""
+    return isinstance(layer, keras.layers.Dense)
+
+
+def _may_have_integers(node: Node) -> bool:
+    """Whether a call has an integer form; layers may be named by a rule in any case."""
+    operation, inputs = graph.unwrap(node.operation), len(node.inputs)
+    return (
+        isinstance(operation, keras.Layer)
+        or graph.is_residual(operation, inputs)
+        or graph.is_product(operation, inputs)
+        or graph.is_concatenation(operation)
+        or graph.is_softmax(operation)
+        or graph.is_elementwise(node)
+    )
 
 
 def _is_between(group: Group) -> bool:

@@ -8,16 +8,24 @@ import keras
 from kerasopt import graph
 from kerasopt.graph import Group
 from kerasopt.quantization.attention import attention_sites, projections
-from kerasopt.quantization.integer_groups import IntegerGroups, is_quantizable
+from kerasopt.quantization.integer_groups import (
+    IntegerGroups,
+    exact_groups,
+    is_quantizable,
+    rounds_rows,
+)
 from kerasopt.quantization.recipe import Recipe
 from kerasopt.quantization.site import Site, activation_site, weight_sites
 
 
 def wrap_operations(model: keras.Model) -> None:
     """Gives the operations that are no layers, but need a quantizer, a layer to hold it."""
-    for group in graph.Groups(graph.Graph.of(model)):
+    groups = graph.Groups(graph.Graph.of(model))
+    exact = exact_groups(groups)
+    for group in groups:
         # A bare operation has an integer form of its own, or follows a kernel.
-        if not group.transparent and is_quantizable(group.anchor.operation):
+        is_rounded = not group.transparent and id(group) not in exact
+        if is_rounded and is_quantizable(group.anchor.operation):
             graph.wrap_operation(group.anchor)
             graph.wrap_operation(group.output)
 
@@ -83,9 +91,14 @@ def placement(model: keras.Model, recipes: dict[int, Recipe]) -> Iterator[Site]:
     on. Groups whose outputs go to nothing but one concatenation have its scale,
     and no own. A group whose input comes from outside of all groups quantizes it.
 
-    Inside layers that hide their graph (subclassed models, `MultiHeadAttention`,
-    RNNs) weights are quantized, and the inputs of the layers with kernels
-    except in RNN cells; what else is computed there stays float.
+    Masks are never rounded, nor what they are added to (`graph.masked`). Ranges
+    that are found as values come are those of the inputs of dense layers, which
+    alone multiply such integers.
+
+    Inside layers that hide their graph (composite layers, RNNs, an attention that
+    is not quantized as a whole) weights are quantized, and nothing else; inside
+    subclassed models, which `kerasopt.convert` opens, also the inputs of the
+    layers with kernels.
 
     Args:
         model: A built model; call `wrap_operations` before.
@@ -103,9 +116,10 @@ def placement(model: keras.Model, recipes: dict[int, Recipe]) -> Iterator[Site]:
                 yield site
     visible = {id(node.operation) for node in groups.groups.graph}
     visible |= {id(dense) for each in groups.attentions for dense in projections(each)}
+    opened = graph.opened_layers(model)
     for path, layer in graph.layers(model):
         if id(layer) not in visible and id(layer) in recipes:
-            yield from _sites_of_hidden(path, layer, recipes[id(layer)])
+            yield from _sites_of_hidden(path, layer, recipes[id(layer)], id(layer) in opened)
 
 
 def _sites_of(group: Group, groups: IntegerGroups, recipe: Recipe) -> Iterator[Site]:
@@ -126,8 +140,8 @@ def _sites_of(group: Group, groups: IntegerGroups, recipe: Recipe) -> Iterator[S
         yield from activation_site(output.path, output.operation, "output", recipe, range=range)
 
 
-def _sites_of_hidden(path, layer, recipe):
+def _sites_of_hidden(path, layer, recipe, is_opened):
     yield from weight_sites(path, layer, recipe)
-    # JAX cannot assign the range of an input inside the loop of an RNN.
-    if graph.kernel_names(layer) and not hasattr(layer, "state_size"):
+    rounds = rounds_rows(layer) if recipe.is_dynamic else bool(graph.kernel_names(layer))
+    if is_opened and rounds:
         yield from activation_site(path, layer, "input", recipe)

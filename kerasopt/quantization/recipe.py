@@ -61,7 +61,12 @@ class Recipe:
         """Whether activations are rounded to integers of one scale, of 2 bits or more."""
         format = self.spec.activations
         is_integer = isinstance(format, Format) and format.bits > 1
-        return is_integer and self.spec.dynamic is None and self.activations is not None
+        return is_integer and not self.is_dynamic and self.activations is not None
+
+    @property
+    def is_dynamic(self) -> bool:
+        """Whether activations are rounded to integers whose scale is found as they come."""
+        return isinstance(self.activations, DynamicQuantizer)
 
     def at_least(self, bits: int) -> Recipe:
         """Returns the recipe whose integers have `bits` bits or more, with the same quantizers.

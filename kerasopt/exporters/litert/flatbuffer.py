@@ -75,6 +75,13 @@ class FlatBuffer:
         self.subgraph.tensors.append(tensor)
         return len(self.subgraph.tensors) - 1
 
+    def float_like(self, index: int, name: str) -> int:
+        """Adds a float32 tensor of the shape of another one; returns its index."""
+        tensor = self.subgraph.tensors[index]
+        signature = tensor.shape if tensor.shapeSignature is None else tensor.shapeSignature
+        shape = [None if size < 0 else int(size) for size in signature]
+        return self.tensor(name, shape, "float32")
+
     def constant(
         self, name: str, values: np.ndarray, quantization: Quantization | None = None
     ) -> int:

@@ -14,6 +14,7 @@ from tensorflow.lite.python import schema_py_generated as schema
 from kerasopt.exporters.frozen import freeze
 from kerasopt.exporters.litert.flatbuffer import TYPES, FlatBuffer
 from kerasopt.exporters.parts import Part
+from kerasopt.graph import unwrap
 from kerasopt.layers.integer import Affine
 
 # Options that name other graphs of the file.
@@ -24,6 +25,8 @@ _SUBGRAPH_FIELDS = (
     "initSubgraphIndex",
     "thenSubgraphIndex",
 )
+# These become TILE, which LiteRT does not run on int16.
+_TILING = {"Repeat", "RepeatVector", "Tile", "UpSampling1D", "UpSampling2D", "UpSampling3D"}
 
 
 class UnknownBatchSize(Exception):
@@ -49,7 +52,19 @@ def splice_part(
         for shape, tensor in zip(shapes, read, strict=True)
     ]
     names = [node.path for node in part.nodes]
-    splice_function(buffer, part.function(), specs, names, inputs, outputs, part.affine)
+    affine = part.affine
+    kinds = {type(unwrap(node.operation)).__name__ for node in part.nodes}
+    if affine is None or affine.bits == 8 or not kinds & _TILING:
+        splice_function(buffer, part.function(), specs, names, inputs, outputs, affine)
+        return
+    floats = [buffer.float_like(index, f"{names[0]}/float") for index in (*inputs, *outputs)]
+    given, written = floats[: len(inputs)], floats[len(inputs) :]
+    for index, real in zip(inputs, given, strict=True):
+        options = schema.DequantizeOptionsT()
+        buffer.operator("DEQUANTIZE", [index], [real], options, version=2)
+    splice_function(buffer, part.function(), specs, names, given, written)
+    for real, index in zip(written, outputs, strict=True):
+        buffer.operator("QUANTIZE", [real], [index], schema.QuantizeOptionsT())
 
 
 def splice_function(

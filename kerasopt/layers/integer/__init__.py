@@ -14,6 +14,7 @@ from kerasopt.layers.integer.dynamic_dense import DynamicDense
 from kerasopt.layers.integer.embedding import QuantizedEmbedding
 from kerasopt.layers.integer.global_average_pooling import QuantizedGlobalAveragePooling2D
 from kerasopt.layers.integer.layer import IntegerLayer
+from kerasopt.layers.integer.masked_softmax import MaskedSoftmax
 from kerasopt.layers.integer.max_pooling import MaxPooling2D
 from kerasopt.layers.integer.multiply import QuantizedMultiply
 from kerasopt.layers.integer.normalization import (
@@ -30,6 +31,7 @@ __all__ = [
     "Dequantize",
     "DynamicDense",
     "IntegerLayer",
+    "MaskedSoftmax",
     "MaxPooling2D",
     "PackedPart",
     "Quantize",

@@ -55,6 +55,8 @@ class Quantize(_Boundary):
 class Dequantize(_Boundary):
     """Returns the float32 values `(q - zero_point) * scale` of int8 or int16 values.
 
+    A mask that it is called with hangs on its output, where Keras' losses look for it.
+
     Args:
         **kwargs: `input_affine`, the `Affine` of the input, and the arguments of
             `keras.layers.Layer`.
@@ -62,5 +64,8 @@ class Dequantize(_Boundary):
 
     affines = ("input_affine",)
 
-    def call(self, inputs: Any) -> Any:
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+        return previous_mask
+
+    def call(self, inputs: Any, mask: Any = None) -> Any:
         return ops.dequantize(inputs, self.scale, self.input_affine.zero_point)

@@ -42,6 +42,7 @@ class IntegerLayer(keras.layers.Layer):
     ):
         kwargs.setdefault("dtype", "float32")
         super().__init__(trainable=kwargs.pop("trainable", False), **kwargs)
+        self.supports_masking = True
         self.input_affine: Any = input_affine
         self.output_affine: Any = output_affine
         for name in self.affines:
@@ -70,6 +71,9 @@ class IntegerLayer(keras.layers.Layer):
 
     def build(self, *input_shapes: Any) -> None:
         pass
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+        return None  # what needs a mask has it as an argument
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return input_shape

@@ -63,6 +63,7 @@ _INT16 = (
     dense,
     einsum_dense,
     add,
+    concatenate,
     transparent,
 )
 
@@ -79,4 +80,6 @@ def lower(group: Group, builder: Builder) -> None:
         raise StaysFloat(f"{kind} has no integer form")
     if pattern not in _INT16 and builder.has_int16(group):
         raise StaysFloat(f"{kind} has no form with integers of 16 bits")
+    if pattern is not attention and builder.masks.arguments(group.anchor):
+        raise StaysFloat("with a mask it has no integer form")
     pattern.lower(group, builder)

@@ -9,7 +9,12 @@ from typing import Any
 import keras
 
 from kerasopt.graph import Group, Node
-from kerasopt.layers.integer import Affine, QuantizedBatchMatMul, QuantizedSoftmax
+from kerasopt.layers.integer import (
+    Affine,
+    MaskedSoftmax,
+    QuantizedBatchMatMul,
+    QuantizedSoftmax,
+)
 from kerasopt.lowering.builder import Builder
 from kerasopt.lowering.patterns.contraction import Output, output_of
 from kerasopt.lowering.patterns.einsum_dense import project
@@ -27,10 +32,12 @@ def matches(group: Group) -> bool:
 
 
 def lower(group: Group, builder: Builder) -> None:
-    node, layer = group.anchor, _checked(group)
-    inputs = builder.inputs(node)
+    node = group.anchor
+    layer: Any = node.operation
+    given, edges = node.arguments, node.edges
+    query, value = (builder.value(edges[id(given[name])]) for name in ("query", "value"))
     # Without a key of its own the values are the keys.
-    query, value, key = inputs if len(inputs) == 3 else (*inputs, inputs[-1])
+    key = value if given.get("key") is None else builder.value(edges[id(given["key"])])
     # The products of query and key are divided by the root of their size.
     queries = _projected(node, "_query_dense", builder, query, layer._inverse_sqrt_key_dim)
     keys = _projected(node, "_key_dense", builder, key)
@@ -42,14 +49,9 @@ def lower(group: Group, builder: Builder) -> None:
         _affine(layer._softmax, "input"),
         "_scores",
     )
-    softmax = builder.layer(
-        node,
-        (scores.affine, "softmax"),
-        lambda name: QuantizedSoftmax(input_affine=scores.affine, name=name),
-        "_softmax",
+    weights = builder.as_integers(
+        _weights(node, builder, scores), _affine(layer._softmax, "output")
     )
-    weights = Value(softmax(scores.tensor), softmax.output_affine)
-    weights = builder.as_integers(weights, _affine(layer._softmax, "output"))
     context = _multiplied(
         node,
         builder,
@@ -60,17 +62,33 @@ def lower(group: Group, builder: Builder) -> None:
     # It has the name of the whole.
     output = Group((dataclasses.replace(node, operation=layer._output_dense),))
     context = _permuted(context, _HEADS_FIRST)
-    builder.put(group.output, project(output, builder, context, output_of(group)))
+    attended = project(output, builder, context, output_of(group))
+    returned = [weights] if given.get("return_attention_scores") else []
+    builder.put(group.output, attended, *returned)
 
 
-def _checked(group: Group) -> Any:
-    layer: Any = group.anchor.operation
-    arguments = group.anchor.keras_node.arguments
-    flags = ("attention_mask", "return_attention_scores", "use_causal_mask")
-    used = [flag for flag in flags if arguments.kwargs.get(flag) not in (None, False)]
-    if len(arguments.args) > 3 or used or layer._sliding_window is not None:
-        raise StaysFloat("with a mask, or with scores returned, it has no integer form")
-    return layer
+def _weights(node: Node, builder: Builder, scores: Value) -> Value:
+    """Applies the softmax, in float32 where there is a mask."""
+    layer: Any = node.operation
+    mask, window = builder.masks.attention(node), layer._sliding_window
+    is_causal = bool(node.arguments.get("use_causal_mask"))
+    if mask is None and window is None and not is_causal:
+        softmax = builder.layer(
+            node,
+            (scores.affine, "softmax"),
+            lambda name: QuantizedSoftmax(input_affine=scores.affine, name=name),
+            "_softmax",
+        )
+        return Value(softmax(scores.tensor), softmax.output_affine)
+    masked = builder.layer(
+        node,
+        ("softmax", is_causal),
+        lambda name: MaskedSoftmax(is_causal, window, name=name),
+        "_softmax",
+    )
+    if mask is not None:
+        mask = keras.ops.expand_dims(mask, 1)  # for all heads
+    return Value(masked(builder.as_float(scores).tensor, mask=mask))
 
 
 def _part(node: Node, name: str) -> Group:

@@ -11,17 +11,18 @@ from kerasopt.layers.integer import QuantizedEmbedding
 from kerasopt.layers.integer.activation import quantized
 from kerasopt.lowering.builder import Builder
 from kerasopt.lowering.patterns.contraction import output_of
-from kerasopt.lowering.values import StaysFloat, Value
+from kerasopt.lowering.values import Value
 
 
 def matches(group: Group) -> bool:
-    return isinstance(group.anchor.operation, keras.layers.Embedding)
+    layer = group.anchor.operation
+    # One that may be called in reverse holds its table once, for both ways.
+    is_reversible = isinstance(layer, keras.layers.ReversibleEmbedding)
+    return isinstance(layer, keras.layers.Embedding) and not is_reversible
 
 
 def lower(group: Group, builder: Builder) -> None:
     layer: Any = group.anchor.operation
-    if layer.mask_zero:
-        raise StaysFloat("with mask_zero=True it has no integer form")
     output = output_of(group).affine
     made = builder.layer(
         group.anchor,

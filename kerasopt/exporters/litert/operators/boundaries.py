@@ -10,4 +10,5 @@ def quantize(node: Any, writer: Any, inputs: list[int], output: int) -> None:
 
 
 def dequantize(node: Any, writer: Any, inputs: list[int], output: int) -> None:
-    writer.buffer.operator("DEQUANTIZE", inputs, [output], schema.DequantizeOptionsT(), version=2)
+    values = inputs[:1]  # a mask has no place in a file
+    writer.buffer.operator("DEQUANTIZE", values, [output], schema.DequantizeOptionsT(), version=2)

@@ -13,7 +13,7 @@ def quantize(node: Any, writer: Any) -> None:
 
 
 def dequantize(node: Any, writer: Any) -> None:
-    (key,) = writer.keys(node)
+    key, *_ = writer.keys(node)  # a mask has no place in a file
     affine = node.operation.input_affine
     name = writer.tensors.name(key)
     writer.put(node, lambda output: writer.graph.dequantize(name, affine, output), None)
