@@ -15,6 +15,7 @@ from kerasopt.layers.integer import PackedPart
 from kerasopt.parametrization import ACTIVATION_SLOTS
 from kerasopt.quantization import Quantizer, RoundingError, measure_weight
 
+
 @dataclass(frozen=True)
 class Weight:
     """A weight of a layer.

@@ -133,6 +133,8 @@ class Copies:
             index = index if operation is None else self._anatomy.node_index(operation, index)
             made._keras_history = KerasHistory(self.of(operation), index, position)
         elif isinstance(thing, Tracker):
+            # Its lists are those of its layer, also while they are empty.
+            made.config = {name: (kind, self.of(x)) for name, (kind, x) in thing.config.items()}
             made.stored_ids = {
                 name: {id(self._copies[x]) for x in ids if x in self._copies}
                 for name, ids in thing.stored_ids.items()
