@@ -82,7 +82,8 @@ def benchmark(
         )
         for size in batch_sizes
     }
-    progress.update(steps, finalize=True)
+    if any(timing.calls < repeats for timing in timings.values()):
+        progress.update(steps, finalize=True)
     results = {
         name: _measure(
             model,

@@ -1,7 +1,6 @@
 """What the drop-in layers have beside Keras' own."""
 
 import functools
-import inspect
 import itertools
 import warnings
 
@@ -73,10 +72,8 @@ class DropIn:
 
         @functools.wraps(base_quantize)
         def quantize(self, mode=None, type_check=True, **kwargs):
-            # Keras quantizes its own classes only; of the subclasses, these compute as they do.
-            if type(self) is cls and "type_check" in inspect.signature(base_quantize).parameters:
-                kwargs["type_check"] = False
-            return base_quantize(self, mode, **kwargs)
+            # Keras quantizes its own classes only; of the subclasses, this one computes as they do.
+            return base_quantize(self, mode, type_check and type(self) is not cls, **kwargs)
 
         cls.build, cls.call, cls.quantize = build, call, quantize
 
