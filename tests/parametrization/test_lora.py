@@ -104,7 +104,7 @@ def test_files_are_not_changed_by_a_chain_on_another_weight(tmp_path):
 def test_quantize_merges_it_in_the_copy(case):
     model = make(case)
     layer, (x, _) = model.get_layer("layer"), data(model)
-    layer.enable_lora(2, lora_alpha=2)
+    layer.enable_lora(2, lora_alpha=8)
     for variable in layer.trainable_variables:
         if "lora" in variable.path:
             variable.assign(np.random.default_rng(0).normal(size=variable.shape))
