@@ -8,16 +8,25 @@ from typing import Any
 import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
+from kerasopt.exporters.quiet import quiet
+
 
 def freeze(
-    run: Callable[..., Sequence[Any]], specs: list[tf.TensorSpec], lower_loops: bool
+    run: Callable[..., Sequence[Any]],
+    specs: list[tf.TensorSpec],
+    names: list[str],
+    lower_loops: bool,
 ) -> tuple[Any, Any]:
     """Returns a frozen function, and the one that it was made of, which keeps variables alive.
 
     Args:
         run: From tensors to a list of tensors.
         specs: What it takes.
+        names: Paths of what it computes, for messages.
         lower_loops: Whether loops become the operators of TensorFlow 1.
+
+    Raises:
+        ValueError: If it cannot be traced, or writes to variables.
     """
 
     @tf.function(input_signature=specs)
@@ -25,5 +34,30 @@ def freeze(
         # An output that is an input, or another output, would have no tensor of its own.
         return [tf.identity(value) for value in run(*values)]
 
-    concrete = function.get_concrete_function()
-    return convert_variables_to_constants_v2(concrete, lower_control_flow=lower_loops), function
+    concrete = _traced(function, names)
+    _require_constant(concrete, names)
+    with quiet():
+        frozen = convert_variables_to_constants_v2(concrete, lower_control_flow=lower_loops)
+    return frozen, function
+
+
+def _traced(function: Any, names: list[str]) -> Any:
+    try:
+        return function.get_concrete_function()
+    except tf.errors.OperatorNotAllowedInGraphError as error:
+        raise ValueError(
+            f"{names[:5]} need to know sizes that the model's inputs leave open (`None`): give "
+            "`keras.Input` the whole shape, and export that model."
+        ) from error
+
+
+def _require_constant(concrete: Any, names: list[str]) -> None:
+    graph = concrete.graph.as_graph_def()
+    nodes = [*graph.node, *(node for each in graph.library.function for node in each.node_def)]
+    written = sorted({node.name for node in nodes if node.op.startswith("Assign")})
+    if written:
+        raise ValueError(
+            f"{names[:5]} write to variables when they are called, as {written[:3]} say: state, or "
+            "a generator of random numbers, is kept by no file but a SavedModel. Export with "
+            "format='tf_saved_model'."
+        )

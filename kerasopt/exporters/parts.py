@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import keras
+from keras.src.models.functional import operation_fn
 
 from kerasopt.graph import Edge, Graph, Node
 from kerasopt.layers.integer import Affine, IntegerLayer
@@ -73,7 +74,9 @@ class Part:
                     for tensor, edge in zip(node.keras_node.input_tensors, node.inputs, strict=True)
                 }
                 args, kwargs = node.keras_node.arguments.fill_in(tensors)
-                results = keras.tree.flatten(node.operation(*args, **kwargs))
+                # As in `predict`: some layers augment unless they are told not to.
+                call = operation_fn(node.operation, training=False)
+                results = keras.tree.flatten(call(*args, **kwargs))
                 known |= {(id(node), index): value for index, value in enumerate(results)}
             return [known[key_of(edge)] for edge in outputs]
 

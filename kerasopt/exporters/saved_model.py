@@ -9,6 +9,7 @@ import keras
 from keras.src.export.export_utils import get_input_signature
 
 from kerasopt import graph
+from kerasopt.exporters.names import is_nested, output_names
 from kerasopt.layers.integer import IntegerLayer
 from kerasopt.ops import native
 
@@ -37,7 +38,16 @@ def write(model: keras.Model, path: Path, ops: str = "native") -> None:
 
 def _export(model: keras.Model, path: Path) -> None:
     archive = keras.export.ExportArchive()
-    archive.track_and_add_endpoint("serve", model, get_input_signature(model))
+    archive.track(model)
+
+    def serve(*args):
+        # Some layers augment unless they are told not to.
+        outputs = model(*args, training=False)
+        if is_nested(outputs):  # which TensorFlow does not serve
+            return dict(zip(output_names(outputs), keras.tree.flatten(outputs), strict=True))
+        return outputs
+
+    archive.add_endpoint("serve", serve, get_input_signature(model))
     # Keras tracks its own variables, and those of TensorFlow inside of them where an endpoint
     # reads them: everything would be in the file twice.
     tracked = archive._tf_trackable

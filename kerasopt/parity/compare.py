@@ -117,7 +117,15 @@ def _loaded(source: Any) -> keras.Model | Path:
         )
     if not path.exists():
         raise FileNotFoundError(f"There is no such file. Received: {str(path)!r}")
-    return keras.models.load_model(path, compile=False) if path.suffix == ".keras" else path
+    if path.suffix != ".keras":
+        return path
+    try:
+        return keras.models.load_model(path, compile=False)
+    except Exception as error:  # of any class, by what is damaged
+        raise ValueError(
+            f"Keras cannot load {str(path)!r}, it may be damaged, or hold what is not registered: "
+            f"{type(error).__name__}: {error}"
+        ) from error
 
 
 def _name(source: Any) -> str:

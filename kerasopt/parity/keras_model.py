@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 from keras.src.backend import get_keras_mask, set_keras_mask
+from keras.src.models.functional import operation_fn
 
 from kerasopt.exporters.parts import Parts, TensorKey, key_of
 from kerasopt.graph import (
@@ -70,7 +71,8 @@ class TracedModel:
             else:
                 read = {id(x): values[key_of(edge)] for x, edge in _arguments(node)}
                 args, kwargs = node.keras_node.arguments.fill_in(read)
-                results = keras.tree.flatten(node.operation(*args, **kwargs))
+                call = operation_fn(node.operation, training=False)
+                results = keras.tree.flatten(call(*args, **kwargs))
             for edge, value in zip(_outputs_of(node), results, strict=True):
                 values[key_of(edge)] = value
                 name = self.names.get(key_of(edge))

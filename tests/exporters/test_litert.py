@@ -9,6 +9,7 @@ from lowering.test_convert import mobile_cnn
 from lowering.trained import images, quantization_aware, randomize, run
 
 import kerasopt as ko
+from kerasopt.exporters.foreign_process import ForeignProcess
 from kerasopt.exporters.litert.run import LiteRT
 
 
@@ -62,7 +63,8 @@ def test_names_are_those_of_the_model(tmp_path):
     ko.export(integers, tmp_path / "model.tflite")
     runner = tf.lite.Interpreter(str(tmp_path / "model.tflite")).get_signature_runner()
     assert list(runner.get_input_details()) == ["features"]
-    assert list(runner.get_output_details()) == ["top_dequantize"]
+    assert list(runner.get_output_details()) == ["output_0"]  # as in Keras' own files
+    assert LiteRT(tmp_path / "model.tflite").outputs[0]["name"] == "top_dequantize"
 
 
 def test_structures_are_flattened_in_order(tmp_path):
@@ -164,7 +166,7 @@ def test_a_failure_leaves_the_file_that_was_there(mobile, tmp_path, monkeypatch)
     _, integers = mobile
     path = tmp_path / "model.tflite"
     path.write_bytes(b"before")
-    monkeypatch.setattr(LiteRT, "run_once", lambda self: 1 / 0)
+    monkeypatch.setattr(ForeignProcess, "check", lambda self, path: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         ko.export(integers, path)
     assert path.read_bytes() == b"before" and list(tmp_path.iterdir()) == [path]

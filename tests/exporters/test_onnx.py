@@ -16,6 +16,7 @@ from lowering.trained import images, quantization_aware, randomize, run
 from onnx import numpy_helper
 
 import kerasopt as ko
+from kerasopt.exporters.foreign_process import ForeignProcess
 from kerasopt.exporters.onnx.run import OnnxRuntime
 from kerasopt.layers.integer import Affine, IntegerLayer
 
@@ -319,20 +320,23 @@ def test_bad_arguments_are_named(small, tmp_path):
 def test_a_file_that_does_not_run_replaces_none(small, path, monkeypatch):
     _, integers = small
     path.write_bytes(b"before")
-    monkeypatch.setattr(OnnxRuntime, "run_once", lambda self: 1 / 0)
+    monkeypatch.setattr(ForeignProcess, "check", lambda self, path: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         ko.export(integers, path, format="onnx")
     assert path.read_bytes() == b"before" and list(path.parent.iterdir()) == [path]
 
 
-def test_without_a_runtime_a_file_is_checked_and_written(small, path, monkeypatch):
-    import kerasopt.exporters.onnx as package
-
-    _, integers = small
-    monkeypatch.setattr(package, "has_runtime", lambda: False)
-    monkeypatch.setattr(package, "OnnxRuntime", None)
+def test_without_a_runtime_a_file_is_checked_and_written(small, path, tmp_path, monkeypatch):
+    # The process that checks finds no onnxruntime where Python looks for packages.
+    hidden = tmp_path / "hidden" / "sitecustomize.py"
+    hidden.parent.mkdir()
+    hidden.write_text("import sys; sys.modules['onnxruntime'] = None")
+    monkeypatch.syspath_prepend(hidden.parent)
+    x, integers = small
     ko.export(integers, path, format="onnx")
     onnx.checker.check_model(path, full_check=True)
+    with pytest.raises(ValueError, match="onnxruntime"):
+        ko.compare(integers, path, x)
 
 
 def test_without_the_packages_it_says_what_to_install(small, path, monkeypatch):

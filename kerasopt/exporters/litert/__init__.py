@@ -7,10 +7,12 @@ from pathlib import Path
 
 import keras
 
+from kerasopt.exporters.foreign_process import ForeignProcess
+from kerasopt.exporters.litert import run
 from kerasopt.exporters.litert.integer_outputs import integer_outputs
-from kerasopt.exporters.litert.run import LiteRT
 from kerasopt.exporters.litert.splice import UnknownBatchSize
 from kerasopt.exporters.litert.writer import Writer
+from kerasopt.exporters.refusals import require_possible
 from kerasopt.graph import recorded
 
 
@@ -24,12 +26,14 @@ def write(
     if io_dtype not in ("float32", "int8"):
         raise ValueError(f"`io_dtype` must be 'float32' or 'int8'. Received: io_dtype={io_dtype!r}")
     with contextlib.ExitStack() as stack:
+        runtime = stack.enter_context(ForeignProcess("LiteRT", run.__file__))
         functional = stack.enter_context(recorded(model))
+        require_possible(model, functional, "LiteRT")
         if io_dtype == "int8":
             functional = stack.enter_context(integer_outputs(functional))
         try:
             content = Writer(functional, io_dtype, dynamic_range).write()
         except UnknownBatchSize:
             content = Writer(functional, io_dtype, dynamic_range, batch_size=1).write()
-    path.write_bytes(content)
-    LiteRT(path).run_once()
+        path.write_bytes(content)
+        runtime.check(path)

@@ -5,21 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import flatbuffers
 import numpy as np
 from tensorflow.lite.python import schema_py_generated as schema
+
+from kerasopt.exporters.litert.run import pack
 
 TYPES = {
     "bool": schema.TensorType.BOOL,
     "float16": schema.TensorType.FLOAT16,
     "float32": schema.TensorType.FLOAT32,
+    "float64": schema.TensorType.FLOAT64,
     "int8": schema.TensorType.INT8,
     "int16": schema.TensorType.INT16,
     "int32": schema.TensorType.INT32,
     "int64": schema.TensorType.INT64,
     "uint8": schema.TensorType.UINT8,
+    "uint16": schema.TensorType.UINT16,
+    "uint32": schema.TensorType.UINT32,
 }
-_FILE_IDENTIFIER = b"TFL3"
 # From here on an operator's code has a field of its own, and the old one says so.
 _LARGEST_OLD_CODE = 127
 
@@ -151,13 +154,6 @@ class FlatBuffer:
         signature.outputs = [_named(*item) for item in outputs.items()]
         self.model.signatureDefs = [signature]
         return pack(self.model)
-
-
-def pack(model: Any) -> bytes:
-    """Returns the bytes of a file, from the schema's object of it."""
-    builder = flatbuffers.Builder(1 << 20)
-    builder.Finish(model.Pack(builder), file_identifier=_FILE_IDENTIFIER)
-    return bytes(builder.Output())
 
 
 def _parameters(quantization: Quantization) -> Any:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -14,6 +13,7 @@ from tensorflow.lite.python import schema_py_generated as schema
 from kerasopt.exporters.frozen import freeze
 from kerasopt.exporters.litert.flatbuffer import TYPES, FlatBuffer
 from kerasopt.exporters.parts import Part
+from kerasopt.exporters.quiet import quiet
 from kerasopt.graph import unwrap
 from kerasopt.layers.integer import Affine
 
@@ -127,19 +127,32 @@ def splice_function(
 def _convert(
     run: Callable[..., Sequence[Any]], specs: list[tf.TensorSpec], names: list[str]
 ) -> bytes:
-    frozen, function = freeze(run, specs, lower_loops=True)
+    frozen, function = freeze(run, specs, names, lower_loops=True)
     converter = tf.lite.TFLiteConverter.from_concrete_functions([frozen], function)
     try:
-        # The converter has something to say to standard output for every model.
-        with contextlib.redirect_stdout(io.StringIO()):
+        with quiet():
             return converter.convert()
     except Exception as error:
         if "element_shape to be static" in str(error):
             raise UnknownBatchSize from error
-        raise ValueError(
-            f"LiteRT has no form of {names[:5]}: {str(error).splitlines()[0]}. Replace them, or "
-            "export with format='tf_saved_model'."
-        ) from error
+        raise ValueError(_refusal(str(error), specs, names)) from error
+
+
+def _refusal(error: str, specs: list[tf.TensorSpec], names: list[str]) -> str:
+    unknown = sorted(set(re.findall(r"'(tf\.\w+)' op", error)))
+    dtypes = sorted(set(re.findall(r"x(f16|f64|bf16)>", error)))
+    reason = f"it has no {unknown}" if unknown else error.splitlines()[0]
+    if dtypes:
+        reason += (
+            f" of {dtypes}. Give a model that computes in float32 (build it under "
+            "`keras.config.set_dtype_policy('float32')`) the weights, and export that"
+        )
+    if any(None in spec.shape[1:] for spec in specs):
+        reason += " where sizes are not known: give `keras.Input` the whole shape"
+    return (
+        f"LiteRT has no form of {names[:5]}: {reason}. Or replace them, or export with "
+        "format='tf_saved_model'."
+    )
 
 
 def _retype(tensor: Any, buffers: list, affine: Affine) -> None:

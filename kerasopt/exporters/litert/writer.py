@@ -6,14 +6,16 @@ from typing import Any
 
 import keras
 import numpy as np
+from tensorflow.lite.python import schema_py_generated as schema
 
-from kerasopt.exporters.litert.flatbuffer import FlatBuffer, Quantization
+from kerasopt.exporters.litert.flatbuffer import TYPES, FlatBuffer, Quantization
 from kerasopt.exporters.litert.operators import operator_of
 from kerasopt.exporters.litert.operators.held_weights import holds_int8
 from kerasopt.exporters.litert.splice import splice_part
+from kerasopt.exporters.names import output_names, unique
 from kerasopt.exporters.parts import Part, Parts, TensorKey, key_of
-from kerasopt.graph import Edge, Graph, functional_of
-from kerasopt.layers.integer import Affine, Dequantize, Quantize
+from kerasopt.graph import Edge, Graph, Node, functional_of
+from kerasopt.layers.integer import Affine, Dequantize, Quantize, QuantizedEmbedding
 
 
 def quantization_of(affine: Affine) -> Quantization:
@@ -55,7 +57,7 @@ class Writer:
             if not self._is_skipped(part):
                 self._add(part)
         outputs = [self._output_index(edge) for edge in self._graph.outputs]
-        names = _unique([edge.source.operation.name for edge in self._graph.outputs])
+        names = output_names(self._model._outputs_struct)
         return self.buffer.finish(inputs, dict(zip(names, outputs, strict=True)))
 
     def index(self, edge: Edge) -> int:
@@ -92,7 +94,7 @@ class Writer:
             index = self.buffer.tensor(names[-1], self._shape(tensor), dtype, quantization)
             self._indices[id(node), 0] = index
             indices.append(index)
-        return dict(zip(_unique(names), indices, strict=True))
+        return dict(zip(unique(names), indices, strict=True))
 
     def _shape(self, tensor: keras.KerasTensor) -> tuple[int | None, ...]:
         first, *rest = tensor.shape or (self._batch_size,)
@@ -157,11 +159,17 @@ class Writer:
             splice_part(self.buffer, part, shapes, inputs, outputs)
         else:
             # A tensor that is read twice is there twice.
-            read = [self.index(edge) for edge in part.nodes[0].inputs]
+            read = [self._operand(edge, part.nodes[0]) for edge in part.nodes[0].inputs]
             write(part.nodes[0], self, read, outputs[0])
 
-
-def _unique(names: list[str]) -> list[str]:
-    return [
-        name if names.count(name) == 1 else f"{name}_{index}" for index, name in enumerate(names)
-    ]
+    def _operand(self, edge: Edge, reader: Node) -> int:
+        """Returns the index of a tensor that a layer reads, cast as Keras does for the layer."""
+        key, index = key_of(edge), self.index(edge)
+        tensor = self.buffer.subgraph.tensors[index]
+        is_cast = self._parts.affines[key] is None and tensor.type != TYPES["float32"]
+        if not is_cast or isinstance(reader.operation, QuantizedEmbedding):
+            return index
+        name = f"{edge.source.operation.name}/float32"
+        cast = self.buffer.tensor(name, self.shape(index), "float32")
+        self.buffer.operator("CAST", [index], [cast], schema.CastOptionsT())
+        return cast

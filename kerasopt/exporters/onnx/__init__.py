@@ -13,8 +13,10 @@ except ImportError as error:
         'Files of ONNX are written by the package onnx: `pip install "kerasopt[onnx]"`.'
     ) from error
 
-from kerasopt.exporters.onnx.run import OnnxRuntime, has_runtime
+from kerasopt.exporters.foreign_process import ForeignProcess
+from kerasopt.exporters.onnx import run
 from kerasopt.exporters.onnx.writer import Writer
+from kerasopt.exporters.refusals import require_possible
 from kerasopt.graph import recorded
 
 OPSETS = (21, 22, 23)
@@ -35,8 +37,7 @@ def write(model: keras.Model, path: Path, opset: int = 21) -> None:
     """
     if opset not in OPSETS:
         raise ValueError(f"`opset` must be one of {OPSETS}. Received: opset={opset!r}")
-    with recorded(model) as functional:
+    with ForeignProcess("ONNX", run.__file__) as runtime, recorded(model) as functional:
+        require_possible(model, functional, "ONNX")
         onnx.save(Writer(functional, opset).write(), path)
-    onnx.checker.check_model(path, full_check=True)
-    if has_runtime():
-        OnnxRuntime(path).run_once()
+        runtime.check(path)

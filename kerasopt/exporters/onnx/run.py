@@ -1,4 +1,4 @@
-"""Running ONNX files in onnxruntime."""
+"""Running ONNX files. A process of its own runs this module too: it imports no kerasopt."""
 
 from __future__ import annotations
 
@@ -9,16 +9,15 @@ from typing import Any
 import numpy as np
 
 
-def has_runtime() -> bool:
-    """Whether onnxruntime is installed."""
-    return importlib.util.find_spec("onnxruntime") is not None
-
-
 class OnnxRuntime:
     """An ONNX file that onnxruntime runs on the CPU.
 
     Args:
         source: String or `os.PathLike` of a file, or its bytes.
+
+    Attributes:
+        inputs: List of the names of the inputs.
+        outputs: List of the names of the outputs.
 
     Raises:
         ImportError: If onnxruntime is not installed.
@@ -26,12 +25,9 @@ class OnnxRuntime:
     """
 
     def __init__(self, source: str | os.PathLike | bytes):
-        try:
-            import onnxruntime
-        except ImportError as error:
-            raise ImportError(
-                'ONNX files are run by onnxruntime: `pip install "kerasopt[onnx]"`.'
-            ) from error
+        require_runtime()
+        import onnxruntime
+
         options = onnxruntime.SessionOptions()
         # Else float rows are rounded to int8 before some products with integer weights.
         options.add_session_config_entry("session.qdq_matmulnbits_accuracy_level", "1")
@@ -54,25 +50,93 @@ class OnnxRuntime:
         """Returns the outputs for a batch."""
         return self._session.run(None, dict(zip(self.inputs, values, strict=True)))
 
+    def dtypes(self) -> list[np.dtype]:
+        """Returns the dtypes of the inputs."""
+        return [
+            np.dtype(_DTYPES.get(name, name))
+            for name in (each.type[len("tensor(") : -1] for each in self._session.get_inputs())
+        ]
+
     def run_once(self) -> None:
         """Runs the file on zeros, if only the size of the batch is not known."""
         shapes = [each.shape for each in self._session.get_inputs()]
         if any(isinstance(size, str) for shape in shapes for size in shape[1:]):
             return
-        types = [each.type for each in self._session.get_inputs()]
-        self(
-            *(
-                np.zeros((1, *shape[1:]), _DTYPES[name])
-                for shape, name in zip(shapes, types, strict=True)
-            )
-        )
+        sizes = [[1 if isinstance(size, str) else size for size in shape] for shape in shapes]
+        self(*(np.zeros(*pair) for pair in zip(sizes, self.dtypes(), strict=True)))
 
 
-_DTYPES = {
-    "tensor(bool)": "bool",
-    "tensor(float)": "float32",
-    "tensor(int32)": "int32",
-    "tensor(int64)": "int64",
-    "tensor(int8)": "int8",
-    "tensor(uint8)": "uint8",
-}
+# What ONNX calls otherwise than NumPy.
+_DTYPES = {"float": "float32", "double": "float64"}
+
+
+def load() -> None:
+    """Imports what `answer` needs, and is installed."""
+    import onnx  # noqa: F401
+
+    if has_runtime():
+        import onnxruntime  # noqa: F401
+
+
+def has_runtime() -> bool:
+    """Whether onnxruntime is installed."""
+    try:
+        return importlib.util.find_spec("onnxruntime") is not None
+    except ValueError:  # it was switched off: `sys.modules` has None for it
+        return False
+
+
+def require_runtime() -> None:
+    """Raises `ImportError` if onnxruntime is not installed."""
+    if not has_runtime():
+        raise ImportError('ONNX files are run by onnxruntime: `pip install "kerasopt[onnx]"`.')
+
+
+def answer(path: str, arrays: list[np.ndarray], trace: bool) -> tuple[Any, list[np.ndarray]]:
+    """Checks a file and runs it once on zeros; or returns tensors that it computes of `arrays`.
+
+    Those are its integer activations and its outputs, described by name, scale and zero point
+    (`None` of what is not quantized as a whole).
+    """
+    import onnx
+
+    if not trace:
+        onnx.checker.check_model(path, full_check=True)
+        if has_runtime():
+            OnnxRuntime(path).run_once()
+        return None, []
+    plain = OnnxRuntime(path)
+    model = onnx.load(path)
+    affines = _quantized(model)
+    outputs = {output.name for output in model.graph.output}
+    model.graph.output.extend(
+        onnx.ValueInfoProto(name=name) for name in affines if name not in outputs
+    )
+    shown = OnnxRuntime(model.SerializeToString())
+    if len(arrays) != len(shown.inputs):
+        raise ValueError(f"it has {len(shown.inputs)} inputs, not {len(arrays)}")
+    inputs = [value.astype(dtype) for value, dtype in zip(arrays, shown.dtypes(), strict=True)]
+    nothing = (None, None)
+    described = [(name, *affines.get(name, nothing)) for name in shown.outputs]
+    return [described, plain.outputs], shown(*inputs)
+
+
+def _quantized(model: Any) -> dict[str, tuple[float | None, int | None]]:
+    """Returns the names of the integer activations, with scale and zero point.
+
+    Those are said by annotations, and in files of others by QuantizeLinear alone.
+    """
+    from onnx import numpy_helper
+
+    constants = {each.name: each for each in model.graph.initializer}
+    found: dict[str, tuple[float | None, int | None]] = {}
+    for annotation in model.graph.quantization_annotation:
+        names = [each.value for each in annotation.quant_parameter_tensor_names]
+        scale, zero_point = (numpy_helper.to_array(constants[name]) for name in names)
+        found[annotation.tensor_name] = float(scale), int(zero_point)
+    for node in model.graph.node:
+        if node.op_type == "QuantizeLinear":
+            scale, zero_point = (numpy_helper.to_array(constants[name]) for name in node.input[1:3])
+            is_known = zero_point.dtype in (np.int8, np.int16) and zero_point.ndim == 0
+            found[node.output[0]] = (float(scale), int(zero_point)) if is_known else (None, None)
+    return found

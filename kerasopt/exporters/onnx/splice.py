@@ -10,6 +10,7 @@ from onnx import TensorProto
 
 from kerasopt.exporters.frozen import freeze
 from kerasopt.exporters.parts import Part, key_of
+from kerasopt.exporters.quiet import quiet
 
 _OPSET = 18  # the newest that tf2onnx writes
 
@@ -30,13 +31,15 @@ def splice_part(part: Part, writer: Any) -> None:
     specs = [
         tf.TensorSpec(tensor.shape, "float32" if part.affine else tensor.dtype) for tensor in read
     ]
-    frozen, _ = freeze(part.function(), specs, lower_loops=False)
-    converted, _ = tf2onnx.convert.from_graph_def(
-        frozen.graph.as_graph_def(add_shapes=True),
-        input_names=[each.name for each in frozen.inputs],
-        output_names=[each.name for each in frozen.outputs],
-        opset=_OPSET,
-    )
+    names = [node.path for node in part.nodes]
+    frozen, _ = freeze(part.function(), specs, names, lower_loops=False)
+    with quiet():
+        converted, _ = tf2onnx.convert.from_graph_def(
+            frozen.graph.as_graph_def(add_shapes=True),
+            input_names=[each.name for each in frozen.inputs],
+            output_names=[each.name for each in frozen.outputs],
+            opset=_OPSET,
+        )
     _require_known(converted, part)
     converted = onnx.version_converter.convert_version(converted, writer.graph.opset)
     prefix = writer.graph.unique(part.nodes[0].path + "/float") + "/"
@@ -51,7 +54,8 @@ def splice_part(part: Part, writer: Any) -> None:
     for edge in part.outputs:
         name = edge.source.operation.name + (f":{edge.index}" if edge.index else "")
         name = graph.unique(name)
-        tensors.put(key_of(edge), name, part.affine)
+        dtype = edge.source.keras_node.outputs[edge.index].dtype
+        tensors.put(key_of(edge), name, part.affine, dtype=dtype)
         outputs.append(name)
     if part.affine is None:
         graph.splice(converted, inputs, outputs)

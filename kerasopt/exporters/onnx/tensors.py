@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from onnx import TensorProto
+
 from kerasopt.exporters.onnx.graph import OnnxGraph
 from kerasopt.exporters.parts import TensorKey
 from kerasopt.layers.integer import Affine
@@ -26,10 +28,22 @@ class Tensors:
         self._names: dict[tuple[TensorKey, bool], str] = {}
         self._real: dict[tuple[TensorKey, bool], str] = {}
         self.affines: dict[TensorKey, Affine | None] = {}
+        self._dtypes: dict[TensorKey, str] = {}
 
-    def put(self, key: TensorKey, name: str, affine: Affine | None, first: bool = False) -> None:
-        """Sets the name of a tensor, with its channels first or last."""
+    def put(
+        self,
+        key: TensorKey,
+        name: str,
+        affine: Affine | None,
+        first: bool = False,
+        dtype: str = "float32",
+    ) -> None:
+        """Sets the name of a tensor, with its channels first or last.
+
+        `dtype` is that of a tensor which is not quantized.
+        """
         self._names[key, first] = name
+        self._dtypes[key] = dtype
         self.affines[key] = affine
         if affine is not None:
             self._graph.annotate(name, affine)
@@ -49,12 +63,16 @@ class Tensors:
         return self._names[key, first]
 
     def real(self, key: TensorKey, first: bool = False) -> str:
-        """Returns the name of a tensor's float values."""
+        """Returns the name of a tensor's float32 values."""
         affine = self.affines[key]
         name = self.name(key, first)
-        if affine is None:
+        if affine is None and self._dtypes[key] == "float32":
             return name
         if (key, first) not in self._real:
             output = self._graph.unique(f"{name}/real")
-            self._real[key, first] = self._graph.dequantize(name, affine, output)
+            self._real[key, first] = (
+                self._graph.add("Cast", [name], output, to=TensorProto.FLOAT)
+                if affine is None
+                else self._graph.dequantize(name, affine, output)
+            )
         return self._real[key, first]

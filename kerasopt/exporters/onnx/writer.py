@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 from onnx import helper
 
+from kerasopt.exporters.names import output_names
 from kerasopt.exporters.onnx.graph import OnnxGraph
 from kerasopt.exporters.onnx.operators import TABLE
 from kerasopt.exporters.onnx.splice import splice_part
@@ -43,8 +44,9 @@ class Writer:
         for tensor in self._functional.inputs:
             node = by_tensor[id(tensor)]
             name = self.graph.unique(node.operation.name)
-            self.tensors.put((id(node), 0), name, None)
+            self.tensors.put((id(node), 0), name, None, dtype=tensor.dtype)
             inputs.append(_value_info(name, tensor))
+        names = self._output_names()
         for part in Parts(self._nodes):
             write = TABLE.of(part)
             if write is None:
@@ -52,9 +54,9 @@ class Writer:
             else:
                 write(part.nodes[0], self)
         outputs: list[onnx.ValueInfoProto] = []
-        for edge in self._nodes.outputs:
+        for edge, key in zip(self._nodes.outputs, names, strict=True):
             taken = {each.name for each in [*inputs, *outputs]}
-            outputs.append(self._output(edge, taken))
+            outputs.append(self._output(edge, key, taken))
         return self.graph.finish(inputs, outputs)
 
     def add(
@@ -104,9 +106,23 @@ class Writer:
         """Returns the keys of the tensors that a call reads."""
         return [key_of(edge) for edge in node.inputs]
 
-    def _output(self, edge: Edge, taken: set[str]) -> onnx.ValueInfoProto:
+    def _output_names(self) -> list[str | None]:
+        """Returns the keys of outputs, which no other tensor may take; `None`: the layer's name."""
+        structure = self._functional._outputs_struct
+        if not isinstance(structure, dict):
+            return [None] * len(self._nodes.outputs)
+        layers = [edge.source.operation.name for edge in self._nodes.outputs]
+        keys = output_names(structure)
+        return [
+            None if key == layer and layers.count(layer) == 1 else self.graph.unique(key)
+            for key, layer in zip(keys, layers, strict=True)
+        ]
+
+    def _output(self, edge: Edge, key: str | None, taken: set[str]) -> onnx.ValueInfoProto:
         name = self.tensors.name(key_of(edge))
-        if name in taken:
+        if key is not None:
+            name = self.graph.add("Identity", [name], key)
+        elif name in taken:
             # An input that is an output, and an output twice, need tensors of their own.
             name = self.graph.add("Identity", [name], self.graph.unique(name))
         return _value_info(name, edge.source.keras_node.outputs[edge.index])

@@ -48,6 +48,7 @@ class Quantize(_Boundary):
 
     def call(self, inputs: Any) -> Any:
         affine = self.output_affine
+        inputs = keras.ops.cast(inputs, "float32")  # Keras casts floats, not pixels of uint8
         return ops.quantize(inputs, self.scale, affine.zero_point, affine.dtype)
 
 
