@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import keras
-from keras.src.models.functional import operation_fn
 
 from kerasopt.graph import Edge, Graph, Node
 from kerasopt.layers.integer import Affine, IntegerLayer
@@ -64,6 +63,8 @@ class Part:
 
     def function(self) -> Callable[..., list[Any]]:
         """Returns what computes the outputs from the values of the inputs, in this order."""
+        from kerasopt.exporters.stand_ins import call_of
+
         inputs, outputs = self.inputs, self.outputs
 
         def run(*values: Any) -> list[Any]:
@@ -74,9 +75,7 @@ class Part:
                     for tensor, edge in zip(node.keras_node.input_tensors, node.inputs, strict=True)
                 }
                 args, kwargs = node.keras_node.arguments.fill_in(tensors)
-                # As in `predict`: some layers augment unless they are told not to.
-                call = operation_fn(node.operation, training=False)
-                results = keras.tree.flatten(call(*args, **kwargs))
+                results = keras.tree.flatten(call_of(node.operation)(*args, **kwargs))
                 known |= {(id(node), index): value for index, value in enumerate(results)}
             return [known[key_of(edge)] for edge in outputs]
 

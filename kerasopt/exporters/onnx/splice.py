@@ -9,6 +9,7 @@ import tensorflow as tf
 from onnx import TensorProto
 
 from kerasopt.exporters.frozen import freeze
+from kerasopt.exporters.onnx.handlers import HANDLERS
 from kerasopt.exporters.parts import Part, key_of
 from kerasopt.exporters.quiet import quiet
 
@@ -39,6 +40,7 @@ def splice_part(part: Part, writer: Any) -> None:
             input_names=[each.name for each in frozen.inputs],
             output_names=[each.name for each in frozen.outputs],
             opset=_OPSET,
+            custom_op_handlers={name: (handler, []) for name, handler in HANDLERS.items()},
         )
     _require_known(converted, part)
     converted = onnx.version_converter.convert_version(converted, writer.graph.opset)
@@ -48,6 +50,10 @@ def splice_part(part: Part, writer: Any) -> None:
     inputs, outputs = [], []
     for edge in part.inputs:
         name = tensors.name(key_of(edge))
+        if any(attribute.g.node for node in converted.graph.node for attribute in node.attribute):
+            # onnxruntime moves a DequantizeLinear over what follows, also where the body of a loop
+            # reads it, and then aborts. It does not move it over this sum of one tensor.
+            name = graph.add("Sum", [name], graph.unique(f"{name}/apart"))
         if part.affine is not None:
             name = graph.add("Cast", [name], graph.unique(f"{name}/moved"), to=TensorProto.FLOAT)
         inputs.append(name)

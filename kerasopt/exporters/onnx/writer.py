@@ -130,6 +130,8 @@ class Writer:
 
 def _value_info(name: str, tensor: keras.KerasTensor) -> onnx.ValueInfoProto:
     dtype = helper.np_dtype_to_tensor_dtype(np.dtype(tensor.dtype))
-    first, *rest = tensor.shape
-    sizes = [f"size_{axis}" if size is None else size for axis, size in enumerate(rest, 1)]
-    return helper.make_tensor_value_info(name, dtype, ["batch" if first is None else first, *sizes])
+    sizes = [
+        size if size is not None else f"size_{axis}" if axis else "batch"
+        for axis, size in enumerate(tensor.shape)
+    ]
+    return helper.make_tensor_value_info(name, dtype, sizes)

@@ -15,6 +15,7 @@ from kerasopt.exporters.litert.operators import (
     lookup,
     moving,
     pooling,
+    transposed,
 )
 from kerasopt.exporters.operator_table import OperatorTable
 from kerasopt.exporters.parts import Part
@@ -35,7 +36,7 @@ _INTEGER_LAYERS = {
     integer.QuantizedBatchMatMul: elementwise.batch_matmul,
     integer.QuantizedBatchNormalization: contractions.batch_normalization,
     integer.QuantizedConv2D: contractions.conv2d,
-    integer.QuantizedConv2DTranspose: contractions.conv2d_transpose,
+    integer.QuantizedConv2DTranspose: transposed.conv2d_transpose,
     integer.QuantizedDense: contractions.dense,
     integer.QuantizedDepthwiseConv2D: contractions.depthwise_conv2d,
     integer.QuantizedEmbedding: lookup.embedding,

@@ -15,8 +15,8 @@ from kerasopt.exporters.litert.operators.clamp import clamped
 
 def conv2d(node: Any, writer: Any, inputs: list[int], output: int) -> None:
     layer = node.operation
-    kernel = np.transpose(_numpy(layer.kernel), (3, 0, 1, 2))
-    constants = _constants(layer, writer, kernel, axis=0)
+    kernel = np.transpose(as_numpy(layer.kernel), (3, 0, 1, 2))
+    constants = constants_of(layer, writer, kernel, axis=0)
     options = schema.Conv2DOptionsT()
     set_window(options, layer)
     with clamped(layer, writer, output) as (options.fusedActivationFunction, target):
@@ -26,9 +26,9 @@ def conv2d(node: Any, writer: Any, inputs: list[int], output: int) -> None:
 
 def depthwise_conv2d(node: Any, writer: Any, inputs: list[int], output: int) -> None:
     layer = node.operation
-    kernel = _numpy(layer.kernel)
+    kernel = as_numpy(layer.kernel)
     kernel = kernel.reshape(1, *kernel.shape[:2], -1)
-    constants = _constants(layer, writer, kernel, axis=3)
+    constants = constants_of(layer, writer, kernel, axis=3)
     options = schema.DepthwiseConv2DOptionsT()
     options.depthMultiplier = layer.depth_multiplier
     set_window(options, layer)
@@ -50,7 +50,7 @@ def batch_normalization(node: Any, writer: Any, inputs: list[int], output: int) 
             for index, name in ((source, "image"), (output, "image_output"))
         )
         moving.reshape_to(node, writer, inputs[0], source)
-    constants = _constants(layer, writer, _numpy(layer.kernel).reshape(1, 1, 1, -1), axis=3)
+    constants = constants_of(layer, writer, as_numpy(layer.kernel).reshape(1, 1, 1, -1), axis=3)
     options = schema.DepthwiseConv2DOptionsT()
     options.padding, options.depthMultiplier = schema.Padding.VALID, 1
     options.strideH = options.strideW = 1
@@ -59,25 +59,6 @@ def batch_normalization(node: Any, writer: Any, inputs: list[int], output: int) 
         writer.buffer.operator("DEPTHWISE_CONV_2D", operands, [result], options, version=3)
     if target != output:
         moving.reshape_to(node, writer, target, output)
-
-
-def conv2d_transpose(node: Any, writer: Any, inputs: list[int], output: int) -> None:
-    layer = node.operation
-    kernel = np.transpose(_numpy(layer.kernel)[::-1, ::-1], (3, 0, 1, 2))
-    weights, bias = _constants(layer, writer, kernel, axis=0)
-    shape = writer.shape(output)
-    if None in shape[1:]:
-        raise ValueError(
-            f"LiteRT needs to know the size of the images of '{layer.name}', a transposed "
-            f"convolution. Received: output shape {tuple(shape)}"
-        )
-    size = writer.constant(f"{layer.name}/size", np.array([1, *shape[1:]], "int32"))
-    options = schema.TransposeConvOptionsT()
-    options.padding = schema.Padding.SAME if layer.padding == "same" else schema.Padding.VALID
-    options.strideH, options.strideW = layer.strides
-    with clamped(layer, writer, output) as (options.fusedActivationFunction, target):
-        operands = [size, weights, *inputs, bias]
-        writer.buffer.operator("TRANSPOSE_CONV", operands, [target], options, version=4)
 
 
 def average_pooling(node: Any, writer: Any, inputs: list[int], output: int) -> None:
@@ -103,7 +84,7 @@ def average_pooling(node: Any, writer: Any, inputs: list[int], output: int) -> N
 
 def dense(node: Any, writer: Any, inputs: list[int], output: int) -> None:
     layer = node.operation
-    constants = _constants(layer, writer, _numpy(layer.kernel).T, axis=0)
+    constants = constants_of(layer, writer, as_numpy(layer.kernel).T, axis=0)
     options = schema.FullyConnectedOptionsT()
     options.keepNumDims = len(writer.shape(output)) > 2
     with clamped(layer, writer, output) as (options.fusedActivationFunction, target):
@@ -113,23 +94,27 @@ def dense(node: Any, writer: Any, inputs: list[int], output: int) -> None:
 
 def dynamic_dense(node: Any, writer: Any, inputs: list[int], output: int) -> None:
     layer = node.operation
-    scale = _numpy(layer.kernel_scale)
+    scale = as_numpy(layer.kernel_scale)
     kernel = writer.buffer.constant(
-        f"{layer.name}/kernel", _numpy(layer.kernel).T, Quantization(scale, axis=0)
+        f"{layer.name}/kernel", as_numpy(layer.kernel).T, Quantization(scale, axis=0)
     )
-    bias = writer.constant(f"{layer.name}/bias", _numpy(layer.bias))
+    bias = writer.constant(f"{layer.name}/bias", as_numpy(layer.bias))
     options = schema.FullyConnectedOptionsT()
     options.keepNumDims = True
     operands = [*inputs, kernel, bias]
     writer.buffer.operator("FULLY_CONNECTED", operands, [output], options, version=9)
 
 
-def _constants(layer: Any, writer: Any, kernel: np.ndarray, axis: int) -> tuple[int, int]:
-    scale = _numpy(layer.kernel_scale)
+def constants_of(
+    layer: Any, writer: Any, kernel: np.ndarray, axis: int, copies: int = 1
+) -> tuple[int, int]:
+    """Adds the kernel of a layer, in LiteRT's order, and its bias; each channel as often as said."""
+    scale = np.tile(as_numpy(layer.kernel_scale), copies)
     name = layer.name
     bias_scale = np.float32(layer.input_affine.scale) * scale
     # LiteRT adds up products of int16 in int64.
-    bias = _numpy(layer.bias).astype("int32" if layer.input_affine.bits == 8 else "int64")
+    dtype = "int32" if layer.input_affine.bits == 8 else "int64"
+    bias = np.tile(as_numpy(layer.bias).astype(dtype), copies)
     return (
         writer.buffer.constant(f"{name}/kernel", kernel, Quantization(scale, axis=axis)),
         writer.buffer.constant(f"{name}/bias", bias, Quantization(bias_scale)),
@@ -138,9 +123,12 @@ def _constants(layer: Any, writer: Any, kernel: np.ndarray, axis: int) -> tuple[
 
 def padded(layer: Any, writer: Any, source: int) -> int:
     """Returns what a convolution reads: LiteRT has no padding of so many pixels."""
-    if isinstance(layer.padding, str):
-        return source
-    widths = ((0, 0), *layer.padding, (0, 0))
+    return source if isinstance(layer.padding, str) else pad(layer, writer, source, layer.padding)
+
+
+def pad(layer: Any, writer: Any, source: int, rows_and_columns: Any) -> int:
+    """Pads images with pixels before and after their rows and columns."""
+    widths = ((0, 0), *rows_and_columns, (0, 0))
     shape = [
         None if size is None else size + sum(pads)
         for size, pads in zip(writer.shape(source), widths, strict=True)
@@ -158,5 +146,6 @@ def set_window(options: Any, layer: Any) -> None:
     options.dilationHFactor, options.dilationWFactor = layer.dilation_rate
 
 
-def _numpy(variable: Any) -> np.ndarray:
+def as_numpy(variable: Any) -> np.ndarray:
+    """Returns the values of a weight."""
     return keras.ops.convert_to_numpy(variable)

@@ -1,0 +1,89 @@
+"""Operations of Keras in the words of TensorFlow that converters know, with the same results."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import tensorflow as tf
+from keras.src.models.functional import operation_fn
+
+from kerasopt.graph import unwrap
+
+
+def call_of(operation: keras.Operation) -> Callable[..., Any]:
+    """Returns what computes a call of an operation, as `predict` does, in a file."""
+    inner = unwrap(operation)
+    stand_in = _STAND_INS.get(type(inner).__name__)
+    if stand_in is not None and type(inner).__module__.startswith("keras."):
+        return lambda *args, **kwargs: stand_in(inner, *args, **kwargs)
+    # Some layers augment unless they are told not to.
+    return operation_fn(operation, training=False)
+
+
+def _absolute(operation: Any, x: Any) -> Any:
+    # LiteRT has no ABS of these.
+    return tf.maximum(x, -x) if x.dtype in (tf.int64, tf.int16, tf.int8) else tf.abs(x)
+
+
+def _argmax(operation: Any, x: Any) -> Any:
+    return _place_of(tf.argmax, operation, x)
+
+
+def _argmin(operation: Any, x: Any) -> Any:
+    return _place_of(tf.argmin, operation, x)
+
+
+def _place_of(find: Any, operation: Any, x: Any) -> Any:
+    # Keras looks at the bits to tell 0.0 from -0.0.
+    axis, flat = operation.axis, x
+    if axis is None:
+        axis, flat = 0, tf.reshape(x, [-1])
+    found = find(flat, axis=axis, output_type="int32")
+    if not operation.keepdims:
+        return found
+    ones = [1] * len(x.shape)
+    return tf.reshape(found, ones) if operation.axis is None else tf.expand_dims(found, axis)
+
+
+def _get_item(operation: Any, x: Any, key: Any) -> Any:
+    # Of tensors of unknown sizes LiteRT has no StridedSlice that adds axes.
+    keys = key if isinstance(key, tuple | list) else (key,)
+    if all(each is not None for each in keys) or any(isinstance(k, tf.Tensor) for k in keys):
+        return operation(x, key)
+    named = sum(each is not None and each is not Ellipsis for each in keys)
+    filled: list[Any] = []
+    for each in keys:
+        filled += [slice(None)] * (len(x.shape) - named) if each is Ellipsis else [each]
+    kept = tuple(each for each in filled if each is not None)
+    if any(each != slice(None) for each in kept):
+        x = x[kept]
+    # Integers drop their axis.
+    places = [each for each in filled if each is None or isinstance(each, slice)]
+    for axis, each in enumerate(places):
+        if each is None:
+            x = tf.expand_dims(x, axis)
+    return x
+
+
+def _up_sampling(operation: Any, x: Any) -> Any:
+    # Keras repeats pixels in many steps, and asks for the size of images in Python.
+    if operation.data_format != "channels_last" or operation.interpolation not in (
+        "nearest",
+        "bilinear",
+    ):
+        return operation(x)
+    known = x.shape[1:3]
+    sizes = tf.shape(x)[1:3] if None in known else tf.constant(known.as_list())
+    sizes *= tf.constant(operation.size)
+    return tf.cast(tf.image.resize(x, sizes, operation.interpolation), x.dtype)
+
+
+_STAND_INS: dict[str, Callable[..., Any]] = {
+    "Absolute": _absolute,
+    "Argmax": _argmax,
+    "Argmin": _argmin,
+    "GetItem": _get_item,
+    "UpSampling2D": _up_sampling,
+}
