@@ -50,7 +50,10 @@ class OperatorTable:
         if part.affine is None or (part.affine.bits == 16 and not self.moves_int16):
             return None
         node = part.nodes[0]
-        name = type(unwrap(node.operation)).__name__
+        operation: Any = unwrap(node.operation)
+        if getattr(operation, "data_format", None) == "channels_first":
+            return None  # all of these are written for channels that come last
+        name = type(operation).__name__
         if name in _RESHAPING and _is_plain(node):
             return self.reshape
         return self.moving.get(name)

@@ -15,8 +15,9 @@ from kerasopt.graph import unwrap
 def call_of(operation: keras.Operation) -> Callable[..., Any]:
     """Returns what computes a call of an operation, as `predict` does, in a file."""
     inner = unwrap(operation)
-    stand_in = _STAND_INS.get(type(inner).__name__)
-    if stand_in is not None and type(inner).__module__.startswith("keras."):
+    cls = getattr(inner, "_own_class", type(inner))  # of a layer whose weights are parametrized
+    stand_in = _STAND_INS.get(cls.__name__)
+    if stand_in is not None and cls.__module__.startswith("keras."):
         return lambda *args, **kwargs: stand_in(inner, *args, **kwargs)
     # Some layers augment unless they are told not to.
     return operation_fn(operation, training=False)
@@ -80,10 +81,28 @@ def _up_sampling(operation: Any, x: Any) -> Any:
     return tf.cast(tf.image.resize(x, sizes, operation.interpolation), x.dtype)
 
 
+def _convolution(layer: Any, x: Any) -> Any:
+    # With channels first TensorFlow transposes in ways that converters do not know.
+    if layer.data_format != "channels_first" or layer.compute_dtype != "float32":
+        return operation_fn(layer, training=False)(x)
+    last = len(x.shape) - 1
+    layer.data_format = "channels_last"
+    try:
+        y = layer.call(tf.transpose(x, [0, *range(2, last + 1), 1]))
+    finally:
+        layer.data_format = "channels_first"
+    return tf.transpose(y, [0, last, *range(1, last)])
+
+
 _STAND_INS: dict[str, Callable[..., Any]] = {
     "Absolute": _absolute,
     "Argmax": _argmax,
     "Argmin": _argmin,
+    "Conv1D": _convolution,
+    "Conv1DTranspose": _convolution,
+    "Conv2DTranspose": _convolution,
+    "DepthwiseConv1D": _convolution,
     "GetItem": _get_item,
+    "SeparableConv1D": _convolution,
     "UpSampling2D": _up_sampling,
 }

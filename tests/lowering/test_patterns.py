@@ -56,9 +56,13 @@ def test_loads_equal_from_a_file(case, tmp_path):
     ]
 
 
+# LiteRT's integer operators of these are no tables, and round twice.
+ROUNDED = ("functions", "leaky_relu", "silu")
+
+
 def test_runs_the_same_in_litert(case, tmp_path):
-    _, x, _, integers = case
+    name, x, _, integers = case
     ko.export(integers, tmp_path / "model.tflite")
     report = ko.compare(integers, tmp_path / "model.tflite", x, isolated=True)
-    assert report.equal >= 0.9999
+    assert report.equal >= (0.97 if name in ROUNDED else 0.9999)
     assert all((row.steps or 0) <= 1 for row in report.tensors), report

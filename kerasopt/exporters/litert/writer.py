@@ -78,6 +78,10 @@ class Writer:
         self.buffer.subgraph.tensors[added].quantization = tensor.quantization
         return added
 
+    def quantized(self, index: int, name: str, affine: Affine) -> int:
+        """Adds a tensor of the shape of another one, with integers of its own scale."""
+        return self.buffer.tensor(name, self.shape(index), affine.dtype, quantization_of(affine))
+
     def constant(self, name: str, values: np.ndarray) -> int:
         """Adds a constant that is not quantized."""
         return self.buffer.constant(name, np.asarray(values))

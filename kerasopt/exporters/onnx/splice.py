@@ -12,6 +12,7 @@ from kerasopt.exporters.frozen import freeze
 from kerasopt.exporters.onnx.handlers import HANDLERS
 from kerasopt.exporters.parts import Part, key_of
 from kerasopt.exporters.quiet import quiet
+from kerasopt.layers.integer import Dequantize
 
 _OPSET = 18  # the newest that tf2onnx writes
 
@@ -50,9 +51,10 @@ def splice_part(part: Part, writer: Any) -> None:
     inputs, outputs = [], []
     for edge in part.inputs:
         name = tensors.name(key_of(edge))
-        if any(attribute.g.node for node in converted.graph.node for attribute in node.attribute):
+        if isinstance(edge.source.operation, Dequantize):
             # onnxruntime moves a DequantizeLinear over what follows, also where the body of a loop
-            # reads it, and then aborts. It does not move it over this sum of one tensor.
+            # reads it, and then aborts; or to where it finds other dtypes. It does not move it over
+            # this sum of one tensor.
             name = graph.add("Sum", [name], graph.unique(f"{name}/apart"))
         if part.affine is not None:
             name = graph.add("Cast", [name], graph.unique(f"{name}/moved"), to=TensorProto.FLOAT)

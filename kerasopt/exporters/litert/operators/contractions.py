@@ -108,7 +108,7 @@ def dynamic_dense(node: Any, writer: Any, inputs: list[int], output: int) -> Non
 def constants_of(
     layer: Any, writer: Any, kernel: np.ndarray, axis: int, copies: int = 1
 ) -> tuple[int, int]:
-    """Adds the kernel of a layer, in LiteRT's order, and its bias; each channel as often as said."""
+    """Adds a kernel, in LiteRT's order, and its bias, with all channels as often as said."""
     scale = np.tile(as_numpy(layer.kernel_scale), copies)
     name = layer.name
     bias_scale = np.float32(layer.input_affine.scale) * scale

@@ -17,10 +17,14 @@ def mean(node: Any, writer: Any, inputs: list[int], output: int) -> None:
 
 
 def max_pooling(node: Any, writer: Any, inputs: list[int], output: int) -> None:
-    layer: Any = unwrap(node.operation)
+    options = _options(unwrap(node.operation))
+    writer.buffer.operator("MAX_POOL_2D", inputs, [output], options, version=2)
+
+
+def _options(layer: Any) -> Any:
     options = schema.Pool2DOptionsT()
     same = layer.padding == "same"
     options.padding = schema.Padding.SAME if same else schema.Padding.VALID
     options.filterHeight, options.filterWidth = layer.pool_size
     options.strideH, options.strideW = layer.strides
-    writer.buffer.operator("MAX_POOL_2D", inputs, [output], options, version=2)
+    return options
