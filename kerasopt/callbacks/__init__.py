@@ -1,6 +1,7 @@
 """Callbacks: a schedule moves a technique's state during `fit`."""
 
 from kerasopt.callbacks.backup_and_restore import BackupAndRestore
+from kerasopt.callbacks.compressed_metric import CompressedMetric
 from kerasopt.callbacks.compression import Compression
 from kerasopt.callbacks.curriculum import Curriculum
 from kerasopt.callbacks.distillation import Distillation
@@ -12,6 +13,7 @@ from kerasopt.callbacks.tensorboard import TensorBoard
 
 __all__ = [
     "BackupAndRestore",
+    "CompressedMetric",
     "Compression",
     "Curriculum",
     "Distillation",

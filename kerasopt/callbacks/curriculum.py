@@ -37,6 +37,8 @@ class Curriculum(FitMember):
             after `end`, or `fit` iterates over other data or with its own `steps_per_epoch`.
     """
 
+    shared = ("data",)
+
     def __init__(
         self,
         data: curriculum.CurriculumDataset,

@@ -74,6 +74,8 @@ class Distillation(FitMember, LossTerm):
             model's own and `alpha` leaves it a share.
     """
 
+    shared = ("teacher",)
+
     def __init__(
         self,
         teacher: keras.Model,

@@ -51,6 +51,8 @@ class EarlyStopping(keras.callbacks.EarlyStopping):
         **kwargs: As in `keras.callbacks.EarlyStopping`.
     """
 
+    ranks_stage = True
+
     def on_train_begin(self, logs=None):
         super().on_train_begin(logs)
         self.stage = 0

@@ -4,6 +4,7 @@ import abc
 
 import keras
 
+from kerasopt.callbacks.copying import CopiedUnused
 from kerasopt.callbacks.loss_terms import LossTerm, added_to_loss
 from kerasopt.callbacks.training_values import TrainingValues
 from kerasopt.model_state import strategy_scope
@@ -114,7 +115,7 @@ class FitScope:
             attributes.update(self._replaced)
 
 
-class FitMember(keras.callbacks.Callback, abc.ABC):
+class FitMember(CopiedUnused, abc.ABC):
     """A callback that takes part in a `FitScope` from `on_train_begin` to `on_train_end`.
 
     A subclass implements `make_values`; one that is a `LossTerm` too also adds to the loss.

@@ -45,6 +45,8 @@ class ModelCheckpoint(keras.callbacks.ModelCheckpoint):
         **kwargs: As in `keras.callbacks.ModelCheckpoint`.
     """
 
+    ranks_stage = True
+
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         self.initial_value_threshold = self.best

@@ -12,10 +12,11 @@ from kerasopt.callbacks.compression_summaries import (
     read_masks,
     rounding_scalars,
 )
+from kerasopt.callbacks.copying import CopiedUnused
 from kerasopt.callbacks.stage import compression_stage
 
 
-class TensorBoard(keras.callbacks.TensorBoard):
+class TensorBoard(CopiedUnused, keras.callbacks.TensorBoard):
     """`keras.callbacks.TensorBoard` that also shows compression, once an epoch.
 
     Beside what Keras writes (the loss terms of `Distillation` and the position

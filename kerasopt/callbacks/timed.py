@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 import keras
 
 from kerasopt.callbacks.clock import Clock, accumulation_steps, horizon
+from kerasopt.callbacks.copying import CopiedUnused
+from kerasopt.callbacks.rankings import warn_of_rankings
 from kerasopt.model_state import strategy_scope
 from kerasopt.parametrization import Attachments
 from kerasopt.times import Horizon
@@ -21,7 +23,7 @@ _UNDO: weakref.WeakKeyDictionary[keras.Model, tuple[Callable, list[weakref.WeakM
 _RUNNING: weakref.WeakKeyDictionary[keras.Model, list[weakref.ref]] = weakref.WeakKeyDictionary()
 
 
-class TimedCallback(keras.callbacks.Callback):
+class TimedCallback(CopiedUnused):
     """Attaches a technique to a model and moves its state when its schedule says so.
 
     A subclass implements these:
@@ -94,6 +96,9 @@ class TimedCallback(keras.callbacks.Callback):
         with undo_on_failure(model):
             self.horizon = horizon(params, model)
             self.check(self.horizon)
+            others = attached(model)
+            if others[0] is self and any(other.span(self.horizon)[1] > 0 for other in others):
+                warn_of_rankings()
 
     def on_epoch_begin(self, epoch: int, logs=None):
         model = self.model

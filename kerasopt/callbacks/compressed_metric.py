@@ -1,0 +1,81 @@
+"""A metric for whoever ranks epochs: the worst while compression is not complete."""
+
+import math
+import warnings
+
+from kerasopt.callbacks.copying import CopiedUnused
+from kerasopt.callbacks.stage import COMPLETE, compression_stage
+from kerasopt.sparsity.metric_direction import metric_direction
+
+
+class CompressedMetric(CopiedUnused):
+    """Logs a metric a second time, as the worst there is while compression is not complete.
+
+    Tuners and trackers take the best epoch by a value in the logs, and the best epoch is one from
+    before compression. `"compressed_val_accuracy"` is minus infinity there (infinity where less is
+    better), so what ranks epochs, or trials, by it takes compressed models alone. Put the callback
+    before those that read the value. In a `fit` without compression the two are equal.
+
+    Example, with KerasTuner, which saves and scores the best epoch of each trial:
+
+    ```python
+    class Model(keras_tuner.HyperModel):
+        def fit(self, hp, model, *args, callbacks=(), **kwargs):
+            sparsity = hp.Choice("sparsity", [0.5, 0.8, 0.9])
+            pruning = ko.callbacks.Pruning(ko.schedules.OneShot(sparsity, begin="60%"))
+            metric = ko.callbacks.CompressedMetric("val_accuracy")
+            return model.fit(*args, callbacks=[pruning, metric, *callbacks], **kwargs)
+
+    objective = keras_tuner.Objective("compressed_val_accuracy", "max")
+    tuner = keras_tuner.RandomSearch(Model(), objective=objective)
+    ```
+
+    Args:
+        monitor: String, the name of a value in the logs. The new one is `compressed_{monitor}`.
+        mode: `"max"` if higher is better, `"min"` if lower is, or `"auto"`, as in Keras' callbacks.
+
+    Raises:
+        ValueError: At the end of the first epoch that has the value, if `mode` is `"auto"` and
+            nothing tells which is better.
+
+    Warns:
+        UserWarning: At the end of training, if compression was complete in no epoch.
+    """
+
+    def __init__(self, monitor: str = "val_loss", mode: str = "auto"):
+        super().__init__()
+        self.monitor = monitor
+        self.mode = mode
+
+    def on_train_begin(self, logs=None):
+        self._seen: set[str] = set()
+        self._complete = False
+
+    def on_epoch_end(self, epoch, logs=None):
+        logs = {} if logs is None else logs
+        self._seen.update(logs)
+        value = logs.get(self.monitor)
+        if value is None:
+            return
+        model = self.model
+        if compression_stage(model) in (None, COMPLETE):
+            self._complete = True
+        else:
+            mode = metric_direction(model, self.monitor.removeprefix("val_"), self.mode)
+            value = -math.inf if mode == "max" else math.inf
+        logs[f"compressed_{self.monitor}"] = value
+
+    def on_train_end(self, logs=None):
+        if self._complete:
+            return
+        if self.monitor in self._seen:
+            reason = (
+                "compression was complete at the end of none: train longer, or let it end earlier"
+            )
+        else:
+            reason = f"the logs have no such value, only {sorted(self._seen)}"
+        warnings.warn(
+            f"No epoch has a 'compressed_{self.monitor}' to rank by: {reason}. "
+            f"Received: monitor='{self.monitor}'",
+            stacklevel=2,
+        )
