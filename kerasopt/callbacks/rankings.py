@@ -1,6 +1,7 @@
 """Keras' own callbacks that take the best epoch, beside what compresses."""
 
 import sys
+import types
 import warnings
 from collections.abc import Iterator
 
@@ -38,7 +39,7 @@ def _callbacks_of_fit() -> list[keras.callbacks.Callback]:
 
     Keras tells a callback its model, and not the others: the list is that of the caller.
     """
-    frame = sys._getframe()
+    frame: types.FrameType | None = sys._getframe()
     while frame is not None:
         caller = frame.f_locals.get("self")
         if isinstance(caller, keras.callbacks.CallbackList):
