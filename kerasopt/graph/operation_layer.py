@@ -91,13 +91,17 @@ def wrap_operation(node: Node) -> OperationLayer:
     Returns:
         The layer. A node whose operation is a layer already is left as it is.
     """
-    operation = node.operation
+    return wrap_in(node.owner, node.operation)
+
+
+def wrap_in(functional: Any, operation: keras.Operation) -> OperationLayer:
+    """As `wrap_operation`, of an operation in the graph of a functional model."""
     if isinstance(operation, keras.Layer):
         return operation
     inner = copy.copy(operation)
     inner._inbound_nodes, inner._outbound_nodes = [], []
     _become(operation, OperationLayer(inner, name=inner.name))
-    _track(node.owner, operation)
+    _track(functional, operation)
     return operation
 
 
@@ -130,8 +134,11 @@ def _track(functional: Any, layer: keras.Layer) -> None:
     """Tracks `layer` at the place where a loaded copy of the model will have it.
 
     Optimizers save their slots by the order of the variables, so the order must not depend on
-    when the layer came in.
+    when the layer came in, and the others must stay where they are: a functional subclass has its
+    layers in the order in which its `__init__` made them attributes.
     """
     functional._tracker.track(layer)
     position = {id(x): i for i, x in enumerate(functional.layers)}
-    functional._layers.sort(key=lambda x: position.get(id(x), len(position)))
+    others = functional._layers[:-1]
+    later = [i for i, x in enumerate(others) if position.get(id(x), -1) > position[id(layer)]]
+    functional._layers.insert(later[0] if later else len(others), functional._layers.pop())

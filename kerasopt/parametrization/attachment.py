@@ -61,7 +61,7 @@ def parametrize(
             through a parametrization of this class already.
     """
     _check(layer, weight, parametrization)
-    inner, slot, _, _ = locate(layer, weight)
+    inner, slot, *_ = locate(layer, weight)
     if inner.quantization_mode is not None:
         raise ValueError(
             f"Layer '{inner.name}' is quantized already, by Keras' `quantize`, and reads nothing "
@@ -95,7 +95,7 @@ def unparametrize(
     Raises:
         ValueError: If `weight` is not parametrized.
     """
-    inner, slot, owner, path = locate(layer, weight)
+    inner, slot, owner, path, _ = locate(layer, weight)
     if slot not in getattr(inner, "slots", ()):
         raise ValueError(
             f"Layer '{inner.name}' has no parametrization there. Received: weight='{weight}'"

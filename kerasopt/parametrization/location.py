@@ -10,54 +10,65 @@ class Location(NamedTuple):
     """Where a weight, an input or an output is.
 
     Attributes:
-        layer: The layer that reads it.
+        layer: The layer that reads it, or the operation of a graph that can become one.
         slot: String, its attribute name, or one of `ACTIVATION_SLOTS`.
         owner: The outermost layer on the way whose own code re-creates what is
             inside it when it is loaded: its file has to say what is
             parametrized there. `layer` itself if there is none.
         path: String, the path from `owner`, which stays valid when the owner is
             loaded again and automatic names have changed.
+        functional: The last functional model on the way, or `None`.
     """
 
     layer: keras.layers.Layer
     slot: str
     owner: keras.layers.Layer
     path: str
+    functional: Functional | None
 
 
-def locate(root: keras.layers.Layer, path: str) -> Location:
+def locate(root: keras.layers.Layer, path: str, operations: bool = False) -> Location:
     """Follows `path` from `root`.
 
     Steps lead from a functional or sequential model to a layer by its name, and
     from any other layer along its attributes, list indices and dict keys, as in
     `"encoder/cell/recurrent_kernel"` or `"blocks/0/dense/kernel"`.
 
+    Args:
+        root: A layer or model.
+        path: String.
+        operations: Boolean, whether the path may lead to an operation that is no layer.
+
     Raises:
         ValueError: If the path leads nowhere.
     """
     *steps, slot = path.split("/")
     current: Any = root
+    functional = None
     owner = None if _is_rebuilt_from_configs(root) else root
     own_steps: list[str] = []
     for step in steps:
+        functional = current if isinstance(current, Functional) else functional
         canonical, current = _follow(current, step, root, path)
         if owner is not None:
             own_steps.append(canonical)
         elif isinstance(current, keras.layers.Layer) and not _is_rebuilt_from_configs(current):
             owner = current
-    if not isinstance(current, keras.layers.Layer):
+    if not isinstance(current, keras.Operation if operations else keras.layers.Layer):
         raise ValueError(_nowhere(root, steps[-1], path))
     if owner is None:
         owner = current
-    return Location(current, slot, owner, "/".join([*own_steps, slot]))
+    return Location(current, slot, owner, "/".join([*own_steps, slot]), functional)
 
 
 def _follow(current, step, root, path):
     """Returns the step in a form that lasts, and what it leads to."""
+    # Operations count, since they become layers where something is attached to them.
+    named = "operations" if isinstance(current, Functional) else "layers"
     if isinstance(current, (Functional, keras.Sequential)):
-        for index, layer in enumerate(current.layers):
+        for index, layer in enumerate(getattr(current, named)):
             if layer.name == step:
-                return f"layers/{index}", layer
+                return f"{named}/{index}", layer
     try:
         if isinstance(current, (list, tuple)):
             return step, current[int(step)]

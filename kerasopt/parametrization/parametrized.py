@@ -11,6 +11,7 @@ import types
 
 import keras
 
+from kerasopt.graph.operation_layer import wrap_in
 from kerasopt.parametrization.chain import IN_TRAIN_STEP, Chain
 from kerasopt.parametrization.link import Parametrization
 from kerasopt.parametrization.location import locate
@@ -56,8 +57,22 @@ class Parametrized:
         """List of the weights of this layer that are read through a chain."""
         return [getattr(self, slot) for slot in self.slots if slot not in ACTIVATION_SLOTS]
 
+    def __call__(self, *args, **kwargs):
+        outputs = super().__call__(*args, **kwargs)
+        if self._pending:
+            # By now also what only `call` builds or creates is there.
+            attach_pending(self)
+            for path in self._pending or ():
+                locate(self, path)  # raises: the code of this layer is not that of the file
+        return outputs
+
     def get_config(self):
-        with as_base(self):
+        with contextlib.ExitStack() as plain:
+            # What is inside gets its links from this layer: it has to be plain until this one is
+            # built, since `build` may track its weights (`SpectralNormalization` does).
+            for inner in {id(layer): layer for layer in self._inner_layers()}.values():
+                plain.enter_context(as_base(inner))
+            plain.enter_context(as_base(self))
             layer = keras.saving.serialize_keras_object(self)
         # The loader builds the layer, and Keras compiles it, after this config.
         layer.pop("build_config", None)
@@ -71,6 +86,9 @@ class Parametrized:
                 path: [_serialize(link) for link in links] for path, links in recipe.items()
             },
         }
+
+    def _inner_layers(self):
+        return [locate(self, path).layer for path in self._inner]
 
     @classmethod
     def from_config(cls, config):
@@ -183,7 +201,7 @@ def as_base(layer):
 
 def attach(layer, weight: str, link: Parametrization) -> None:
     """Puts `link` on the slot at the path `weight` below `layer`, or below its owner."""
-    inner, slot, owner, path = locate(layer, weight)
+    inner, slot, owner, path, _ = locate(layer, weight)
     variable = stored_variable(inner, slot)
     present = getattr(inner, "slots", ())
     chain = chain_of(inner, slot) if slot in present else Chain(slot)
@@ -248,15 +266,34 @@ def attach_when_built(layer, recipe: dict):
 
 
 def attach_pending(layer) -> None:
+    """Attaches those links of the recipe of `layer` whose places are there."""
     recipe = vars(layer).pop("_pending", None) or {}
+    vars(layer)["_pending"] = {path: x for path, x in recipe.items() if not _is_there(layer, path)}
     for path, links in recipe.items():
-        inner, slot, _, _ = locate(layer, path)
+        if path in layer._pending:
+            continue
+        inner, slot, _, _, functional = locate(layer, path, operations=True)
+        if not isinstance(inner, keras.layers.Layer):
+            wrap_in(functional, inner)
         # An inner layer's own config, or its own code, may have brought links back.
         present = getattr(inner, "parametrizations", {}).get(slot, ())
         for link in links:
             if not any(type(member) is type(link) for member in present):
                 attach(layer, path, link)
+    if not layer._pending:
+        del vars(layer)["_pending"]
     update_loops(layer)
+
+
+def _is_there(layer, path: str) -> bool:
+    """Whether there is a built layer at `path`: some are created, or built, in `call` only."""
+    try:
+        inner, slot, *_ = locate(layer, path, operations=True)
+        if slot in ACTIVATION_SLOTS:
+            return getattr(inner, "built", True)
+        return stored_variable(inner, slot) is not None
+    except (AttributeError, ValueError):  # Keras' own layers raise the first
+        return False
 
 
 keras.saving.register_keras_serializable("kerasopt", "Parametrized")(Parametrized)

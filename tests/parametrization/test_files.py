@@ -102,3 +102,71 @@ def test_bake_keeps_values_and_counts():
     assert type(layer) is keras.layers.Dense
     np.testing.assert_array_equal(layer.kernel.numpy(), kernel)
     np.testing.assert_allclose(call(layer, x), x @ kernel, rtol=1e-5)
+
+
+@keras.saving.register_keras_serializable("tests_parametrization")
+class Late(keras.layers.Layer):
+    """A layer whose parts get their weights, or come to be, when it is called."""
+
+    def __init__(self, when="build", **kwargs):
+        super().__init__(**kwargs)
+        self.when, self.first, self.second = when, keras.layers.Dense(4), keras.layers.Dense(4)
+        self.third = None
+
+    def get_config(self):
+        return {**super().get_config(), "when": self.when}
+
+    def call(self, x, other=None):
+        if self.when == "never" and self.third is None:
+            self.third = keras.layers.Dense(4)
+        x = self.second(self.first(x))
+        x = x if self.third is None else self.third(x)
+        return x if other is None else x + other
+
+
+@keras.saving.register_keras_serializable("tests_parametrization")
+class HalfBuilt(Late):
+    def build(self, input_shape):
+        self.first.build(input_shape)
+
+
+@pytest.mark.filterwarnings("ignore:`build..` was called")
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize(
+    ("make", "reads_twice", "paths"),
+    [
+        (HalfBuilt, False, ["first", "second"]),
+        (Late, True, ["first", "second"]),
+        (lambda: keras.layers.SpectralNormalization(keras.layers.Dense(4)), False, ["layer"]),
+    ],
+    ids=["build leaves one out", "no build", "spectral"],
+)
+def test_what_is_built_late_is_saved_cloned_and_converted(
+    make, reads_twice, paths, compiled, tmp_path
+):
+    x = np.random.default_rng(0).normal(size=(8, 3, 4)).astype("float32")
+    layer = make()
+    model = around(layer, x, reads_twice)
+    for path in paths:
+        ko.parametrize(model, f"{layer.name}/{path}/kernel", Scaled(3.0))
+    if compiled:
+        model.compile("adam", "mse", jit_compile=False)
+        model.fit(x, x, verbose=0)
+    loaded = assert_loads(model, x, tmp_path)
+    assert len(loaded.trainable_variables) == len(model.trainable_variables)
+    copied = keras.models.clone_model(model)
+    copied.set_weights(model.get_weights())
+    np.testing.assert_array_equal(copied.predict(x, verbose=0), model.predict(x, verbose=0))
+    quantized = ko.quantize(around(make(), x, reads_twice), "int8", x, verbose=0)
+    with pytest.warns(UserWarning, match="no integer form"):
+        assert_loads(ko.convert(quantized), x, tmp_path)
+
+
+def test_a_file_of_other_code_names_what_it_misses(monkeypatch, tmp_path):
+    x = np.ones((2, 4), "float32")
+    model = around(Late("never", name="late"), x)
+    ko.parametrize(model, "late/third/kernel", Scaled(3.0))
+    model.save(tmp_path / "it.keras")
+    monkeypatch.setattr(Late, "call", lambda self, x: self.second(self.first(x)))
+    with pytest.raises(ValueError, match="leads nowhere in 'late'.*weight='third/kernel'"):
+        keras.models.load_model(tmp_path / "it.keras")
