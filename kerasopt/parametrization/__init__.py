@@ -6,6 +6,7 @@ from kerasopt.parametrization.baking import bake
 from kerasopt.parametrization.functions import renew_functions
 from kerasopt.parametrization.gradients import with_gradient_of
 from kerasopt.parametrization.link import OptionalState, Parametrization
+from kerasopt.parametrization.loops import weights_read_once
 from kerasopt.parametrization.lora import merge_lora, set_own_weight
 from kerasopt.parametrization.parametrized import Parametrized
 from kerasopt.parametrization.reading import ACTIVATION_SLOTS, read_input, read_until
@@ -25,5 +26,6 @@ __all__ = [
     "renew_functions",
     "set_own_weight",
     "unparametrize",
+    "weights_read_once",
     "with_gradient_of",
 ]

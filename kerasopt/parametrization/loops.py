@@ -1,4 +1,4 @@
-"""Weights that a loop over time reads once, before it, and not in every step."""
+"""Weights that are read once: by a loop over time before it, and not in every step."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ import keras
 # What runs the steps of a layer that calls other layers in each of them.
 _LOOPS = {keras.layers.RNN: "inner_loop", keras.layers.TimeDistributed: "call"}
 
-# The values of chains, by the `id` of the chain: only while a loop runs, so that no tensor outlives
-# the graph or the trace that it belongs to. A thread (a replica) has a context of its own.
+# The values of chains, by the `id` of the chain: for one call only, so that no tensor outlives the
+# graph or the trace that it belongs to. A thread (a replica) has a context of its own.
 _VALUES: contextvars.ContextVar[dict[int, Any]] = contextvars.ContextVar("values")
 
 
-def value_before_loop(chain: keras.layers.Layer) -> Any:
-    """Returns what a chain gave before the loop that is running, `None` outside of one."""
+def value_read_once(chain: keras.layers.Layer) -> Any:
+    """Returns what a chain gave when it was read once for all, `None` if it was not."""
     return _VALUES.get({}).get(id(chain))
 
 
@@ -41,12 +41,12 @@ def update_loops(root: keras.layers.Layer) -> None:
 
 
 def _inner_loop(self, *args, **kwargs):
-    with _read_before(self):
+    with weights_read_once(self):
         return type(self).inner_loop(self, *args, **kwargs)
 
 
 def _call(self, *args, **kwargs):
-    with _read_before(self):
+    with weights_read_once(self):
         return type(self).call(self, *args, **kwargs)
 
 
@@ -54,11 +54,15 @@ _RUNS = {"inner_loop": _inner_loop, "call": _call}
 
 
 @contextlib.contextmanager
-def _read_before(loop: keras.layers.Layer) -> Iterator[None]:
+def weights_read_once(layer: keras.layers.Layer) -> Iterator[None]:
+    """Reads the parametrized weights of a layer, and of those inside it, once for all reads inside.
+
+    What is traced inside has the values of what was read before it as constants.
+    """
     values = dict(_VALUES.get({}))
-    for layer in loop._flatten_layers(include_self=False):
-        for view in getattr(layer, "weight_views", ()):
-            if id(view.chain) not in values:  # else there is a loop around this one
+    for inner in layer._flatten_layers():
+        for view in getattr(inner, "weight_views", ()):
+            if id(view.chain) not in values:  # else it is read once around this
                 values[id(view.chain)] = view.read()
     token = _VALUES.set(values)
     try:

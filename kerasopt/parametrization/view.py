@@ -4,7 +4,7 @@ import keras
 from keras.src.backend import AutocastScope
 
 from kerasopt.parametrization.chain import Chain
-from kerasopt.parametrization.loops import value_before_loop
+from kerasopt.parametrization.loops import value_read_once
 
 
 class ParametrizedVariable(keras.Variable):
@@ -42,7 +42,7 @@ class ParametrizedVariable(keras.Variable):
 
     @property
     def value(self):
-        read = value_before_loop(self.chain)
+        read = value_read_once(self.chain)
         return self.stored._maybe_autocast(self.read() if read is None else read)
 
     def read(self):

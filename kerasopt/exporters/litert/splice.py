@@ -11,7 +11,9 @@ import tensorflow as tf
 from tensorflow.lite.python import schema_py_generated as schema
 
 from kerasopt.exporters.frozen import freeze
+from kerasopt.exporters.held_constants import HeldConstants
 from kerasopt.exporters.litert.flatbuffer import TYPES, FlatBuffer
+from kerasopt.exporters.litert.held_constants import hold
 from kerasopt.exporters.parts import Part
 from kerasopt.exporters.quiet import quiet
 from kerasopt.graph import unwrap
@@ -55,7 +57,9 @@ def splice_part(
     affine = part.affine
     kinds = {type(unwrap(node.operation)).__name__ for node in part.nodes}
     if affine is None or affine.bits == 8 or not kinds & _TILING:
-        splice_function(buffer, part.function(), specs, names, inputs, outputs, affine)
+        held = HeldConstants(part.nodes)
+        with held.multiplied_out():
+            splice_function(buffer, part.function(), specs, names, inputs, outputs, affine, held)
         return
     floats = [buffer.float_like(index, f"{names[0]}/float") for index in (*inputs, *outputs)]
     given, written = floats[: len(inputs)], floats[len(inputs) :]
@@ -75,6 +79,7 @@ def splice_function(
     inputs: list[int],
     outputs: list[int],
     affine: Affine | None = None,
+    held: HeldConstants | None = None,
 ) -> None:
     """Adds the operators of a TensorFlow function to a file.
 
@@ -86,9 +91,12 @@ def splice_function(
         inputs: Indices of the tensors that it reads.
         outputs: Indices of the tensors that it writes.
         affine: What the int8 tensors stand for that float32 ones are to be; `None`: they stay.
+        held: What layers in the function hold in few bits.
     """
     blob = _convert(run, specs, names)
     converted = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(blob, 0))
+    if held:
+        hold(converted, held)
     first = len(buffer.model.subgraphs) - 1  # graphs beside the main one are appended
     for index, subgraph in enumerate(converted.subgraphs):
         for tensor in subgraph.tensors:

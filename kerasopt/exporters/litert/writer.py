@@ -8,9 +8,9 @@ import keras
 import numpy as np
 from tensorflow.lite.python import schema_py_generated as schema
 
+from kerasopt.exporters.held_constants import held_links
 from kerasopt.exporters.litert.flatbuffer import TYPES, FlatBuffer, Quantization
 from kerasopt.exporters.litert.operators import operator_of
-from kerasopt.exporters.litert.operators.held_weights import holds_int8
 from kerasopt.exporters.litert.splice import splice_part
 from kerasopt.exporters.names import output_names, unique
 from kerasopt.exporters.parts import Part, Parts, TensorKey, key_of
@@ -46,7 +46,8 @@ class Writer:
         self.buffer = FlatBuffer()
         self._model: Any = functional_of(model)
         self._graph = Graph.of(model)
-        self._parts = Parts(self._graph, alone=holds_int8)
+        # By themselves: else what follows is multiplied into the weights.
+        self._parts = Parts(self._graph, alone=lambda node: bool(held_links(node)))
         self._indices: dict[TensorKey, int] = {}
         self._int8 = io_dtype == "int8"
 

@@ -9,7 +9,9 @@ import tensorflow as tf
 from onnx import TensorProto
 
 from kerasopt.exporters.frozen import freeze
+from kerasopt.exporters.held_constants import HeldConstants
 from kerasopt.exporters.onnx.handlers import HANDLERS
+from kerasopt.exporters.onnx.held_constants import hold
 from kerasopt.exporters.parts import Part, key_of
 from kerasopt.exporters.quiet import quiet
 from kerasopt.layers.integer import Dequantize
@@ -34,7 +36,9 @@ def splice_part(part: Part, writer: Any) -> None:
         tf.TensorSpec(tensor.shape, "float32" if part.affine else tensor.dtype) for tensor in read
     ]
     names = [node.path for node in part.nodes]
-    frozen, _ = freeze(part.function(), specs, names, lower_loops=False)
+    held = HeldConstants(part.nodes)
+    with held.multiplied_out():
+        frozen, _ = freeze(part.function(), specs, names, lower_loops=False)
     with quiet():
         converted, _ = tf2onnx.convert.from_graph_def(
             frozen.graph.as_graph_def(add_shapes=True),
@@ -45,6 +49,8 @@ def splice_part(part: Part, writer: Any) -> None:
         )
     _require_known(converted, part)
     converted = onnx.version_converter.convert_version(converted, writer.graph.opset)
+    if held:
+        hold(converted.graph, held)
     prefix = writer.graph.unique(part.nodes[0].path + "/float") + "/"
     converted = onnx.compose.add_prefix(converted, prefix)
     graph, tensors = writer.graph, writer.tensors

@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 from onnx import helper
 
+from kerasopt.exporters.held_constants import held_links
 from kerasopt.exporters.names import output_names
 from kerasopt.exporters.onnx.graph import OnnxGraph
 from kerasopt.exporters.onnx.operators import TABLE
@@ -47,7 +48,8 @@ class Writer:
             self.tensors.put((id(node), 0), name, None, dtype=tensor.dtype)
             inputs.append(_value_info(name, tensor))
         names = self._output_names()
-        for part in Parts(self._nodes):
+        # What holds weights by itself: else what follows is multiplied into them.
+        for part in Parts(self._nodes, alone=lambda node: bool(held_links(node))):
             write = TABLE.of(part)
             if write is None:
                 splice_part(part, self)

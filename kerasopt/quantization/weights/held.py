@@ -105,6 +105,10 @@ class IntegerWeight(HeldWeight):
         """Returns the integers, an int32 tensor of the weight's shape."""
         return keras.ops.cast(self._floats(), "int32")
 
+    def scales(self) -> np.ndarray:
+        """Returns the scales, along each axis as many as there are."""
+        return keras.ops.convert_to_numpy(self.scale).reshape(self._grid)
+
     def call(self, inputs):
         zero_point = keras.ops.cast(self.zero_point.value, "float32")
         scale, zero_point = map(self._channels.spread, (self.scale.value, zero_point))

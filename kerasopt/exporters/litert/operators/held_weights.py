@@ -1,4 +1,4 @@
-"""Float layers that hold int8 kernels: a quarter of the bytes of float ones."""
+"""Float layers that hold kernels in 8 bits or fewer, with a scale for each output channel."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import keras
 import numpy as np
 from tensorflow.lite.python import schema_py_generated as schema
 
+from kerasopt.exporters.held_constants import packed
 from kerasopt.exporters.litert.flatbuffer import Quantization
 from kerasopt.graph import Node, activation_bounds
 from kerasopt.quantization.weights import IntegerWeight
@@ -40,13 +41,14 @@ def write(node: Any, writer: Any, inputs: list[int], output: int) -> None:
     """Adds the operator of a layer that `holds_int8`."""
     layer = node.operation
     operator, options, version = _OPERATORS[layer._own_class](layer)
-    integers, scale, axis = _integers(layer)
+    integers, scale, axis, bits = _integers(layer)
     kernel = writer.buffer.constant(
         f"{layer.name}/kernel", integers, Quantization(scale, axis=axis)
     )
     if not writer.dynamic_range:
+        _pack(writer.buffer, kernel, integers, bits)
         real = writer.buffer.tensor(f"{layer.name}/real", integers.shape, "float32")
-        writer.buffer.operator("DEQUANTIZE", [kernel], [real], schema.DequantizeOptionsT(), 2)
+        writer.buffer.operator("DEQUANTIZE", [kernel], [real], schema.DequantizeOptionsT(), 7)
         kernel = real
     bias = layer.bias
     bias = np.zeros(_channels(layer)) if bias is None else keras.ops.convert_to_numpy(bias)
@@ -55,6 +57,15 @@ def write(node: Any, writer: Any, inputs: list[int], output: int) -> None:
     assert bounds is not None
     options.fusedActivationFunction = _ACTIVATIONS[bounds]
     writer.buffer.operator(operator, [*inputs, kernel, bias], [output], options, version)
+
+
+def _pack(buffer: Any, constant: int, integers: np.ndarray, bits: int) -> None:
+    """Stores integers of 2 or 4 bits in so many, and those of 1 bit in 2."""
+    bits = max(bits, 2)
+    if bits < 8:
+        tensor = buffer.subgraph.tensors[constant]
+        tensor.type = getattr(schema.TensorType, f"INT{bits}")
+        buffer.model.buffers[tensor.buffer].data = packed(integers, bits)
 
 
 def _held(layer: Any) -> IntegerWeight | None:
@@ -68,14 +79,14 @@ def _channels(layer: Any) -> int:
     return shape[-1] * shape[-2] if is_depthwise else shape[-1]
 
 
-def _integers(layer: Any) -> tuple[np.ndarray, np.ndarray, int]:
-    """Returns a kernel as LiteRT has it, its scales, and the axis they belong to."""
+def _integers(layer: Any) -> tuple[np.ndarray, np.ndarray, int, int]:
+    """Returns a kernel as LiteRT has it, its scales, the axis they belong to, and its bits."""
     held = _held(layer)
     assert held is not None
     codes, scale = keras.ops.convert_to_numpy(held.codes()), keras.ops.convert_to_numpy(held.scale)
     if isinstance(layer, keras.layers.DepthwiseConv2D):
-        return codes.reshape(1, *codes.shape[:2], -1).astype("int8"), scale, 3
-    return np.moveaxis(codes, -1, 0).astype("int8"), scale, 0
+        return codes.reshape(1, *codes.shape[:2], -1).astype("int8"), scale, 3, held.bits
+    return np.moveaxis(codes, -1, 0).astype("int8"), scale, 0, held.bits
 
 
 def _dense(layer: Any) -> tuple:
