@@ -39,3 +39,14 @@ def attributes_of_every_layer() -> frozenset[str]:
     own = set(vars(layer))
     layer.inner = keras.Layer(name="inner")
     return frozenset(own | set(vars(layer)) - {"inner"})
+
+
+def is_built(layer: keras.Layer) -> bool:
+    """Returns whether a layer has its weights, or the layers that it is made of have theirs.
+
+    Keras marks a model as built when it is called. One whose `train_step` calls its parts (a GAN)
+    never is.
+    """
+    parts = layer._flatten_layers(include_self=False)
+    by_parts = not isinstance(layer, keras.Sequential) and bool(parts)
+    return layer.built or (by_parts and all(part.built for part in parts))

@@ -134,6 +134,37 @@ def accumulation_steps(model: keras.Model) -> int:
     return _updating_optimizer(model).gradient_accumulation_steps or 1
 
 
+def require_optimizer(model: keras.Model):
+    """Raises `ValueError` if a model trains by optimizers of which the clock cannot know.
+
+    The author of a GAN keeps two, and calls `super().compile()`, which makes a third that nothing
+    uses: no update would ever be counted.
+    """
+    others = {
+        name: value
+        for name, value in vars(model).items()
+        if isinstance(value, keras.optimizers.Optimizer) and value is not model.optimizer
+    }
+    if others and (model.optimizer is None or _is_made_by_compile(model)):
+        name = next(iter(others))
+        raise ValueError(
+            f"Model '{model.name}' trains by optimizers of its own, and kerasopt counts time in "
+            "the updates of `model.optimizer`, which is none of them: let `compile` pass on the "
+            f"one that updates what is compressed, `super().compile(optimizer={name})`. "
+            f"Received: {', '.join(others)} beside an optimizer of class "
+            f"{type(model.optimizer).__name__}"
+        )
+
+
+def _is_made_by_compile(model) -> bool:
+    """Whether the optimizer is the one that `compile()` makes if it is given none."""
+    optimizer, default = model.optimizer, keras.optimizers.RMSprop()
+    steps_of_its_own = type(model).train_step is not keras.Model.train_step
+    if not steps_of_its_own or type(optimizer) is not type(default) or int(optimizer.iterations):
+        return False
+    return {**optimizer.get_config(), "name": ""} == {**default.get_config(), "name": ""}
+
+
 def _updating_optimizer(model: keras.Model) -> keras.optimizers.Optimizer:
     optimizer = model.optimizer
     if optimizer is None:

@@ -4,6 +4,7 @@ import warnings
 
 from kerasopt import graph, schedules
 from kerasopt.callbacks.timed import TimedCallback
+from kerasopt.keras_internals import is_built
 from kerasopt.optimizers.learning_rates import reset_learning_rate, set_learning_rate
 from kerasopt.optimizers.trainable_variables import follow_trainable_variables
 from kerasopt.parametrization import parametrized_layers, renew_functions
@@ -145,7 +146,9 @@ class QuantizationAware(TimedCallback):
         follow_trainable_variables(self.model)
         # Operations may hold quantizers of another callback, or of an earlier `fit`.
         kept = parametrized_layers(self.model)
-        if self.model.built and not any(isinstance(layer, graph.OperationLayer) for layer in kept):
+        if is_built(self.model) and not any(
+            isinstance(layer, graph.OperationLayer) for layer in kept
+        ):
             graph.unwrap_operations(self.model)
 
     def check(self, horizon):

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import keras
 
-from kerasopt.callbacks.clock import Clock, accumulation_steps, horizon
+from kerasopt.callbacks.clock import Clock, accumulation_steps, horizon, require_optimizer
 from kerasopt.callbacks.copying import CopiedUnused
 from kerasopt.callbacks.rankings import warn_of_rankings
 from kerasopt.model_state import strategy_scope
@@ -81,6 +81,7 @@ class TimedCallback(CopiedUnused):
         self.attachments = Attachments(model)
         with undo_on_failure(model):
             require_backend()
+            require_optimizer(model)
             if not Clock.exists(model):
                 undo_later(model, self._remove_clock)
                 Clock.of(model)

@@ -11,7 +11,7 @@ from keras.src.models.functional import Functional
 
 from kerasopt.graph.graph import functional_of
 from kerasopt.graph.weights import own_variables
-from kerasopt.keras_internals import attributes_of_every_layer
+from kerasopt.keras_internals import attributes_of_every_layer, is_built
 
 # Attributes in which functional models keep their layers once more.
 _BOOKKEEPING = ("_functional", "_operations", "_operations_by_depth", "_nodes_by_depth")
@@ -57,10 +57,11 @@ def require_built(model: keras.Model) -> None:
             "`model` must be a Keras model. "
             f"Received: model={model!r} (of type {type(model).__name__})"
         )
-    if not model.built:
+    if not is_built(model):
         raise ValueError(
             f"Model '{model.name}' has no weights before it is built: add a `keras.Input`, call it "
-            f"on data, or call `model.build(input_shape)`. Received: model={model.name}"
+            "on data, or call `model.build(input_shape)`; a model without a `call` of its own has "
+            f"them when all of its parts have. Received: model={model.name}"
         )
     unbuilt = [path for path, layer in layers(model) if not layer.built]
     if unbuilt:

@@ -2,6 +2,7 @@
 
 import keras
 
+from kerasopt.keras_internals import is_built
 from kerasopt.parametrization.link import Parametrization
 from kerasopt.parametrization.location import locate
 from kerasopt.parametrization.loops import update_loops
@@ -155,7 +156,7 @@ def _check(layer, weight, parametrization) -> None:
             "`parametrization` must be an instance of `kerasopt.parametrization.Parametrization`. "
             f"Received: parametrization={parametrization}"
         )
-    if not layer.built:
+    if not is_built(layer):
         raise ValueError(
             f"Layer '{layer.name}' has no weights yet. Build it, or call the model on data, "
             f"before you parametrize it. Received: weight='{weight}'"

@@ -12,6 +12,7 @@ import types
 import keras
 
 from kerasopt.graph.operation_layer import wrap_in
+from kerasopt.keras_internals import is_built
 from kerasopt.parametrization.chain import IN_TRAIN_STEP, Chain
 from kerasopt.parametrization.link import Parametrization
 from kerasopt.parametrization.location import locate
@@ -251,7 +252,7 @@ def _hold(layer, name, chain) -> None:
 def attach_when_built(layer, recipe: dict):
     """Attaches `recipe` (path to links) to `layer` as soon as it has its weights."""
     vars(layer)["_pending"] = recipe  # past the tracker: the links have no place yet
-    if layer.built:
+    if is_built(layer):
         attach_pending(layer)
         return layer
     build = layer.build
