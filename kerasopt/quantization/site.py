@@ -48,7 +48,7 @@ class Site(NamedTuple):
     def set_format(self, format) -> bool:
         """Gives the quantizer, which is in its place, a width; returns whether it had another."""
         quantizer = self.quantizer
-        settled, before = int(quantizer.settled_bits.value), quantizer.format
+        settled, before = int(quantizer.settled_bits.numpy()), quantizer.format
         if settled not in (0, format.bits):
             # What was learned belongs to that width, whatever the format that a file was read into.
             quantizer.format = dataclasses.replace(format, bits=settled)

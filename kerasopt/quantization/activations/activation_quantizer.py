@@ -61,7 +61,9 @@ class ActivationQuantizer(Quantizer):
     @property
     def observed(self) -> tuple[float, float]:
         """The range that the observer has seen."""
-        return float(self.observer.minimum), float(self.observer.maximum)
+        # Not `float` of the variables: what replicas mirror has none.
+        observer, to_numpy = self.observer, keras.ops.convert_to_numpy
+        return float(to_numpy(observer.minimum)), float(to_numpy(observer.maximum))
 
     @property
     def has_range(self) -> bool:
