@@ -15,7 +15,7 @@ from kerasopt.graph.graph import Graph, functional_of
 from kerasopt.graph.groups import Group, Groups
 from kerasopt.graph.kernel_layout import KernelLayout, kernel_layout
 from kerasopt.graph.macs import multiply_accumulates
-from kerasopt.graph.masks import masked
+from kerasopt.graph.masks import is_bookkeeping, masked
 from kerasopt.graph.node import Edge, Node
 from kerasopt.graph.operation_layer import (
     OperationLayer,
@@ -66,6 +66,7 @@ __all__ = [
     "frozen_layers",
     "functional_of",
     "has_kernel",
+    "is_bookkeeping",
     "is_concatenation",
     "is_elementwise",
     "is_elementwise_function",

@@ -33,6 +33,8 @@ _SUMS = ("Add", "Subtract")
 # A sum before one of these may have a mask in it that comes from anywhere: an input of the model,
 # a layer of the user's.
 _READERS = frozenset("Exp LogSoftmax Logsumexp Softmax".split())
+# Of a tensor these read its shape.
+_SHAPES = frozenset("FullLike OnesLike Shape ZerosLike".split())
 
 
 def masked(graph: Graph) -> set[int]:
@@ -60,6 +62,19 @@ def masked(graph: Graph) -> set[int]:
             if is_sum:
                 found.add(id(node))
     return found
+
+
+def is_bookkeeping(node: Node) -> bool:
+    """Whether a call counts, indexes or makes a mask, and computes nothing of the data.
+
+    That is one whose results are integers or booleans, or follow from such alone.
+    """
+    if node.is_layer and node.operation.weights:
+        return False
+    dtype = node.keras_node.outputs[0].dtype
+    if not keras.backend.is_float_dtype(dtype) or _kind(node) in _SHAPES:
+        return True
+    return bool(node.inputs) and all(is_bookkeeping(edge.source) for edge in node.inputs)
 
 
 def _has_large_constant(node: Node) -> bool:

@@ -9,13 +9,24 @@ from typing import Any
 import keras
 from keras.src.models.functional import Functional
 
-from kerasopt.graph import Graph, Group, Groups, Node, layers, recorded, require_built
+from kerasopt.graph import (
+    Graph,
+    Group,
+    Groups,
+    Node,
+    is_bookkeeping,
+    layers,
+    masked,
+    recorded,
+    require_built,
+)
 from kerasopt.lowering.builder import Builder
 from kerasopt.lowering.patterns import lower
 from kerasopt.lowering.quantizers import activation_quantizer
 from kerasopt.lowering.sparse import choose_sparse
 from kerasopt.lowering.values import StaysFloat, Value
 from kerasopt.quantization import (
+    MASKED,
     ActivationQuantizer,
     BinaryActivation,
     DynamicQuantizer,
@@ -102,11 +113,12 @@ def _lowered(functional: Functional) -> tuple[tuple[Any, Any], dict[Group, str]]
     builder = Builder(functional)
     new_inputs = _add_inputs(functional, graph, builder)
     floats: dict[Group, str] = {}
+    masks = masked(graph)
     for group in _parts(Groups(graph)):
         try:
             lower(group, builder)
         except StaysFloat as reason:
-            floats[group] = str(reason)
+            floats[group] = MASKED if id(group.anchor) in masks else str(reason)
             for node in group.nodes:
                 builder.run_as_float(node)
         for node in group.nodes:
@@ -200,7 +212,7 @@ def _warn_about_floats(model: keras.Model, floats: dict[Group, str]) -> None:
     """Names what stays float and matters.
 
     That leaves out what has no weights and only prepares the outputs, or only moves values
-    of a float tensor.
+    of a float tensor, or makes masks and indices.
     """
     nodes = {node: None for group in floats for node in group.nodes}  # in their order
     before_integers: set[Node] = set()
@@ -209,7 +221,8 @@ def _warn_about_floats(model: keras.Model, floats: dict[Group, str]) -> None:
             before_integers.add(node)
     reasons: dict[str, list[str]] = {}
     for group, reason in floats.items():
-        matters = group.output in before_integers and not group.transparent
+        moves = group.transparent or is_bookkeeping(group.output)
+        matters = group.output in before_integers and not moves
         if matters or _has_weights(group):
             reasons.setdefault(reason, []).append(group.anchor.path)
     if reasons:

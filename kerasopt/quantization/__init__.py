@@ -10,7 +10,7 @@ from kerasopt.quantization.activations import (
     LSQActivation,
 )
 from kerasopt.quantization.cast import Cast
-from kerasopt.quantization.float_parts import float_parts
+from kerasopt.quantization.float_parts import MASKED, float_parts
 from kerasopt.quantization.formats import FloatFormat, Format, wider
 from kerasopt.quantization.measurement import (
     RoundingError,
@@ -46,6 +46,7 @@ from kerasopt.quantization.weights import (
 __all__ = [
     "LSQActivation",
     "LSQWeight",
+    "MASKED",
     "PACT",
     "ActivationQuantizer",
     "AdaRound",

@@ -6,7 +6,7 @@ import keras
 
 from kerasopt import graph
 from kerasopt.graph import Group, Groups
-from kerasopt.quantization.integer_groups import is_quantizable
+from kerasopt.quantization.integer_groups import exact_groups, is_quantizable
 from kerasopt.quantization.quantizer import Quantizer
 
 
@@ -14,8 +14,8 @@ def float_parts(model: keras.Model) -> dict[str, str]:
     """Returns what stays float in a model with quantizers, with the reason for each.
 
     Nothing is refused by `QuantizationAware` and `ko.quantize`; this is what they
-    leave. What only moves values, and what comes after the last quantizer and
-    has no weights (a softmax at the end), is left out.
+    leave. What only moves values, what makes masks and indices, and what comes after
+    the last quantizer and has no weights (a softmax at the end), is left out.
 
     Example:
 
@@ -32,8 +32,12 @@ def float_parts(model: keras.Model) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     groups = Groups(graph.Graph.of(model))
+    exact, masks = exact_groups(groups), graph.masked(groups.graph)
     for group in groups:
-        reason = None if group.anchor.is_input else _reason(group)
+        counts = group.anchor.is_input or graph.is_bookkeeping(group.output)
+        reason = None if counts else _reason(group, id(group) in exact)
+        if reason is not None and id(group.anchor) in masks:
+            reason = MASKED
         if reason is not None and (_before_quantizers(group) or _has_weights(group)):
             found[group.anchor.path] = reason
     visible = {id(node.operation) for node in groups.graph}
@@ -45,10 +49,11 @@ def float_parts(model: keras.Model) -> dict[str, str]:
     return found
 
 
+MASKED = "a mask is part of its values, which stay exact"
 _HIDDEN = "what it computes between its layers is not recorded; weights and inputs are rounded"
 
 
-def _reason(group: Group) -> str | None:
+def _reason(group: Group, is_exact: bool) -> str | None:
     operation = graph.unwrap(group.anchor.operation)
     if group.transparent or any("output" in _quantizers(node.operation) for node in group.nodes):
         return None
@@ -61,7 +66,7 @@ def _reason(group: Group) -> str | None:
         return "no rule quantizes it"
     if isinstance(operation, keras.Layer) and len(list(operation._flatten_layers())) > 1:
         return _HIDDEN
-    if is_quantizable(operation):
+    if is_quantizable(operation) and not is_exact:
         return "it does not stand between integers"
     return f"{type(operation).__name__} has no integer form"
 

@@ -8,6 +8,7 @@ import keras
 from kerasopt import graph
 from kerasopt.graph import Group
 from kerasopt.quantization.attention import attention_sites, projections
+from kerasopt.quantization.float_tables import warn_of_tables
 from kerasopt.quantization.integer_groups import (
     IntegerGroups,
     exact_groups,
@@ -65,6 +66,7 @@ def find_sites(
     for site in sites:
         site.check_free((0, *widths))
     _warn_of_constants(sites)
+    warn_of_tables(model, sites, rules, frozen)
     return sites
 
 

@@ -103,3 +103,145 @@ def test_padding_changes_nothing(name, spec):
     np.testing.assert_allclose(converted(tokens(5)), quantized(tokens(5)), atol=0.02 * size)
     if np.allclose(model(tokens(5)), float_outputs, atol=1e-5):  # a nested model drops its mask
         np.testing.assert_allclose(converted(tokens(5)), found, atol=1e-3 * size)
+
+
+def test_masks_of_outputs_are_seen_by_losses():
+    ids, x = embedded()
+    model = spread(keras.Model(ids, L.Dense(3)(L.MultiHeadAttention(2, 4)(x, x))))
+    quantized = ko.quantize(model, "int8", tokens(), rules=[("words", "int8")], verbose=0)
+    converted = ko.convert(quantized, "int8")
+    targets = np.random.default_rng(2).integers(0, 3, (16, LENGTH))
+    losses = []
+    for each in (quantized, converted):
+        each.compile(loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+        losses.append(each.evaluate(tokens(), targets, verbose=0))
+        targets[::2, 4:] = (targets[::2, 4:] + 1) % 3  # what is padded has no say
+    np.testing.assert_allclose(*losses, rtol=0.01)
+
+
+def test_scores_are_returned_beside_the_attention():
+    ids, x = embedded()
+    attention = L.MultiHeadAttention(2, 4)
+    model = spread(keras.Model(ids, attention(x, x, return_attention_scores=True)))
+    quantized = ko.quantize(model, "int8", tokens(), verbose=0)
+    converted = ko.convert(quantized, "int8")
+    for found, expected in zip(converted(tokens()), quantized(tokens()), strict=True):
+        np.testing.assert_allclose(found, expected, atol=0.02 * np.abs(expected).max())
+    assert not np.asarray(converted(tokens())[1])[0, :, :4, 4:].any()
+
+
+def test_an_attention_with_a_gate_is_not_taken_for_one_without():
+    model = spread(mean(lambda x: L.MultiHeadAttention(2, 4, use_gate=True)(x, x)))
+    quantized = ko.quantize(model, "int8", tokens(), verbose=0)
+    np.testing.assert_allclose(ko.convert(quantized)(tokens()), quantized(tokens()), atol=0.02)
+
+
+class Padding(L.Layer):
+    def call(self, ids):
+        return K.where(K.equal(ids, 0), -1e9, 0.0)[:, None, :]
+
+
+def seen(ids, dtype="float32"):
+    return K.cast(K.not_equal(ids, 0), dtype)[:, None, :]
+
+
+# What is added to the scores, or what becomes of them.
+ADDED = {
+    "product": lambda s, ids: s + (1.0 - seen(ids)) * -1e9,
+    "integers": lambda s, ids: s + K.cast(1 - seen(ids, "int32"), "float32") * -10000.0,
+    "difference": lambda s, ids: s - 1e9 * (1.0 - seen(ids)),
+    "shifted": lambda s, ids: s + (seen(ids) - 1.0) * 65504.0,
+    "two steps": lambda s, ids: (s + (seen(ids) - 1.0) * 1e5) * 0.5 + (seen(ids) - 1.0) * 1e5,
+    "infinite": lambda s, ids: s + K.where(K.equal(ids, 0), -np.inf, 0.0)[:, None, :],
+    "selected": lambda s, ids: K.where(seen(ids, "bool"), s, np.finfo("float32").min),
+    "layer": lambda s, ids: L.Add()([s, K.repeat(Padding()(ids), LENGTH, 1)]),
+    "subtract layer": lambda s, ids: L.Subtract()([s, K.repeat(-Padding()(ids), LENGTH, 1)]),
+    "constant": lambda s, ids: s + np.where(np.arange(LENGTH) < 4, 0, -1e9).astype("float32"),
+}
+
+
+def block(x, ids, add, softmax=K.softmax):
+    """Returns what a transformer's block, written by hand, makes of tokens."""
+    size = x.shape[-1]
+    y = L.LayerNormalization()(x)
+    q, k, v = (L.Dense(size)(y) for _ in range(3))
+    scores = add(K.matmul(q, K.transpose(k, (0, 2, 1))) / np.sqrt(size).item(), ids)
+    x = x + L.Dense(size)(K.matmul(softmax(scores), v))
+    y = L.Dense(2 * size, activation="gelu")(L.LayerNormalization()(x))
+    return x + L.Dense(size)(y)
+
+
+def transformer(depth, add, size=16, **how):
+    ids = keras.Input((LENGTH,), dtype="int32", name="ids")
+    positions = L.Embedding(LENGTH, size)(K.arange(LENGTH))
+    x = L.Embedding(WORDS, size)(ids) + positions
+    for _ in range(depth):
+        x = block(x, ids, add, **how)
+    weights = seen(ids)
+    mean = K.matmul(weights, L.LayerNormalization()(x)) / K.sum(weights, -1, keepdims=True)
+    model = keras.Model(ids, L.Dense(8)(mean[:, 0]))
+    return spread(model)
+
+
+def cosine(a, b):
+    a, b = np.asarray(a, "float64").ravel(), np.asarray(b, "float64").ravel()
+    return a @ b / np.linalg.norm(a) / np.linalg.norm(b)
+
+
+def assert_exact(model, data, spec="int8"):
+    """Asserts that simulation and integers are as near to the float model as without a mask."""
+    quantized = ko.quantize(model, spec, data, verbose=0)
+    converted = ko.convert(quantized, spec)
+    expected = model(data)
+    assert cosine(quantized(data), expected) >= 0.99
+    assert cosine(converted(data), expected) >= 0.99
+    assert cosine(converted(data), quantized(data)) >= 0.999
+
+
+@pytest.mark.parametrize("spec", ["int8", "int8_dynamic"])
+def test_a_deep_transformer_with_an_additive_mask(spec):
+    assert_exact(transformer(6, ADDED["product"]), tokens(), spec)
+
+
+@pytest.mark.parametrize("added", ADDED.values(), ids=ADDED)
+def test_a_mask_is_exact_however_it_is_added(added):
+    assert_exact(transformer(1, added), tokens())
+
+
+def test_a_mask_that_is_an_input_is_exact():
+    ids, mask = keras.Input((LENGTH,), dtype="int32"), keras.Input((1, LENGTH))
+    x = block(L.Embedding(WORDS, 16)(ids), ids, lambda scores, _: scores + mask, exponentials)
+    model = spread(keras.Model([ids, mask], L.Dense(8)(x[:, 0])))
+    padding = np.where(tokens() == 0, -1e9, 0.0)[:, None].astype("float32")
+    assert_exact(model, [tokens(), padding])
+
+
+def exponentials(scores):
+    powers = K.exp(scores - K.max(scores, axis=-1, keepdims=True))
+    return powers / K.sum(powers, axis=-1, keepdims=True)
+
+
+def test_training_sees_no_mask_in_its_ranges():
+    model = transformer(1, ADDED["product"])
+    model.compile("sgd", "mse")
+    expected = model(tokens())
+    callback = ko.callbacks.QuantizationAware("int8", begin=2)
+    model.optimizer.learning_rate = 0.0
+    model.fit(tokens(), np.zeros((16, 8)), 4, epochs=2, verbose=0, callbacks=[callback])
+    assert cosine(model(tokens()), expected) >= 0.99
+    assert cosine(ko.convert(model)(tokens()), expected) >= 0.99
+
+
+def test_masks_and_indices_are_not_named_among_what_stays_float():
+    model = transformer(1, ADDED["product"])
+    quantized = ko.quantize(model, "int8", tokens(), verbose=0)
+    parts = ko.quantization.float_parts(quantized)
+    assert any(reason == ko.quantization.MASKED for reason in parts.values())
+    names = {
+        type(ko.graph.unwrap(node.operation)).__name__: node.path
+        for node in ko.graph.Graph.of(quantized)
+    }
+    assert not {names["NotEqual"], names["Cast"]} & set(parts) and names["Matmul"] in parts
+    with pytest.warns(UserWarning, match="a mask is part of its values") as caught:
+        ko.convert(quantized)
+    assert not any("NotEqual" in str(each.message) for each in caught)

@@ -11,7 +11,8 @@ from kerasopt.layers.integer import QuantizedEmbedding
 from kerasopt.layers.integer.activation import quantized
 from kerasopt.lowering.builder import Builder
 from kerasopt.lowering.patterns.contraction import output_of
-from kerasopt.lowering.values import Value
+from kerasopt.lowering.quantizers import output_affine
+from kerasopt.lowering.values import StaysFloat, Value
 
 
 def matches(group: Group) -> bool:
@@ -23,6 +24,8 @@ def matches(group: Group) -> bool:
 
 def lower(group: Group, builder: Builder) -> None:
     layer: Any = group.anchor.operation
+    if output_affine(group) is None and "embeddings" not in getattr(layer, "slots", ()):
+        raise StaysFloat("no rule quantizes it")
     output = output_of(group).affine
     made = builder.layer(
         group.anchor,
