@@ -58,7 +58,10 @@ def weights_of(layer: keras.Layer) -> list[Weight]:
     for stored in own_variables(layer):
         if packed is not None and stored is packed.values:
             parts = [PackedPart(packed, index) for index in range(3)]
-            weights += [Weight(part, bits_of(part.dtype), part is parts[0]) for part in parts]
+            kernel, *words = parts
+            bits = 1 if packed.format == "binary" else bits_of(kernel.dtype)
+            weights.append(Weight(kernel, bits, is_kernel=True))
+            weights += [Weight(part, bits_of(part.dtype), is_kernel=False) for part in words]
             continue
         variable, slot, links = chains.get(id(stored), (stored, "", []))
         quantizer = next((link for link in links if isinstance(link, Quantizer)), None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -43,6 +44,7 @@ class TracedModel:
         self._affines = Parts(self.graph).affines
         self._clamped: set[TensorKey] = set()
         self._aliases: dict[str, str] = {}
+        self._shared: dict[str, str] = {}
         self.names = dict(self._named())
 
     def run(self, data: Any) -> Trace:
@@ -64,7 +66,7 @@ class TracedModel:
     def _walk(self, data: Any, other: Trace | None) -> Trace:
         """Calls one node after another, as the model does, nested models seen through."""
         values, tensors = self._inputs(data), dict[str, Tensor]()
-        own = Trace(tensors, self._outputs(), self._aliases)
+        own = Trace(tensors, self._outputs(), self._aliases, self._shared)
         for node in self.graph:
             if node.is_input:
                 results = [values[id(node), 0]]
@@ -104,19 +106,25 @@ class TracedModel:
 
     def _named(self) -> Iterator[tuple[TensorKey, str]]:
         """Yields the keys of the tensors that have a name, with it."""
-        groups = Groups(self.graph)
-        taken: dict[str, int] = {}
-        for group in groups:
-            name = _name_of(group)
-            count = taken[name] = taken.get(name, 0) + 1
-            if count > 1:
-                name = f"{name}_{count - 1}"
+        groups = list(Groups(self.graph))
+        names = [_name_of(group) for group in groups]
+        taken: set[str] = set()
+        for group, layer in zip(groups, names, strict=True):
+            name = next(name for name in _numbered(layer) if name not in taken)
+            taken.add(name)
+            if names.count(layer) > 1:
+                self._shared[name] = layer
             if group.output is not group.anchor:
                 self._aliases.setdefault(group.output.path.replace("/", "_"), name)
             if _is_clamped(group):
                 self._clamped.add((id(group.output), 0))
             for index in range(len(group.output.keras_node.outputs)):
                 yield (id(group.output), index), name + (f":{index}" if index else "")
+
+
+def _numbered(name: str) -> Iterator[str]:
+    yield name
+    yield from (f"{name}_{count}" for count in itertools.count(1))
 
 
 def _name_of(group: Group) -> str:

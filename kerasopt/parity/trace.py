@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -45,6 +46,10 @@ class Tensor:
         is_rounded = np.abs(steps - np.rint(steps)).max(initial=0.0) < 0.01
         return Tensor(self.integers(affine), affine) if is_rounded else self
 
+    def distance(self, other: Tensor) -> float:
+        """Returns the sum of the differences to a tensor of the same size."""
+        return float(np.abs(self.real.ravel() - other.real.ravel()).sum())
+
     @property
     def _is_negative(self) -> bool:
         """Whether some values are negative by more than rounding."""
@@ -77,11 +82,14 @@ class Trace:
         outputs: List of the names of the model's outputs, in flat order.
         aliases: Dict of another name to the name of the same tensor: that of the ReLU which is
             part of a convolution.
+        shared: Dict of the name of a tensor to that of the layer which made it, where that is
+            called several times. Its calls have numbers, which may differ from model to model.
     """
 
     tensors: dict[str, Tensor]
     outputs: list[str]
     aliases: dict[str, str] = field(default_factory=dict)
+    shared: dict[str, str] = field(default_factory=dict)
 
     def find(self, name: str, tensor: Tensor, other: Trace | None = None) -> str | None:
         """Returns the name of the tensor that stands for one of another model, or `None`.
@@ -91,9 +99,18 @@ class Trace:
             tensor: The `Tensor`.
             other: The `Trace` of that model, for its other names.
         """
-        aliases = {} if other is None else other.aliases
+        aliases, shared = ({}, {}) if other is None else (other.aliases, other.shared)
+        calls = self._calls(shared.get(name) or self.shared.get(name), tensor)
+        if calls:
+            return min(calls, key=lambda each: self.tensors[each].distance(tensor))
         for called in (name, *(alias for alias, own in aliases.items() if own == name)):
             found = called if called in self.tensors else self.aliases.get(called)
             if found in self.tensors and self.tensors[found].matches(tensor):
                 return found
         return None
+
+    def _calls(self, layer: str | None, tensor: Tensor) -> list[str]:
+        """Returns the names of the calls of a layer that may be that of `tensor`."""
+        called = re.compile(rf"{re.escape(layer or '')}(_\d+)?")
+        found = [name for name in self.tensors if layer and called.fullmatch(name)]
+        return [name for name in found if self.tensors[name].matches(tensor)]

@@ -163,6 +163,24 @@ def test_macs_are_counted_by_the_bits_of_weights_and_activations():
     assert summary(integers, print_fn=len).macs_by_precision == {(8, 8): macs}
 
 
+@pytest.mark.parametrize(
+    "spec, simulated, converted",
+    [
+        ("int8", (8, 8), (8, 8)),
+        ("int16x8", (8, 16), (8, 16)),
+        ("int8_dynamic", (8, 8), (8, 8)),
+        ("int8_weight_only", (8, 32), (8, 32)),
+        ("binary", (1, 1), (1, 1)),
+    ],
+)
+def test_the_bits_of_a_spec_are_those_of_its_integers(spec, simulated, converted):
+    model = keras.Sequential([keras.Input((16,)), layers.Dense(16), layers.Dense(16)])
+    x = np.random.default_rng(0).normal(size=(8, 16)).astype("float32")
+    model = quantization_aware(model, x, spec)
+    for each, bits in ((model, simulated), (convert(model, spec), converted)):
+        assert set(summary(each, print_fn=len).macs_by_precision) == {bits}
+
+
 def test_weights_that_are_held_in_few_bits_are_counted_so():
     model = keras.Sequential([keras.Input((8,)), layers.Dense(16, name="dense")])
     x = np.random.default_rng(0).normal(size=(4, 8)).astype("float32")

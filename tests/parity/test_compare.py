@@ -59,6 +59,59 @@ def test_differences_do_not_add_up_in_isolation(models):
     assert report.equal > ko.compare(integers, quantized, x).equal
 
 
+@pytest.mark.parametrize("isolated", [False, True])
+@pytest.mark.parametrize("spec", ["int8", "int8_dynamic", "int4"])
+def test_every_kind_of_call_is_compared_with_what_it_became(isolated, spec):
+    inputs = keras.Input((6, 6, 3))
+    shared, relu = layers.Conv2D(4, 3, padding="same", name="shared"), layers.ReLU(name="relu")
+    a = shared(layers.Conv2D(3, 1, name="late")(layers.Conv2D(3, 1)(inputs)))
+    b = shared(layers.Conv2D(3, 1, name="early")(inputs))
+    c = layers.ReLU(name="sum_relu")(layers.Add(name="sum")([relu(a), relu(b + a), a]))
+    x, y = keras.ops.split(keras.ops.maximum(c, 0.1) * relu(a) - b, 2, axis=-1)
+    volume = layers.Conv3D(2, 1, name="volume")(keras.ops.expand_dims(x * y, 1))
+    ends = [layers.Dense(3, act)(layers.ReLU()(volume)) for act in ("relu", "gelu")]
+    model = randomize(keras.Model(inputs, ends))
+    x = images(8, 6)
+    quantized = ko.quantize(model, spec, x, verbose=0)
+    converted = ko.convert(quantized, spec)
+    for pair in ((quantized, converted), (converted, quantized)):
+        report = ko.compare(*pair, x, isolated=isolated)
+        assert min(row.cosine for row in report.tensors) > (0.999 if isolated else 0.99), report
+    assert min(row.cosine for row in ko.compare(model, converted, x).tensors) > 0.9
+
+
+def test_isolated_operators_read_what_layers_do():
+    x = [np.random.default_rng(seed).normal(size=(16, 64)).astype("float32") for seed in (0, 1)]
+    a, b = keras.Input((64,), name="a"), keras.Input((64,), name="b")
+    model = keras.Model([a, b], layers.Dense(4)(a + b))
+    quantized = ko.quantize(model, "int8", x, verbose=0)
+    report = ko.compare(quantized, ko.convert(quantized), x, isolated=True)
+    (row,) = (row for row in report.tensors if row.name.startswith("add"))
+    assert row.equal > 0.999
+
+
+def test_before_and_after_a_relu_are_different_tensors():
+    inputs = keras.Input((8,))
+    x = layers.ReLU(name="relu")(layers.Dense(8, name="dense")(inputs))
+    first = keras.Model(inputs, layers.Dense(2, name="top")(x))
+    # The same layers, but something else reads what comes before the ReLU.
+    before = first.get_layer("dense").output
+    second = keras.Model(inputs, [first.output, layers.Dense(2, name="other")(before)])
+    x = np.random.default_rng(0).normal(size=(16, 8)).astype("float32")
+    for pair in ((first, second), (second, first)):
+        report = ko.compare(*pair, x)
+        assert report.first_parting is None and {"top"} <= {row.name for row in report.tensors}
+    assert "dense" in {row.name for row in ko.compare(first, second, x).tensors}
+
+
+def test_nested_models_are_compared_call_by_call():
+    inner = keras.Sequential([keras.Input((8,)), layers.Dense(8, "relu", name="inner")], name="in")
+    model = keras.Sequential([keras.Input((8,)), inner, layers.Dense(2, name="top")])
+    x = np.random.default_rng(0).normal(size=(16, 8)).astype("float32")
+    report = ko.compare(model, ko.quantize(model, "int8", x, verbose=0), x)
+    assert {"in_inner", "top"} <= {row.name for row in report.tensors}
+
+
 def test_files_are_compared_as_what_they_hold(models, tmp_path):
     x, _, _, integers = models
     ko.save(integers, tmp_path / "int8.keras")

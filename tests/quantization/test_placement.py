@@ -1,3 +1,5 @@
+import warnings
+
 import keras
 import numpy as np
 import pytest
@@ -257,3 +259,50 @@ def test_a_concatenation_that_has_no_integers_stays_float(model, rules):
     assert "join" not in found
     assert found["left"] == {"kernel", "input", "output"}
     assert found["last"] == {"kernel", "input", "output"}
+
+
+def transformer():
+    ids = keras.Input((4,), dtype="int32")
+    x = layers.Embedding(50, 16, name="words")(ids)
+    return keras.Model(ids, layers.Dense(16, name="dense")(x))
+
+
+def test_tables_that_no_rule_names_are_told_of_with_the_rule():
+    message = r"3,200 of the 3,520 bytes .* pass rules=\[\(\"words\", \"int8_weight_only\"\)\]"
+    with pytest.warns(UserWarning, match=message):
+        sites(transformer())
+
+
+@pytest.mark.parametrize("recipe", [make_recipe("int8_weight_only"), None])
+def test_tables_that_a_rule_names_are_no_news(recipe):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        sites(transformer(), rules=[("words", recipe)])
+
+
+def test_integers_and_calls_without_an_integer_form_are_not_rounded():
+    ids = keras.Input((4,), dtype="int32")
+    x = layers.Embedding(50, 8)(ids + (ids * 2)[:, :4])
+    q, k = layers.Dense(4, name="q")(x), layers.Dense(4, name="k")(x)
+    model = keras.Model(ids, layers.Dense(2, name="last")(q - k))
+    assert sites(model) == {
+        "q": {"kernel", "input", "output"},
+        "k": {"kernel", "input", "output"},
+        "last": {"kernel", "input", "output"},
+    }
+
+
+def test_dynamic_ranges_are_those_of_what_dense_layers_read():
+    inputs = keras.Input((6, 6, 4))
+    x = layers.Dense(4, name="dense")(layers.Conv2D(4, 3, padding="same", name="conv")(inputs))
+    model = keras.Model(inputs, layers.LayerNormalization()(x + inputs))
+    found = {
+        f"{site.path}/{site.slot}" for site in find_sites(model, make_recipe("int8_dynamic"), [])
+    }
+    assert found == {"conv/kernel", "dense/kernel", "dense/input"}
+
+
+def test_inside_an_attention_with_dynamic_ranges_only_weights_are_rounded():
+    inputs = keras.Input((4, 8))
+    model = keras.Model(inputs, layers.MultiHeadAttention(2, 4)(inputs, inputs))
+    assert {site.slot for site in find_sites(model, make_recipe("int8_dynamic"), [])} == {"kernel"}
