@@ -17,7 +17,7 @@ class Spec:
     | alias | weights | activations |
     | --- | --- | --- |
     | `"int8"` | 8 bits per channel | 8 bits, static ranges |
-    | `"int8_dynamic"` | 8 bits per channel | 8 bits, the range of each row as it comes |
+    | `"int8_dynamic"` | 8 bits per channel | 8 bits, the range of each row that `Dense` reads |
     | `"int8_weight_only"` | 8 bits per channel | float |
     | `"int16x8"` | 8 bits per channel | 16 bits, symmetric |
     | `"int4"` | 4 bits per channel | 8 bits |
