@@ -1,6 +1,7 @@
 #include "kernels/elementwise.h"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <mutex>
 
@@ -68,9 +69,15 @@ void QuantizedMultiply(const int8_t* x0, const int8_t* x1, const BroadcastPair& 
 QuantizationGrid::QuantizationGrid(const float* scales, int64_t scale_count,
                                    const float* zero_points, int64_t zero_point_count,
                                    int32_t qmin, int32_t qmax)
-    : scales_(scales), min_(scale_count), max_(scale_count) {
+    : scales_(scales, scales + scale_count), min_(scale_count), max_(scale_count) {
   for (int64_t i = 0; i < scale_count; ++i) {
     const float zero_point = zero_points[zero_point_count == 1 ? 0 : i];
+    if (std::abs(scales_[i]) < std::numeric_limits<float>::min()) {
+      scales_[i] = 0.0f;
+    } else if (!std::isfinite(scales_[i]) || !(zero_point >= qmin && zero_point <= qmax) ||
+               zero_point != std::nearbyint(zero_point)) {
+      scales_[i] = std::numeric_limits<float>::quiet_NaN();
+    }
     min_[i] = static_cast<float>(qmin) - zero_point;
     max_[i] = static_cast<float>(qmax) - zero_point;
   }

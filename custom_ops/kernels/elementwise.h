@@ -22,6 +22,10 @@ void QuantizedMultiply(const int8_t* x0, const int8_t* x1, const BroadcastPair& 
 
 // One grid for a whole tensor, or one per channel of its last axis. The ends may differ by channel
 // because zero points may.
+//
+// A training that diverges has scales and zero points of any value. A scale below the smallest
+// normal number is 0, since some threads of TensorFlow compute so and others do not; one that is
+// not finite is NaN, and so is one with a zero point that is no integer from qmin to qmax.
 class QuantizationGrid {
  public:
   // `zero_points` has one value, or as many as there are scales.
@@ -30,11 +34,10 @@ class QuantizationGrid {
 
   bool per_channel() const { return min_.size() > 1; }
   int64_t channels() const { return static_cast<int64_t>(min_.size()); }
-  Grid grid() const { return {scales_, min_.data(), max_.data()}; }
+  Grid grid() const { return {scales_.data(), min_.data(), max_.data()}; }
 
  private:
-  const float* scales_;
-  std::vector<float> min_, max_;
+  std::vector<float> scales_, min_, max_;
 };
 
 // T is int8_t or int16_t.

@@ -79,7 +79,8 @@ struct Normalization {
 };
 
 // A grid of quantized values: `min` and `max` are the ends of the integer range less the zero
-// point. Each points to one value, or to one value per channel.
+// point. Each points to one value, or to one value per channel. A scale of 0 leaves values as they
+// are; one of NaN makes them NaN.
 struct Grid {
   const float* scale;
   const float* min;

@@ -10,14 +10,16 @@ constexpr uint32_t kOffset = 128;
 
 bool IsConsistent(const SparseShape& shape, const SparseEntries& entries) {
   uint32_t begin = 0;
-  for (int64_t block = 0; block < shape.blocks(); begin = entries.ends[block++]) {
-    if (entries.ends[block] < begin) return false;
+  for (int64_t block = 0; block < shape.blocks(); ++block) {
+    const uint32_t end = entries.ends[block];
+    if (end < begin || end > shape.entries) return false;
+    for (uint32_t i = begin; i < end; ++i) {
+      const bool ascends = i == begin || entries.rows[i] > entries.rows[i - 1];
+      if (!ascends || entries.rows[i] >= shape.elements()) return false;
+    }
+    begin = end;
   }
-  if (begin != shape.entries) return false;
-  for (int64_t i = 0; i < shape.entries; ++i) {
-    if (entries.rows[i] >= shape.elements()) return false;
-  }
-  return true;
+  return begin == shape.entries;
 }
 
 SparseInt8Kernel::SparseInt8Kernel(const KernelTable& kernels, const SparseShape& shape,

@@ -31,7 +31,7 @@ struct SparseShape {
   int64_t value_bytes() const { return entries * block_columns * 4; }
 };
 
-// Whether the numbers of a kernel, which may come from a file, stay inside of it.
+// Whether the numbers of a kernel, which may come from a file, stay inside of it, and rows ascend.
 bool IsConsistent(const SparseShape& shape, const SparseEntries& entries);
 
 // A sparse int8 kernel that is kept elsewhere, and what follows its sums.

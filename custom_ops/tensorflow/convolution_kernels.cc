@@ -27,19 +27,15 @@ template <typename T>
 class QuantizedConv2DOp : public ConvolutionOp<T> {
  public:
   explicit QuantizedConv2DOp(OpKernelConstruction* context) : ConvolutionOp<T>(context) {
-    OP_REQUIRES_OK(context, GetKernelShape(context, 4, &kernel_shape_));
-    OP_REQUIRES_OK(context, GetGroups(context, kernel_shape_[3], &groups_));
-    OP_REQUIRES_OK(context, GetWeightFormat(context, &format_));
+    OP_REQUIRES_OK(context, GetGroups(context, this->filters(), &groups_));
+    OP_REQUIRES_OK(context, GetWeightFormat(context, false, &format_));
   }
 
   void Compute(OpKernelContext* context) override {
     const Tensor& x = context->input(kX);
     ConvolutionShape shape;
-    OP_REQUIRES_OK(context, this->GetShape(x, kernel_shape_[0], kernel_shape_[1], &shape));
-    const int64_t channels = kernel_shape_[2] * groups_, filters = kernel_shape_[3];
-    OP_REQUIRES(context, shape.channels == channels,
-                InvalidArgument("x must have ", channels, " channels to match kernel. Received: "
-                                "x.shape=", x.shape().DebugString()));
+    const int64_t filters = this->filters();
+    OP_REQUIRES_OK(context, this->GetShape(x, this->kernel_shape_[2] * groups_, &shape));
     const ZeroPointsAndRange& range = this->range_;
     std::shared_ptr<const IntegerKernel<T>> kernel;
     OP_REQUIRES_OK(context,
@@ -54,7 +50,6 @@ class QuantizedConv2DOp : public ConvolutionOp<T> {
   }
 
  private:
-  std::vector<int64_t> kernel_shape_;
   int64_t groups_;
   WeightFormat format_;
   Cache<IntegerKernel<T>> cache_;
@@ -65,19 +60,14 @@ class QuantizedDepthwiseConv2DOp : public ConvolutionOp<T> {
  public:
   explicit QuantizedDepthwiseConv2DOp(OpKernelConstruction* context)
       : ConvolutionOp<T>(context) {
-    OP_REQUIRES_OK(context, GetKernelShape(context, 4, &kernel_shape_));
-    OP_REQUIRES_OK(context, CheckProducts<T>(kernel_shape_[0] * kernel_shape_[1], kMostInt16Taps));
+    OP_REQUIRES_OK(context, CheckProducts<T>(taps(), kMostInt16Taps));
   }
 
   void Compute(OpKernelContext* context) override {
     const Tensor& x = context->input(kX);
     ConvolutionShape shape;
-    OP_REQUIRES_OK(context, this->GetShape(x, kernel_shape_[0], kernel_shape_[1], &shape));
-    OP_REQUIRES(context, shape.channels == kernel_shape_[2],
-                InvalidArgument("x must have ", kernel_shape_[2],
-                                " channels to match kernel. Received: x.shape=",
-                                x.shape().DebugString()));
-    const int64_t depth_multiplier = kernel_shape_[3];
+    const int64_t depth_multiplier = this->kernel_shape_[3];
+    OP_REQUIRES_OK(context, this->GetShape(x, this->kernel_shape_[2], &shape, depth_multiplier));
     const int64_t channels = shape.channels * depth_multiplier;
     std::shared_ptr<const DepthwiseWeights<T>> weights;
     OP_REQUIRES_OK(context, GetWeights(context->input(kWeights), channels, &weights));
@@ -91,22 +81,22 @@ class QuantizedDepthwiseConv2DOp : public ConvolutionOp<T> {
   }
 
  private:
+  int64_t taps() const { return this->kernel_shape_[0] * this->kernel_shape_[1]; }
+
   Status GetWeights(const Tensor& tensor, int64_t channels,
                     std::shared_ptr<const DepthwiseWeights<T>>* weights) {
-    const int64_t taps = kernel_shape_[0] * kernel_shape_[1];
     return cache_.Get(
         tensor, [](const DepthwiseWeights<T>&) { return true; },
         [&](std::shared_ptr<const DepthwiseWeights<T>>* prepared) {
           auto made = std::make_shared<DepthwiseWeights<T>>();
-          TF_RETURN_IF_ERROR(made->Init(tensor, taps * channels, channels));
-          made->Prepare(channels, taps);
+          TF_RETURN_IF_ERROR(made->Init(tensor, taps() * channels, channels));
+          made->Prepare(channels, taps());
           *prepared = std::move(made);
           return absl::OkStatus();
         },
         weights);
   }
 
-  std::vector<int64_t> kernel_shape_;
   Cache<DepthwiseWeights<T>> cache_;
 };
 

@@ -15,12 +15,6 @@ using tensorflow::OpKernelConstruction;
 using tensorflow::OpKernelContext;
 using tensorflow::Tensor;
 
-Status CheckVector(const char* name, const Tensor& tensor, int64_t size) {
-  if (tensor.dims() == 1 && tensor.NumElements() == size) return absl::OkStatus();
-  return InvalidArgument(name, " must have shape (", size, ",). Received: ", name,
-                         ".shape=", tensor.shape().DebugString());
-}
-
 // What all share: the output has the shape of x.
 class FunctionKernel : public OpKernel {
  public:
@@ -41,13 +35,6 @@ class FunctionKernel : public OpKernel {
   virtual void Run(OpKernelContext* context, const int8_t* x, int64_t count,
                    int8_t* out) const = 0;
 
-  // Error unless x has rows of at most `longest` values.
-  static Status CheckRows(const Tensor& x, int64_t longest) {
-    if (x.dims() > 0 && RowSize(x) <= longest) return absl::OkStatus();
-    return InvalidArgument("x must have a last axis, of at most ", longest,
-                           " values. Received: x.shape=", x.shape().DebugString());
-  }
-
   static int64_t RowSize(const Tensor& x) { return x.dim_size(x.dims() - 1); }
 };
 
@@ -57,7 +44,7 @@ class LookUpOp : public FunctionKernel {
 
  protected:
   Status Check(OpKernelContext* context) const override {
-    return CheckVector("table", context->input(1), 256);
+    return CheckVector("table", context->input(1).shape(), 256);
   }
 
   void Run(OpKernelContext* context, const int8_t* x, int64_t count, int8_t* out) const override {
@@ -72,8 +59,8 @@ class QuantizedSoftmaxOp : public FunctionKernel {
  protected:
   Status Check(OpKernelContext* context) const override {
     const Tensor& table = context->input(1);
-    TF_RETURN_IF_ERROR(CheckRows(context->input(0), kLongestSoftmax));
-    TF_RETURN_IF_ERROR(CheckVector("table", table, 256));
+    TF_RETURN_IF_ERROR(CheckLastAxis(context->input(0).shape(), kLongestSoftmax));
+    TF_RETURN_IF_ERROR(CheckVector("table", table.shape(), 256));
     const auto values = table.flat<int32_t>();
     for (int i = 0; i < 256; ++i) {
       if (values(i) < 0 || values(i) > values(0) || values(0) != kPowerOfZero) {
@@ -95,20 +82,17 @@ class QuantizedSoftmaxOp : public FunctionKernel {
 class QuantizedLayerNormalizationOp : public FunctionKernel {
  public:
   explicit QuantizedLayerNormalizationOp(OpKernelConstruction* context) : FunctionKernel(context) {
-    OP_REQUIRES_OK(context, context->GetAttr("epsilon", &epsilon_));
-    OP_REQUIRES(context, epsilon_ >= 0 && std::isfinite(epsilon_),
-                InvalidArgument("epsilon must be finite and not negative. Received: epsilon=",
-                                epsilon_));
-    OP_REQUIRES_OK(context, GetIntegerAttr(context, "output_zero_point", -128, 127,
-                                           &output_zero_point_));
+    OP_REQUIRES_OK(context, GetEpsilon(context, &epsilon_));
+    OP_REQUIRES_OK(context,
+                   GetZeroPoint<int8_t>(context, "output_zero_point", &output_zero_point_));
   }
 
  protected:
   Status Check(OpKernelContext* context) const override {
     const Tensor &x = context->input(0), &gain = context->input(1);
-    TF_RETURN_IF_ERROR(CheckRows(x, kLongestRow));
-    TF_RETURN_IF_ERROR(CheckVector("gain", gain, RowSize(x)));
-    TF_RETURN_IF_ERROR(CheckVector("offset", context->input(2), RowSize(x)));
+    TF_RETURN_IF_ERROR(CheckLastAxis(x.shape(), kLongestRow));
+    TF_RETURN_IF_ERROR(CheckVector("gain", gain.shape(), RowSize(x)));
+    TF_RETURN_IF_ERROR(CheckVector("offset", context->input(2).shape(), RowSize(x)));
     const auto values = gain.flat<float>();
     for (int64_t i = 0; i < values.size(); ++i) {
       if (!std::isfinite(values(i))) {

@@ -16,7 +16,7 @@ class HalfMatMulOp : public OpKernel {
  public:
   explicit HalfMatMulOp(OpKernelConstruction* context) : OpKernel(context) {
     OP_REQUIRES_OK(context, GetKernelShape(context, 2, &kernel_shape_));
-    OP_REQUIRES_OK(context, GetWeightFormat(context, &format_));
+    OP_REQUIRES_OK(context, GetWeightFormat(context, true, &format_));
   }
 
   void Compute(OpKernelContext* context) override {
@@ -41,32 +41,26 @@ class HalfMatMulOp : public OpKernel {
 class HalfConv2DOp : public WindowOp {
  public:
   explicit HalfConv2DOp(OpKernelConstruction* context) : WindowOp(context) {
-    OP_REQUIRES_OK(context, GetKernelShape(context, 4, &kernel_shape_));
-    OP_REQUIRES_OK(context, GetGroups(context, kernel_shape_[3], &groups_));
-    OP_REQUIRES_OK(context, GetWeightFormat(context, &format_));
+    OP_REQUIRES_OK(context, GetGroups(context, filters(), &groups_));
+    OP_REQUIRES_OK(context, GetWeightFormat(context, true, &format_));
   }
 
   void Compute(OpKernelContext* context) override {
     const Tensor& x = context->input(kX);
     ConvolutionShape shape;
-    OP_REQUIRES_OK(context, GetShape(x, kernel_shape_[0], kernel_shape_[1], &shape));
-    const int64_t channels = kernel_shape_[2] * groups_, filters = kernel_shape_[3];
-    OP_REQUIRES(context, shape.channels == channels,
-                InvalidArgument("x must have ", channels, " channels to match kernel. Received: "
-                                "x.shape=", x.shape().DebugString()));
+    OP_REQUIRES_OK(context, GetShape(x, kernel_shape_[2] * groups_, &shape));
     std::shared_ptr<const HalfKernel> kernel;
     OP_REQUIRES_OK(context, GetFloatKernel(context->input(kWeights),
-                                           PackedConvolution(shape, filters, groups_, format_),
+                                           PackedConvolution(shape, filters(), groups_, format_),
                                            &cache_, &kernel));
     Tensor* y;
-    OP_REQUIRES_OK(context, AllocateOutput(context, shape, filters, &y));
+    OP_REQUIRES_OK(context, AllocateOutput(context, shape, filters(), &y));
     if (y->NumElements() == 0) return;
     HalfConv2D(x.flat<float>().data(), shape, *kernel, y->flat<float>().data(),
                DeviceThreads(context));
   }
 
  private:
-  std::vector<int64_t> kernel_shape_;
   int64_t groups_;
   WeightFormat format_;
   Cache<HalfKernel> cache_;

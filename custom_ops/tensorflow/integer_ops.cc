@@ -2,7 +2,6 @@
 
 #include <vector>
 
-#include "invalid_argument.h"
 #include "op_shapes.h"
 #include "tensorflow/core/framework/common_shape_fns.h"
 #include "tensorflow/core/framework/op.h"
@@ -44,23 +43,12 @@ Status MeanShape(InferenceContext* c) {
 Status PoolShape(InferenceContext* c) {
   ShapeHandle x;
   DimensionHandle image[2];
-  std::vector<int> pool_size, strides;
-  std::string padding;
+  PoolAttributes pool;
+  TF_RETURN_IF_ERROR(pool.Init(c));
   TF_RETURN_IF_ERROR(c->WithRank(c->input(0), 4, &x));
-  TF_RETURN_IF_ERROR(c->GetAttr("pool_size", &pool_size));
-  TF_RETURN_IF_ERROR(c->GetAttr("strides", &strides));
-  TF_RETURN_IF_ERROR(c->GetAttr("padding", &padding));
-  if (pool_size.size() != 2 || strides.size() != 2) {
-    return InvalidArgument("pool_size and strides must have two values");
-  }
-  for (int value : {pool_size[0], pool_size[1], strides[0], strides[1]}) {
-    if (value < 1) {
-      return InvalidArgument("pool_size and strides must be positive. Received: ", value);
-    }
-  }
   for (int axis : {0, 1}) {
-    TF_RETURN_IF_ERROR(OutputSize(c, c->Dim(x, axis + 1), pool_size[axis], strides[axis], 1,
-                                  {padding == "same", 0, 0}, &image[axis]));
+    TF_RETURN_IF_ERROR(OutputSize(c, c->Dim(x, axis + 1), pool.pool_size[axis], pool.window, axis,
+                                  &image[axis]));
   }
   c->set_output(0, c->MakeShape({c->Dim(x, 0), image[0], image[1], c->Dim(x, 3)}));
   return absl::OkStatus();

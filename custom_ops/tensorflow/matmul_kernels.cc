@@ -17,7 +17,7 @@ class QuantizedMatMulOp : public OpKernel {
   explicit QuantizedMatMulOp(OpKernelConstruction* context) : OpKernel(context) {
     OP_REQUIRES_OK(context, GetZeroPointsAndRange<T>(context, &range_));
     OP_REQUIRES_OK(context, GetKernelShape(context, 2, &kernel_shape_));
-    OP_REQUIRES_OK(context, GetWeightFormat(context, &format_));
+    OP_REQUIRES_OK(context, GetWeightFormat(context, false, &format_));
   }
 
   void Compute(OpKernelContext* context) override {
@@ -45,7 +45,7 @@ class DynamicMatMulOp : public OpKernel {
  public:
   explicit DynamicMatMulOp(OpKernelConstruction* context) : OpKernel(context) {
     OP_REQUIRES_OK(context, GetKernelShape(context, 2, &kernel_shape_));
-    OP_REQUIRES_OK(context, GetWeightFormat(context, &format_));
+    OP_REQUIRES_OK(context, GetWeightFormat(context, false, &format_));
   }
 
   void Compute(OpKernelContext* context) override {

@@ -3,25 +3,20 @@
 #ifndef KERASOPT_TENSORFLOW_OP_SHAPES_H_
 #define KERASOPT_TENSORFLOW_OP_SHAPES_H_
 
-#include "invalid_argument.h"
-#include "kernels/image_lines.h"
 #include "tensorflow/core/framework/shape_inference.h"
+#include "window_attributes.h"
 
 namespace kerasopt {
 
 // How many windows fit along an axis, or an error if none does.
 inline absl::Status OutputSize(tensorflow::shape_inference::InferenceContext* c,
                                tensorflow::shape_inference::DimensionHandle input, int64_t kernel,
-                               int stride, int dilation, const Padding& padding,
+                               const WindowAttributes& windows, int axis,
                                tensorflow::shape_inference::DimensionHandle* output) {
   *output = c->UnknownDim();
   if (!c->ValueKnown(input)) return absl::OkStatus();
-  const Window window = MakeWindow(c->Value(input), kernel, stride, dilation, padding);
-  if (window.output < 1) {
-    return InvalidArgument("The kernel must fit into the input. Received: input size=",
-                           window.input, ", kernel size=", window.kernel,
-                           ", dilation rate=", dilation);
-  }
+  Window window = {};
+  TF_RETURN_IF_ERROR(windows.Make(c->Value(input), kernel, axis, &window));
   *output = c->MakeDim(window.output);
   return absl::OkStatus();
 }

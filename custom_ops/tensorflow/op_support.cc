@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <limits>
 #include <memory>
 #include <thread>
 
@@ -66,40 +67,31 @@ void DeviceThreads::Run(int64_t total, int64_t cost, RangeBody body) const {
   work->Wait();
 }
 
+Status AllocateOutput(OpKernelContext* context, const std::vector<int64_t>& shape, Tensor** y) {
+  tensorflow::TensorShape y_shape;
+  TF_RETURN_IF_ERROR(tensorflow::TensorShape::BuildTensorShape(shape, &y_shape));
+  return context->allocate_output(0, y_shape, y);
+}
+
+std::vector<int64_t> Dimensions(const Tensor& tensor) {
+  const auto sizes = tensor.shape().dim_sizes();
+  return std::vector<int64_t>(sizes.begin(), sizes.end());
+}
+
 Status AllocateProduct(OpKernelContext* context, int64_t depth, int64_t columns, int64_t* rows,
                        Tensor** y) {
   const Tensor& x = context->input(0);
-  if (x.dims() < 2 || x.dim_size(x.dims() - 1) != depth) {
-    return InvalidArgument("x must have rank 2 or more and the last axis ", depth,
-                           " to match kernel. Received: x.shape=", x.shape().DebugString());
-  }
+  TF_RETURN_IF_ERROR(CheckRows(x.shape(), depth));
   *rows = x.NumElements() / depth;
-  tensorflow::TensorShape shape = x.shape();
-  shape.set_dim(x.dims() - 1, columns);
-  return context->allocate_output(0, shape, y);
-}
-
-Status GetIntegerAttr(OpKernelConstruction* context, const char* name, int64_t min, int64_t max,
-                      int32_t* value) {
-  int64_t attr;
-  TF_RETURN_IF_ERROR(context->GetAttr(name, &attr));
-  if (attr < min || attr > max) {
-    return InvalidArgument(name, " must be from ", min, " to ", max, ". Received: ", name, "=", attr);
-  }
-  *value = static_cast<int32_t>(attr);
-  return absl::OkStatus();
-}
-
-Status GetPositiveAttr(OpKernelConstruction* context, const char* name, float* value) {
-  TF_RETURN_IF_ERROR(context->GetAttr(name, value));
-  if (*value > 0.0f && std::isfinite(*value)) return absl::OkStatus();
-  return InvalidArgument(name, " must be positive and finite. Received: ", name, "=", *value);
+  std::vector<int64_t> shape = Dimensions(x);
+  shape.back() = columns;
+  return AllocateOutput(context, shape, y);
 }
 
 Status CheckPositive(const char* name, const Tensor& tensor) {
   const auto values = tensor.flat<float>();
   for (int64_t i = 0; i < values.size(); ++i) {
-    if (!(values(i) > 0.0f) || !std::isfinite(values(i))) {
+    if (!(values(i) >= std::numeric_limits<float>::min()) || !std::isfinite(values(i))) {
       return InvalidArgument(name, " must be positive and finite. Received: ", name, "[", i,
                              "]=", values(i));
     }

@@ -3,7 +3,6 @@
 #ifndef KERASOPT_TENSORFLOW_OP_WEIGHTS_H_
 #define KERASOPT_TENSORFLOW_OP_WEIGHTS_H_
 
-#include <cmath>
 #include <cstring>
 #include <memory>
 #include <mutex>
@@ -12,6 +11,7 @@
 
 #include "kernels/dispatch.h"
 #include "kernels/packed_kernel.h"
+#include "kept_weights.h"
 #include "op_support.h"
 
 namespace kerasopt {
@@ -24,24 +24,18 @@ constexpr int kX = 0, kWeights = 1;
 template <typename Bias>
 class Weights {
  public:
-  static constexpr int64_t kCacheLine = 64;
-
   absl::Status Init(const tensorflow::Tensor& tensor, int64_t kernel_bytes, int64_t channels) {
-    const int64_t first = CeilDivide(kernel_bytes, kCacheLine) * kCacheLine;
+    TF_RETURN_IF_ERROR(CheckWeights(tensor.shape(), PackedBytes(kernel_bytes, channels)));
     static_assert(sizeof(Bias) == sizeof(float), "both vectors have the same size");
     const int64_t vector = channels * sizeof(float);
-    if (tensor.dims() != 1 || tensor.dim_size(0) != first + 2 * vector) {
-      return InvalidArgument("weights must have the shape [", first + 2 * vector,
-                             "] for this kernel. Received: weights.shape=",
-                             tensor.shape().DebugString());
-    }
+    const int64_t first = tensor.NumElements() - 2 * vector;
     kernel_ = tensor.flat<int8_t>().data();
     bias_.resize(channels);
     multiplier_.resize(channels);
     std::memcpy(bias_.data(), kernel_ + first, vector);
     std::memcpy(multiplier_.data(), kernel_ + first + vector, vector);
     for (int64_t i = 0; i < channels; ++i) {
-      if (!(multiplier_[i] > 0.0f) || !std::isfinite(multiplier_[i])) {
+      if (!IsPositive(multiplier_[i])) {
         return InvalidArgument("multiplier must be positive and finite. Received: multiplier[", i,
                                "]=", multiplier_[i]);
       }
@@ -59,61 +53,40 @@ class Weights {
   std::vector<float> multiplier_;
 };
 
-// Keeps what an op prepared of its weights for as long as it receives the same tensor.
+// Finds what a kernel prepared of its weights, as long as it receives the same tensor.
 //
-// The cache holds a reference to it. TensorFlow writes to a buffer only while its reference is the
-// only one, so an equal address means equal values.
+// KeptWeights holds a reference to that. TensorFlow writes to a buffer only while its reference is
+// the only one, so an equal address means equal values.
 template <typename Prepared>
 class Cache {
  public:
+  ~Cache() { KeptWeights::Get().Drop(this, source_); }
+
   // `prepare(&prepared)` makes a std::shared_ptr<const Prepared>, if `is_valid(prepared)` is false
   // for what there is, or the tensor is another one.
   template <typename IsValid, typename Prepare>
-  absl::Status Get(const tensorflow::Tensor& weights, const IsValid& is_valid, const Prepare& prepare,
-             std::shared_ptr<const Prepared>* prepared) {
+  absl::Status Get(const tensorflow::Tensor& weights, const IsValid& is_valid,
+                   const Prepare& prepare, std::shared_ptr<const Prepared>* prepared) {
     std::lock_guard<std::mutex> lock(mutex_);
-    const bool is_same = prepared_ != nullptr && source_.data() == weights.data() &&
-                         source_.NumElements() == weights.NumElements();
-    if (!is_same || !is_valid(*prepared_)) {
-      prepared_ = nullptr;
-      TF_RETURN_IF_ERROR(prepare(&prepared_));
-      source_ = weights;
-    }
-    *prepared = prepared_;
+    *prepared = prepared_.lock();
+    const bool is_same = *prepared != nullptr && source_ == weights.data() &&
+                         size_ == weights.NumElements();
+    if (is_same && is_valid(**prepared)) return absl::OkStatus();
+    KeptWeights::Get().Drop(this, source_);
+    TF_RETURN_IF_ERROR(prepare(prepared));
+    KeptWeights::Get().Keep(this, weights, *prepared);
+    prepared_ = *prepared;
+    source_ = weights.data();
+    size_ = weights.NumElements();
     return absl::OkStatus();
   }
 
  private:
   std::mutex mutex_;
-  tensorflow::Tensor source_;
-  std::shared_ptr<const Prepared> prepared_;
+  std::weak_ptr<const Prepared> prepared_;
+  const void* source_ = nullptr;
+  int64_t size_ = 0;
 };
-
-// Reads how a kernel is stored.
-template <typename Context>
-absl::Status GetWeightFormat(Context* context, WeightFormat* format) {
-  std::string name;
-  TF_RETURN_IF_ERROR(context->GetAttr("weight_format", &name));
-  *format = name == "int4"       ? WeightFormat::kInt4
-            : name == "2:4"      ? WeightFormat::kTwoOfFour
-            : name == "float16"  ? WeightFormat::kFloat16
-            : name == "bfloat16" ? WeightFormat::kBfloat16
-                                 : WeightFormat::kInt8;
-  return absl::OkStatus();
-}
-
-// Reads into how many groups of one size the filters of a convolution are divided.
-template <typename Context>
-absl::Status GetGroups(Context* context, int64_t filters, int64_t* groups) {
-  TF_RETURN_IF_ERROR(context->GetAttr("groups", groups));
-  if (filters % *groups == 0) return absl::OkStatus();
-  return InvalidArgument("The filters must be in ", *groups, " groups of one size. Received: ",
-                         filters, " filters");
-}
-
-// Reads the shape of a kernel before it was packed.
-absl::Status GetKernelShape(tensorflow::OpKernelConstruction* context, size_t rank,
-                            std::vector<int64_t>* shape);
 
 bool IsSame(const PackedShape& a, const PackedShape& b);
 

@@ -3,9 +3,8 @@
 // built; biases, multipliers and scales are tensors, so that no compiler sees them as constants
 // to rewrite arithmetic with.
 
-#include "invalid_argument.h"
+#include "attributes.h"
 #include "op_shapes.h"
-#include "op_support.h"
 #include "sparse_weights.h"
 #include "tensorflow/core/framework/common_shape_fns.h"
 #include "tensorflow/core/framework/op.h"
@@ -19,22 +18,12 @@ using tensorflow::shape_inference::DimensionHandle;
 using tensorflow::shape_inference::InferenceContext;
 using tensorflow::shape_inference::ShapeHandle;
 
-// Reads the shape that a packed kernel had before it was packed.
-Status GetKernelShape(InferenceContext* c, size_t rank, std::vector<int64_t>* shape) {
-  ShapeHandle weights;
-  TF_RETURN_IF_ERROR(c->WithRank(c->input(1), 1, &weights));
-  TF_RETURN_IF_ERROR(c->GetAttr("kernel_shape", shape));
-  bool is_valid = shape->size() == rank;
-  for (int64_t size : *shape) is_valid = is_valid && size > 0;
-  if (is_valid) return absl::OkStatus();
-  return InvalidArgument("kernel must have rank ", rank, " and no empty axis");
-}
-
 Status MatMulShape(InferenceContext* c) {
-  ShapeHandle x, leading, out;
+  ShapeHandle x, weights, leading, out;
   DimensionHandle depth;
   std::vector<int64_t> kernel;
   TF_RETURN_IF_ERROR(GetKernelShape(c, 2, &kernel));
+  TF_RETURN_IF_ERROR(c->WithRank(c->input(1), 1, &weights));
   TF_RETURN_IF_ERROR(c->WithRankAtLeast(c->input(0), 2, &x));
   TF_RETURN_IF_ERROR(c->WithValue(c->Dim(x, -1), kernel[0], &depth));
   TF_RETURN_IF_ERROR(c->Subshape(x, 0, -1, &leading));
@@ -61,27 +50,15 @@ Status SparseMatMulShape(InferenceContext* c) {
 // The shape of an image that a kernel of the given height and width has passed.
 Status WindowShape(InferenceContext* c, const std::vector<int64_t>& kernel, int64_t channels,
                    int64_t filters) {
-  ShapeHandle x;
+  ShapeHandle x, weights;
   DimensionHandle height, width;
-  std::vector<int> strides, dilation_rate;
-  Padding paddings[2];
-  TF_RETURN_IF_ERROR(GetPaddings(c, paddings));
+  WindowAttributes window;
+  TF_RETURN_IF_ERROR(window.Init(c));
+  TF_RETURN_IF_ERROR(c->WithRank(c->input(1), 1, &weights));
   TF_RETURN_IF_ERROR(c->WithRank(c->input(0), 4, &x));
   TF_RETURN_IF_ERROR(c->WithValue(c->Dim(x, 3), channels, &height));
-  TF_RETURN_IF_ERROR(c->GetAttr("strides", &strides));
-  TF_RETURN_IF_ERROR(c->GetAttr("dilation_rate", &dilation_rate));
-  if (strides.size() != 2 || dilation_rate.size() != 2) {
-    return InvalidArgument("strides and dilation_rate must have two values");
-  }
-  for (int value : {strides[0], strides[1], dilation_rate[0], dilation_rate[1]}) {
-    if (value < 1) {
-      return InvalidArgument("strides and dilation_rate must be positive. Received: ", value);
-    }
-  }
-  TF_RETURN_IF_ERROR(OutputSize(c, c->Dim(x, 1), kernel[0], strides[0], dilation_rate[0],
-                                paddings[0], &height));
-  TF_RETURN_IF_ERROR(OutputSize(c, c->Dim(x, 2), kernel[1], strides[1], dilation_rate[1],
-                                paddings[1], &width));
+  TF_RETURN_IF_ERROR(OutputSize(c, c->Dim(x, 1), kernel[0], window, 0, &height));
+  TF_RETURN_IF_ERROR(OutputSize(c, c->Dim(x, 2), kernel[1], window, 1, &width));
   c->set_output(0, c->MakeShape({c->Dim(x, 0), height, width, c->MakeDim(filters)}));
   return absl::OkStatus();
 }
@@ -90,7 +67,7 @@ Status ConvolutionShapeFunction(InferenceContext* c) {
   std::vector<int64_t> kernel;
   int64_t groups;
   TF_RETURN_IF_ERROR(GetKernelShape(c, 4, &kernel));
-  TF_RETURN_IF_ERROR(c->GetAttr("groups", &groups));
+  TF_RETURN_IF_ERROR(GetGroups(c, kernel[3], &groups));
   return WindowShape(c, kernel, kernel[2] * groups, kernel[3]);
 }
 

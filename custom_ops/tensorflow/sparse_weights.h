@@ -4,12 +4,11 @@
 #ifndef KERASOPT_TENSORFLOW_SPARSE_WEIGHTS_H_
 #define KERASOPT_TENSORFLOW_SPARSE_WEIGHTS_H_
 
-#include <cmath>
 #include <cstring>
 #include <type_traits>
 #include <vector>
 
-#include "invalid_argument.h"
+#include "op_weights.h"
 #include "kernels/sparse_kernel.h"
 #include "tensorflow/core/framework/tensor.h"
 
@@ -19,17 +18,15 @@ namespace kerasopt {
 template <typename Context>
 absl::Status GetSparseShape(Context* context, int64_t element_inputs, SparseShape* shape) {
   std::vector<int64_t> kernel;
-  TF_RETURN_IF_ERROR(context->GetAttr("kernel_shape", &kernel));
-  if (kernel.size() != 2 || kernel[0] < 1 || kernel[1] < 1) {
-    return InvalidArgument("kernel must have rank 2 and no empty axis");
-  }
+  TF_RETURN_IF_ERROR(GetKernelShape(context, 2, &kernel));
   *shape = {kernel[0], kernel[1], element_inputs, 0, 0};
   TF_RETURN_IF_ERROR(context->GetAttr("block_columns", &shape->block_columns));
   TF_RETURN_IF_ERROR(context->GetAttr("entries", &shape->entries));
   if (shape->block_columns != 1 && shape->block_columns != 4) {
     return InvalidArgument("block_columns must be 1 or 4. Received: ", shape->block_columns);
   }
-  if (shape->elements() > kMostElements || shape->entries > shape->elements() * shape->blocks()) {
+  if (shape->elements() > kMostElements || shape->entries < 0 ||
+      shape->entries > shape->elements() * shape->blocks()) {
     return InvalidArgument("A sparse kernel has at most ", kMostElements,
                            " elements in a column, and no more entries than a dense one. "
                            "Received: ", shape->elements(), " elements, ", shape->entries,
@@ -60,11 +57,7 @@ struct SparseWeights {
   absl::Status Init(const tensorflow::Tensor& tensor, const SparseShape& shape) {
     constexpr bool kHasMultiplier = std::is_same<Bias, int32_t>::value;
     const SparseLayout layout(shape, kHasMultiplier);
-    if (tensor.dims() != 1 || tensor.dim_size(0) != layout.size) {
-      return InvalidArgument("weights must have the shape [", layout.size,
-                             "] for this kernel. Received: weights.shape=",
-                             tensor.shape().DebugString());
-    }
+    TF_RETURN_IF_ERROR(CheckWeights(tensor.shape(), layout.size));
     const int8_t* data = tensor.flat<int8_t>().data();
     if (reinterpret_cast<uintptr_t>(data) % alignof(uint32_t) != 0) {
       return InvalidArgument("weights must be aligned to 4 bytes");
@@ -81,7 +74,7 @@ struct SparseWeights {
     multiplier.resize(shape.columns);
     std::memcpy(multiplier.data(), data + layout.multiplier, shape.columns * sizeof(float));
     for (int64_t i = 0; i < shape.columns; ++i) {
-      if (!(multiplier[i] > 0.0f) || !std::isfinite(multiplier[i])) {
+      if (!IsPositive(multiplier[i])) {
         return InvalidArgument("multiplier must be positive and finite. Received: multiplier[", i,
                                "]=", multiplier[i]);
       }

@@ -3,8 +3,7 @@
 #include <numeric>
 #include <vector>
 
-#include "invalid_argument.h"
-#include "kernels/broadcast.h"
+#include "pair_attributes.h"
 #include "xla/hlo/builder/lib/arithmetic.h"
 #include "xla/hlo/builder/lib/constants.h"
 #include "xla_support.h"
@@ -21,21 +20,20 @@ using Shape = std::vector<int64_t>;
 class XlaQuantizedBatchMatMul : public XlaOpKernel {
  public:
   explicit XlaQuantizedBatchMatMul(OpKernelConstruction* context) : XlaOpKernel(context) {
-    OP_REQUIRES_OK(context, context->GetAttr("multiplier", &multiplier_));
-    OP_REQUIRES_OK(context, context->GetAttr("zero_point0", &zero_point0_));
-    OP_REQUIRES_OK(context, context->GetAttr("zero_point1", &zero_point1_));
-    OP_REQUIRES_OK(context, context->GetAttr("output_zero_point", &output_zero_point_));
+    OP_REQUIRES_OK(context, GetMatrixProduct(context, &product_));
   }
 
   void Compile(XlaOpKernelContext* context) override {
-    const Shape shape0 = Dimensions(context, 0), shape1 = Dimensions(context, 1);
-    const int64_t axes = static_cast<int64_t>(shape0.size()) - 2, depth = shape0.back();
-    Shape batch;
-    OP_REQUIRES(context,
-                shape0.size() == shape1.size() &&
-                    BroadcastShape(Shape(shape0.begin(), shape0.end() - 2),
-                                   Shape(shape1.begin(), shape1.end() - 2), &batch),
-                InvalidArgument("x0 and x1 must have the same rank, and axes that broadcast"));
+    const Shape shape0 = InputDimensions(context, 0), shape1 = InputDimensions(context, 1);
+    Shape batch0, batch1, shape;
+    OP_REQUIRES(context, ProductShape(shape0, shape1, &batch0, &batch1, &shape),
+                InvalidArgument("x0 and x1 must have shapes (..., rows, depth) and (..., depth, "
+                                "columns). Received: x0.shape=",
+                                InputShape(context, 0).DebugString(), ", x1.shape=",
+                                InputShape(context, 1).DebugString()));
+    const int64_t axes = static_cast<int64_t>(batch0.size()), depth = shape0.back();
+    const Shape batch(shape.begin(), shape.end() - 2);
+    const int32_t zero_point0 = product_.zero_point0, zero_point1 = product_.zero_point1;
     const xla::XlaOp x0 = Broadcast(context->Input(0), shape0, batch);
     const xla::XlaOp x1 = Broadcast(context->Input(1), shape1, batch);
     xla::DotDimensionNumbers dimensions;
@@ -47,21 +45,15 @@ class XlaQuantizedBatchMatMul : public XlaOpKernel {
     dimensions.add_rhs_contracting_dimensions(axes);
     xla::XlaOp sums = xla::DotGeneral(x0, x1, dimensions, nullptr, xla::S32);
     // sum((x0 - z0) * (x1 - z1)), from sum(x0 * x1) and the sums of rows and of columns.
-    Shape shape = batch;
-    shape.insert(shape.end(), {shape0[axes], shape1.back()});
-    sums = sums - Sums(x0, axes + 1, axes, shape) * Scalar(sums, zero_point1_) -
-           Sums(x1, axes, axes + 1, shape) * Scalar(sums, zero_point0_) +
-           Scalar(sums, static_cast<int32_t>(depth * zero_point0_ * zero_point1_));
-    context->SetOutput(
-        0, XlaRequantize(sums, Scalar(sums, multiplier_), {output_zero_point_, -128, 127}));
+    sums = sums - Sums(x0, axes + 1, axes, shape) * Scalar(sums, zero_point1) -
+           Sums(x1, axes, axes + 1, shape) * Scalar(sums, zero_point0) +
+           Scalar(sums, static_cast<int32_t>(depth * zero_point0 * zero_point1));
+    const SumParameters& output = product_.output;
+    context->SetOutput(0, XlaRequantize(sums, Scalar(sums, output.multiplier),
+                                        {output.output_zero_point, -128, 127}));
   }
 
  private:
-  static Shape Dimensions(XlaOpKernelContext* context, int input) {
-    const auto dimensions = context->InputXlaShape(input)->dimensions();
-    return Shape(dimensions.begin(), dimensions.end());
-  }
-
   // With the given axes before those of its matrices.
   static xla::XlaOp Broadcast(xla::XlaOp x, const Shape& from, Shape to) {
     to.insert(to.end(), from.end() - 2, from.end());
@@ -82,8 +74,7 @@ class XlaQuantizedBatchMatMul : public XlaOpKernel {
     return xla::BroadcastInDim(sums, shape, axes);
   }
 
-  float multiplier_;
-  int32_t zero_point0_, zero_point1_, output_zero_point_;
+  MatrixProduct product_ = {};
 };
 
 KERASOPT_REGISTER_XLA("KerasoptQuantizedBatchMatMul", XlaQuantizedBatchMatMul);

@@ -19,15 +19,18 @@ using tensorflow::XlaOpKernelContext;
 class XlaBinaryConv2D : public XlaOpKernel {
  public:
   explicit XlaBinaryConv2D(OpKernelConstruction* context) : XlaOpKernel(context) {
-    OP_REQUIRES_OK(context, context->GetAttr("kernel_shape", &kernel_shape_));
+    OP_REQUIRES_OK(context, GetKernelShape(context, 4, &kernel_shape_));
+    OP_REQUIRES_OK(context, CheckBinaryProducts(kernel_shape_));
     OP_REQUIRES_OK(context, window_.Init(context));
   }
 
   void Compile(XlaOpKernelContext* context) override {
-    const ConvolutionShape shape = window_.ShapeOf(context, kernel_shape_[0], kernel_shape_[1]);
+    ConvolutionShape shape;
+    OP_REQUIRES_OK(context, window_.GetShape(context, kernel_shape_, kernel_shape_[2], &shape));
     const int64_t filters = kernel_shape_[3];
-    const xla::XlaOp filter =
-        xla::Reshape(Unpack(context->Input(1), PackedBinary(shape, filters)), kernel_shape_);
+    const PackedShape packed = PackedBinary(shape, filters);
+    OP_REQUIRES_OK(context, CheckPacked(context, packed));
+    const xla::XlaOp filter = xla::Reshape(Unpack(context->Input(1), packed), kernel_shape_);
     const xla::XlaOp x = context->Input(0);
     const xla::XlaOp one = xla::FullLike(x, 1.0f);
     const xla::XlaOp signs = xla::Select(xla::Ge(x, xla::ZerosLike(x)), one, xla::Neg(one));
@@ -40,9 +43,10 @@ class XlaBinaryConv2D : public XlaOpKernel {
       return xla::BroadcastInDim(words, Dimensions(sums), {3});
     };
     const xla::XlaOp scale = Words(context, 0, filters, xla::F32);
-    context->SetOutput(0, XlaScaleToFloat(
-                              sums, of_filters(scale * Scalar(scale, 1.0f / (1 << kSumBits))),
-                              of_filters(Words(context, 1, filters, xla::F32))));
+    const xla::XlaOp y =
+        XlaScaleToFloat(sums, of_filters(scale * Scalar(scale, 1.0f / (1 << kSumBits))),
+                        of_filters(Words(context, 1, filters, xla::F32)));
+    context->SetOutput(0, xla::Select(of_filters(IsUsable(scale)), y, NanLike(y)));
   }
 
  private:

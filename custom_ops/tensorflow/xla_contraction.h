@@ -16,20 +16,26 @@ namespace kerasopt {
 class XlaContraction : public tensorflow::XlaOpKernel {
  public:
   explicit XlaContraction(tensorflow::OpKernelConstruction* context) : XlaOpKernel(context) {
-    OP_REQUIRES_OK(context, context->GetAttr("input_zero_point", &input_zero_point_));
-    OP_REQUIRES_OK(context, context->GetAttr("output_zero_point", &output_.zero_point));
-    OP_REQUIRES_OK(context, context->GetAttr("output_min", &output_.min));
-    OP_REQUIRES_OK(context, context->GetAttr("output_max", &output_.max));
+    tensorflow::DataType type = tensorflow::DT_INT8;
+    if (context->HasAttr("T")) OP_REQUIRES_OK(context, context->GetAttr("T", &type));
+    is_int16_ = type == tensorflow::DT_INT16;
+    OP_REQUIRES_OK(context, is_int16_ ? GetZeroPointsAndRange<int16_t>(context, &range_)
+                                      : GetZeroPointsAndRange<int8_t>(context, &range_));
   }
 
  protected:
+  // Error if so many products may leave the range of their sums.
+  absl::Status CheckProducts(int64_t products, int64_t most) const {
+    return is_int16_ ? kerasopt::CheckProducts<int16_t>(products, most) : absl::OkStatus();
+  }
+
   // The output for an input x; `sum(x, kernel, zero)` returns the sums of an x, padded with `zero`,
   // times the kernel. The kernel is summed over its axes `reduced`.
   template <typename Sum>
   xla::XlaOp Contract(xla::XlaOp x, xla::XlaOp kernel, absl::Span<const int64_t> reduced,
                       xla::XlaOp bias, xla::XlaOp multiplier, const Sum& sum) const {
-    if (x.builder()->GetShape(x)->element_type() == xla::S8) {
-      return Finish(sum(x, kernel, input_zero_point_), kernel, reduced, bias, multiplier);
+    if (!is_int16_) {
+      return Finish(sum(x, kernel, range_.input_zero_point), kernel, reduced, bias, multiplier);
     }
     const xla::XlaOp wide = xla::ConvertElementType(x, xla::S32);
     const xla::XlaOp high = xla::ShiftRightArithmetic(wide, Scalar(wide, 8));
@@ -45,11 +51,10 @@ class XlaContraction : public tensorflow::XlaOpKernel {
   xla::XlaOp Finish(xla::XlaOp sums, xla::XlaOp kernel, absl::Span<const int64_t> reduced,
                     xla::XlaOp bias, xla::XlaOp multiplier) const {
     const xla::XlaOp offset =
-        bias - KernelSums(kernel, reduced, bias) * Scalar(bias, input_zero_point_);
-    return XlaRequantize(sums + OfColumns(offset, sums), OfColumns(multiplier, sums), output_);
+        bias - KernelSums(kernel, reduced, bias) * Scalar(bias, range_.input_zero_point);
+    return XlaRequantize(sums + OfColumns(offset, sums), OfColumns(multiplier, sums),
+                         range_.output);
   }
-
-  int32_t input_zero_point_;
 
  private:
   static xla::XlaOp OfColumns(xla::XlaOp vector, xla::XlaOp sums) {
@@ -87,10 +92,11 @@ class XlaContraction : public tensorflow::XlaOpKernel {
     const float largest = std::numeric_limits<float>::max() / step;
     const xla::XlaOp scaled =
         xla::Min(multiplier, Scalar(multiplier, largest)) * Scalar(multiplier, step);
-    return XlaRequantize(sums, OfColumns(scaled, sums), output_, xla::S16);
+    return XlaRequantize(sums, OfColumns(scaled, sums), range_.output, xla::S16);
   }
 
-  XlaOutputQuantization output_;
+  bool is_int16_;
+  ZeroPointsAndRange range_;
 };
 
 }  // namespace kerasopt

@@ -4,7 +4,6 @@
 #include <numeric>
 #include <vector>
 
-#include "invalid_argument.h"
 #include "xla/hlo/builder/lib/arithmetic.h"
 #include "xla/hlo/builder/lib/constants.h"
 #include "xla_support.h"
@@ -12,6 +11,7 @@
 namespace kerasopt {
 namespace {
 
+using absl::Status;
 using tensorflow::OpKernelConstruction;
 using tensorflow::XlaOpKernel;
 using tensorflow::XlaOpKernelContext;
@@ -28,28 +28,43 @@ xla::XlaOp BroadcastHidden(XlaOpKernelContext* context, int input,
   return xla::BroadcastInDim(value, shape, {static_cast<int64_t>(shape.size()) - 1});
 }
 
-std::vector<int64_t> InputDimensions(XlaOpKernelContext* context, int input) {
-  const auto dimensions = context->InputXlaShape(input)->dimensions();
-  return std::vector<int64_t>(dimensions.begin(), dimensions.end());
+// Error unless there is one value, or as many as `most`.
+Status CheckCount(XlaOpKernelContext* context, int input, const char* name, int64_t most) {
+  const tensorflow::TensorShape shape = InputShape(context, input);
+  if (shape.dims() <= 1 && (shape.num_elements() == 1 || shape.num_elements() == most)) {
+    return absl::OkStatus();
+  }
+  return InvalidArgument(name, " must be a scalar or have ", most, " values. Received: ", name,
+                         ".shape=", shape.DebugString());
+}
+
+// Error unless there is one scale, or one per entry of the last axis of x.
+Status CheckScale(XlaOpKernelContext* context, int x, int scale) {
+  const std::vector<int64_t> shape = InputDimensions(context, x);
+  return CheckCount(context, scale, "scale", shape.empty() ? 1 : shape.back());
 }
 
 class XlaQuantize : public XlaOpKernel {
  public:
   explicit XlaQuantize(OpKernelConstruction* context) : XlaOpKernel(context) {
     tensorflow::DataType type;
-    OP_REQUIRES_OK(context, context->GetAttr("zero_point", &zero_point_));
     OP_REQUIRES_OK(context, context->GetAttr("T", &type));
     is_int16_ = type == tensorflow::DT_INT16;
+    const int32_t largest = is_int16_ ? 32767 : 127;
+    OP_REQUIRES_OK(context,
+                   GetIntegerAttr(context, "zero_point", -largest - 1, largest, &zero_point_));
   }
 
   void Compile(XlaOpKernelContext* context) override {
+    OP_REQUIRES_OK(context, CheckScale(context, 0, 1));
     const int32_t largest = is_int16_ ? 32767 : 127;
     const xla::XlaOp x = context->Input(0);
     const auto shape = InputDimensions(context, 0);
-    xla::XlaOp q = xla::RoundNearestEven(x / BroadcastHidden(context, 1, shape));
+    const xla::XlaOp scaled = x / BroadcastHidden(context, 1, shape);
+    xla::XlaOp q = xla::RoundNearestEven(scaled);
     q = xla::Clamp(Scalar(x, static_cast<float>(-largest - 1 - zero_point_)), q,
                    Scalar(x, static_cast<float>(largest - zero_point_)));
-    q = xla::Select(xla::Ne(x, x), xla::ZerosLike(x), q);
+    q = xla::Select(xla::Ne(scaled, scaled), xla::ZerosLike(x), q);
     q = xla::ConvertElementType(q, xla::S32) + Scalar(x, zero_point_);
     context->SetOutput(0, xla::ConvertElementType(q, is_int16_ ? xla::S16 : xla::S8));
   }
@@ -66,34 +81,36 @@ template <FakeQuantization kWhat>
 class XlaFakeQuantize : public XlaOpKernel {
  public:
   explicit XlaFakeQuantize(OpKernelConstruction* context) : XlaOpKernel(context) {
-    OP_REQUIRES_OK(context, context->GetAttr("qmin", &qmin_));
-    OP_REQUIRES_OK(context, context->GetAttr("qmax", &qmax_));
+    OP_REQUIRES_OK(context, GetLimits(context, &qmin_, &qmax_));
   }
 
   void Compile(XlaOpKernelContext* context) override {
     const int first = kWhat == FakeQuantization::kForward ? 0 : 1;
     const xla::XlaOp x = context->Input(first), passed = context->Input(0);
     const auto shape = InputDimensions(context, first);
-    const int64_t scales = xla::ShapeUtil::ElementsIn(*context->InputXlaShape(first + 1));
-    OP_REQUIRES(context, scales == 1 || (!shape.empty() && scales == shape.back()),
-                InvalidArgument("scale must be a scalar or have one value per entry of the last "
-                                "axis of x. Received: ", scales, " scales"));
-    const xla::XlaOp scale = BroadcastHidden(context, first + 1, shape);
+    OP_REQUIRES_OK(context, CheckScale(context, first, first + 1));
+    OP_REQUIRES_OK(context, CheckCount(context, first + 2, "zero_point",
+                                       InputShape(context, first + 1).num_elements()));
+    OP_REQUIRES(context, InputShape(context, 0) == InputShape(context, first),
+                InvalidArgument("upstream and x must have the same shape"));
     const xla::XlaOp zero_point = BroadcastHidden(context, first + 2, shape);
+    const xla::XlaOp scale = ScaleOfGrid(BroadcastHidden(context, first + 1, shape), zero_point);
     const xla::XlaOp scaled = x / scale, zeros = xla::ZerosLike(x);
     const xla::XlaOp is_off = xla::Eq(scale, zeros);  // a scale of zero switches rounding off
+    // Whether a clamp passes NaN on is left to the platform.
+    const xla::XlaOp is_nan = xla::Ne(scaled, scaled);
     const xla::XlaOp q = xla::RoundNearestEven(scaled) + zero_point;
     const xla::XlaOp clipped = xla::Clamp(Scalar(x, static_cast<float>(qmin_)), q,
                                           Scalar(x, static_cast<float>(qmax_)));
     if constexpr (kWhat == FakeQuantization::kForward) {
-      const xla::XlaOp y = xla::Select(xla::Ne(x, x), x, (clipped - zero_point) * scale);
+      const xla::XlaOp y = xla::Select(is_nan, scaled, (clipped - zero_point) * scale);
       context->SetOutput(0, xla::Select(is_off, passed, y));
       return;
     }
     const xla::XlaOp inside = xla::Or(xla::Eq(clipped, q), is_off);
     context->SetOutput(0, xla::Select(inside, passed, zeros));
     if constexpr (kWhat == FakeQuantization::kLearnedScale) {
-      const xla::XlaOp rounded = clipped - zero_point;
+      const xla::XlaOp rounded = xla::Select(is_nan, scaled, clipped - zero_point);
       const xla::XlaOp error = xla::Select(inside, rounded - scaled, rounded);
       SetSum(context, 1, xla::Select(is_off, zeros, passed * error));
       SetSum(context, 2, xla::Select(inside, zeros, passed));
@@ -101,12 +118,25 @@ class XlaFakeQuantize : public XlaOpKernel {
   }
 
  private:
+  // See QuantizationGrid.
+  xla::XlaOp ScaleOfGrid(xla::XlaOp scale, xla::XlaOp zero_point) const {
+    const xla::XlaOp smallest = Scalar(scale, std::numeric_limits<float>::min());
+    const xla::XlaOp is_integer = xla::Eq(xla::RoundNearestEven(zero_point), zero_point);
+    const xla::XlaOp is_inside =
+        xla::And(xla::Ge(zero_point, Scalar(scale, static_cast<float>(qmin_))),
+                 xla::Le(zero_point, Scalar(scale, static_cast<float>(qmax_))));
+    const xla::XlaOp is_grid =
+        xla::And(xla::IsFinite(scale), xla::And(is_integer, is_inside));
+    return xla::Select(xla::Lt(xla::Abs(scale), smallest), xla::ZerosLike(scale),
+                       xla::Select(is_grid, scale, NanLike(scale)));
+  }
+
   // The sum of all values that share a scale, in the shape of the scales.
   static void SetSum(XlaOpKernelContext* context, int output, xla::XlaOp values) {
     const xla::Shape scales = *context->InputXlaShape(2);
     std::vector<int64_t> axes(InputDimensions(context, 1).size());
     std::iota(axes.begin(), axes.end(), 0);
-    if (xla::ShapeUtil::ElementsIn(scales) > 1) axes.pop_back();
+    if (xla::ShapeUtil::ElementsIn(scales) != 1) axes.pop_back();
     xla::XlaBuilder* builder = values.builder();
     const xla::XlaOp sum = xla::Reduce(values, xla::Zero(builder, xla::F32),
                                        xla::CreateScalarAddComputation(xla::F32, builder), axes);

@@ -4,6 +4,7 @@
 #include <numeric>
 #include <vector>
 
+#include "kernels/functions.h"
 #include "kernels/kernel_table.h"
 #include "xla/hlo/builder/lib/arithmetic.h"
 #include "xla/hlo/builder/lib/constants.h"
@@ -56,6 +57,7 @@ class XlaLookUp : public XlaOpKernel {
   using XlaOpKernel::XlaOpKernel;
 
   void Compile(XlaOpKernelContext* context) override {
+    OP_REQUIRES_OK(context, CheckVector("table", InputShape(context, 1), 256));
     const xla::XlaOp x = ToInt32(context->Input(0));
     context->SetOutput(0, Take(context->Input(1), x + Scalar(x, 128)));
   }
@@ -66,6 +68,8 @@ class XlaQuantizedSoftmax : public XlaOpKernel {
   using XlaOpKernel::XlaOpKernel;
 
   void Compile(XlaOpKernelContext* context) override {
+    OP_REQUIRES_OK(context, CheckLastAxis(InputShape(context, 0), kLongestSoftmax));
+    OP_REQUIRES_OK(context, CheckVector("table", InputShape(context, 1), 256));
     const xla::XlaOp x = ToInt32(context->Input(0));
     xla::XlaBuilder* builder = x.builder();
     const Rows rows(x);
@@ -87,11 +91,18 @@ class XlaQuantizedSoftmax : public XlaOpKernel {
 class XlaQuantizedLayerNormalization : public XlaOpKernel {
  public:
   explicit XlaQuantizedLayerNormalization(OpKernelConstruction* context) : XlaOpKernel(context) {
-    OP_REQUIRES_OK(context, context->GetAttr("epsilon", &epsilon_));
-    OP_REQUIRES_OK(context, context->GetAttr("output_zero_point", &output_zero_point_));
+    OP_REQUIRES_OK(context, GetEpsilon(context, &epsilon_));
+    OP_REQUIRES_OK(context,
+                   GetZeroPoint<int8_t>(context, "output_zero_point", &output_zero_point_));
   }
 
   void Compile(XlaOpKernelContext* context) override {
+    const tensorflow::TensorShape shape = InputShape(context, 0);
+    OP_REQUIRES_OK(context, CheckLastAxis(shape, kLongestRow));
+    const int64_t columns = shape.dim_size(shape.dims() - 1);
+    OP_REQUIRES_OK(context, CheckVector("gain", InputShape(context, 1), columns));
+    OP_REQUIRES_OK(context, CheckVector("offset", InputShape(context, 2), columns));
+    if (shape.num_elements() == 0) return context->SetOutput(0, context->Input(0));
     const xla::XlaOp x = ToInt32(context->Input(0));
     const Rows rows(x);
     const int32_t size = static_cast<int32_t>(rows.size());

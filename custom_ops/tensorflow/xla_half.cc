@@ -17,9 +17,9 @@ using tensorflow::XlaOpKernelContext;
 
 class XlaHalf : public XlaOpKernel {
  public:
-  explicit XlaHalf(OpKernelConstruction* context) : XlaOpKernel(context) {
-    OP_REQUIRES_OK(context, context->GetAttr("kernel_shape", &kernel_shape_));
-    OP_REQUIRES_OK(context, GetWeightFormat(context, &format_));
+  XlaHalf(OpKernelConstruction* context, size_t rank) : XlaOpKernel(context) {
+    OP_REQUIRES_OK(context, GetKernelShape(context, rank, &kernel_shape_));
+    OP_REQUIRES_OK(context, GetWeightFormat(context, true, &format_));
   }
 
  protected:
@@ -43,25 +43,30 @@ class XlaHalf : public XlaOpKernel {
 
 class XlaHalfMatMul : public XlaHalf {
  public:
-  using XlaHalf::XlaHalf;
+  explicit XlaHalfMatMul(OpKernelConstruction* context) : XlaHalf(context, 2) {}
 
   void Compile(XlaOpKernelContext* context) override {
     const PackedShape shape = {1, 1, kernel_shape_[0], kernel_shape_[1], format_};
+    OP_REQUIRES_OK(context, CheckRows(InputShape(context, 0), shape.depth));
+    OP_REQUIRES_OK(context, CheckPacked(context, shape));
     Finish(context, MatMul(context->Input(0), Kernel(context, shape), xla::F32));
   }
 };
 
 class XlaHalfConv2D : public XlaHalf {
  public:
-  explicit XlaHalfConv2D(OpKernelConstruction* context) : XlaHalf(context) {
-    OP_REQUIRES_OK(context, context->GetAttr("groups", &groups_));
+  explicit XlaHalfConv2D(OpKernelConstruction* context) : XlaHalf(context, 4) {
+    OP_REQUIRES_OK(context, GetGroups(context, kernel_shape_[3], &groups_));
     OP_REQUIRES_OK(context, window_.Init(context));
   }
 
   void Compile(XlaOpKernelContext* context) override {
     const xla::XlaOp x = context->Input(0);
-    const ConvolutionShape shape = window_.ShapeOf(context, kernel_shape_[0], kernel_shape_[1]);
+    ConvolutionShape shape;
+    OP_REQUIRES_OK(context,
+                   window_.GetShape(context, kernel_shape_, kernel_shape_[2] * groups_, &shape));
     const PackedShape packed = PackedConvolution(shape, kernel_shape_[3], groups_, format_);
+    OP_REQUIRES_OK(context, CheckPacked(context, packed));
     Finish(context, window_.Convolve(x, shape, Kernel(context, packed), groups_, Scalar(x, 0.0f),
                                      xla::F32));
   }

@@ -1,11 +1,11 @@
 // XLA kernels of sums and products of two integer tensors, and of pooling.
 
 #include <numeric>
-#include <string>
 #include <vector>
 
-#include "invalid_argument.h"
-#include "kernels/image_lines.h"
+#include "kernels/broadcast.h"
+#include "pair_attributes.h"
+#include "window_attributes.h"
 #include "xla/hlo/builder/lib/arithmetic.h"
 #include "xla/hlo/builder/lib/constants.h"
 #include "xla_support.h"
@@ -20,144 +20,171 @@ using tensorflow::XlaOpKernelContext;
 // What sums and products share: inputs x0 and x1, whose shapes broadcast.
 class XlaPair : public XlaOpKernel {
  public:
-  explicit XlaPair(OpKernelConstruction* context) : XlaOpKernel(context) {
-    OP_REQUIRES_OK(context, context->GetAttr("zero_point0", &zero_points_[0]));
-    OP_REQUIRES_OK(context, context->GetAttr("zero_point1", &zero_points_[1]));
-    OP_REQUIRES_OK(context, context->GetAttr("output_zero_point", &output_.zero_point));
-    OP_REQUIRES_OK(context, context->GetAttr("output_min", &output_.min));
-    OP_REQUIRES_OK(context, context->GetAttr("output_max", &output_.max));
+  using XlaOpKernel::XlaOpKernel;
+
+  void Compile(XlaOpKernelContext* context) override {
+    std::vector<int64_t> shape;
+    OP_REQUIRES(
+        context,
+        BroadcastShape(InputDimensions(context, 0), InputDimensions(context, 1), &shape),
+        InvalidArgument("x0 and x1 must have shapes that broadcast. Received: x0.shape=",
+                        InputShape(context, 0).DebugString(), ", x1.shape=",
+                        InputShape(context, 1).DebugString()));
+    context->SetOutput(0, Combine(context, SharedAxes(context)));
   }
 
  protected:
+  // `shared` tells which axes of the operand of higher rank those of the other one are.
+  virtual xla::XlaOp Combine(XlaOpKernelContext* context,
+                             const std::vector<int64_t>& shared) const = 0;
+
   // An operand in int32, less its zero point.
-  xla::XlaOp Centred(XlaOpKernelContext* context, int input) const {
+  static xla::XlaOp Centred(XlaOpKernelContext* context, int input, int32_t zero_point) {
     const xla::XlaOp x = xla::ConvertElementType(context->Input(input), xla::S32);
-    return x - Scalar(x, zero_points_[input]);
+    return x - Scalar(x, zero_point);
   }
 
-  // Which axes of the operand of higher rank those of the other one are: the last ones.
+ private:
   static std::vector<int64_t> SharedAxes(XlaOpKernelContext* context) {
-    const int64_t rank0 = context->InputXlaShape(0)->dimensions().size();
-    const int64_t rank1 = context->InputXlaShape(1)->dimensions().size();
+    const int64_t rank0 = InputShape(context, 0).dims(), rank1 = InputShape(context, 1).dims();
     if (rank0 == rank1) return {};
     std::vector<int64_t> axes(std::min(rank0, rank1));
     std::iota(axes.begin(), axes.end(), std::abs(rank0 - rank1));
     return axes;
   }
-
-  XlaOutputQuantization output_;
-
- private:
-  int32_t zero_points_[2];
 };
 
 class XlaQuantizedAdd : public XlaPair {
  public:
   explicit XlaQuantizedAdd(OpKernelConstruction* context) : XlaPair(context) {
-    OP_REQUIRES_OK(context, context->GetAttr("multiplier0", &multipliers_[0]));
-    OP_REQUIRES_OK(context, context->GetAttr("multiplier1", &multipliers_[1]));
-    OP_REQUIRES_OK(context, context->GetAttr("shift", &shift_));
+    tensorflow::DataType type;
+    OP_REQUIRES_OK(context, context->GetAttr("T", &type));
+    is_int16_ = type == tensorflow::DT_INT16;
+    OP_REQUIRES_OK(context, is_int16_ ? GetAdd<int16_t>(context, &parameters_)
+                                      : GetAdd<int8_t>(context, &parameters_));
   }
 
-  void Compile(XlaOpKernelContext* context) override {
-    const xla::PrimitiveType type = context->InputXlaShape(0)->element_type();
-    xla::XlaOp q = type == xla::S8 ? Scaled(context) : ScaledInt16(context);
-    q = xla::Clamp(Scalar(q, output_.min), q + Scalar(q, output_.zero_point),
-                   Scalar(q, output_.max));
-    context->SetOutput(0, xla::ConvertElementType(q, type));
+ protected:
+  xla::XlaOp Combine(XlaOpKernelContext* context,
+                     const std::vector<int64_t>& shared) const override {
+    const AddParameters& p = parameters_;
+    const xla::XlaOp x0 = Centred(context, 0, p.zero_point0);
+    const xla::XlaOp x1 = Centred(context, 1, p.zero_point1);
+    const auto sum = [&](int32_t multiplier0, int32_t multiplier1) {
+      return xla::Add(x0 * Scalar(x0, multiplier0), x1 * Scalar(x1, multiplier1), shared);
+    };
+    const xla::XlaOp scaled = is_int16_ ? ScaledInt16(sum) : Scaled(sum);
+    const xla::XlaOp q =
+        xla::Clamp(Scalar(scaled, p.output_min), scaled + Scalar(scaled, p.output_zero_point),
+                   Scalar(scaled, p.output_max));
+    return xla::ConvertElementType(q, is_int16_ ? xla::S16 : xla::S8);
   }
 
  private:
-  // The sum of both inputs times some multipliers.
-  xla::XlaOp Sum(XlaOpKernelContext* context, int32_t multiplier0, int32_t multiplier1) const {
-    const xla::XlaOp x0 = Centred(context, 0), x1 = Centred(context, 1);
-    return xla::Add(x0 * Scalar(x0, multiplier0), x1 * Scalar(x1, multiplier1),
-                    SharedAxes(context));
-  }
-
   static xla::XlaOp Shifted(xla::XlaOp sum, int32_t shift) {
     return xla::ShiftRightArithmetic(sum + Scalar(sum, 1 << (shift - 1)), Scalar(sum, shift));
   }
 
-  xla::XlaOp Scaled(XlaOpKernelContext* context) const {
-    return Shifted(Sum(context, multipliers_[0], multipliers_[1]), shift_);
+  // `sum(m0, m1)` is the sum of both inputs times some multipliers.
+  template <typename Sum>
+  xla::XlaOp Scaled(const Sum& sum) const {
+    return Shifted(sum(parameters_.multiplier0, parameters_.multiplier1), parameters_.shift);
   }
 
   // See AddInt16 in kernels/integer_loops.inc.
-  xla::XlaOp ScaledInt16(XlaOpKernelContext* context) const {
-    const xla::XlaOp low = Sum(context, multipliers_[0] & 255, multipliers_[1] & 255);
-    const xla::XlaOp high = Sum(context, multipliers_[0] >> 8, multipliers_[1] >> 8);
-    return Shifted(high + xla::ShiftRightArithmetic(low, Scalar(low, 8)), shift_ - 8);
+  template <typename Sum>
+  xla::XlaOp ScaledInt16(const Sum& sum) const {
+    const AddParameters& p = parameters_;
+    const xla::XlaOp low = sum(p.multiplier0 & 255, p.multiplier1 & 255);
+    const xla::XlaOp high = sum(p.multiplier0 >> 8, p.multiplier1 >> 8);
+    return Shifted(high + xla::ShiftRightArithmetic(low, Scalar(low, 8)), p.shift - 8);
   }
 
-  int32_t multipliers_[2], shift_;
+  AddParameters parameters_ = {};
+  bool is_int16_;
 };
 
 class XlaQuantizedMultiply : public XlaPair {
  public:
   explicit XlaQuantizedMultiply(OpKernelConstruction* context) : XlaPair(context) {
-    OP_REQUIRES_OK(context, context->GetAttr("multiplier", &multiplier_));
+    OP_REQUIRES_OK(context, GetProduct(context, &parameters_));
   }
 
-  void Compile(XlaOpKernelContext* context) override {
-    const xla::XlaOp products =
-        xla::Mul(Centred(context, 0), Centred(context, 1), SharedAxes(context));
-    context->SetOutput(0, XlaRequantize(products, Scalar(products, multiplier_), output_));
+ protected:
+  xla::XlaOp Combine(XlaOpKernelContext* context,
+                     const std::vector<int64_t>& shared) const override {
+    const ProductParameters& p = parameters_;
+    const xla::XlaOp products = xla::Mul(Centred(context, 0, p.zero_point0),
+                                         Centred(context, 1, p.zero_point1), shared);
+    const int32_t point = p.output_zero_point;
+    return XlaRequantize(products, Scalar(products, p.multiplier),
+                         {point, static_cast<int32_t>(p.min) + point,
+                          static_cast<int32_t>(p.max) + point});
   }
 
  private:
-  float multiplier_;
+  ProductParameters parameters_ = {};
 };
 
 class XlaQuantizedMean : public XlaOpKernel {
  public:
   explicit XlaQuantizedMean(OpKernelConstruction* context) : XlaOpKernel(context) {
-    OP_REQUIRES_OK(context, context->GetAttr("scale_ratio", &scale_ratio_));
-    OP_REQUIRES_OK(context, context->GetAttr("input_zero_point", &input_zero_point_));
-    OP_REQUIRES_OK(context, context->GetAttr("output_zero_point", &output_zero_point_));
+    OP_REQUIRES_OK(context, GetAverage(context, &average_));
     OP_REQUIRES_OK(context, context->GetAttr("keepdims", &keepdims_));
   }
 
   void Compile(XlaOpKernelContext* context) override {
-    const xla::Shape shape = *context->InputXlaShape(0);
-    const int64_t pixels = shape.dimensions(1) * shape.dimensions(2);
-    OP_REQUIRES(context, pixels > 0, InvalidArgument("x must have at least one pixel"));
+    const tensorflow::TensorShape shape = InputShape(context, 0);
+    OP_REQUIRES(context, shape.dims() == 4 && shape.dim_size(1) > 0 && shape.dim_size(2) > 0,
+                InvalidArgument("x must have rank 4 and at least one pixel. Received: x.shape=",
+                                shape.DebugString()));
+    const float pixels = static_cast<float>(shape.dim_size(1) * shape.dim_size(2));
     const xla::XlaOp x = xla::ConvertElementType(context->Input(0), xla::S32);
     xla::XlaBuilder* builder = x.builder();
     const xla::XlaOp sums =
-        xla::Reduce(x - Scalar(x, input_zero_point_), xla::Zero(builder, xla::S32),
+        xla::Reduce(x - Scalar(x, average_.input_zero_point), xla::Zero(builder, xla::S32),
                     xla::CreateScalarAddComputation(xla::S32, builder), {1, 2});
-    const float multiplier = scale_ratio_ / static_cast<float>(pixels);
-    xla::XlaOp y = XlaRequantize(sums, Scalar(x, multiplier), {output_zero_point_, -128, 127});
-    if (keepdims_) y = xla::Reshape(y, {shape.dimensions(0), 1, 1, shape.dimensions(3)});
+    const float multiplier = average_.scale_ratio / pixels;
+    xla::XlaOp y = XlaRequantize(sums, Scalar(x, multiplier), {average_.output_zero_point, -128, 127});
+    if (keepdims_) y = xla::Reshape(y, {shape.dim_size(0), 1, 1, shape.dim_size(3)});
     context->SetOutput(0, y);
   }
 
  private:
-  float scale_ratio_;
-  int32_t input_zero_point_, output_zero_point_;
+  AverageParameters average_ = {};
   bool keepdims_;
 };
+
+// Windows along an axis without what of them is padding at any place, so that one that covers far
+// more than the image takes no longer than the image does.
+Window Trimmed(Window window) {
+  const int64_t travel = (window.output - 1) * window.stride;
+  const int64_t before = std::max<int64_t>(window.pad_before - travel, 0);
+  const int64_t after = std::max<int64_t>(window.pad_after - travel, 0);
+  window.kernel -= before + after;
+  window.pad_before -= before;
+  window.pad_after -= after;
+  return window;
+}
 
 class XlaPool : public XlaOpKernel {
  public:
   explicit XlaPool(OpKernelConstruction* context) : XlaOpKernel(context) {
-    std::string padding;
-    OP_REQUIRES_OK(context, context->GetAttr("pool_size", &pool_size_));
-    OP_REQUIRES_OK(context, context->GetAttr("strides", &strides_));
-    OP_REQUIRES_OK(context, context->GetAttr("padding", &padding));
-    is_same_ = padding == "same";
+    OP_REQUIRES_OK(context, attributes_.Init(context));
+  }
+
+  void Compile(XlaOpKernelContext* context) override {
+    ConvolutionShape shape;
+    OP_REQUIRES_OK(context, attributes_.Make(InputShape(context, 0), &shape));
+    context->SetOutput(0, Pool(context->Input(0), shape));
   }
 
  protected:
-  Window WindowOf(XlaOpKernelContext* context, int axis) const {
-    return MakeWindow(context->InputXlaShape(0)->dimensions(axis + 1), pool_size_[axis],
-                      strides_[axis], 1, {is_same_, 0, 0});
-  }
+  virtual xla::XlaOp Pool(xla::XlaOp x, const ConvolutionShape& shape) const = 0;
 
-  xla::XlaOp Reduce(XlaOpKernelContext* context, xla::XlaOp x, xla::XlaOp init,
-                    const xla::XlaComputation& computation) const {
-    const Window height = WindowOf(context, 0), width = WindowOf(context, 1);
+  static xla::XlaOp Reduce(xla::XlaOp x, const ConvolutionShape& shape, xla::XlaOp init,
+                           const xla::XlaComputation& computation) {
+    const Window height = Trimmed(shape.height), width = Trimmed(shape.width);
     return xla::ReduceWindowWithGeneralPadding(
         x, init, computation, {1, height.kernel, width.kernel, 1},
         {1, height.stride, width.stride, 1}, /*base_dilations=*/{}, /*window_dilations=*/{},
@@ -168,37 +195,35 @@ class XlaPool : public XlaOpKernel {
   }
 
  private:
-  std::vector<int64_t> pool_size_, strides_;
-  bool is_same_;
+  PoolAttributes attributes_;
 };
 
 class XlaQuantizedAveragePool : public XlaPool {
  public:
   explicit XlaQuantizedAveragePool(OpKernelConstruction* context) : XlaPool(context) {
-    OP_REQUIRES_OK(context, context->GetAttr("scale_ratio", &scale_ratio_));
-    OP_REQUIRES_OK(context, context->GetAttr("input_zero_point", &input_zero_point_));
-    OP_REQUIRES_OK(context, context->GetAttr("output_zero_point", &output_zero_point_));
+    OP_REQUIRES_OK(context, GetAverage(context, &average_));
   }
 
-  void Compile(XlaOpKernelContext* context) override {
-    xla::XlaOp x = xla::ConvertElementType(context->Input(0), xla::S32);
+ protected:
+  xla::XlaOp Pool(xla::XlaOp x, const ConvolutionShape& image) const override {
+    x = xla::ConvertElementType(x, xla::S32);
     xla::XlaBuilder* builder = x.builder();
     const xla::XlaOp sums =
-        Reduce(context, x - Scalar(x, input_zero_point_), xla::Zero(builder, xla::S32),
+        Reduce(x - Scalar(x, average_.input_zero_point), image, xla::Zero(builder, xla::S32),
                xla::CreateScalarAddComputation(xla::S32, builder));
-    const std::vector<int64_t> rows = PixelsInside(WindowOf(context, 0));
-    const std::vector<int64_t> columns = PixelsInside(WindowOf(context, 1));
+    const std::vector<int64_t> rows = PixelsInside(image.height);
+    const std::vector<int64_t> columns = PixelsInside(image.width);
     std::vector<float> multipliers;
     for (int64_t row : rows) {
       for (int64_t column : columns) {
-        multipliers.push_back(scale_ratio_ / static_cast<float>(row * column));
+        multipliers.push_back(average_.scale_ratio / static_cast<float>(row * column));
       }
     }
-    const auto shape = builder->GetShape(sums)->dimensions();
+    const std::vector<int64_t> shape = Dimensions(sums);
     const xla::XlaOp multiplier = xla::BroadcastInDim(
-        xla::Reshape(xla::ConstantR1<float>(builder, multipliers), {shape[1], shape[2]}),
-        std::vector<int64_t>(shape.begin(), shape.end()), {1, 2});
-    context->SetOutput(0, XlaRequantize(sums, multiplier, {output_zero_point_, -128, 127}));
+        xla::Reshape(xla::ConstantR1<float>(builder, multipliers), {shape[1], shape[2]}), shape,
+        {1, 2});
+    return XlaRequantize(sums, multiplier, {average_.output_zero_point, -128, 127});
   }
 
  private:
@@ -212,18 +237,18 @@ class XlaQuantizedAveragePool : public XlaPool {
     return pixels;
   }
 
-  float scale_ratio_;
-  int32_t input_zero_point_, output_zero_point_;
+  AverageParameters average_ = {};
 };
 
 class XlaMaxPool : public XlaPool {
  public:
   using XlaPool::XlaPool;
 
-  void Compile(XlaOpKernelContext* context) override {
-    xla::XlaBuilder* builder = context->Input(0).builder();
-    context->SetOutput(0, Reduce(context, context->Input(0), xla::MinValue(builder, xla::S8),
-                                 xla::CreateScalarMaxComputation(xla::S8, builder)));
+ protected:
+  xla::XlaOp Pool(xla::XlaOp x, const ConvolutionShape& shape) const override {
+    xla::XlaBuilder* builder = x.builder();
+    return Reduce(x, shape, xla::MinValue(builder, xla::S8),
+                  xla::CreateScalarMaxComputation(xla::S8, builder));
   }
 };
 

@@ -74,12 +74,14 @@ class XlaSparseQuantizedMatMul : public XlaContraction {
 
   void Compile(XlaOpKernelContext* context) override {
     const SparseLayout layout(shape_, true);
+    OP_REQUIRES_OK(context, CheckRows(InputShape(context, 0), shape_.depth));
+    OP_REQUIRES_OK(context, CheckWeights(InputShape(context, 1), layout.size));
     const xla::XlaOp weights = context->Input(1);
     const xla::XlaOp kernel = Dense(weights, shape_, layout);
     const xla::XlaOp sums = MatMul(context->Input(0), kernel, xla::S32);
     context->SetOutput(
         0, Finish(sums, kernel, {0}, Part(weights, layout.bias, shape_.columns, 4, xla::S32),
-                  Part(weights, layout.multiplier, shape_.columns, 4, xla::F32)));
+                  UsableOrZero(Part(weights, layout.multiplier, shape_.columns, 4, xla::F32))));
   }
 
  private:
@@ -94,6 +96,8 @@ class XlaSparseMatMul : public XlaOpKernel {
 
   void Compile(XlaOpKernelContext* context) override {
     const SparseLayout layout(shape_, false);
+    OP_REQUIRES_OK(context, CheckRows(InputShape(context, 0), shape_.depth));
+    OP_REQUIRES_OK(context, CheckWeights(InputShape(context, 1), layout.size));
     const xla::XlaOp weights = context->Input(1);
     const xla::XlaOp sums = MatMul(context->Input(0), Dense(weights, shape_, layout), xla::F32);
     const std::vector<int64_t> shape = Dimensions(sums);

@@ -6,27 +6,30 @@
 #include <vector>
 
 #include "kernels/convolution.h"
-#include "op_support.h"
+#include "window_attributes.h"
 #include "xla_support.h"
 
 namespace kerasopt {
 
 class XlaWindow {
  public:
-  absl::Status Init(tensorflow::OpKernelConstruction* context) {
-    TF_RETURN_IF_ERROR(context->GetAttr("strides", &strides_));
-    TF_RETURN_IF_ERROR(context->GetAttr("dilation_rate", &dilation_rate_));
-    return GetPaddings(context, paddings_);
-  }
+  absl::Status Init(tensorflow::OpKernelConstruction* context) { return attributes_.Init(context); }
 
-  ConvolutionShape ShapeOf(tensorflow::XlaOpKernelContext* context, int64_t kernel_height,
-                           int64_t kernel_width) const {
-    const xla::Shape x = *context->InputXlaShape(0);
-    const auto window = [&](int axis, int64_t kernel) {
-      return MakeWindow(x.dimensions(axis + 1), kernel, strides_[axis], dilation_rate_[axis],
-                        paddings_[axis]);
+  // The shape of a convolution with a kernel whose channels are those of x.
+  absl::Status GetShape(tensorflow::XlaOpKernelContext* context,
+                        const std::vector<int64_t>& kernel, int64_t channels,
+                        ConvolutionShape* shape) const {
+    const tensorflow::TensorShape x = InputShape(context, 0);
+    TF_RETURN_IF_ERROR(attributes_.Make(x, kernel, channels, 1, shape));
+    const auto padded = [](const Window& window) {
+      return window.pad_before + window.input + window.pad_after;
     };
-    return {x.dimensions(0), x.dimensions(3), window(0, kernel_height), window(1, kernel_width)};
+    // Here the whole image is padded, not the lines at hand.
+    if (padded(shape->height) > kMostSize / channels / padded(shape->width)) {
+      return InvalidArgument("x must have at most ", kMostSize, " values an image when it is "
+                             "padded. Received: x.shape=", x.DebugString());
+    }
+    return absl::OkStatus();
   }
 
   // Sums of x, padded with `padding`; `filter` is (height, width, channels / groups, filters).
@@ -44,12 +47,12 @@ class XlaWindow {
       // XLA's CPU compiler makes wrong code of such a convolution of integers that it computes in the
       // same place, and right code of the product.
       return MatMul(xla::Slice(padded, {0, 0, 0, 0}, Dimensions(padded),
-                               {1, strides_[0], strides_[1], 1}),
+                               {1, attributes_.strides[0], attributes_.strides[1], 1}),
                     xla::Reshape(filter, {kernel[2], kernel[3]}), sums);
     }
     return xla::ConvGeneralDilated(
-        padded, filter, strides_, /*padding=*/{{0, 0}, {0, 0}}, /*lhs_dilation=*/{1, 1},
-        dilation_rate_, DimensionNumbers(), groups, /*batch_group_count=*/1, nullptr, sums);
+        padded, filter, attributes_.strides, /*padding=*/{{0, 0}, {0, 0}}, /*lhs_dilation=*/{1, 1},
+        attributes_.dilation_rate, DimensionNumbers(), groups, /*batch_group_count=*/1, nullptr, sums);
   }
 
  private:
@@ -69,8 +72,7 @@ class XlaWindow {
     return numbers;
   }
 
-  std::vector<int64_t> strides_, dilation_rate_;
-  Padding paddings_[2];
+  WindowAttributes attributes_;
 };
 
 }  // namespace kerasopt

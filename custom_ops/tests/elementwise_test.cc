@@ -31,6 +31,38 @@ TEST_P(ElementwiseTest, QuantizeWithWhatIsNotFinite) {
   }
 }
 
+// What a training that diverges may have for scales and zero points.
+TEST_P(ElementwiseTest, FakeQuantizeOnWhatIsNoGrid) {
+  const float nan = std::nanf(""), subnormal = 1e-40f;
+  const std::vector<float> scales = {0.5f, 0.0f, subnormal, -subnormal, nan, kInfinity, 0.5f, 0.5f};
+  const std::vector<float> points = {3.0f, 3.0f, nan, 300.0f, 3.0f, 3.0f, nan, 0.5f};
+  const std::vector<float> x = {1.2f, 1.2f, nan, kInfinity, 1.2f, kInfinity, 1.2f, 1.2f};
+  const std::vector<float> y = {1.0f, 1.2f, nan, kInfinity, nan, nan, nan, nan};
+  const std::vector<float> passed = {1, 1, 1, 1, 0, 0, 0, 0}, upstream(8, 1.0f);
+  const auto is_same = [](float a, float b) { return a == b || (std::isnan(a) && std::isnan(b)); };
+  for (int64_t i = 0; i < 8; ++i) {
+    for (int64_t count : kCounts) {
+      const QuantizationGrid grid(&scales[i], 1, &points[i], 1, -128, 127);
+      const std::vector<float> values(count, x[i]), ones(count, 1.0f);
+      std::vector<float> out(count);
+      FakeQuantize(values.data(), count, grid, out.data(), Threads(2));
+      ASSERT_TRUE(is_same(out.front(), y[i]) && is_same(out.back(), y[i])) << i;
+      FakeQuantizeGradient(ones.data(), values.data(), count, grid, out.data(), Threads(2));
+      ASSERT_EQ(out, std::vector<float>(count, passed[i])) << i;
+    }
+  }
+  const QuantizationGrid grid(scales.data(), 8, points.data(), 8, -128, 127);
+  std::vector<float> out(8), by_scale(8), clamped(8);
+  LearnedScaleGradients(upstream.data(), x.data(), 8, grid, out.data(), by_scale.data(),
+                        clamped.data(), Threads(1));
+  ASSERT_EQ(out, passed);
+  for (int64_t i = 0; i < 8; ++i) {
+    const float expected = i == 0 ? 2.0f - 1.2f / 0.5f : passed[i] == 1.0f ? 0.0f : nan;
+    ASSERT_TRUE(is_same(by_scale[i], expected)) << i;
+    ASSERT_EQ(clamped[i], 1.0f - passed[i]) << i;
+  }
+}
+
 TEST_P(ElementwiseTest, MinMax) {
   Random random(3);
   for (int64_t count : kCounts) {

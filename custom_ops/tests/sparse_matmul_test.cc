@@ -118,6 +118,8 @@ TEST(SparseKernelTest, EntriesOutsideOfTheKernelAreFound) {
   EXPECT_FALSE(is_consistent({1, 3}, {1, 0, 2}));
   EXPECT_FALSE(is_consistent({4, 3}, {1, 0, 1}));
   EXPECT_FALSE(is_consistent({1, 2}, {1, 0, 1}));
+  EXPECT_FALSE(is_consistent({1, 3}, {1, 1, 0}));
+  EXPECT_FALSE(is_consistent({1, 3}, {1, 1, 1}));
 }
 
 KERASOPT_INSTANTIATE(SparseMatMulTest);

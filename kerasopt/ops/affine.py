@@ -31,6 +31,8 @@ def quantize(x: Any, scale: Any, zero_point: int, dtype: str = "int8") -> Any:
     Raises:
         ValueError: If `dtype` is not one of the above or cannot hold `zero_point`.
         tf.errors.InvalidArgumentError: From the native op, if a scale is not positive and finite.
+            Under XLA and in `keras.ops`, which refuse no values, infinity and NaN that `x / scale`
+            makes of it count as those of `x`.
     """
     ranges = reference.INTEGER_RANGES
     if dtype not in ranges:
@@ -74,8 +76,12 @@ def fake_quantize(
     Computes `(clip(round_half_even(x / scale) + zero_point, qmin, qmax) - zero_point) * scale`.
     The gradient with respect to `x` passes where the rounded value lies in `[qmin, qmax]` and is
     zero elsewhere (straight-through estimator, Bengio et al. 2013, arXiv:1308.3432; clipped as in
-    Jacob et al. 2018, arXiv:1712.05877); `scale` and `zero_point` get none. NaN stays NaN. A
-    scalar scale of 0 switches rounding off: values and gradients pass unchanged.
+    Jacob et al. 2018, arXiv:1712.05877); `scale` and `zero_point` get none.
+
+    A training that diverges ends in NaN, not in an error: NaN stays NaN, and every value becomes
+    NaN, with a gradient of 0, where `scale` is not finite or `zero_point` no integer from `qmin`
+    to `qmax`. A scale of 0, or below the smallest normal float32, switches rounding off: values
+    and gradients pass unchanged.
 
     ```python
     y = kerasopt.ops.fake_quantize(np.array([0.3, 99.0], "float32"), np.float32(0.25))
@@ -85,7 +91,7 @@ def fake_quantize(
     Args:
         x: float32 tensor of any shape.
         scale: float32 tensor, scalar or one value per entry of the last axis of `x`; positive
-            and finite, or a scalar 0. A runtime value that may change from step to step.
+            and finite, or 0. A runtime value that may change from step to step.
         zero_point: float32 tensor holding integers, scalar or of the shape of `scale`.
         qmin: Smallest integer of the format.
         qmax: Largest integer of the format.
@@ -95,8 +101,7 @@ def fake_quantize(
 
     Raises:
         ValueError: If `qmin` is not smaller than `qmax`.
-        tf.errors.InvalidArgumentError: From the native op, if a scale is not positive and finite
-            or shapes do not agree.
+        tf.errors.InvalidArgumentError: From the native op, if shapes do not agree.
     """
     _check_limits(qmin, qmax)
     library = native.library_for(x)

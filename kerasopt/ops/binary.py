@@ -33,7 +33,7 @@ def binary_matmul(x: Any, weights: PackedWeights) -> Any:
 
     Raises:
         tf.errors.InvalidArgumentError: From the native op, if shapes do not agree, or a scale is
-            not positive and finite.
+            not positive and finite, which gives NaN under XLA and in `keras.ops`.
     """
     inputs, units = weights.shape
     image = ops.reshape(x, (1, -1, 1, inputs))

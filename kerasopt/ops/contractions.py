@@ -7,6 +7,10 @@ Of int8 tensors, all compute
 Sums that do not fit into int32 wrap around as two's complement, equally on every path; below
 2^31 / (255 * 128) = 65,793 products no sum can.
 
+Attributes and shapes are checked on every path. A multiplier that is not positive and finite is
+refused by the native ops; under XLA, whose computations cannot fail, and in `keras.ops`, the
+results of its channel are the output's zero point, which stands for 0.0.
+
 int16 tensors have the zero point 0. Their sums, of up to 65,536 products (511 of a depthwise
 convolution), are exact in more than 32 bits; then
 

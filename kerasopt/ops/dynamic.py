@@ -14,6 +14,8 @@ def dynamic_matmul(x: Any, kernel: Any, kernel_scale: Any = None, bias: Any = No
     that float32 could hold. Computes `float32(acc + b) * M` with the sums
     of products `acc = sum(round_half_even(x / s) * kernel)` and `b = round_half_even(bias / M)` in
     int32, and `M = float32(s * kernel_scale)`. NaN counts as 0, infinity as the largest float32.
+    Under XLA and in `keras.ops`, which refuse no values, a scale that is not positive and finite
+    gives NaN.
 
     ```python
     y = kerasopt.ops.dynamic_matmul(x, kernel, kernel_scale, bias)

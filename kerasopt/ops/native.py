@@ -24,6 +24,7 @@ import contextlib
 import contextvars
 import ctypes
 import functools
+import gc
 import os
 import pathlib
 import warnings
@@ -82,6 +83,7 @@ def load() -> Any | None:
             problem = f"could not be loaded ({error})"
         else:
             _register_gradients(tf, library)
+            _drop_weights_with_their_models()
             return library
     warnings.warn(
         f"kerasopt's native library {problem}. Results are the same without it, but "
@@ -113,6 +115,21 @@ def _register_gradients(tf: Any, library: Any) -> None:
 
     tf.no_gradient("KerasoptMinMax")
     tf.no_gradient("KerasoptQuantize")
+
+
+def _drop_weights_with_their_models() -> None:
+    """Let the ops drop the weights of models that Python collects.
+
+    TensorFlow keeps the kernels of ops that ran eagerly for ever, and those refer to the weights
+    that they prepared, which they otherwise look through only when they prepare others.
+    """
+    drop = ctypes.CDLL(str(LIBRARY_PATH)).KerasoptDropUnusedWeights
+
+    def after_collection(phase: str, info: dict[str, int]) -> None:
+        if phase == "stop" and info["collected"]:
+            drop()
+
+    gc.callbacks.append(after_collection)
 
 
 def select_instruction_set(name: str) -> bool:

@@ -3,6 +3,7 @@
 import hypothesis
 import hypothesis.strategies as st
 import numpy as np
+import pytest
 import tensorflow as tf
 from ops.paths import all_paths, assert_same_bits
 
@@ -119,6 +120,51 @@ def test_gradients_of_a_learned_scale(seed, rows, channels, per_channel, limits)
     for sums in native_sums[1:]:
         for values, wanted in zip(sums, native_sums[0], strict=True):
             np.testing.assert_array_equal(values, wanted)
+
+
+def values_and_gradients(x, scale, zero_point, upstream):
+    """Results of all ops of fake quantization but for sums, which add in other orders."""
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = ops.fake_quantize(x, scale, zero_point)
+    dx = tape.gradient(y, x, output_gradients=upstream)
+    learned, by_scale, clamped = ops.learned_scale_gradients(upstream, x, scale, zero_point)
+    return y, dx, learned, by_scale, clamped
+
+
+NO_GRIDS = [(np.nan, 3.0), (np.inf, 3.0), (-np.inf, 3.0), (0.5, np.nan), (0.5, np.inf)]
+
+
+@pytest.mark.parametrize("scale, zero_point", [*NO_GRIDS, (0.5, 128.0), (0.5, 0.5)])
+def test_what_is_no_grid_gives_nan_and_no_error(scale, zero_point):
+    x, upstream = floats(0, (1, 40), True), np.ones((1, 40), "float32")
+    for shape in ((), (40,)):
+        scales, points = np.full(shape, scale, "float32"), np.full(shape, zero_point, "float32")
+        inputs = x, scales, points, upstream
+        y, dx, learned, by_scale, clamped = assert_same_bits(values_and_gradients, *inputs)
+        assert np.isnan(y).all() and np.isnan(by_scale).all()
+        assert not dx.any() and not learned.any() and clamped.sum() == 40
+
+
+@pytest.mark.parametrize("scale", [0.0, -0.0, 1e-45, 1e-38, -1e-40])
+def test_a_channel_of_a_scale_next_to_zero_is_not_rounded(scale):
+    x, upstream = floats(0, (1, 40), True), np.ones((1, 40), "float32")
+    scales = np.where(np.arange(40) % 2, 0.25, scale).astype("float32")
+    inputs = x, scales, np.float32(3), upstream
+    y, dx, _, by_scale, clamped = assert_same_bits(values_and_gradients, *inputs)
+    np.testing.assert_array_equal(y[:, ::2], x[:, ::2])
+    np.testing.assert_array_equal(dx[:, ::2], 1)
+    assert not by_scale[::2].any() and not clamped[::2].any()
+    inputs = x, np.float32(scale), np.float32(3), upstream
+    np.testing.assert_array_equal(assert_same_bits(values_and_gradients, *inputs)[0], x)
+
+
+def test_values_that_are_not_finite_on_a_grid():
+    x = np.array([[np.nan, np.inf, -np.inf, 1e38]], "float32")
+    inputs = x, np.float32(-0.5), np.float32(3), np.ones_like(x)
+    y, dx, *_ = assert_same_bits(values_and_gradients, *inputs)
+    np.testing.assert_array_equal(y, [[np.nan, (-128 - 3) * -0.5, (127 - 3) * -0.5, 65.5]])
+    assert not dx.any()
 
 
 def test_gradients_of_a_scale_of_zero():

@@ -266,26 +266,26 @@ def test_scales(scale):
     x, scale = np.zeros((2, 4), "float32"), np.asarray(scale, "float32")
     with pytest.raises(tf.errors.InvalidArgumentError):
         ops.quantize(x, scale, 0)
-    if scale.ndim or scale != 0:  # a scalar 0 switches fake quantization off
+    if scale.size == 3 or scale.ndim == 2:  # values are computed with; see test_affine.py
         with pytest.raises(tf.errors.InvalidArgumentError):
             ops.fake_quantize(x, scale)
 
 
-@pytest.mark.parametrize("zero_point", [128.0, np.nan, np.zeros(3)])
-def test_fake_quantize_zero_points(zero_point):
+def test_fake_quantize_zero_points():
+    x, scale, zero_points = np.zeros((2, 4), "float32"), np.float32(1.0), np.zeros(3, "float32")
     with pytest.raises(tf.errors.InvalidArgumentError):
-        ops.fake_quantize(
-            np.zeros((2, 4), "float32"), np.float32(1.0), np.asarray(zero_point, "float32")
-        )
+        ops.fake_quantize(x, scale, zero_points)
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        ops.fake_quantize(x, np.float32(0.0), zero_points)
 
 
 @pytest.mark.parametrize(
     "arguments",
     [
         {"upstream": np.zeros((2, 3), "float32")},
-        {"scale": np.float32(-1.0)},
         {"scale": np.ones(3, "float32")},
-        {"zero_point": np.float32(128.0)},
+        {"zero_point": np.ones(3, "float32")},
+        {"upstream": np.zeros((2, 3), "float32"), "scale": np.float32(0.0)},
     ],
     ids=str,
 )

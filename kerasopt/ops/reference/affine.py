@@ -5,16 +5,19 @@ from typing import Any
 
 from keras import ops
 
+# Smaller scales are 0: some threads of TensorFlow take them for it and others do not.
+_SMALLEST_SCALE = 2.0**-126
 INTEGER_RANGES = {"int4": (-8, 7), "int8": (-128, 127), "uint8": (0, 255), "int16": (-32768, 32767)}
 
 
 def quantize(x: Any, scale: Any, zero_point: int, dtype: str = "int8") -> Any:
     """`clamp(round_half_even(x / scale) + zero_point)`; NaN becomes the zero point."""
     minimum, maximum = INTEGER_RANGES[dtype]
-    q = ops.round(x / scale)
+    scaled = x / scale
+    q = ops.round(scaled)
     # Clamping before the zero point is added keeps float32 out of the integer sum.
     q = ops.clip(q, minimum - zero_point, maximum - zero_point)
-    q = ops.where(ops.isnan(x), ops.zeros_like(x), q)
+    q = ops.where(ops.isnan(scaled), ops.zeros_like(q), q)
     return ops.cast(ops.cast(q, "int32") + zero_point, "int8" if dtype == "int4" else dtype)
 
 
@@ -37,11 +40,21 @@ def _fake_quantize(x: Any, scale: Any, zero_point: Any, qmin: Any, qmax: Any) ->
     return ops.where(ops.logical_or(ops.isnan(x), ops.equal(scale, 0.0)), x, y), grad
 
 
+def _scale_of_grid(scale: Any, zero_point: Any, qmin: Any, qmax: Any) -> Any:
+    """`scale`, NaN where it and the zero point are no grid, and 0 where it is next to 0."""
+    is_inside = ops.logical_and(zero_point >= qmin, zero_point <= qmax)
+    is_point = ops.logical_and(is_inside, ops.equal(ops.round(zero_point), zero_point))
+    is_grid = ops.logical_and(ops.isfinite(scale), is_point)
+    is_zero = ops.abs(scale) < _SMALLEST_SCALE
+    return ops.where(is_zero, 0.0, ops.where(is_grid, scale, math.nan))
+
+
 def fake_quantize(x: Any, scale: Any, zero_point: Any, qmin: int, qmax: int) -> Any:
     """`(clip(round_half_even(x / scale) + zero_point, qmin, qmax) - zero_point) * scale`."""
     scale, zero_point, low, high = (
         ops.convert_to_tensor(v, "float32") for v in (scale, zero_point, qmin, qmax)
     )
+    scale = _scale_of_grid(scale, zero_point, low, high)
     return _fake_quantize(ops.convert_to_tensor(x), scale, zero_point, low, high)
 
 
@@ -52,16 +65,19 @@ def learned_scale_gradients(
     scale, zero_point, qmin, qmax = (
         ops.convert_to_tensor(v, "float32") for v in (scale, zero_point, qmin, qmax)
     )
+    shape = scale.shape
+    scale = _scale_of_grid(scale, zero_point, qmin, qmax)
     inside = _is_inside(x, scale, zero_point, qmin, qmax)
     zeros = ops.zeros_like(upstream)
     scaled = x / scale
     codes = ops.clip(ops.round(scaled) + zero_point, qmin, qmax) - zero_point
+    codes = ops.where(ops.isnan(scaled), scaled, codes)  # as in `_fake_quantize`
     by_scale = upstream * ops.where(inside, codes - scaled, codes)
     by_scale = ops.where(ops.equal(scale, 0.0), zeros, by_scale)
     clamped = ops.where(inside, zeros, upstream)
-    axes = tuple(range(len(upstream.shape) - (math.prod(scale.shape) > 1)))
+    axes = tuple(range(len(upstream.shape) - (math.prod(shape) != 1)))
     by_scale, clamped = (
-        ops.reshape(ops.sum(values, axis=axes), scale.shape) for values in (by_scale, clamped)
+        ops.reshape(ops.sum(values, axis=axes), shape) for values in (by_scale, clamped)
     )
     return ops.where(inside, upstream, zeros), by_scale, clamped
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from keras import ops
 
-from kerasopt.ops.reference.matmul import contract, integer_matmul, scale_to_float
+from kerasopt.ops.reference.matmul import contract, integer_matmul, is_usable, scale_to_float
 from kerasopt.ops.validation import check_tensor
 
 
@@ -130,4 +130,5 @@ def binary_conv2d(
     sums: Any = 0
     for i, j, pixels in shifted:
         sums = sums + integer_matmul(pixels, kernel[i, j])
-    return scale_to_float(sums * _SUM_STEP, scale / _SUM_STEP, bias)
+    y = scale_to_float(sums * _SUM_STEP, scale / _SUM_STEP, bias)
+    return ops.where(is_usable(scale), y, float("nan"))

@@ -21,7 +21,7 @@ def quantized_softmax(x: Any, table: Any) -> Any:
     """Reference of `kerasopt.ops.quantized_softmax`."""
     check_tensor("x", x, "int8", max(len(x.shape), 1))
     x = ops.cast(x, "int32")
-    powers = ops.take(table, ops.max(x, axis=-1, keepdims=True) - x)
+    powers = ops.take(table, ops.max(x, axis=-1, keepdims=True, initial=-128) - x)
     high = ops.sum(ops.right_shift(powers, _HALF_BITS), axis=-1, keepdims=True)
     low = ops.sum(ops.bitwise_and(powers, 2**_HALF_BITS - 1), axis=-1, keepdims=True)
     # The product is exact, so contracting it and the sum changes nothing.

@@ -34,6 +34,11 @@ def integer_matmul(x: Any, kernel: Any) -> Any:
     return total
 
 
+def is_usable(scale: Any) -> Any:
+    """Whether scales or multipliers are positive and finite."""
+    return ops.logical_and(scale > 0.0, ops.isfinite(scale))
+
+
 def requantize(
     accumulator: Any,
     bias: Any,
@@ -65,8 +70,9 @@ def contract(
     """Requantized sums of int8 or int16 values times weights.
 
     `sum_products` is a function from an int32 tensor of the shape of `x` to int32 sums, of so many
-    `products` each.
+    `products` each. The results of a channel are the zero point where its multiplier is none.
     """
+    multiplier = ops.where(is_usable(multiplier), multiplier, 0.0)
     if integer_dtype(x) == "int16":
         high, low = map(sum_products, halves(x))
         return requantize_halves(high, low, bias, multiplier, products, output_min, output_max)
@@ -121,7 +127,7 @@ def quantized_batch_matmul(
 def _batched(x0: Any, x1: Any) -> Any:
     """int32 product of (..., M, K) and (..., K, N), both of values from -255 to 255."""
     depth = x1.shape[-2]
-    if depth is None:
+    if not depth:  # unknown, or none to sum
         return ops.matmul(x0, x1)
     x0, x1 = ops.cast(x0, "float32"), ops.cast(x1, "float32")
     total: Any = 0
@@ -135,11 +141,14 @@ def dynamic_matmul(x: Any, kernel: Any, kernel_scale: Any, bias: Any) -> Any:
     """Reference of `kerasopt.ops.dynamic_matmul`."""
     check_tensor("kernel", kernel, "int8", 2)
     x = ops.clip(ops.where(ops.isnan(x), 0.0, x), -_LARGEST, _LARGEST)
-    scale = ops.max(ops.abs(x), axis=-1, keepdims=True) * _STEP
+    is_scale = is_usable(kernel_scale)
+    kernel_scale = ops.where(is_scale, kernel_scale, 1.0)
+    scale = ops.max(ops.abs(x), axis=-1, keepdims=True, initial=0.0) * _STEP
     ratio = ops.minimum(ops.max(ops.abs(bias) / kernel_scale), _LARGEST)
     scale = ops.maximum(scale, ops.maximum(ratio / _LARGEST_OFFSET, _SMALLEST_SCALE))
     q = ops.clip(ops.round(x / scale), -127.0, 127.0)
-    return scale_to_float(integer_matmul(q, kernel), scale * kernel_scale, bias)
+    y = scale_to_float(integer_matmul(q, kernel), scale * kernel_scale, bias)
+    return ops.where(is_scale, y, float("nan"))
 
 
 def scale_to_float(sums: Any, scale: Any, bias: Any) -> Any:

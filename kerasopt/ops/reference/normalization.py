@@ -21,7 +21,7 @@ def quantized_layer_normalization(
     check_tensor("x", x, "int8", max(len(x.shape), 1))
     check_tensor("gain", gain, "float32", 1)
     check_tensor("offset", offset, "int32", 1)
-    size = x.shape[-1]
+    size = x.shape[-1] or 1  # nothing is divided by that of empty rows
     x = ops.cast(x, "int32")
     total = ops.cast(ops.sum(x, axis=-1, keepdims=True), "float32")
     centred = x - ops.cast(ops.round(total * float(1 / size)), "int32")
