@@ -11,6 +11,7 @@ import keras
 from keras.src.models.functional import Functional
 
 from kerasopt.graph.graph import functional_of
+from kerasopt.graph.symbols import Symbols, computes_the_same, symbols
 from kerasopt.graph.traversal import layers
 
 # What these compute between the layers in them is no graph, or is known as a whole.
@@ -23,25 +24,28 @@ def recorded(model: keras.Model) -> Iterator[Functional]:
 
     Of a functional or Sequential model that is its own graph. Any other one is called on symbols,
     and so are the subclassed models and composite layers in it; what they call is recorded. The
-    layers are those of the model, and remember nothing of it afterwards.
+    layers are those of the model, and remember nothing of it afterwards. Sizes that it was called
+    on (of images, of sequences) are left open where what it computes is the same without them.
 
     Args:
         model: A built `keras.Model`.
 
     Raises:
         ValueError: If the model cannot be called on symbols: its code looks at values, uses
-            functions of the backend, or its input has no known shape.
+            functions of the backend, or its inputs have no known shapes.
     """
     known = functional_of(model)
     if known is not None:
         yield known
         return
-    counts = [(layer, len(layer._inbound_nodes)) for layer in model._flatten_layers()]
+    every = model._flatten_layers()
+    lists = [nodes for x in every for nodes in (x._inbound_nodes, x._outbound_nodes)]
+    counts = [len(nodes) for nodes in lists]
     try:
         yield _record(model)
     finally:
-        for layer, count in counts:
-            del layer._inbound_nodes[count:]
+        for nodes, count in zip(lists, counts, strict=True):
+            del nodes[count:]
 
 
 def opened_layers(model: keras.Model) -> set[int]:
@@ -56,19 +60,31 @@ def opened_layers(model: keras.Model) -> set[int]:
 
 
 def _record(model: keras.Model) -> Functional:
-    composites = [layer for _, layer in layers(model) if _is_composite(layer)]
-    classes = [(layer, type(layer)) for layer in composites]
     try:
-        inputs = _symbols(model)
-        for layer, cls in classes:
-            layer.__class__ = _seen_through(cls)  # type: ignore[arg-type]
-        return keras.Model(inputs, model.call(inputs), name=model.name)
+        free = symbols(model, free=True)
+        found = _called_on(model, free)
+        if computes_the_same(model, free, found):
+            return found
+    except _REFUSALS:
+        pass  # its code needs the sizes, or gives another result without
+    try:
+        return _called_on(model, symbols(model))
     except _REFUSALS as error:
         raise ValueError(
             f"Model '{model.name}' cannot be called on symbols, so what it computes is not known: "
             f"{str(error).splitlines()[0]} Build it with `keras.Model(inputs, outputs)`, or use "
             "`keras.ops` only in its `call`."
         ) from error
+
+
+def _called_on(model: keras.Model, symbols: Symbols) -> Functional:
+    composites = [layer for _, layer in layers(model) if _is_composite(layer)]
+    classes = [(layer, type(layer)) for layer in composites]
+    try:
+        for layer, cls in classes:
+            layer.__class__ = _seen_through(cls)  # type: ignore[arg-type]
+        outputs = model.call(*symbols.args, **symbols.kwargs)
+        return keras.Model(symbols.inputs, outputs, name=model.name)
     finally:
         for layer, cls in classes:
             layer.__class__ = cls
@@ -89,11 +105,3 @@ def _seen_through(base: Any) -> type:
         return base.call(self, *args, **kwargs)
 
     return type(base.__name__, (base,), {"__call__": call})
-
-
-def _symbols(model: keras.Model) -> Any:
-    config = model.get_build_config() or {}
-    shape = config.get("input_shape")
-    if shape is None or not all(isinstance(size, int | None) for size in shape):
-        raise ValueError("the shape of its input is not known, or it has several.")
-    return keras.Input(batch_shape=(None, *shape[1:]), dtype=model.input_dtype)

@@ -68,7 +68,10 @@ def convert(model: keras.Model, target: str = "int8", batch_size: int = 1) -> ke
     Args:
         model: A `keras.Model`, trained with `kerasopt.callbacks.QuantizationAware` or from
             `kerasopt.quantize`. Nested models are flattened. A subclassed one is called on
-            symbols to learn what it computes. It is not changed.
+            symbols to learn what it computes; the new model takes images and sequences of any
+            size if it does, and several inputs as the list or dictionary that its `call` takes.
+            (`keras.Model(x := keras.Input((32, 32, 3)), converted(x))` has a fixed size.) It is
+            not changed.
         target: `"int8"`, or the alias of the `kerasopt.quantization.Spec` that the model was
             quantized with. Layers whose activations are no integers of 8 bits and one range (or
             of 16: convolutions, dense layers and additions) stay float, and hold their weights in

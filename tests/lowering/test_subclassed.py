@@ -7,6 +7,7 @@ from graph.models import Subclassed
 from keras import layers
 from lowering.trained import images, quantization_aware, randomize, run
 
+import kerasopt as ko
 from kerasopt.lowering import convert
 
 
@@ -61,3 +62,88 @@ def test_a_model_that_looks_at_values_raises():
     model = quantization_aware(model, x)
     with pytest.raises(ValueError, match="cannot be called on symbols"):
         convert(model)
+
+
+class Convolutional(keras.Model):
+    """Takes images of any size, unless `resized`: then its code looks at the size."""
+
+    def __init__(self, resized=False, data_format=None):
+        super().__init__()
+        self.first = layers.Conv2D(4, 3, padding="same", data_format=data_format)
+        self.relu = layers.ReLU()
+        self.last = layers.Conv2D(2, 1, data_format=data_format)
+        self.resized = resized
+
+    def call(self, x):
+        y = self.last(self.relu(self.first(x)))
+        if self.resized == "reshape":
+            return keras.ops.reshape(y, (-1, y.shape[1] * y.shape[2] * y.shape[3]))
+        if self.resized == "branch":  # another result where the size is not known
+            return y if y.shape[1] is None else y + 1.0
+        return y
+
+
+@pytest.mark.parametrize(
+    ("arguments", "shape"),
+    [
+        ({}, (None, None, None, 3)),
+        ({"data_format": "channels_first"}, (None, 3, None, None)),
+        ({"resized": "reshape"}, (None, 8, 8, 3)),
+        ({"resized": "branch"}, (None, 8, 8, 3)),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:Parts of")
+def test_sizes_that_a_model_does_not_need_stay_open(arguments, shape):
+    model = Convolutional(**arguments)
+    small, large = (np.moveaxis(images(n, n, 3)[:2], -1, shape.index(3)) for n in (8, 12))
+    model(small[:1])
+    quantized = ko.quantize(model, "int8", small, verbose=0)
+    integers = convert(quantized)
+    assert integers.input_shape == shape
+    for x in [small, large] if None in shape[2:] else [small]:
+        expected = run(quantized, x)
+        np.testing.assert_allclose(run(integers, x), expected, atol=0.05 * np.abs(expected).max())
+
+
+class Several(keras.Model):
+    """Takes a list, a dictionary, or two arguments."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.left, self.right = layers.Dense(4), layers.Dense(4)
+
+
+class List(Several):
+    def call(self, inputs):
+        return self.left(inputs[0]) + self.right(inputs[1])
+
+
+class Dictionary(Several):
+    def call(self, inputs):
+        return {"sum": self.left(inputs["a"]) + self.right(inputs["b"])}
+
+
+class Arguments(Several):
+    def call(self, a, b):
+        return self.left(a) + self.right(b)
+
+
+@pytest.mark.parametrize("cls", [List, Dictionary])
+def test_several_inputs_keep_their_structure(cls):
+    rng = np.random.default_rng(0)
+    a, b = (rng.normal(size=(16, n)).astype("float32") for n in (3, 5))
+    x = [a, b] if cls is List else {"b": b, "a": a}
+    model = cls()
+    model(x)
+    quantized = ko.quantize(model, "int8", x, verbose=0)
+    outputs = [each.predict(x, verbose=0) for each in (quantized, convert(quantized))]
+    expected, found = (each["sum"] if cls is Dictionary else each for each in outputs)
+    np.testing.assert_allclose(found, expected, atol=0.05 * np.abs(expected).max())
+
+
+def test_several_arguments_are_refused():
+    model = Arguments()
+    model(np.ones((2, 3), "float32"), np.ones((2, 5), "float32"))
+    quantized = ko.quantize(model, "int8_dynamic", verbose=0)
+    with pytest.raises(ValueError, match="several arguments.*one list or dictionary"):
+        convert(quantized)

@@ -1,0 +1,108 @@
+"""What a subclassed model is called on to learn what it computes."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+from keras.src.models.functional import Functional
+
+from kerasopt.graph.traversal import layers
+
+Shape = tuple[int | None, ...]
+
+
+class Symbols(NamedTuple):
+    """The arguments of one call of a model.
+
+    Attributes:
+        args: Tuple, the positional arguments.
+        kwargs: Dict, those by name.
+        inputs: All of them as `keras.Model` and `predict` take them: a list, if they are several.
+        shapes: Tuple of the shapes that the model has been called on, in flat order.
+    """
+
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    inputs: Any
+    shapes: tuple[Shape, ...]
+
+
+def symbols(model: keras.Model, free: bool = False) -> Symbols:
+    """Returns what to call a model on that was built by a call, or by `build`.
+
+    Args:
+        model: A built `keras.Model`.
+        free: Boolean, whether the sizes of images and sequences are unknown, as that of the batch
+            always is: all that is neither the first axis nor that of the channels.
+
+    Raises:
+        ValueError: If the shapes of its inputs are not known.
+    """
+    if isinstance(model, Functional):
+        inputs = keras.tree.map_structure(
+            lambda x: keras.Input(batch_shape=x.shape, dtype=x.dtype, name=x.name), model.input
+        )
+        return Symbols((inputs,), {}, inputs, tuple(x.shape for x in model.inputs))
+    config = model.get_build_config() or {}
+    known = config.get("shapes_dict") or {"": config.get("input_shape")}
+    if not all(known.values()):
+        raise ValueError("the shapes of its inputs are not known: call it on data.")
+    shapes: list[Shape] = []
+    channels = _channel_axis(model)
+
+    def made(shape: Any, name: str | None) -> Any:
+        if isinstance(shape, dict):
+            return {key: made(each, key) for key, each in shape.items()}
+        if not all(isinstance(size, int | None) for size in shape):
+            return [made(each, None) for each in shape]
+        shapes.append(tuple(shape))
+        kept = {channels % len(shape)} if free and len(shape) > 2 else set(range(len(shape)))
+        sizes = [size if axis in kept else None for axis, size in enumerate(shape)]
+        return keras.Input(batch_shape=(None, *sizes[1:]), dtype=model.input_dtype, name=name)
+
+    arguments = {
+        name.removesuffix("_shape"): made(each, name.removesuffix("_shape") or None)
+        for name, each in known.items()
+    }
+    if "" in arguments:
+        found = Symbols((arguments[""],), {}, arguments[""], tuple(shapes))
+    else:
+        found = Symbols((), arguments, list(arguments.values()), tuple(shapes))
+    _require_all_arguments(model, found)
+    return found
+
+
+def computes_the_same(model: keras.Model, symbols: Symbols, recorded: keras.Model) -> bool:
+    """Whether a recorded model computes what the model does, on two examples."""
+    rng = np.random.default_rng(0)
+    sizes = [[1 if size is None else size for size in shape[1:]] for shape in symbols.shapes]
+    flat = [keras.ops.cast(rng.uniform(size=(2, *each)), model.input_dtype) for each in sizes]
+
+    def filled(structure: Any) -> Any:
+        tensors = iter(flat)
+        return keras.tree.map_structure(lambda _: next(tensors), structure)
+
+    expected = model(*filled(symbols.args), **filled(symbols.kwargs), training=False)
+    found = recorded(filled(symbols.inputs), training=False)
+    return all(
+        np.allclose(one, other, rtol=1e-3, atol=1e-5)
+        for one, other in zip(keras.tree.flatten(expected), keras.tree.flatten(found), strict=True)
+    )
+
+
+def _require_all_arguments(model: keras.Model, symbols: Symbols) -> None:
+    try:
+        inspect.signature(model.call).bind(*symbols.args, **symbols.kwargs)
+    except TypeError:
+        raise ValueError(
+            "its `call` takes several arguments, and Keras keeps the shape of the first one only. "
+            "Let it take them as one list or dictionary."
+        ) from None
+
+
+def _channel_axis(model: keras.Model) -> int:
+    formats = {getattr(layer, "data_format", None) for _, layer in layers(model)}
+    return 1 if "channels_first" in formats else -1
