@@ -355,3 +355,36 @@ def test_a_damaged_file_is_named(small, path):
     path.write_bytes(path.read_bytes()[:-200])
     with pytest.raises(ValueError, match="onnxruntime cannot read .*model.onnx"):
         ko.compare(integers, path, x)
+
+
+@pytest.mark.filterwarnings("ignore:Parts of")
+@pytest.mark.parametrize("cell", [layers.GRU, layers.LSTM])
+def test_loops_after_integers_run(cell, path):
+    inputs = keras.Input((9, 6))
+    x = layers.Conv1D(8, 3, padding="same", activation="relu")(inputs)
+    x = layers.Bidirectional(cell(4, return_sequences=True))(x)
+    x, model = rows(8, 9, 6), keras.Model(inputs, layers.Dense(3)(x))
+    integers = converted(model, x)
+    ko.export(integers, path, format="onnx")
+    # A value of the float part may be on the other side of a rounding.
+    assert np.abs(run_file(path, x)[0] - run(integers, x)).max() < 0.02
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: keras.ops.gelu(x, approximate=False),
+        keras.ops.celu,
+        keras.ops.expm1,
+        keras.ops.log1p,
+        lambda x: keras.ops.argmax(x, axis=-1),
+        lambda x: keras.ops.var(x),
+    ],
+    ids=["gelu", "celu", "expm1", "log1p", "argmax", "scalar"],
+)
+def test_functions_that_tf2onnx_does_not_know(function, path):
+    inputs = keras.Input((6,))
+    model = keras.Model(inputs, function(keras.ops.absolute(inputs)))
+    ko.export(model, path, format="onnx")
+    x = rows(4, 6)
+    np.testing.assert_allclose(run_file(path, x)[0], run(model, x), rtol=1e-5, atol=1e-6)

@@ -143,6 +143,10 @@ def _affine(details: dict) -> tuple[float | None, int | None]:
 
 
 def _as_input(value: np.ndarray, details: dict) -> np.ndarray:
+    shape = [int(size) for size in details["shape_signature"]]
+    sizes = zip(shape[1:], value.shape[1:], strict=False)
+    if len(shape) != value.ndim or any(size not in (-1, given) for size, given in sizes):
+        raise ValueError(f"its input {details['name']!r} has shape {shape}, not {value.shape}")
     scale, zero_point = _affine(details)
     if scale is None or zero_point is None:
         return value.astype(details["dtype"])

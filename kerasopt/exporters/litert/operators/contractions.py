@@ -77,7 +77,11 @@ def average_pooling(node: Any, writer: Any, inputs: list[int], output: int) -> N
     bias = writer.buffer.constant(f"{layer.name}/bias", zeros, Quantization(bias_scale))
     options = schema.DepthwiseConv2DOptionsT()
     options.padding, options.depthMultiplier = schema.Padding.VALID, 1
-    options.strideH, options.strideW = layer.strides
+    # Of a single window the stride says nothing, and NPUs take small ones only.
+    options.strideH, options.strideW = (
+        1 if size == 1 else stride
+        for size, stride in zip(writer.shape(output)[1:3], layer.strides, strict=True)
+    )
     operands = [*inputs, kernel, bias]
     writer.buffer.operator("DEPTHWISE_CONV_2D", operands, [output], options, version=3)
 

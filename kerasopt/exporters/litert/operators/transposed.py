@@ -94,6 +94,9 @@ def _pixels(layer: Any, writer: Any, blocks: int, output: int) -> None:
         writer.buffer.operator(
             "TRANSPOSE", [blocks, order], [turned], schema.TransposeOptionsT(), version=2
         )
+        # All rows of all images are the first axis; files say how many of one image.
+        for index in (blocks, turned):
+            writer.buffer.subgraph.tensors[index].shape[0] = rows
         blocks = turned
     whole = [None, rows * down, columns * right, channels]
     if whole[1:3] == [height, width]:
