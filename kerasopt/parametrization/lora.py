@@ -48,7 +48,7 @@ def set_own_weight(layer: keras.Layer, name: str, value) -> None:
     """
     if name == adapted(layer):
         factor = getattr(layer, f"lora_{name}_b")
-        factor.assign(keras.ops.zeros_like(factor))
+        factor.assign(keras.ops.zeros(factor.shape))
     variable: Any = stored_variable(layer, name)
     variable.assign(value)
 

@@ -9,6 +9,7 @@ FILES = [
     "callbacks/test_learned_quantization.py",
     "callbacks/test_metric_guided_pruning.py",
     "callbacks/test_progressive_widths.py",
+    "parametrization/test_lora.py",
     "sparsity/regrowth/test_regrowth.py",
     "sparsity/test_rewinding.py",
     "techniques/test_together.py",
@@ -25,6 +26,7 @@ CASES = [
     "test_progressive_widths and learned_scales",
     "test_regrowth and resumed",
     "test_rewinding and resumed",
+    "test_lora and compressed and before",
     "budget or nothing_to_prune or overlapping",
 ]
 
