@@ -177,7 +177,8 @@ class Pruning(TimedCallback):
         if self.schedule not in self._plan.schedules:
             raise ValueError(
                 "The rules name every layer, so there is none whose sparsity the metric could "
-                f"guide. Received: schedule={self.guided}, rules={self.rules}"
+                f"guide. Received: schedule={self.guided}, "
+                f"rules for {[selector for selector, _ in self.rules]}"
             )
         others = [other for other in attached(model) if other is not self]
         if any(getattr(other, "guided", None) is not None for other in others):

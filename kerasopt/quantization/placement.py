@@ -61,7 +61,7 @@ def find_sites(
         raise ValueError(
             f"Model '{model.name}' has nothing to quantize: no layer that "
             f"{'trains, and that ' if only_trained else ''}the rules leave, has a kernel. "
-            f"Received: rules={rules}"
+            f"Received: rules for {[selector for selector, _ in rules]}"
         )
     for site in sites:
         site.check_free((0, *widths))

@@ -105,12 +105,12 @@ def _nothing_to_prune(model, pattern, rules, frozen):
         return (
             f"Nothing of model '{model.name}' is pruned, since none of its layers with kernels "
             "trains (`trainable=False`). Let them train, or name them in `rules`. "
-            f"Received: rules={rules}"
+            f"Received: model={model.name}"
         )
     return (
         f"Model '{model.name}' has no weight to prune: no layer that trains, and that the rules "
         f"leave, has a kernel with the groups of pattern '{pattern.alias}'. "
-        f"Received: rules={rules}"
+        f"Received: rules for {[selector for selector, _ in rules]}"
     )
 
 
