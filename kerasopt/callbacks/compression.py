@@ -42,7 +42,7 @@ class Compression(TimedCallback):
         ValueError: Before training starts, if no layer that trains declares anything.
     """
 
-    def __init__(self, scope="layer", criterion="magnitude", begin="0%", freeze="90%"):
+    def __init__(self, scope="layer", criterion="magnitude", begin="0%", freeze=None):
         super().__init__()
         self._pruning = _DeclaredPruning(0.0, scope, criterion)
         self._quantization = _DeclaredQuantization(begin=begin, freeze=freeze)

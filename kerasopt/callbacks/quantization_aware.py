@@ -1,9 +1,11 @@
 """Quantization-aware training inside `fit`."""
 
+import math
 import warnings
 
-from kerasopt import graph, schedules
+from kerasopt import graph
 from kerasopt.callbacks.timed import TimedCallback
+from kerasopt.callbacks.train_functions import retraced
 from kerasopt.keras_internals import is_built
 from kerasopt.optimizers.learning_rates import reset_learning_rate, set_learning_rate
 from kerasopt.optimizers.trainable_variables import follow_trainable_variables
@@ -18,6 +20,7 @@ from kerasopt.quantization import (
     freeze_statistics,
     make_recipe,
     make_rules,
+    warn_of_values,
     wider,
 )
 from kerasopt.times import resolve, validate_time
@@ -33,7 +36,9 @@ class QuantizationAware(TimedCallback):
     own range. Until `begin` the ranges only watch. From `freeze` on, ranges and
     the statistics of batch normalizations stay as they are, so that the weights
     settle into the very function that `kerasopt.convert` will compute with
-    integers. Zeros of a pruned layer stay zero.
+    integers. Zeros of a pruned layer stay zero. Batches with values that are not
+    finite stay out of ranges, and pass unrounded: what Keras does with them is
+    done.
 
     Example:
 
@@ -47,7 +52,12 @@ class QuantizationAware(TimedCallback):
             `"int8_dynamic"`, `"int4_weight_only"`, `"ternary"` or `"binary"`.
         begin: Time from which values are rounded: optimizer updates, a
             percentage of this training such as `"60%"`, or `kerasopt.epochs(n)`.
+            Quantizers that are found once (`"lsq"`, `"pact"`, the observers that
+            count) watch some updates first also if it is 0.
         freeze: Time from which ranges and batch normalization stay as they are.
+            `None`: for the last tenth of the training, or the second half of what
+            follows `begin` and `progressive` if that is less. Where the data has
+            no length they never do.
         rules: List of (selector, spec), first match wins; `None` leaves a layer
             float. Selectors are globs on a layer's name or path, layer classes
             or predicates. Layers without a match get the callback's spec if
@@ -61,8 +71,9 @@ class QuantizationAware(TimedCallback):
             `"pact"`, `"dorefa"`, `"binary"` or a quantizer of activations.
         observer: How ranges of activations are found: `"moving_average"` or
             `"minmax"`, which follow the batches; or `"percentile"`, `"mse"` or
-            `"kl"`, which count values until `begin` and then find the range
-            once; or a `kerasopt.quantization.Observer`.
+            `"kl"`, which count values until `begin` (if that is 0, for a twentieth
+            of the training, up to 100 updates) and then find the range once; or a
+            `kerasopt.quantization.Observer`.
         learned_rate: Float of 0 or more: the learning rate of scales that are
             learned, as a multiple of the optimizer's. They have no weight decay,
             and rest from `freeze` on.
@@ -89,7 +100,7 @@ class QuantizationAware(TimedCallback):
         self,
         spec="int8",
         begin="0%",
-        freeze="90%",
+        freeze=None,
         rules=(),
         weight_quantizer=None,
         activation_quantizer=None,
@@ -101,7 +112,7 @@ class QuantizationAware(TimedCallback):
         how = (weight_quantizer, activation_quantizer, observer)
         self.recipe = make_recipe(spec, *how)
         self.begin = validate_time(begin, "begin")
-        self.freeze = validate_time(freeze, "freeze")
+        self.freeze = None if freeze is None else validate_time(freeze, "freeze")
         self.rules = make_rules(rules, *how)
         if not learned_rate >= 0:
             raise ValueError(
@@ -110,7 +121,7 @@ class QuantizationAware(TimedCallback):
         self.learned_rate = learned_rate
         self.progression = Progression(progressive)
         self._check_widths()
-        self._frozen = False
+        self._begun = False
         # With the format that each quantizer comes to.
         self._placed: list[tuple[Site, Format | FloatFormat]] = []
 
@@ -125,15 +136,14 @@ class QuantizationAware(TimedCallback):
                 )
 
     def attach(self, model):
-        self._placed = []
+        self._placed, self._begun = [], False
         for site in self._sites(model):
             format = site.quantizer.format
             site.quantizer.initially_enabled = False
             link = self.attachments.put(*site)
             self._placed.append((site._replace(quantizer=link), format))
         follow_trainable_variables(model)
-        self._frozen = True  # as an interrupted training may have left it
-        self._freeze(False)
+        self._freeze(False)  # an interrupted training may have left it
 
     def _sites(self, model):
         """Returns where quantizers go."""
@@ -152,20 +162,24 @@ class QuantizationAware(TimedCallback):
             graph.unwrap_operations(self.model)
 
     def check(self, horizon):
-        schedules.OneShot(1.0, self.begin).check(horizon)
         begin, freeze = self._times(horizon)
+        if horizon.total is not None and begin >= max(horizon.total, 1):
+            warnings.warn(
+                f"{type(self).__name__} cannot finish in the updates at hand: it begins at update "
+                f"{begin}, and this training has {horizon.total} optimizer updates. Train longer, "
+                f"or pass an earlier `begin`. Received: begin={self.begin!r}",
+                stacklevel=2,
+            )
         ends = self.progression.times(horizon)
-        if ends and not begin < ends[0] <= ends[-1] <= freeze:
+        if ends and ends[0] <= begin:
+            raise ValueError(
+                f"The widths of `progressive` must end after `begin`, which is update {begin}. "
+                f"Received: progressive={self.progression}"
+            )
+        if ends and ends[-1] > freeze:
             raise ValueError(
                 "The widths of `progressive` must end after `begin`, and not after `freeze`. "
-                f"Received: progressive={self.progression}, begin={self.begin!r}, "
-                f"freeze={self.freeze!r}"
-            )
-        if begin == 0 and any(_settles(link) for link in self._links if not link.enabled.value):
-            raise ValueError(
-                f"The observer {self.recipe.observer.described()} finds ranges from what it sees "
-                "before values are rounded: pass a `begin` that gives it time, such as '10%'. "
-                f"Received: begin={self.begin!r}"
+                f"Received: progressive={self.progression}, freeze={self.freeze!r}"
             )
         if begin > freeze:
             raise ValueError(
@@ -174,27 +188,49 @@ class QuantizationAware(TimedCallback):
             )
 
     def _times(self, horizon):
-        return (
-            resolve(self.begin, horizon, "begin"),
-            resolve(self.freeze, horizon, "freeze"),
-        )
+        """Returns when rounding begins, and when ranges freeze: perhaps never."""
+        begin = resolve(self.begin, horizon, "begin")
+        if self.freeze is not None:
+            return begin, resolve(self.freeze, horizon, "freeze")
+        if horizon.total is None:
+            return begin, math.inf
+        last = max([begin, *self.progression.times(horizon)])
+        return begin, max(round(0.9 * horizon.total), last + (horizon.total - last) // 2, last)
+
+    def _watched(self, horizon):
+        """Returns from when on ranges that are found once have seen enough."""
+        begin, freeze = self._times(horizon)
+        return begin or min(freeze, _enough(horizon.total))
 
     def span(self, horizon):
         begin, _ = self._times(horizon)
         return begin, max([begin, *self.progression.times(horizon)])
 
     def next_due(self, update, horizon):
-        times = (*self._times(horizon), *self.progression.times(horizon))
-        return min((time for time in times if time > update), default=None)
+        times = {*self._times(horizon), *self.progression.times(horizon), self._watched(horizon)}
+        if self._begun and self._waiting:
+            # Nothing that is not zero has come by yet.
+            times.add(update + max(1, round(horizon.updates_per_epoch or 100)))
+        return min((time for time in times if update < time < math.inf), default=None)
 
     def on_update(self, update, horizon):
         begin, freeze = self._times(horizon)
         self._narrow(update, horizon)
-        if update >= begin:
-            for site, _ in self._placed:
-                if not site.quantizer.enabled.value:
-                    site.enable()
+        self._begun = update >= begin
+        if self._begun:
+            ready = update >= self._watched(horizon)
+            self._enable([site for site in self._waiting if ready or not _settles(site.quantizer)])
         self._freeze(update >= freeze)
+
+    @property
+    def _waiting(self):
+        """Where quantizers do not round yet."""
+        return [site for site, _ in self._placed if not site.quantizer.enabled.value]
+
+    def _enable(self, sites):
+        for site in sites:
+            if not _settles(site.quantizer) or site.quantizer.has_range:
+                site.enable()
 
     def _narrow(self, update, horizon):
         """Gives quantizers the width of this moment."""
@@ -208,27 +244,21 @@ class QuantizationAware(TimedCallback):
         self.finish()
 
     def finish(self):
-        """Thaws what was frozen, and tells of activations without a usable range."""
+        """Thaws what was frozen, and tells of values that are of no use."""
+        if self._begun:
+            self._enable(self._waiting)  # as far as a short training has shown them something
         self.thaw()
-        bad = [site for site, _ in self._placed if site.has_bad_range]
-        if bad:
-            found = {f"{site.path}/{site.slot}": site.quantizer.observed for site in bad[:3]}
-            warnings.warn(
-                f"{len(bad)} activations of '{self.model.name}' were never anything but zero, or "
-                "not finite, so their ranges are of no use. Look at the data and at the loss, and "
-                "leave layers whose outputs are always zero out with rules (name, None). "
-                f"Received: {found}",
-                stacklevel=2,
-            )
+        warn_of_values([site for site, _ in self._placed], self.model.name)
 
     def thaw(self):
         """Lets later trainings move what this one has frozen."""
-        changed = freeze_statistics(self.model, False)
-        if self._learned:
-            reset_learning_rate(self.model, self._learned)
-            changed = True
-        if changed:
-            renew_functions(self.model)
+        with retraced(self.model):
+            freeze_statistics(self.model, False)
+            if self._learned:
+                reset_learning_rate(self.model, self._learned)
+            for link in self._links:
+                if isinstance(link, ActivationQuantizer) and not _settles(link):
+                    link.frozen = False
 
     @property
     def _links(self):
@@ -240,20 +270,19 @@ class QuantizationAware(TimedCallback):
 
     def _freeze(self, frozen):
         """Freezes what moves no more: ranges that have settled, and at last all of it."""
-        changed = frozen != self._frozen and freeze_statistics(self.model, frozen)
-        if frozen != self._frozen and self._learned:
-            factor = 0.0 if frozen else self.learned_rate
-            set_learning_rate(self.model, self._learned, factor)
-            changed = True
-        self._frozen = frozen
-        for link in self._links:
-            if isinstance(link, ActivationQuantizer):
-                fixed = frozen or bool(_settles(link) and link.enabled.value)
-                changed |= link.frozen != fixed
-                link.frozen = fixed
-        if changed:
-            renew_functions(self.model)
+        with retraced(self.model):
+            freeze_statistics(self.model, frozen)
+            if self._learned:
+                set_learning_rate(self.model, self._learned, 0.0 if frozen else self.learned_rate)
+            for link in self._links:
+                if isinstance(link, ActivationQuantizer):
+                    link.frozen = frozen or bool(_settles(link) and link.enabled.value)
 
 
 def _settles(link):
     return isinstance(link, ActivationQuantizer) and link.settles
+
+
+def _enough(total):
+    """Returns how many updates a range that is found once watches, if nothing else is said."""
+    return 10 if total is None else min(max(total // 20, 1), 100)

@@ -1,5 +1,6 @@
 """TensorBoard with what compression does."""
 
+import functools
 import itertools
 
 import keras
@@ -14,6 +15,24 @@ from kerasopt.callbacks.compression_summaries import (
 )
 from kerasopt.callbacks.copying import CopiedUnused
 from kerasopt.callbacks.stage import compression_stage
+
+
+def _with_booleans(log_image):
+    """Lets Keras draw weights that are boolean, as masks are: it knows floats and integers only."""
+
+    @functools.wraps(log_image)
+    def log(self, weight, *args, **kwargs):
+        if keras.backend.standardize_dtype(weight.dtype) == "bool":
+            weight = keras.ops.cast(weight, "float32")
+        return log_image(self, weight, *args, **kwargs)
+
+    return log
+
+
+# Keras' own callback, too: it may stand beside `Pruning`, with `write_images=True`.
+keras.callbacks.TensorBoard._log_weight_as_image = _with_booleans(
+    keras.callbacks.TensorBoard._log_weight_as_image
+)
 
 
 class TensorBoard(CopiedUnused, keras.callbacks.TensorBoard):

@@ -75,7 +75,7 @@ class TimedCallback(CopiedUnused):
     def set_model(self, model: keras.Model):
         super().set_model(model)
         self.horizon = Horizon()
-        self._started = False
+        self._started = self._has_stepped = False
         self._due: int | None = None
         self._next_reading = math.inf
         self.attachments = Attachments(model)
@@ -112,6 +112,11 @@ class TimedCallback(CopiedUnused):
             self._due = self.next_due(clock.update, self.horizon)
         clock.mark()
         self._read_clock(batch=-1)
+
+    def on_train_batch_begin(self, batch: int, logs=None):
+        if not self._has_stepped and keras.config.backend() == "jax":
+            _keep_jax_state(self._model)
+        self._has_stepped = True
 
     def on_train_batch_end(self, batch: int, logs=None):
         if batch >= self._next_reading:
@@ -165,6 +170,25 @@ class TimedCallback(CopiedUnused):
 
     def _remove_clock(self):
         Clock.remove(self.model)
+
+
+class _FirstState(dict):
+    """What the variables of a model held before the first step, unless the step has used it up."""
+
+    def get(self, name, default=None):
+        values = super().get(name, default)
+        return default if any(value.is_deleted() for value in values) else values
+
+
+def _keep_jax_state(model: keras.Model):
+    """Lets `fit` find the state that it takes from the model's variables before the first step.
+
+    If that step fails while it is traced or compiled, Keras would leave the variables empty.
+    """
+    kinds = ("trainable", "non_trainable", "optimizer", "metrics")
+    names = [f"{kind}_variables" for kind in kinds]
+    kept = model._get_jax_state(**dict.fromkeys(names, True))
+    model._jax_state = _FirstState(zip(names, kept, strict=True))
 
 
 def undo_later(model: keras.Model, undo: Callable[[], None]):

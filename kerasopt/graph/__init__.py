@@ -2,6 +2,7 @@
 
 from kerasopt.graph.cloning import Copies, clone
 from kerasopt.graph.elementwise import (
+    as_number,
     is_elementwise,
     is_elementwise_function,
     is_product,
@@ -61,6 +62,7 @@ __all__ = [
     "Selection",
     "WeightSelection",
     "activation_bounds",
+    "as_number",
     "clamp_bounds",
     "clone",
     "frozen_layers",

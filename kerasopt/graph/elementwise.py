@@ -98,12 +98,26 @@ def is_product(operation: keras.Operation, inputs: int) -> bool:
     return inputs == 2 and (is_layer or is_operation)
 
 
+def as_number(value: Any) -> float | None:
+    """Returns an argument that is one constant number as a float; `None` for others.
+
+    That is a Python number, a scalar of NumPy (`np.sqrt(64)`), or an array or a tensor of no axes.
+    A `keras.Variable` may be trained, so it is none.
+    """
+    if isinstance(value, (int, float)):
+        return float(value)
+    is_constant = isinstance(value, (np.generic, np.ndarray)) or keras.ops.is_tensor(value)
+    if not is_constant or tuple(value.shape) or isinstance(value, keras.Variable):
+        return None
+    value = keras.ops.convert_to_numpy(value)
+    return float(value) if np.issubdtype(value.dtype, np.number) else None
+
+
 def _has_numbers_only(node: Node) -> bool:
     """Whether a call has a number as its other argument, and divides by it if it divides."""
-    args = node.keras_node.arguments.args
-    numbers = [value for value in args if isinstance(value, (int, float))]
-    divides_it = _name(unwrap(node.operation)).endswith("Divide") and args[0] in numbers
-    return len(args) == 2 and len(numbers) == 1 and not divides_it
+    numbers = [as_number(value) is not None for value in node.keras_node.arguments.args]
+    divides_it = _name(unwrap(node.operation)).endswith("Divide") and numbers[:1] == [True]
+    return len(numbers) == 2 and sum(numbers) == 1 and not divides_it
 
 
 def _name(operation: keras.Operation) -> str:

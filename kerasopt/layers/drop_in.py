@@ -141,7 +141,8 @@ class DropIn:
         if trains and not all(link.governed for link in links):
             warnings.warn(
                 f"Layer '{self.name}' declares compression that no callback of this `fit` moves: "
-                "it trains as a plain layer. Pass `callbacks=[kerasopt.callbacks.Compression()]`.",
+                "it trains as a plain layer. Pass `callbacks=[kerasopt.callbacks.Compression()]`; "
+                "in a training loop of your own see `kerasopt.quantization.start_rounding`.",
                 stacklevel=2,
             )
 

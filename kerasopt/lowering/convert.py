@@ -32,6 +32,7 @@ from kerasopt.quantization import (
     DynamicQuantizer,
     Quantizer,
     specs,
+    why_without_range,
 )
 
 _OF_ACTIVATIONS = (ActivationQuantizer, BinaryActivation, DynamicQuantizer)
@@ -143,22 +144,34 @@ def _check(model: keras.Model, target: str) -> None:
             f"`kerasopt.finalize`. Received: model={model.name}"
         )
     _check_target(target, [link for _, link in found])
-    waiting = [path for path, link in found if not bool(link.enabled.value)]
-    if waiting:
-        raise ValueError(
-            "Some quantizers do not round yet: the training ended before their `begin`. Train the "
-            f"model to the end of its schedule. Received: model={model.name} with layers "
-            f"{sorted(set(waiting))}"
-        )
-    empty = [
-        path for path, link in found if isinstance(link, ActivationQuantizer) and not link.has_range
-    ]
+    empty = {
+        path: why_without_range(link)
+        for path, link in found
+        if isinstance(link, ActivationQuantizer) and not link.has_range and _has_watched(link)
+    }
     if empty:
         raise ValueError(
-            "Some activations have no range: no training data has passed through, or it was all "
-            "the same value. Train the model with `kerasopt.callbacks.QuantizationAware('int8')`. "
-            f"Received: model={model.name} with layers {empty}"
+            "Some activations have no range, so they have no integers. Look at the data and at the "
+            "loss, train the model with `kerasopt.callbacks.QuantizationAware('int8')`, or leave "
+            f"the layers out with rules (name, None). Received: model={model.name} with {empty}"
         )
+    waiting = {path: link.governed for path, link in found if not bool(link.enabled.value)}
+    if waiting:
+        why = (
+            "the training ended before their `begin`. Train the model to the end of its schedule"
+            if all(waiting.values())
+            else "nothing has moved them. Pass `kerasopt.callbacks.Compression()` to `fit` (or "
+            "`QuantizationAware`, where layers declare nothing); in a training loop of your own "
+            "call `kerasopt.quantization.start_rounding(model)`"
+        )
+        raise ValueError(
+            f"Some quantizers do not round yet: {why}. Received: model={model.name} with layers "
+            f"{sorted(waiting)}"
+        )
+
+
+def _has_watched(link: ActivationQuantizer) -> bool:
+    return bool(link.enabled.value) or bool(link.left_out)
 
 
 def _quantizers(model: keras.Model) -> list[tuple[str, Quantizer]]:

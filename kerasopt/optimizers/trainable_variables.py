@@ -7,14 +7,17 @@ import keras
 from kerasopt.model_state import strategy_scope
 from kerasopt.optimizers.hooked_optimizer import hooks_of, own_variables, set_variables
 from kerasopt.optimizers.slots import optimizers_of
+from kerasopt.parametrization import is_of_link, parametrized_layers
 
 
 def follow_trainable_variables(model: keras.Model) -> None:
-    """Makes the optimizer of a model update exactly the variables that are trainable now.
+    """Makes the optimizer of a model update the variables that its parametrizations train now.
 
-    What it has of variables that stay (momenta, averages, accumulated gradients)
-    and of itself (iterations, learning rate) is kept. An optimizer that is not
-    built has nothing to follow. Compiled functions have to be renewed afterwards.
+    Only variables of parametrizations are added and removed: an optimizer that was
+    built for a part of the model (a GAN has two) goes on with that part. What it has
+    of variables that stay (momenta, averages, accumulated gradients) and of itself
+    (iterations, learning rate) is kept. An optimizer that is not built has nothing to
+    follow. Compiled functions have to be renewed afterwards.
 
     Args:
         model: A Keras model, compiled or not.
@@ -22,8 +25,14 @@ def follow_trainable_variables(model: keras.Model) -> None:
     optimizer = getattr(model, "optimizer", None)
     if optimizer is None or not optimizer.built:
         return
-    wanted = model.trainable_variables
-    if _keys(optimizer, wanted) == _keys(optimizer, optimizer._trainable_variables):
+    wanted = _wanted(model, optimizer)
+    before, after = (_keys(optimizer, each) for each in (optimizer._trainable_variables, wanted))
+    places = {key: place for place, key in enumerate(_keys(optimizer, model.trainable_variables))}
+    if places.keys() <= set(after):
+        # A file is read into an optimizer that was built for the model, in its order.
+        wanted.sort(key=lambda each: places.get(optimizer._var_key(each), len(places)))
+        after = _keys(optimizer, wanted)
+    if before == after:
         return
     optimizers = list(optimizers_of(model))
     states = [_state(each) for each in optimizers]
@@ -35,6 +44,29 @@ def follow_trainable_variables(model: keras.Model) -> None:
         _restore(each, state)
     inner = optimizers[-1]
     set_variables(inner, [*inner._variables, *hooks_of(inner).statistics])
+
+
+def _wanted(model, optimizer) -> list[keras.Variable]:
+    """Returns what the optimizer is to train: what it trains, and variables of parametrizations."""
+    present = set(_keys(optimizer, model.trainable_variables))
+    known = set(_keys(optimizer, optimizer._trainable_variables))
+    wanted = [
+        variable
+        for variable in optimizer._trainable_variables
+        if not is_of_link(variable) or optimizer._var_key(variable) in present
+    ]
+    for layer in parametrized_layers(model):
+        own = _keys(optimizer, layer._trainable_variables)
+        if own and not known.intersection(own):
+            continue  # another optimizer trains this layer
+        wanted += [
+            variable
+            for links in layer.parametrizations.values()
+            for link in links
+            for variable in link.trainable_variables
+            if optimizer._var_key(variable) in present - known
+        ]
+    return wanted
 
 
 def _keys(optimizer, variables) -> list:

@@ -5,7 +5,7 @@ from kerasopt.parametrization.attachments import Attachments
 from kerasopt.parametrization.baking import bake
 from kerasopt.parametrization.functions import renew_functions
 from kerasopt.parametrization.gradients import with_gradient_of
-from kerasopt.parametrization.link import OptionalState, Parametrization
+from kerasopt.parametrization.link import OptionalState, Parametrization, is_of_link
 from kerasopt.parametrization.loops import weights_read_once
 from kerasopt.parametrization.lora import merge_lora, set_own_weight
 from kerasopt.parametrization.parametrized import Parametrized
@@ -18,6 +18,7 @@ __all__ = [
     "Parametrization",
     "Parametrized",
     "bake",
+    "is_of_link",
     "merge_lora",
     "parametrize",
     "parametrized_layers",

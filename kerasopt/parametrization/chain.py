@@ -3,7 +3,7 @@
 import keras
 from keras.src.backend import AutocastScope
 
-from kerasopt.parametrization.link import Parametrization
+from kerasopt.parametrization.link import Parametrization, mark
 
 # Set in Keras' call context while a parametrized model runs its training step.
 IN_TRAIN_STEP = "kerasopt_in_train_step"
@@ -41,6 +41,7 @@ class Chain(keras.layers.Layer):
             )
         if not link.built:
             link.build(shape)
+        mark(link)
         self.links = sorted([*self.links, link], key=lambda member: member.order)
         # The order of `weights` must not depend on the order of attaching.
         self._layers.sort(key=lambda member: member.order)
@@ -60,6 +61,8 @@ class Chain(keras.layers.Layer):
 
     def apply(self, inputs, links):
         """Returns `inputs` read through `links`, in the dtype it came in."""
+        if hasattr(inputs, "indices"):  # links see the zeros that a sparse tensor leaves out
+            inputs = keras.ops.convert_to_tensor(inputs, sparse=False)
         dtype = keras.backend.standardize_dtype(inputs.dtype)
         # Under a mixed policy the surrounding layer casts every variable that
         # is read; links compute in float32, and the result is cast once.

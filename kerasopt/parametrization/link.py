@@ -15,6 +15,17 @@ class OptionalState(keras.layers.Layer):
             super().load_own_variables(store)
 
 
+def mark(link: "Parametrization") -> None:
+    """Lets `is_of_link` know the variables that a parametrization trains."""
+    for variable in link.trainable_variables:
+        variable._is_of_link = True
+
+
+def is_of_link(variable: keras.Variable) -> bool:
+    """Whether a parametrization trains a variable, or did before it was taken off."""
+    return getattr(variable, "_is_of_link", False)
+
+
 class Parametrization(OptionalState):
     """A function that a weight, an input or an output of a layer is read through.
 

@@ -14,6 +14,7 @@ import keras
 from kerasopt.graph.operation_layer import wrap_in
 from kerasopt.keras_internals import is_built
 from kerasopt.parametrization.chain import IN_TRAIN_STEP, Chain
+from kerasopt.parametrization.layouts import take_layout
 from kerasopt.parametrization.link import Parametrization
 from kerasopt.parametrization.location import locate
 from kerasopt.parametrization.look_up import with_look_up
@@ -207,6 +208,8 @@ def attach(layer, weight: str, link: Parametrization) -> None:
     present = getattr(inner, "slots", ())
     chain = chain_of(inner, slot) if slot in present else Chain(slot)
     chain.add(link, None if variable is None else variable.shape)
+    if variable is not None:
+        take_layout(link, variable)
     if link.holds_weight:
         _empty(inner, variable)
     if slot not in present:

@@ -128,7 +128,10 @@ def _attention_in_steps(base):
 
 
 def _read_through(chain, structure):
-    read = lambda value: chain(value) if keras.ops.is_tensor(value) else value  # noqa: E731
+    def read(value):
+        # A number is a constant of the operation, and no activation.
+        return chain(value) if keras.ops.is_tensor(value) and len(value.shape) else value
+
     return keras.tree.map_structure(read, structure)
 
 

@@ -12,6 +12,7 @@ from kerasopt.quantization.activations import (
 from kerasopt.quantization.cast import Cast
 from kerasopt.quantization.float_parts import MASKED, float_parts
 from kerasopt.quantization.formats import FloatFormat, Format, wider
+from kerasopt.quantization.loop import attach_quantizers, freeze_ranges, start_rounding
 from kerasopt.quantization.measurement import (
     RoundingError,
     RoundingErrors,
@@ -35,6 +36,7 @@ from kerasopt.quantization.recipe import Recipe, make_recipe, make_rules
 from kerasopt.quantization.site import Site
 from kerasopt.quantization.specs import Spec
 from kerasopt.quantization.statistics import freeze_statistics, reestimate_statistics
+from kerasopt.quantization.values_seen import warn_of_values, why_without_range
 from kerasopt.quantization.weights import (
     BinaryWeight,
     DoReFaWeight,
@@ -78,8 +80,10 @@ __all__ = [
     "WidthSensitivity",
     "Widths",
     "activations",
+    "attach_quantizers",
     "find_sites",
     "float_parts",
+    "freeze_ranges",
     "freeze_statistics",
     "make_recipe",
     "make_rules",
@@ -88,7 +92,10 @@ __all__ = [
     "observers",
     "reestimate_statistics",
     "specs",
+    "start_rounding",
+    "warn_of_values",
     "weights",
+    "why_without_range",
     "wider",
     "width_sensitivity",
 ]

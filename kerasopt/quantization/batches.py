@@ -18,7 +18,7 @@ def batches_of(data: Any, batch_size: int | None = None, examples: float = math.
     """
     found: list = []
     for batch in _read(data, batch_size or 32):
-        found.append(batch[0] if isinstance(batch, tuple) else batch)
+        found.append(batch)
         if sum(len(keras.tree.flatten(each)[0]) for each in found) >= examples:
             break
     return found
@@ -26,10 +26,11 @@ def batches_of(data: Any, batch_size: int | None = None, examples: float = math.
 
 def _read(data, size):
     if isinstance(data, keras.utils.PyDataset):
-        yield from (data[index] for index in range(data.num_batches or 0))
+        yield from map(_inputs, (data[index] for index in range(data.num_batches or 0)))
     elif hasattr(data, "element_spec"):
-        yield from data
+        yield from map(_inputs, data)
     else:
+        # A tuple is one of arrays, as for `model.predict`.
         count = len(keras.tree.flatten(data)[0])
         for begin in itertools.count(0, size):
             if begin >= count:
@@ -37,3 +38,8 @@ def _read(data, size):
             yield keras.tree.map_structure(
                 lambda array, begin=begin: np.asarray(array[begin : begin + size]), data
             )
+
+
+def _inputs(batch):
+    """Returns the inputs of a batch of a dataset, which has targets and weights beside them."""
+    return batch[0] if isinstance(batch, tuple) else batch

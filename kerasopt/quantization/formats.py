@@ -7,6 +7,10 @@ import numpy as np
 
 _FLOATS = ("float16", "bfloat16")
 
+# What is not larger counts as zero: a scale made of it would leave the numbers that float32 holds
+# in full (compilers may read those below 1.2e-38 as zero), as would quotients by it.
+NEGLIGIBLE = 1e-30
+
 
 @keras.saving.register_keras_serializable(package="kerasopt")
 @dataclasses.dataclass(frozen=True)
@@ -68,7 +72,8 @@ class Format:
             scale = (max(high, 0) - min(low, 0)) * step                      else
             zero_point = clamp(rint(minimum - min(low, 0) / scale))
 
-        so that zero is one of the values. A range without width has scale 1.
+        so that zero is one of the values. A range without width, or of no more than 1e-30,
+        has scale 1: it is one of zeros.
 
         Args:
             low: Float32 tensor, the lower ends of ranges.
@@ -80,7 +85,8 @@ class Format:
         ops = keras.ops
         low, high = ops.minimum(low, 0.0), ops.maximum(high, 0.0)
         width = ops.maximum(-low, high) if self.symmetric else high - low
-        scale = ops.where(width > 0, width * self.step, 1.0)
+        # Of a range that is not finite neither holds: nothing that it stands for is.
+        scale = ops.where(width <= NEGLIGIBLE, 1.0, width * self.step)
         if self.symmetric:
             return scale, ops.zeros_like(scale)
         zero_point = ops.round(self.minimum - low / scale)

@@ -8,6 +8,8 @@ from kerasopt.quantization.formats import Format
 
 # As large a share of where it began is left of a step at least: it would cross zero.
 _SMALLEST_RATIO = 1e-4
+# The gradient of a number in tiny units is huge. Its square is still a float32, for Adam's sake.
+_LARGEST_GRADIENT = 1e15
 
 
 class LearnedNumber:
@@ -41,7 +43,21 @@ class LearnedNumber:
     def value(self, slowness=1.0):
         """Returns the numbers as a tensor, whose gradient is divided by `slowness`."""
         unit, ratio = (keras.ops.convert_to_tensor(each) for each in (self.unit, self.ratio))
-        return with_gradient_of(ratio / (slowness * unit), unit * ratio)
+        # A product, since TensorFlow takes what is no tensor but a variable for a captured one.
+        moved = _with_bounded_gradient(ratio * 1.0) / (slowness * unit)
+        return with_gradient_of(moved, unit * ratio)
+
+
+@keras.ops.custom_gradient
+def _with_bounded_gradient(x):
+    def grad(*args, upstream=None):
+        if upstream is None:
+            (upstream,) = args
+        # NaN stays, for whoever looks for it.
+        too_large = keras.ops.abs(upstream) > _LARGEST_GRADIENT
+        return keras.ops.where(too_large, keras.ops.sign(upstream) * _LARGEST_GRADIENT, upstream)
+
+    return x, grad
 
 
 def positive(step: LearnedNumber, slowness=1.0):

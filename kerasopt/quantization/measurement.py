@@ -16,6 +16,7 @@ from kerasopt.parametrization import ACTIVATION_SLOTS, read_until
 from kerasopt.quantization.arrays import to_float32
 from kerasopt.quantization.cast import Cast
 from kerasopt.quantization.quantizer import Quantizer
+from kerasopt.quantization.states import states_kept
 from kerasopt.report import Report
 from kerasopt.table import format_table
 
@@ -122,7 +123,7 @@ def measure(model: keras.Model, data: Any = None) -> RoundingErrors:
                     measure_weight(layer, slot, link, found[f"{path}/{slot}"])
     if data is None:
         return RoundingErrors((path, each) for path, each in found.items() if each._count)
-    with _recorded(activations):
+    with _recorded(activations), states_kept(model):
         model(data, training=False)
     return found
 

@@ -5,11 +5,10 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import keras
-import numpy as np
 
 from kerasopt import graph
 from kerasopt.parametrization import ACTIVATION_SLOTS, read_until
-from kerasopt.quantization.activations import ActivationQuantizer, BinaryActivation
+from kerasopt.quantization.activations import BinaryActivation
 from kerasopt.quantization.formats import wider
 from kerasopt.quantization.quantizer import Quantizer
 
@@ -21,14 +20,6 @@ class Site(NamedTuple):
     layer: keras.layers.Layer
     slot: str
     quantizer: Quantizer
-
-    @property
-    def has_bad_range(self) -> bool:
-        """Whether it is an activation of which nothing usable was seen."""
-        if not isinstance(self.quantizer, ActivationQuantizer):
-            return False
-        low, high = self.quantizer.observed
-        return not (np.isfinite(low) and np.isfinite(high)) or low == high == 0
 
     @property
     def is_constant(self) -> bool:

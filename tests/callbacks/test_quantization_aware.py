@@ -198,11 +198,11 @@ def test_begin_after_freeze_raises_before_training(begin, freeze):
         fit(model, ko.callbacks.QuantizationAware(begin=begin, freeze=freeze))
 
 
-def test_an_endless_dataset_raises_before_training():
+def test_a_percentage_of_an_unknown_length_raises_before_training():
     model = make("nested")
     endless = itertools.cycle([models.data(model)])
     with refused(model, "Pass `steps_per_epoch`.*Received: freeze='90%'"):
-        model.fit((b for b in endless), callbacks=[ko.callbacks.QuantizationAware()])
+        model.fit((b for b in endless), callbacks=[ko.callbacks.QuantizationAware(freeze="90%")])
 
 
 def test_nothing_to_quantize_raises_before_training():

@@ -6,7 +6,15 @@ from typing import Any
 
 import keras
 
-from kerasopt.graph import Group, Node, is_elementwise, is_softmax, is_softmax_function, unwrap
+from kerasopt.graph import (
+    Group,
+    Node,
+    as_number,
+    is_elementwise,
+    is_softmax,
+    is_softmax_function,
+    unwrap,
+)
 from kerasopt.layers.integer import Affine, QuantizedActivation, QuantizedSoftmax
 from kerasopt.lowering.builder import Builder, copy_operation
 from kerasopt.lowering.quantizers import output_affine
@@ -68,13 +76,14 @@ def _function(node: Node, builder: Builder) -> keras.Operation:
     """Returns a Keras operation that takes only the tensor."""
     operation = unwrap(node.operation)
     arguments = node.keras_node.arguments
-    numbers = [x for x in keras.tree.flatten(arguments.args[:2]) if isinstance(x, (int, float))]
+    read = [as_number(argument) for argument in arguments.args[:2]]
+    numbers = [number for number in read if number is not None]
     kind = type(operation).__name__
     if isinstance(operation, keras.Layer) or not numbers or len(arguments.args) < 2:
         plain = builder.plain_operation(node)
         return plain if isinstance(plain, keras.Layer) else copy_operation(plain, plain.name)
     (number,) = numbers
-    first = arguments.args[0] is number
+    first = read[0] is not None
     scale, offset = {
         "Add": (1.0, number),
         "Subtract": (-1.0, number) if first else (1.0, -number),

@@ -60,16 +60,24 @@ class ActivationQuantizer(Quantizer):
 
     @property
     def observed(self) -> tuple[float, float]:
-        """The range that the observer has seen."""
+        """The range that the observer has seen; NaN if none but batches that are not finite."""
+        observer = self.observer
+        if self.left_out and not observer.batches.numbers[0]:
+            return np.nan, np.nan
         # Not `float` of the variables: what replicas mirror has none.
-        observer, to_numpy = self.observer, keras.ops.convert_to_numpy
-        return float(to_numpy(observer.minimum)), float(to_numpy(observer.maximum))
+        low, high = map(keras.ops.convert_to_numpy, (observer.minimum, observer.maximum))
+        return float(low), float(high)
+
+    @property
+    def left_out(self) -> int:
+        """The number of batches that were left out of the range, since they are not finite."""
+        return self.observer.batches.numbers[1]
 
     @property
     def has_range(self) -> bool:
-        """Whether the observer has seen more than one value."""
+        """Whether the observer has seen anything but zero."""
         low, high = self.observed
-        return high > low
+        return low < 0 or high > 0
 
     @property
     def settles(self) -> bool:
@@ -80,20 +88,25 @@ class ActivationQuantizer(Quantizer):
 
     def affine(self):
         """Returns the present scale and zero point, as tensors."""
-        return self.format.affine(self.observer.minimum, self.observer.maximum)
+        return self.format.affine(*self.observer.range)
 
     def observe(self, inputs, training):
-        """Returns the range, after the observer has seen a batch that it is to see."""
+        """Returns the range, and whether rounding is on, after a batch that is to be seen.
+
+        A batch of training that is not finite passes unchanged: its loss is as it is without the
+        quantizer, so that loss scaling skips it, or `keras.callbacks.TerminateOnNaN` sees it.
+        """
+        enabled = self.enabled.value
         if (training or self.calibrating) and not self.frozen:
-            return self.observer.update(inputs)
-        return self.observer.minimum, self.observer.maximum
+            *range, is_finite = self.observer.watch(inputs)
+            return *range, keras.ops.logical_and(enabled, is_finite)
+        return *self.observer.range, enabled
 
     def call(self, inputs, training=None):
-        minimum, maximum = self.observe(inputs, training)
+        minimum, maximum, enabled = self.observe(inputs, training)
         scale, zero_point = self.format.affine(minimum, maximum)
         # Without a range there is nothing to round to: its scale of 1 would leave whole numbers.
-        seen = keras.ops.logical_or(minimum < 0.0, maximum > 0.0)
-        enabled = keras.ops.logical_and(self.enabled.value, seen)
+        enabled = keras.ops.logical_and(enabled, self.observer.has_range)
         # A scale of 0 costs no pass over the activations.
         return self.round(inputs, keras.ops.where(enabled, scale, 0.0), zero_point)
 

@@ -40,7 +40,8 @@ class BinaryActivation(Quantizer):
             self.refuse("-1 and 1, a `Format` of one bit")
 
     def call(self, inputs):
-        signs = keras.ops.where(inputs >= 0, 1.0, -1.0)
+        # NaN stays: a training that diverges is to show it.
+        signs = keras.ops.where(inputs >= 0, 1.0, keras.ops.where(inputs < 0, -1.0, inputs))
         rounded = with_gradient_of(SURROGATES[self.gradient](inputs), signs)
         return keras.ops.where(self.enabled.value, rounded, inputs)
 

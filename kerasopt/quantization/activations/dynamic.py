@@ -13,9 +13,9 @@ class DynamicQuantizer(Quantizer):
 
     Scale and zero point are those of `Format.affine` for the smallest and the
     largest value of a tensor, or of each row of it: the values along the last
-    axis, a token or a pixel. Nothing is observed, so nothing has to be
-    calibrated. The gradient is that of `Quantizer.round`: 1, since nothing is
-    clamped.
+    axis, a token or a pixel (without another axis than the batch, each value
+    alone). Nothing is observed, so nothing has to be calibrated. The gradient is
+    that of `Quantizer.round`: 1, since nothing is clamped.
 
     Args:
         format: A `Format` of 2 bits or more. Defaults to 8 bits, symmetric.
@@ -36,6 +36,8 @@ class DynamicQuantizer(Quantizer):
         values = keras.ops.stop_gradient(inputs)
         if self.per == "tensor":
             low, high = ops.min_max(values)
+        elif len(values.shape) < 2:
+            low = high = values  # a number for each example: rows of one value
         else:
             low = keras.ops.min(values, axis=-1, keepdims=True)
             high = keras.ops.max(values, axis=-1, keepdims=True)

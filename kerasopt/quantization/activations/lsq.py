@@ -52,7 +52,7 @@ class LSQActivation(ActivationQuantizer):
 
     def settle(self, value=None):
         super().settle()
-        step, zero_point = self.format.affine(self.observer.minimum, self.observer.maximum)
+        step, zero_point = self.format.affine(*self.observer.range)
         self.step.start(step, step)
         if self.offset is not None:
             offset = (self.format.minimum - zero_point) * step
@@ -81,12 +81,10 @@ class LSQActivation(ActivationQuantizer):
 
     def call(self, inputs, training=None):
         ops = keras.ops
-        self.observe(inputs, training)
+        *_, enabled = self.observe(inputs, training)
         number = ops.cast(ops.prod(ops.shape(inputs)[1:]), "float32")
         slowness = ops.sqrt(number * self._levels)
         step = positive(self.step, slowness)
         offset = ops.zeros(()) if self.offset is None else self.offset.value(slowness)
         zero_point = self.affine()[1]
-        return round_with_learned_step(
-            inputs, step, zero_point, offset, self.format, self.enabled.value
-        )
+        return round_with_learned_step(inputs, step, zero_point, offset, self.format, enabled)

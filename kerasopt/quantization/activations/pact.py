@@ -4,6 +4,7 @@ import keras
 
 from kerasopt.parametrization import with_gradient_of
 from kerasopt.quantization.activations.activation_quantizer import ActivationQuantizer
+from kerasopt.quantization.formats import NEGLIGIBLE
 
 
 @keras.saving.register_keras_serializable(package="kerasopt")
@@ -58,7 +59,7 @@ class PACT(ActivationQuantizer):
     def settle(self, value=None):
         super().settle()
         largest = keras.ops.convert_to_tensor(self.observer.maximum)
-        self.limit.assign(keras.ops.where(largest > 0, largest, 1.0))
+        self.limit.assign(keras.ops.where(largest > NEGLIGIBLE, largest, 1.0))
 
     def change_width(self, format, value=None):
         self.format = format  # the limit is learned, and has as many steps as there are
@@ -68,13 +69,15 @@ class PACT(ActivationQuantizer):
 
     def call(self, inputs, training=None):
         ops = keras.ops
-        self.observe(inputs, training)
+        *_, enabled = self.observe(inputs, training)
         limit = ops.convert_to_tensor(self.limit)
-        # Where it clips, the gradient goes to the limit.
-        clipped = ops.where(inputs < limit, ops.maximum(inputs, 0.0), limit)
+        # It may be moved below zero, and has to come back.
+        limit = with_gradient_of(limit, ops.maximum(limit, 0.0))
+        # Where it clips, the gradient goes to the limit. NaN, which no comparison holds for, stays.
+        clipped = ops.where(inputs >= limit, limit, ops.where(inputs < 0.0, 0.0, inputs))
         scale, zero_point = (ops.stop_gradient(each) for each in self.affine())
         rounded = with_gradient_of(clipped, self.round(clipped, scale, zero_point))
-        return ops.where(self.enabled.value, rounded, inputs)
+        return ops.where(enabled, rounded, inputs)
 
     def arguments(self):
         return {**super().arguments(), "decay": self.decay}

@@ -14,6 +14,7 @@ from kerasopt.quantization.mixed_precision.widths import WidthSensitivity
 from kerasopt.quantization.post_training.clipping import clipped_weight, has_grid
 from kerasopt.quantization.recipe import make_recipe
 from kerasopt.quantization.specs import Spec
+from kerasopt.quantization.states import fixed_batch_size, states_kept
 
 
 def width_sensitivity(
@@ -118,6 +119,8 @@ def _size(layer) -> int:
 
 
 def _predict(model, data, batch_size) -> np.ndarray:
-    outputs = model.predict(data, batch_size=batch_size, verbose=0)
+    with states_kept(model):
+        size = batch_size or fixed_batch_size(model)
+        outputs = model.predict(data, batch_size=size, verbose=0)
     flat = [np.asarray(each, "float64").ravel() for each in keras.tree.flatten(outputs)]
     return np.concatenate(flat)

@@ -5,7 +5,7 @@ import abc
 import keras
 import numpy as np
 
-from kerasopt import ops
+from kerasopt.quantization.arrays import to_float32
 from kerasopt.quantization.observers.observer import Observer
 
 BINS = 2048
@@ -39,41 +39,40 @@ class Histogram(Observer, abc.ABC):
         self.lowest = self.add_state("lowest")
         self.highest = self.add_state("highest")
 
-    def update(self, inputs):
-        low, high = ops.min_max(inputs)
-        self._count(inputs, keras.ops.maximum(-low, high))
-        low, high = keras.ops.minimum(self.lowest, low), keras.ops.maximum(self.highest, high)
-        self.lowest.assign(low)
-        self.highest.assign(high)
-        # Until the range is found, it is that of all values.
-        self.minimum.assign(low)
-        self.maximum.assign(high)
-        return self.minimum, self.maximum
-
-    def _count(self, inputs, largest):
+    def follow(self, inputs, low, high):
         kops = keras.ops
-        limit = kops.where(self.limit > 0, self.limit, largest)
+        counted = self._counted(inputs, kops.maximum(-low, high))
+        low = kops.minimum(kops.convert_to_tensor(self.lowest), low)
+        high = kops.maximum(kops.convert_to_tensor(self.highest), high)
+        # Until the range is found, it is that of all values.
+        extremes = [(self.lowest, low), (self.highest, high)]
+        return [*counted, *extremes, (self.minimum, low), (self.maximum, high)]
+
+    def _counted(self, inputs, largest):
+        kops = keras.ops
+        before, counts = map(kops.convert_to_tensor, (self.limit, self.counts))
+        limit = kops.where(before > 0, before, largest)
         limit = kops.where(limit > 0, limit, 1.0)  # nothing but zeros so far
         doublings = kops.ceil(kops.log2(kops.maximum(largest / limit, 1.0)))
         grown = kops.power(2.0, doublings)
         centers = kops.convert_to_tensor(_centers(1.0), "float32")
-        counts = kops.segment_sum(
-            kops.convert_to_tensor(self.counts), _bins(centers / grown), num_segments=BINS
-        )
+        counts = kops.segment_sum(counts, _bins(centers / grown), num_segments=BINS)
         limit = limit * grown
         flat = kops.reshape(kops.stop_gradient(inputs), (-1,))
         # TensorFlow forgets the rank of what has a step that it does not know.
         sample = kops.reshape(flat[:: kops.shape(flat)[0] // _SAMPLE + 1], (-1,))
         places = _bins(sample / limit)
         new = kops.segment_sum(kops.ones_like(sample), places, num_segments=BINS)
-        self.counts.assign(counts + new)
         # A batch of zeros says nothing about the limit.
-        self.limit.assign(kops.where(kops.maximum(self.limit, largest) > 0, limit, 0.0))
+        limit = kops.where(kops.maximum(before, largest) > 0, limit, 0.0)
+        return [(self.counts, counts + new), (self.limit, limit)]
 
     def settle(self, format):
-        counts, limit = np.asarray(self.counts, "float64"), float(self.limit)
-        extremes = float(self.lowest), float(self.highest)
-        if not limit or not counts.any() or not np.isfinite(extremes).all():
+        counts, limit, *extremes = (
+            to_float32(each).astype("float64")
+            for each in (self.counts, self.limit, self.lowest, self.highest)
+        )
+        if not limit or not counts.any():
             return  # whoever asks for the range sees that there is none
         low, high = self.find(counts, _centers(limit), format)
         self.minimum.assign(max(low, extremes[0]))

@@ -18,8 +18,6 @@ class KnownRange(Observer):
         high: Float, the smallest number that it does not exceed.
     """
 
-    settles = True
-
     def __init__(self, low=0.0, high=1.0, name=None, **kwargs):
         super().__init__(name=name, **kwargs)
         self.low, self.high = float(low), float(high)
@@ -29,8 +27,8 @@ class KnownRange(Observer):
         self.minimum.assign(self.low)
         self.maximum.assign(self._end(1 / 256))
 
-    def update(self, inputs):
-        return self.minimum, self.maximum
+    def watch(self, inputs):
+        return *self.range, True
 
     def settle(self, format):
         # Of symmetric integers one half is for the negative values.

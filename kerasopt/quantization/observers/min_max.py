@@ -2,7 +2,6 @@
 
 import keras
 
-from kerasopt import ops
 from kerasopt.quantization.observers.observer import Observer
 
 
@@ -14,8 +13,9 @@ class MinMax(Observer):
     good. Zero is part of every range.
     """
 
-    def update(self, inputs):
-        low, high = ops.min_max(inputs)
-        self.minimum.assign(keras.ops.minimum(self.minimum, low))
-        self.maximum.assign(keras.ops.maximum(self.maximum, high))
-        return self.minimum, self.maximum
+    def follow(self, inputs, low, high):
+        ops = keras.ops
+        return [
+            (self.minimum, ops.minimum(ops.convert_to_tensor(self.minimum), low)),
+            (self.maximum, ops.maximum(ops.convert_to_tensor(self.maximum), high)),
+        ]

@@ -2,7 +2,6 @@
 
 import keras
 
-from kerasopt import ops
 from kerasopt.quantization.observers.observer import Observer
 
 
@@ -14,7 +13,8 @@ class MovingAverage(Observer):
 
         minimum <- momentum * minimum + (1 - momentum) * min(x)
 
-    and likewise the maximum.
+    and likewise the maximum. What has been one value up to then is taken as the
+    first batch: it may be a layer whose weights begin with zero.
 
     Args:
         momentum: Float in [0, 1), the weight of the past.
@@ -31,13 +31,15 @@ class MovingAverage(Observer):
             raise ValueError(f"`momentum` must be in [0, 1). Received: momentum={momentum}")
         self.momentum = momentum
 
-    def update(self, inputs):
-        low, high = ops.min_max(inputs)
-        is_first = keras.ops.equal(self.maximum - self.minimum, 0.0)
-        momentum = keras.ops.where(is_first, 0.0, self.momentum)
-        for variable, value in ((self.minimum, low), (self.maximum, high)):
-            variable.assign(momentum * variable + (1.0 - momentum) * value)
-        return self.minimum, self.maximum
+    def follow(self, inputs, low, high):
+        ops = keras.ops
+        minimum, maximum = map(ops.convert_to_tensor, (self.minimum, self.maximum))
+        is_first = ops.equal(maximum - minimum, 0.0)
+        momentum = ops.where(is_first, 0.0, self.momentum)
+        return [
+            (self.minimum, momentum * minimum + (1.0 - momentum) * low),
+            (self.maximum, momentum * maximum + (1.0 - momentum) * high),
+        ]
 
     def arguments(self):
         return {**super().arguments(), "momentum": self.momentum}

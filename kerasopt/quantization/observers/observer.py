@@ -1,16 +1,21 @@
-"""The base of what watches an activation."""
+"""The base of observers."""
 
-import abc
+import keras
 
+from kerasopt import ops
 from kerasopt.parametrization import OptionalState
 from kerasopt.quantization.copyable import Copyable
 from kerasopt.quantization.formats import Format
 
 
-class Observer(Copyable, OptionalState, abc.ABC):
+class Observer(Copyable, OptionalState):
     """Watches the batches that pass, and keeps a range.
 
-    A subclass implements `update`; state of its own goes into `build`, and the
+    A batch with a value that is not finite changes nothing but the count of such
+    batches, on every observer: one of them would spoil a range for good, and
+    `keras.optimizers.LossScaleOptimizer` skips its update, too.
+
+    A subclass implements `follow`; state of its own goes into `build`, and the
     arguments of its constructor into `arguments`.
 
     Attributes:
@@ -18,6 +23,8 @@ class Observer(Copyable, OptionalState, abc.ABC):
         maximum: Float32 scalar variable, the upper end. Both are 0 until
             something was seen; under a `tf.distribute` strategy they are
             averaged over the replicas.
+        batches: `BatchCounts`, how many batches were seen, and how many were not
+            finite.
         settles: Boolean, whether the range is found once, by `settle`, from all
             that was seen until then. Otherwise it follows the batches.
     """
@@ -30,22 +37,88 @@ class Observer(Copyable, OptionalState, abc.ABC):
 
     def build(self, input_shape=None):
         self.minimum, self.maximum = (self.add_state(name) for name in ("minimum", "maximum"))
+        self.batches = BatchCounts()
+        self.batches.build()
         self.built = True
 
     def add_state(self, name, shape=()):
         """Returns a new float32 variable, of zeros."""
-        return self.add_weight(
-            shape=shape,
-            initializer="zeros",
-            trainable=False,
-            autocast=False,
-            aggregation="mean",
-            name=name,
-        )
+        return _add_state(self, name, shape)
 
-    @abc.abstractmethod
     def update(self, inputs):
         """Takes a batch into account; returns the new minimum and maximum."""
+        return self.watch(inputs)[:2]
+
+    def watch(self, inputs):
+        """As `update`; returns whether the batch was finite, too, a boolean tensor."""
+        kops = keras.ops
+        low, high = ops.min_max(inputs)
+        is_finite = kops.logical_and(kops.isfinite(low), kops.isfinite(high))
+        self.batches.add(is_finite)
+        for variable, value in self.follow(inputs, low, high):
+            variable.assign(kops.where(is_finite, value, kops.convert_to_tensor(variable)))
+        return *self.range, is_finite
+
+    @property
+    def range(self):
+        """The minimum and the maximum, as tensors."""
+        return tuple(map(keras.ops.convert_to_tensor, (self.minimum, self.maximum)))
+
+    def follow(self, inputs, low, high) -> list:
+        """Returns pairs of a variable and the value that a batch gives it.
+
+        Args:
+            inputs: Float32 tensor, the batch.
+            low: Float32 scalar tensor, its smallest value.
+            high: Float32 scalar tensor, its largest.
+        """
+        raise NotImplementedError
+
+    @property
+    def has_range(self):
+        """Boolean tensor, whether anything but zero was seen."""
+        minimum, maximum = self.range
+        return keras.ops.logical_or(minimum < 0.0, maximum > 0.0)
 
     def settle(self, format: Format) -> None:
         """Sets the range to which `format` is to be fitted, from all that was seen."""
+
+
+class BatchCounts(OptionalState):
+    """How many batches an observer has seen.
+
+    Attributes:
+        seen: Float32 scalar variable, those whose values were all finite.
+        left_out: Float32 scalar variable, the others.
+    """
+
+    def __init__(self, **kwargs):
+        super().__init__(dtype="float32", **kwargs)
+
+    def build(self, input_shape=None):
+        self.seen = _add_state(self, "seen", ())
+        self.left_out = _add_state(self, "left_out", ())
+        self.built = True
+
+    @property
+    def numbers(self) -> tuple[int, int]:
+        """Both counts."""
+        seen, left_out = map(keras.ops.convert_to_numpy, (self.seen, self.left_out))
+        return int(seen), int(left_out)
+
+    def add(self, is_finite) -> None:
+        """Counts a batch."""
+        is_finite = keras.ops.cast(is_finite, "float32")
+        self.seen.assign_add(is_finite)
+        self.left_out.assign_add(1.0 - is_finite)
+
+
+def _add_state(layer, name, shape):
+    return layer.add_weight(
+        shape=shape,
+        initializer="zeros",
+        trainable=False,
+        autocast=False,
+        aggregation="mean",
+        name=name,
+    )

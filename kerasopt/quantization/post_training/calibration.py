@@ -5,6 +5,7 @@ import keras
 from kerasopt.parametrization import renew_functions
 from kerasopt.quantization.activations import ActivationQuantizer
 from kerasopt.quantization.site import Site
+from kerasopt.quantization.values_seen import warn_of_batches, without_range
 
 
 def calibrate(model: keras.Model, sites: list[Site], data, batch_size, verbose: int) -> None:
@@ -24,7 +25,7 @@ def calibrate(model: keras.Model, sites: list[Site], data, batch_size, verbose: 
     if observing:
         links = [site.quantizer for site in observing]
         _observe(model, links, data, batch_size, verbose)
-        _check_ranges(observing)
+        _check_ranges(model, observing)
     for site in sites:
         site.enable()
 
@@ -67,12 +68,12 @@ class _Batches(keras.callbacks.Callback):
         self.count += 1
 
 
-def _check_ranges(sites):
-    bad = [site for site in sites if site.has_bad_range]
+def _check_ranges(model, sites):
+    bad = without_range(sites)
     if bad:
-        found = {f"{site.path}/{site.slot}": site.quantizer.observed for site in bad[:3]}
         raise ValueError(
             f"{len(bad)} activations have values that are not finite in the calibration data, or "
             "none but zero, so they have no range. Look at the data, or leave the layers out with "
-            f"rules (name, None). Received: {found}"
+            f"rules (name, None). Received: {dict(list(bad.items())[:3])}"
         )
+    warn_of_batches(sites, model.name, stacklevel=5)

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 
+from kerasopt.quantization.formats import NEGLIGIBLE
 from kerasopt.quantization.weights import WeightQuantizer
 
 _FACTORS = np.linspace(1.0, 0.3, 36)
@@ -44,6 +45,6 @@ def clipped_weight(weight: np.ndarray, quantizer: WeightQuantizer):
 
 
 def _error(values, limit, format):
-    scale = np.where(limit > 0, limit * format.step, 1.0)
+    scale = np.where(limit > NEGLIGIBLE, limit * format.step, 1.0)
     codes = np.clip(np.rint(values / scale), format.minimum, format.maximum)
     return ((codes * scale - values) ** 2).sum(axis=0)

@@ -15,6 +15,7 @@ from kerasopt.quantization.post_training.clipping import clipped_weight, has_gri
 from kerasopt.quantization.post_training.correction import correct
 from kerasopt.quantization.post_training.equalization import equalize
 from kerasopt.quantization.recipe import make_recipe, make_rules
+from kerasopt.quantization.states import fixed_batch_size, states_kept
 
 
 def quantize(
@@ -70,7 +71,9 @@ def quantize(
         bias_correction: Boolean, whether biases, or the means of batch
             normalizations, are moved so that every channel keeps its mean
             (Nagel et al. 2019), in the same layers.
-        batch_size: Integer, of arrays. Defaults to 32, as in `predict`.
+        batch_size: Integer, of arrays. Defaults to that of the model's inputs where it is fixed
+            (`keras.Input(batch_shape=...)`), else to 32, as in `predict`. States of recurrent
+            layers are afterwards as they were.
         verbose: 0 (silent) or 1 (a progress bar).
 
     Returns:
@@ -100,10 +103,12 @@ def quantize(
         sites = find_sites(quantized, recipe, rules)
         for site in sites:
             _attach(quantized, site)
-    calibrate(quantized, sites, calibration, batch_size, verbose)
-    if corrects:
-        require_data(calibration)
-        correct(model, quantized, calibration, batch_size, rounding, bias_correction, verbose)
+    batch_size = batch_size or fixed_batch_size(model)
+    with states_kept(model, quantized):
+        calibrate(quantized, sites, calibration, batch_size, verbose)
+        if corrects:
+            require_data(calibration)
+            correct(model, quantized, calibration, batch_size, rounding, bias_correction, verbose)
     return quantized
 
 

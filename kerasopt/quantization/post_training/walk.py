@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import keras
+from keras.src.models.functional import operation_fn
 
 from kerasopt import graph
 from kerasopt.graph import Edge, Graph, Node
@@ -53,6 +54,7 @@ class _Way:
     """The tensors of one model, for as long as they are needed."""
 
     def __init__(self, model, batches):
+        self._model = model
         self.graph = Graph.of(model)
         self._values: dict[tuple[int, int], list] = {}
         self._readers: dict[int, int] = {}
@@ -68,7 +70,7 @@ class _Way:
         return [list(batch) for batch in zip(*read, strict=True)]
 
     def compute(self, node: Node, inputs: list[list[Any]]) -> None:
-        self._put(node, [_call(node, tensors) for tensors in inputs])
+        self._put(node, [_call(self._model, node, tensors) for tensors in inputs])
         for edge in node.inputs:
             self._readers[id(edge.source)] -= 1
             if not self._readers[id(edge.source)]:
@@ -82,10 +84,15 @@ class _Way:
                 self._values[id(node), index] = list(tensors)
 
 
-def _call(node, tensors):
+def _call(model, node, tensors):
     known = {id(old): new for old, new in zip(node.keras_node.input_tensors, tensors, strict=True)}
     args, kwargs = node.keras_node.arguments.fill_in(known)
-    return keras.tree.flatten(node.operation(*args, **kwargs))
+    # As inside `model(x, training=False)`: layers for augmentation would run otherwise.
+    model._get_call_context().set_value("training", False)
+    try:
+        return keras.tree.flatten(operation_fn(node.operation, training=False)(*args, **kwargs))
+    finally:
+        model._maybe_reset_call_context()
 
 
 def _key(edge: Edge) -> tuple[int, int]:

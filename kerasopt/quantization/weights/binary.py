@@ -3,7 +3,7 @@
 import keras
 
 from kerasopt.parametrization import with_gradient_of
-from kerasopt.quantization.formats import Format
+from kerasopt.quantization.formats import NEGLIGIBLE, Format
 from kerasopt.quantization.sign import SURROGATES, check_gradient
 from kerasopt.quantization.weights.weight_quantizer import WeightQuantizer
 
@@ -51,16 +51,22 @@ class BinaryWeight(WeightQuantizer):
 
     def affine(self, values):
         ops = keras.ops
-        magnitude = ops.abs(values)
+        magnitude = ops.abs(_without_dust(values))
         total = ops.sum(magnitude, axis=0)
         kept = ops.sum(ops.cast(magnitude > 0, values.dtype), axis=0)
         mean = total / ops.maximum(kept, 1.0)
-        scale = ops.where(mean > 0, mean, 1.0) if self.scaled else ops.ones_like(mean)
+        scale = ops.where(mean <= 0, 1.0, mean) if self.scaled else ops.ones_like(mean)
         return scale, ops.zeros_like(scale)
 
     def rounded(self, values):
         scale, _ = self.affine(values)
-        return scale * with_gradient_of(SURROGATES[self.gradient](values), keras.ops.sign(values))
+        signs = keras.ops.sign(_without_dust(values))
+        return scale * with_gradient_of(SURROGATES[self.gradient](values), signs)
 
     def arguments(self):
         return {**super().arguments(), "gradient": self.gradient, "scaled": self.scaled}
+
+
+def _without_dust(values):
+    """Returns weights without those that count as zero."""
+    return keras.ops.where(keras.ops.abs(values) <= NEGLIGIBLE, 0.0, values)

@@ -2,6 +2,7 @@
 
 import keras
 
+from kerasopt.quantization.formats import NEGLIGIBLE
 from kerasopt.quantization.weights.weight_quantizer import WeightQuantizer
 
 
@@ -42,5 +43,5 @@ class DoReFaWeight(WeightQuantizer):
         ops = keras.ops
         squeezed = ops.tanh(values)
         largest = ops.max(ops.abs(squeezed), axis=0)
-        squeezed = squeezed / ops.stop_gradient(ops.where(largest > 0, largest, 1.0))
+        squeezed = squeezed / ops.stop_gradient(ops.where(largest <= NEGLIGIBLE, 1.0, largest))
         return self.round(squeezed, *self.affine(values))

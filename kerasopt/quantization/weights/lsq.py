@@ -4,15 +4,13 @@ import math
 
 import keras
 
+from kerasopt.quantization.formats import NEGLIGIBLE
 from kerasopt.quantization.learned_step import (
     LearnedNumber,
     positive,
     round_with_learned_step,
 )
 from kerasopt.quantization.weights.weight_quantizer import WeightQuantizer
-
-# A channel whose step would be smaller is one of zeros: gradients are divided by it.
-_EMPTY = 1e-30
 
 
 @keras.saving.register_keras_serializable(package="kerasopt")
@@ -71,7 +69,7 @@ class LSQWeight(WeightQuantizer):
             bound / 2 ** (self.format.bits - 1),
             ops.max(ops.abs(values), axis=0) / self.format.maximum,
         )
-        step = ops.where(step > _EMPTY, step, 1.0)
+        step = ops.where(step > NEGLIGIBLE, step, 1.0)
         self.step.start(step, step)
 
     def affine(self, values):

@@ -3,7 +3,7 @@
 import keras
 
 from kerasopt.parametrization import with_gradient_of
-from kerasopt.quantization.formats import Format
+from kerasopt.quantization.formats import NEGLIGIBLE, Format
 from kerasopt.quantization.weights.weight_quantizer import WeightQuantizer
 
 
@@ -52,10 +52,15 @@ class TernaryWeight(WeightQuantizer):
         """Returns the scales, and the integers that stand for the values."""
         ops = keras.ops
         magnitude = ops.abs(values)
-        kept = magnitude > self.threshold * ops.mean(magnitude, axis=0)
+        magnitude = ops.where(magnitude <= NEGLIGIBLE, 0.0, magnitude)
+        delta = self.threshold * ops.mean(magnitude, axis=0)
+        # NaN is not below either: what was learned is lost, and shows it.
+        kept = ops.logical_not(magnitude <= delta)
         total = ops.sum(ops.where(kept, magnitude, 0.0), axis=0)
         number = ops.sum(ops.cast(kept, values.dtype), axis=0)
-        scale = ops.where(total > 0, total / ops.maximum(number, 1.0), 1.0)
+        scale = ops.where(total <= 0, 1.0, total / ops.maximum(number, 1.0))
+        # Infinite weights are not above their mean.
+        scale = ops.where(ops.isfinite(delta), scale, float("nan"))
         return scale, ops.where(kept, ops.sign(values), 0.0)
 
     def arguments(self):

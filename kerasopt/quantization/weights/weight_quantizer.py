@@ -17,7 +17,7 @@ class WeightQuantizer(Quantizer):
 
     and asymmetric ones that of `Format.affine` for the smallest and the largest
     w. The scale follows the weight in every step and is no state; a channel of
-    zeros has scale 1. Zeros stay zero. The gradient is that of
+    zeros (up to 1e-30) has scale 1. Zeros stay zero. The gradient is that of
     `Quantizer.round`: 1, since nothing is clamped.
 
     Subclasses compute other scales (`affine`), or round in another way

@@ -167,3 +167,75 @@ def test_what_keras_has_quantized_is_not_quantized_again():
     model.quantize("int8")
     with pytest.raises(ValueError, match="'dense' is quantized already, by Keras.*mode='int8'"):
         ko.quantize(model, "int8", np.ones((4, 6)), verbose=0)
+
+
+def two_inputs(container):
+    keras.utils.set_random_seed(0)
+    a, b = keras.Input((4,), name="a"), keras.Input((3,), name="b")
+    x = keras.layers.Concatenate()([keras.layers.Dense(5)(a), keras.layers.Dense(5)(b)])
+    outputs = keras.layers.Dense(2)(x)
+    return keras.Model({"a": a, "b": b} if container is dict else [a, b], outputs)
+
+
+@pytest.mark.parametrize("container", [tuple, dict])
+def test_arrays_in_any_container_calibrate_alike(container):
+    values = [np.random.default_rng(seed).normal(size=(16, 4 - seed)) for seed in range(2)]
+    options = {"equalization": True, "bias_correction": True, "rounding": "adaround", "verbose": 0}
+    data = dict(zip("ab", values, strict=True)) if container is dict else container(values)
+    found = ko.quantize(two_inputs(container), "int8", data, **options)
+    expected = ko.quantize(two_inputs(list), "int8", values, **options)
+    for one, other in zip(found.weights, expected.weights, strict=True):
+        np.testing.assert_array_equal(one.numpy(), other.numpy())
+
+
+@pytest.mark.parametrize("options", [{}, {"bias_correction": True}])
+def test_a_stateful_recurrent_layer_keeps_its_state(options):
+    inputs = keras.Input(batch_shape=(2, 5, 3))
+    recurrent = keras.layers.LSTM(6, stateful=True)
+    model = keras.Model(inputs, keras.layers.Dense(2)(recurrent(inputs)))
+    for value, state in enumerate(recurrent.states):
+        state.assign(np.full(state.shape, value + 0.5))
+    x = np.random.default_rng(0).normal(size=(8, 5, 3)).astype("float32")
+    quantized = ko.quantize(model, "int8", x, verbose=0, **options)
+    for network in (model, quantized, ko.convert(quantized)):
+        (layer,) = [layer for layer in network.layers if hasattr(layer, "states")]
+        for value, state in enumerate(layer.states):
+            np.testing.assert_array_equal(state, np.full(state.shape, value + 0.5))
+
+
+@pytest.mark.parametrize("options", [{"bias_correction": True}, {"rounding": "adaround"}])
+def test_augmentation_does_not_run_in_calibration(options):
+    x = np.random.default_rng(0).uniform(size=(32, 6, 6, 3)).astype("float32")
+
+    class Augmentation(keras.layers.Layer):
+        """A layer that does not say in its `call` that it depends on training."""
+
+        def build(self, input_shape):
+            self.brightness = keras.layers.RandomBrightness(0.9, value_range=(0, 1))
+
+        def call(self, inputs):
+            return self.brightness(inputs)
+
+    def biases(*augmentation):
+        keras.utils.set_random_seed(0)
+        body = [keras.layers.Conv2D(4, 3), keras.layers.Flatten(), keras.layers.Dense(2)]
+        model = keras.Sequential([keras.Input((6, 6, 3)), *augmentation, *body])
+        quantized = ko.quantize(model, "int8", x, verbose=0, **options)
+        return [quantized.layers[-1].bias.numpy(), quantized.layers[-1].kernel.numpy()]
+
+    expected = biases()
+    brightness = keras.layers.RandomBrightness(0.9, value_range=(0, 1))
+    for augmentation in (brightness, keras.Sequential([brightness]), Augmentation()):
+        for found, wanted in zip(biases(augmentation), expected, strict=True):
+            np.testing.assert_allclose(found, wanted, atol=1e-6)
+
+
+def test_batches_that_are_not_finite_are_left_out_and_told_of():
+    model = make()
+    x = np.array(inputs(model))
+    x[0] = np.nan
+    with pytest.warns(UserWarning, match="'conv/input': '1 of 3 batches'"):
+        quantized = ko.quantize(model, "int8", x, batch_size=4, verbose=0)
+    expected = ko.quantize(model, "int8", x[4:], batch_size=4, verbose=0)
+    for one, other in zip(links(quantized), links(expected), strict=True):
+        assert getattr(one, "observed", None) == getattr(other, "observed", None)

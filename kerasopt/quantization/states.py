@@ -1,0 +1,31 @@
+"""What models remember from batch to batch."""
+
+import contextlib
+from collections.abc import Iterator
+
+import keras
+
+
+@contextlib.contextmanager
+def states_kept(*models: keras.Model) -> Iterator[None]:
+    """Gives stateful recurrent layers, after its body, the states that they had before."""
+    states = [
+        state
+        for model in models
+        for layer in model._flatten_layers()
+        if isinstance(layer, keras.layers.RNN)
+        for state in keras.tree.flatten(layer.states)
+        if isinstance(state, keras.Variable)
+    ]
+    values = [keras.ops.copy(state.value) for state in states]
+    try:
+        yield
+    finally:
+        for state, value in zip(states, values, strict=True):
+            state.assign(value)
+
+
+def fixed_batch_size(model: keras.Model) -> int | None:
+    """Returns the batch size that the inputs of a model are made for; `None` for any."""
+    inputs = getattr(model, "inputs", None) or [None]
+    return None if inputs[0] is None else inputs[0].shape[0]
