@@ -156,3 +156,27 @@ def test_images_of_any_size_are_enlarged(interpolation, tmp_path):
     for x in (images(2, 9), images(1, 7)):
         found = LiteRT(tmp_path / "model.tflite")(x)[0]
         np.testing.assert_allclose(found, run(integers, x), atol=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore:Parts of")
+@pytest.mark.parametrize(
+    ("layer", "operators"),
+    [
+        (layers.PReLU(shared_axes=[1, 2], alpha_initializer="normal"), ["PRELU"]),
+        (layers.UpSampling2D(2, interpolation="bilinear"), ["RESIZE_BILINEAR", "QUANTIZE"]),
+    ],
+    ids=["prelu", "bilinear"],
+)
+def test_what_the_model_computes_in_float_is_of_integers_where_litert_has_it(
+    layer, operators, tmp_path
+):
+    x = images(16, 8, 3)
+    inputs = keras.Input((8, 8, 3))
+    y = layers.Conv2D(4, 3)(layer(layers.Conv2D(6, 3)(inputs)))
+    integers = converted(keras.Model(inputs, y), x)
+    ko.export(integers, tmp_path / "model.tflite", io_dtype="int8")
+    details = LiteRT(tmp_path / "model.tflite")._interpreter._get_ops_details()
+    found = [each["op_name"] for each in details if each["op_name"] != "DELEGATE"]
+    assert found == ["CONV_2D", *operators, "CONV_2D"]
+    report = ko.compare(integers, tmp_path / "model.tflite", x, isolated=True)
+    assert all((row.steps or 0) <= 1 for row in report.tensors), report

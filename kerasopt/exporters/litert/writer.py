@@ -10,7 +10,7 @@ from tensorflow.lite.python import schema_py_generated as schema
 
 from kerasopt.exporters.held_constants import held_links
 from kerasopt.exporters.litert.flatbuffer import TYPES, FlatBuffer, Quantization
-from kerasopt.exporters.litert.operators import operator_of
+from kerasopt.exporters.litert.operators import bridges, operator_of
 from kerasopt.exporters.litert.splice import splice_part
 from kerasopt.exporters.names import output_names, unique
 from kerasopt.exporters.parts import Part, Parts, TensorKey, key_of
@@ -121,8 +121,13 @@ class Writer:
         return affine
 
     def _is_skipped(self, part: Part) -> bool:
-        """Whether a part falls away since an input or output is int8; then its output is set."""
+        """Whether a part falls away between integers; then its output is set."""
         (node, *_) = part.nodes
+        if isinstance(node.operation, Dequantize) and not node.is_output:
+            return all(map(_is_bridged, node.consumers))
+        if isinstance(node.operation, Quantize) and _is_bridged(node.inputs[0].source):
+            self._indices[id(node), 0] = self.index(node.inputs[0])
+            return True
         if not self._int8:
             return False
         if isinstance(node.operation, Quantize) and node.inputs[0].source.is_input:
@@ -144,6 +149,9 @@ class Writer:
         return self.index(edge)
 
     def _add(self, part: Part) -> None:
+        if _is_bridged(part.nodes[0]):
+            self._add_bridged(part.nodes[0])
+            return
         inputs = [self.index(edge) for edge in part.inputs]
         outputs = []
         for edge in part.outputs or [Edge(part.nodes[-1])]:
@@ -167,6 +175,17 @@ class Writer:
             read = [self._operand(edge, part.nodes[0]) for edge in part.nodes[0].inputs]
             write(part.nodes[0], self, read, outputs[0])
 
+    def _add_bridged(self, node: Node) -> None:
+        """Adds a float call that LiteRT computes on the integers before and after it."""
+        (reader, *_) = node.consumers
+        name, affine = reader.operation.name, bridges.affine_of(node)
+        assert affine is not None
+        shape = self._shape(node.keras_node.outputs[0])
+        output = self.buffer.tensor(name, shape, affine.dtype, quantization_of(affine))
+        self._indices[id(node), 0] = output
+        source = node.inputs[0].source.inputs[0]
+        bridges.write(node, self, [self.index(source)], output)
+
     def _operand(self, edge: Edge, reader: Node) -> int:
         """Returns the index of a tensor that a layer reads, cast as Keras does for the layer."""
         key, index = key_of(edge), self.index(edge)
@@ -178,3 +197,7 @@ class Writer:
         cast = self.buffer.tensor(name, self.shape(index), "float32")
         self.buffer.operator("CAST", [index], [cast], schema.CastOptionsT())
         return cast
+
+
+def _is_bridged(node: Node) -> bool:
+    return bridges.affine_of(node) is not None
