@@ -15,6 +15,7 @@ from kerasopt.graph.frozen import frozen_layers
 from kerasopt.graph.graph import Graph, functional_of
 from kerasopt.graph.groups import Group, Groups
 from kerasopt.graph.kernel_layout import KernelLayout, kernel_layout
+from kerasopt.graph.left_out import large_matrices_left_out
 from kerasopt.graph.macs import multiply_accumulates
 from kerasopt.graph.masks import is_bookkeeping, masked
 from kerasopt.graph.node import Edge, Node
@@ -84,6 +85,7 @@ __all__ = [
     "kernel_layout",
     "kernel_names",
     "known_range",
+    "large_matrices_left_out",
     "layers",
     "masked",
     "may_be_elementwise",

@@ -75,7 +75,7 @@ class Parametrized:
             for inner in {id(layer): layer for layer in self._inner_layers()}.values():
                 plain.enter_context(as_base(inner))
             plain.enter_context(as_base(self))
-            layer = keras.saving.serialize_keras_object(self)
+            layer = _serialize_base(self)
         # The loader builds the layer, and Keras compiles it, after this config.
         layer.pop("build_config", None)
         layer.pop("compile_config", None)
@@ -142,6 +142,18 @@ class Parametrized:
 def _unpickle(cls, file):
     # A function of this module, which has to be imported before the file is read.
     return cls._unpickle_model(file)
+
+
+def _serialize_base(layer):
+    try:
+        return keras.saving.serialize_keras_object(layer)
+    except AttributeError as error:
+        # Met in keras-hub, whose models do not ask their layers for configs.
+        raise ValueError(
+            f"Layer '{layer.name}' cannot be saved: `{type(layer).__name__}.get_config` fails "
+            f"({error}). Mend it, or save the model that its own code creates. "
+            f"Received: layer={layer}"
+        ) from error
 
 
 def _serialize(link):

@@ -1,7 +1,7 @@
 """Where the quantizers of a model go."""
 
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import keras
 
@@ -67,7 +67,20 @@ def find_sites(
         site.check_free((0, *widths))
     _warn_of_constants(sites)
     warn_of_tables(model, sites, rules, frozen)
+    _warn_of_matrices(model, rules)
     return sites
+
+
+def _warn_of_matrices(model: keras.Model, rules: Sequence) -> None:
+    left = graph.large_matrices_left_out(model, rules)
+    if left:
+        warnings.warn(
+            f"{sum(left.values()):,} values of '{model.name}' stay in float32, since their weights "
+            "are not called `kernel`, and rules name layers here. Let the layer have them as its "
+            "attribute `kernel`, or leave the layer out with a rule (name, None) to see this no "
+            f"more. Received: weights {list(left)[:3]}",
+            stacklevel=4,
+        )
 
 
 def _warn_of_constants(sites: list[Site]) -> None:

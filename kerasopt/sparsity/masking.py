@@ -81,7 +81,8 @@ def select_masked(
         ValueError: If there is none.
 
     Warns:
-        UserWarning: If it cannot be known which layer is the last.
+        UserWarning: If it cannot be known which layer is the last, and if a large share of the
+            model is in matrices that are not called `kernel`.
     """
     graph.require_built(model)
     kept = _last_layers(model) if isinstance(pattern, Filter) else set()
@@ -96,7 +97,21 @@ def select_masked(
     )
     if not selected:
         raise ValueError(_nothing_to_prune(model, pattern, rules, frozen))
+    _warn_of_matrices(model, rules, selected)
     return selected
+
+
+def _warn_of_matrices(model, rules, selected):
+    chosen = {(id(each.layer), name) for each in selected for name in each.weights}
+    left = graph.large_matrices_left_out(model, rules, chosen)
+    if left:
+        added = ", ".join(f'("{path}", 0.5)' for path in list(left)[:3])
+        warnings.warn(
+            f"{sum(left.values()):,} values of '{model.name}' stay dense, since their weights are "
+            f"not called `kernel`: pass rules=[{added}] to prune them, too, or with None in place "
+            f"of the sparsity to leave them without this warning. Received: weights {list(left)}",
+            stacklevel=4,
+        )
 
 
 def _nothing_to_prune(model, pattern, rules, frozen):
@@ -110,8 +125,13 @@ def _nothing_to_prune(model, pattern, rules, frozen):
     return (
         f"Model '{model.name}' has no weight to prune: no layer that trains, and that the rules "
         f"leave, has a kernel with the groups of pattern '{pattern.alias}'. "
-        f"Received: rules for {[selector for selector, _ in rules]}"
+        f"{_others(model, rules)}Received: rules for {[selector for selector, _ in rules]}"
     )
+
+
+def _others(model, rules):
+    left = list(graph.large_matrices_left_out(model, rules))
+    return f"A rule can name other weights, such as {left[0]!r}. " if left else ""
 
 
 def make_targets(

@@ -169,3 +169,16 @@ def test_a_file_of_other_code_names_what_it_misses(monkeypatch, tmp_path):
     monkeypatch.setattr(Late, "call", lambda self, x: self.second(self.first(x)))
     with pytest.raises(ValueError, match="leads nowhere in 'late'.*weight='third/kernel'"):
         keras.models.load_model(tmp_path / "it.keras")
+
+
+def test_a_config_that_fails_is_named(tmp_path):
+    class Broken(HalfBuilt):
+        def get_config(self):
+            return {"factor": self.factor}
+
+    model = around(Broken(name="late"), np.ones((2, 4), "float32"))
+    ko.parametrize(model, "late/first/kernel", Scaled(3.0))
+    with pytest.raises(
+        ValueError, match="Layer 'late' cannot be saved: `Broken.get_config`.*factor"
+    ):
+        model.save(tmp_path / "it.keras")

@@ -1,0 +1,73 @@
+"""Matrices that no technique takes for kernels."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import keras
+
+from kerasopt.graph.rules import Rule, parse_rules
+from kerasopt.graph.traversal import layers
+from kerasopt.graph.weights import kernel_names, own_variables
+from kerasopt.keras_internals import variable_of
+
+# Less is not worth a warning.
+_LARGE_SHARE = 1 / 3
+
+
+def large_matrices_left_out(
+    model: keras.Model, rules: Sequence[Any], selected: Collection[tuple[int, str]] = ()
+) -> dict[str, int]:
+    """Returns matrices that are left out for their names, if they are a large share.
+
+    What a layer multiplies its input with is found by its name, `kernel` in all of Keras. Layers
+    of the user's may call it otherwise (the experts of a mixture often are one array `w`).
+
+    Args:
+        model: A built model.
+        rules: The rules by which weights were selected: what they name is not left out.
+        selected: Pairs of the id of a layer and the name of a weight that are selected.
+
+    Returns:
+        Dict of the path of each such weight to how many values it has. Empty if they are no more
+        than a third of what could be compressed.
+    """
+    rules = parse_rules(rules)
+    found: dict[str, int] = {}
+    kernels = 0
+    for path, layer in layers(model):
+        kernels += sum(_size(variable_of(layer, name)) for name in kernel_names(layer))
+        for name, variable in _other_matrices(layer).items():
+            left = (id(layer), name) not in selected
+            if left and not any(_decides(rule, path, layer, name) for rule in rules):
+                found[f"{path}/{name}"] = _size(variable)
+    others = sum(found.values())
+    return found if others > _LARGE_SHARE * (others + kernels) else {}
+
+
+def _decides(rule: Rule, path: str, layer: keras.Layer, name: str) -> bool:
+    return rule.names(path, layer, name) or (rule.argument is None and rule.matches(path, layer))
+
+
+def _other_matrices(layer: keras.Layer) -> dict[str, keras.Variable]:
+    """Returns the trainable variables of several axes of a layer that is not Keras' own."""
+    cls = getattr(type(layer), "_own_class", type(layer))
+    if cls.__module__.startswith("keras."):
+        return {}
+    known = {id(variable_of(layer, name)) for name in kernel_names(layer)}
+    matrices = {
+        id(x)
+        for x in own_variables(layer)
+        if x.trainable and len(x.shape) > 1 and id(x) not in known
+    }
+    return {
+        name: value
+        for name, value in vars(layer).items()
+        if id(value) in matrices and not name.endswith("bias")
+    }
+
+
+def _size(variable: keras.Variable) -> int:
+    return math.prod(variable.shape)
