@@ -7,7 +7,7 @@ import warnings
 import keras
 
 from kerasopt import graph
-from kerasopt.parametrization import parametrize
+from kerasopt.parametrization import Parametrized, parametrize
 from kerasopt.quantization import (
     Quantizer,
     Recipe,
@@ -72,6 +72,8 @@ class DropIn:
 
         @functools.wraps(base_quantize)
         def quantize(self, mode=None, type_check=True, **kwargs):
+            if isinstance(self, Parametrized):  # Keras keeps this method when the class changes
+                Parametrized.quantize(self, mode)
             # Keras quantizes its own classes only; of the subclasses, this one computes as they do.
             return base_quantize(self, mode, type_check and type(self) is not cls, **kwargs)
 

@@ -241,6 +241,8 @@ def test_keras_quantizes_them_as_its_own(name, mode):
 def test_keras_quantizes_none_that_declares_something():
     with pytest.raises(ValueError, match=r"Call `kerasopt.finalize\(model\)` first"):
         make(ko.layers, "Dense", pruning=0.5).quantize("int8")
+    with pytest.raises(ValueError, match=r"'layer' is compressed by. Call `kerasopt.finalize`"):
+        make(ko.layers, "Dense", pruning=0.5).get_layer("layer").quantize("int8")
     model = ko.finalize(make(ko.layers, "Dense", pruning=0.5), verbose=False)
     model.get_layer("layer").quantize("int8")
     assert model.get_layer("layer").kernel.dtype == "int8"
