@@ -1,8 +1,11 @@
 """Private parts of Keras that the package touches, under names that say what they are for."""
 
 import functools
+from collections.abc import Callable
+from typing import Any
 
 import keras
+from keras.src.backend.common.global_state import get_global_attribute
 
 
 def variable_of(layer: keras.Layer, name: str):
@@ -50,3 +53,27 @@ def is_built(layer: keras.Layer) -> bool:
     parts = layer._flatten_layers(include_self=False)
     by_parts = not isinstance(layer, keras.Sequential) and bool(parts)
     return layer.built or (by_parts and all(part.built for part in parts))
+
+
+def is_reading_file() -> bool:
+    """Whether Keras makes a model of what a file says, before it reads the weights."""
+    # Objects of a file are shared under their numbers; nothing else has such a scope.
+    return get_global_attribute("shared_objects/id_to_obj_map") is not None
+
+
+def without_values(add_weight: Callable[[], keras.Variable]) -> keras.Variable:
+    """Returns the variable that a function adds, which takes no memory until `set_values`."""
+    with keras.StatelessScope():
+        variable = add_weight()
+        # Keras would give it values when this scope ends.
+        get_global_attribute("uninitialized_variables").pop()
+    return variable
+
+
+def set_values(variable: keras.Variable, values: Any) -> None:
+    """Assigns to a variable, which may be without values."""
+    if variable._value is None:
+        variable._initialize(variable._convert_to_tensor(values, dtype=variable.dtype))
+        variable._initializer = None
+    else:
+        variable.assign(values)

@@ -142,11 +142,8 @@ class BackupAndRestore(keras.callbacks.Callback):
                 "it with the same ones, or delete it to train from the beginning. "
                 f"Received: backup_dir={self.backup_dir!r}"
             )
-        pairs = list(zip(variables, values, strict=True))
-        # NumPy reads bfloat16 and its like back as raw bytes.
-        values = [value.view(variable.numpy().dtype) for variable, value in pairs]
         for variable, value in zip(variables, values, strict=True):
-            variable.assign(value)
+            variable.assign(value.view(variable.numpy().dtype))
         self._randomness = header["random"]
         model._initial_epoch = header["epoch"]
 
@@ -197,8 +194,13 @@ def _read(path: str) -> tuple[dict, list[np.ndarray]]:
     with np.load(path) as arrays:
         header = json.loads(arrays["header"].tobytes())
         values = [arrays[str(i)] for i in range(len(header["signature"]))]
-    if [list(value.shape) for value in values] != [shape for shape, _ in header["signature"]]:
-        raise ValueError("arrays of other shapes than its header says")
+    # All of it is looked at before the first variable is assigned.
+    for value, (shape, dtype) in zip(values, header["signature"], strict=True):
+        dtype = np.dtype(dtype)
+        # NumPy reads bfloat16 and its like back as raw bytes.
+        same = value.dtype == dtype or (value.dtype.kind, value.itemsize) == ("V", dtype.itemsize)
+        if not same or list(value.shape) != shape or not value.flags.c_contiguous:
+            raise ValueError(f"an array of {value.dtype} and shape {value.shape}, not {shape}")
     return header, values
 
 

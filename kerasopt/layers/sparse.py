@@ -8,11 +8,12 @@ import keras
 import numpy as np
 
 from kerasopt import ops
+from kerasopt.keras_internals import set_values
 from kerasopt.layers.integer.packed_part import add_packed
-from kerasopt.layers.stored import release, stored_array
+from kerasopt.layers.stored import StoredLayer, release, stored_array
 
 
-class _SparseLayer(keras.layers.Layer):
+class _SparseLayer(StoredLayer):
     """Base of both: a product along the last axis. No training; files have the dense kernel.
 
     Args:
@@ -52,13 +53,17 @@ class _SparseLayer(keras.layers.Layer):
             ValueError: If the kernel has another number of entries than the layer.
         """
         packed = self.packed.packed_like(np.float32(kernel), np.float32(bias))
-        self.packed.values.assign(packed.values)
+        set_values(self.packed.values, packed.values)
 
     def call(self, inputs: Any) -> Any:
         return self.activation(ops.sparse_matmul(inputs, self.packed))
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
         return (*input_shape[:-1], self.units)
+
+    def compute_output_spec(self, inputs: Any) -> keras.KerasTensor:
+        # Not by a call, which would need values of the weights.
+        return keras.KerasTensor(self.compute_output_shape(inputs.shape), self.compute_dtype)
 
     def save_own_variables(self, store: Any) -> None:
         kernel, bias, _ = self.packed.unpack()
@@ -67,8 +72,8 @@ class _SparseLayer(keras.layers.Layer):
 
     def load_own_variables(self, store: Any) -> None:
         weights = {
-            "kernel": np.empty(self.packed.shape, "float32"),
-            "bias": np.empty(self.units, "float32"),
+            "kernel": np.broadcast_to(np.float32(0), self.packed.shape),
+            "bias": np.broadcast_to(np.float32(0), self.units),
         }
         self.set_floats(*(stored_array(self.name, store, k, w, k) for k, w in weights.items()))
         release(weights["kernel"].nbytes)

@@ -2,12 +2,35 @@
 
 import contextlib
 import ctypes
+import functools
+import math
 from typing import Any
 
+import keras
 import numpy as np
+
+from kerasopt.keras_internals import is_reading_file, without_values
 
 # Arrays from this size on are worth a look through the whole heap.
 _LARGE = 4 * 2**20
+
+
+# Weights from this size on are allocated when the file is found to have them.
+_SMALL = 2**20
+
+
+class StoredLayer(keras.layers.Layer):
+    """Base of the layers that check what a file has before they allocate what its config says.
+
+    A few bytes of a config can ask for all memory there is. So while a model is made from a file,
+    large weights are without values; `load_own_variables`, which Keras calls for every layer then,
+    has to give them some by `keras_internals.set_values`.
+    """
+
+    def add_weight(self, shape: Any = None, *args: Any, **kwargs: Any) -> keras.Variable:
+        size = math.prod(shape or ()) * np.dtype(kwargs.get("dtype") or "float32").itemsize
+        add = functools.partial(super().add_weight, shape, *args, **kwargs)
+        return without_values(add) if size >= _SMALL and is_reading_file() else add()
 
 
 def stored_array(layer: str, store: Any, key: str, weight: Any, name: str) -> np.ndarray:
@@ -23,7 +46,7 @@ def stored_array(layer: str, store: Any, key: str, weight: Any, name: str) -> np
     Raises:
         ValueError: If the file has none, or one of another shape or dtype, which would be cast.
     """
-    found = store[key][...] if key in store.keys() else None
+    found = store[key] if key in store.keys() else None
     if found is None or (found.shape, found.dtype) != (weight.shape, weight.dtype):
         received = "nothing" if found is None else f"{found.dtype} of shape {found.shape}"
         raise ValueError(
@@ -31,7 +54,7 @@ def stored_array(layer: str, store: Any, key: str, weight: Any, name: str) -> np
             f"of layer '{layer}' must be {weight.dtype} of shape {weight.shape}. "
             f"Received: {received}"
         )
-    return found
+    return found[...]
 
 
 def release(size: int) -> None:

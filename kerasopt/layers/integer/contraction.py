@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from kerasopt.keras_internals import set_values
 from kerasopt.layers.integer.layer import ClampedLayer
 from kerasopt.layers.integer.packed_part import PackedLayer, PackedPart
 from kerasopt.layers.stored import release
@@ -68,7 +69,7 @@ class Contraction(ClampedLayer, PackedLayer):
         kernel_scale = np.asarray(kernel_scale, "float32")
         multiplier = self._multiplier_of(kernel_scale)
         self.set_packed(np.asarray(kernel, "int8"), np.asarray(bias, "int32"), multiplier)
-        self.kernel_scale.assign(kernel_scale)
+        set_values(self.kernel_scale, kernel_scale)
 
     def save_own_variables(self, store: Any) -> None:
         for name in _STORED:

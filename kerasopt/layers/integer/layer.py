@@ -8,12 +8,13 @@ import keras
 import numpy as np
 from keras.src.ops.operation_utils import broadcast_shapes
 
+from kerasopt.keras_internals import set_values
 from kerasopt.layers.integer.affine import Affine
-from kerasopt.layers.stored import stored_array
+from kerasopt.layers.stored import StoredLayer, stored_array
 from kerasopt.ops.validation import check_output_range
 
 
-class IntegerLayer(keras.layers.Layer):
+class IntegerLayer(StoredLayer):
     """Base of the layers that read or write integers: no training, no automatic casts.
 
     Args:
@@ -85,9 +86,12 @@ class IntegerLayer(keras.layers.Layer):
         return keras.KerasTensor(shape, dtype)
 
     def load_own_variables(self, store: Any) -> None:
-        for index, variable in enumerate(self.variables):
+        values = [
             self.stored(store, str(index), variable, variable.name)
-        super().load_own_variables(store)
+            for index, variable in enumerate(self.variables)
+        ]
+        for variable, value in zip(self.variables, values, strict=True):
+            set_values(variable, value)
 
     def stored(self, store: Any, key: str, weight: Any, name: str) -> np.ndarray:
         """Returns the array of a file for a weight.

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from kerasopt import ops
+from kerasopt.keras_internals import set_values
 from kerasopt.layers.integer.layer import IntegerLayer
 
 Packed = ops.PackedWeights | ops.SparseWeights
@@ -122,7 +123,7 @@ class PackedLayer(IntegerLayer):
 
     def set_packed(self, kernel: Any, bias: Any, multiplier: Any) -> None:
         """Packs arrays into the variable."""
-        self.packed.values.assign(self.packed.packed_like(kernel, bias, multiplier).values)
+        set_values(self.packed.values, self.packed.packed_like(kernel, bias, multiplier).values)
 
     @property
     def kernel(self) -> PackedPart:
