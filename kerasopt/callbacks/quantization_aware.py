@@ -225,7 +225,7 @@ class QuantizationAware(TimedCallback):
     @property
     def _waiting(self):
         """Where quantizers do not round yet."""
-        return [site for site, _ in self._placed if not site.quantizer.enabled.value]
+        return [site for site, _ in self._placed if not site.quantizer.is_enabled]
 
     def _enable(self, sites):
         for site in sites:
@@ -276,7 +276,7 @@ class QuantizationAware(TimedCallback):
                 set_learning_rate(self.model, self._learned, 0.0 if frozen else self.learned_rate)
             for link in self._links:
                 if isinstance(link, ActivationQuantizer):
-                    link.frozen = frozen or bool(_settles(link) and link.enabled.value)
+                    link.frozen = frozen or (_settles(link) and link.is_enabled)
 
 
 def _settles(link):

@@ -155,7 +155,7 @@ def _check(model: keras.Model, target: str) -> None:
             "loss, train the model with `kerasopt.callbacks.QuantizationAware('int8')`, or leave "
             f"the layers out with rules (name, None). Received: model={model.name} with {empty}"
         )
-    waiting = {path: link.governed for path, link in found if not bool(link.enabled.value)}
+    waiting = {path: link.governed for path, link in found if not link.is_enabled}
     if waiting:
         why = (
             "the training ended before their `begin`. Train the model to the end of its schedule"
@@ -171,7 +171,7 @@ def _check(model: keras.Model, target: str) -> None:
 
 
 def _has_watched(link: ActivationQuantizer) -> bool:
-    return bool(link.enabled.value) or bool(link.left_out)
+    return link.is_enabled or bool(link.left_out)
 
 
 def _quantizers(model: keras.Model) -> list[tuple[str, Quantizer]]:

@@ -94,7 +94,7 @@ def start_rounding(model: keras.Model) -> None:
         ValueError: If the model has no quantizers, or activations with a range that is
             found once have not passed through yet.
     """
-    waiting = [site for site in _sites(model) if not site.quantizer.enabled.value]
+    waiting = [site for site in _sites(model) if not site.quantizer.is_enabled]
     unseen = [f"{site.path}/{site.slot}" for site in waiting if not _can_start(site.quantizer)]
     if unseen:
         raise ValueError(
@@ -121,7 +121,7 @@ def freeze_ranges(model: keras.Model, frozen: bool = True) -> None:
     for site in _sites(model):
         link = site.quantizer
         if isinstance(link, ActivationQuantizer):
-            link.frozen = frozen or bool(link.settles and link.enabled.value)
+            link.frozen = frozen or (link.settles and link.is_enabled)
 
 
 def _sites(model) -> list[Site]:

@@ -67,6 +67,12 @@ class Quantizer(Copyable, Parametrization):
         )
         self.built = True
 
+    @property
+    def is_enabled(self) -> bool:
+        """Whether it rounds now."""
+        # The value of a variable that replicas mirror is an object, which is true in any case.
+        return bool(keras.ops.convert_to_numpy(self.enabled))
+
     def round(self, inputs, scale, zero_point):
         """Returns `inputs` on the grid of the format.
 
