@@ -267,7 +267,8 @@ def _hold(layer, name, chain) -> None:
 def attach_when_built(layer, recipe: dict):
     """Attaches `recipe` (path to links) to `layer` as soon as it has its weights."""
     vars(layer)["_pending"] = recipe  # past the tracker: the links have no place yet
-    if is_built(layer):
+    # A wrapper's `build` may still track weights of a layer in it that is built before.
+    if is_built(layer) if isinstance(layer, keras.Model) else layer.built:
         attach_pending(layer)
         return layer
     build = layer.build
