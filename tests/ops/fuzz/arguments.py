@@ -10,7 +10,7 @@ import numpy as np
 
 
 class Call(NamedTuple):
-    """Name of an op, its arrays, and its attributes; and which arrays were spoilt."""
+    """Name of an op, its arrays, and its attributes; and the names of what was spoilt."""
 
     op: str
     inputs: dict[str, np.ndarray]

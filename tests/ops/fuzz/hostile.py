@@ -17,6 +17,7 @@ def spoilt(rng, call):
         if attributes and rng.random() < 0.6:
             name = str(rng.choice(list(attributes)))
             attributes[name] = _other_attribute(rng, attributes[name])
+            changed.add(name)
         else:
             name = str(rng.choice(list(inputs)))
             values = SUBNORMALS + FLOATS if name in ("scale", "zero_point") else FLOATS
