@@ -135,6 +135,19 @@ def test_products_of_matrices(seed, sizes, batches, points, ends):
     np.testing.assert_array_equal(y, rounded(sums, multiplier, points[2]))
 
 
+@pytest.mark.parametrize("batches", [((5, 1), (1, 1)), ((1, 1), (5, 1)), ((5, 1), (1, 4))])
+def test_products_of_batches_that_broadcast(batches):
+    # TensorFlow's own product of these is wrong, or kills the process.
+    rng = np.random.default_rng(0)
+    x0, x1 = integers(rng, (*batches[0], 35, 22)), integers(rng, (*batches[1], 22, 19))
+    quantization = {"scale0": 0.1, "scale1": 0.02, "output_scale": 0.5}
+    quantization |= {"zero_point0": 68, "zero_point1": 33, "output_zero_point": 57}
+    y = assert_same_bits(lambda *x: ops.quantized_batch_matmul(*x, **quantization), x0, x1)
+    sums = (x0.astype("int64") - 68) @ (x1.astype("int64") - 33)
+    multiplier = np.float32(np.float32(0.1) * np.float32(0.02) / np.float32(0.5))
+    np.testing.assert_array_equal(y, rounded(sums, multiplier, 57))
+
+
 @few
 @hypothesis.given(window=windows, points=st.tuples(int8, int8))
 def test_averages_count_what_is_in_the_image(window, points):

@@ -126,6 +126,9 @@ def quantized_batch_matmul(
 
 def _batched(x0: Any, x1: Any) -> Any:
     """int32 product of (..., M, K) and (..., K, N), both of values from -255 to 255."""
+    # TensorFlow 2.21 may write past the end where batches of 1 broadcast (tensorflow#117700).
+    zeros = [ops.sum(ops.zeros_like(x), axis=(-2, -1), keepdims=True) for x in (x0, x1)]
+    x0, x1 = x0 + zeros[1], x1 + zeros[0]
     depth = x1.shape[-2]
     if not depth:  # unknown, or none to sum
         return ops.matmul(x0, x1)
