@@ -14,6 +14,8 @@ from ops.fuzz import schedule
 
 # No call takes so long, nor the imports before the first one, on a busy machine.
 _MOST_SECONDS = 900
+# TensorFlow keeps something of every call, and compiled ones, for ever: then a new process goes on.
+_MOST_CALLS = 20_000
 # Address space of a child: a call that asks for more fails, and the machine goes on.
 _MOST_BYTES = 40 << 30
 _TESTS = pathlib.Path(__file__).parents[2]
@@ -52,7 +54,7 @@ def fuzz(calls, seed, workers):
 
 
 class _Child:
-    """A process that runs a range of calls, started again behind each one that kills it."""
+    """A process that runs a range of calls, and the next one behind its end or its death."""
 
     def __init__(self, seed, first, last, path):
         self.seed, self.next, self.last, self.path = seed, first, last, path
@@ -61,9 +63,10 @@ class _Child:
 
     def _start(self):
         self.path.write_bytes(b"")
+        self.end = min(self.next + _MOST_CALLS, self.last)
         command = [sys.executable, "-c", "import sys; from ops.fuzz import processes; "]
         command[-1] += "processes.run_calls(*sys.argv[1:])"
-        arguments = [self.seed, self.next, self.last, self.path]
+        arguments = [self.seed, self.next, self.end, self.path]
         paths = [str(_TESTS), os.environ.get("PYTHONPATH", "")]
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
         self.process = subprocess.Popen(
@@ -90,19 +93,29 @@ class _Child:
         return self.next >= self.last
 
     def _collect(self, ending):
-        """Reads what a process that has ended did, and starts the next one if there is more."""
+        """Reads what a process that has ended did, tells it, and starts the next one if need be."""
         self.process.wait()
         done = [json.loads(line) for line in self.path.read_text().splitlines()]
-        for op, mode, refusal, failure in done:
-            self.counts[op, mode, refusal is None and failure is None] += 1
-            if failure is not None:
-                self.failures.append(f"{op}, {mode}: {failure}")
-        self.next += len(done)
-        if self.next < self.last:
+        self.counts.update(
+            (op, mode, refusal is failure is None) for op, mode, refusal, failure in done
+        )
+        failures = [
+            f"{op}, {mode}: {failure}" for op, mode, _, failure in done if failure is not None
+        ]
+        begin, self.next = self.next, self.next + len(done)
+        if self.next < self.end:
             mode, call, _ = schedule.call_of(self.seed, self.next)
             repeat = f"python -m ops.fuzz --seed {self.seed} --only {self.next}"
-            self.failures.append(f"{call.op}, {mode}: {ending} ({repeat})")
+            failures.append(f"{call.op}, {mode}: {ending} ({repeat})")
             self.next += 1
+        print(
+            f"calls {begin} to {self.next}: {len(failures)} failures",
+            *failures,
+            sep="\n",
+            flush=True,
+        )
+        self.failures += failures
+        if self.next < self.last:
             self._start()
 
 
