@@ -9,7 +9,12 @@ from kerasopt.parametrization.link import OptionalState, Parametrization, is_of_
 from kerasopt.parametrization.loops import weights_read_once
 from kerasopt.parametrization.lora import merge_lora, set_own_weight
 from kerasopt.parametrization.parametrized import Parametrized
-from kerasopt.parametrization.reading import ACTIVATION_SLOTS, read_input, read_until
+from kerasopt.parametrization.reading import (
+    ACTIVATION_SLOTS,
+    fuses_attention,
+    read_input,
+    read_until,
+)
 
 __all__ = [
     "ACTIVATION_SLOTS",
@@ -18,6 +23,7 @@ __all__ = [
     "Parametrization",
     "Parametrized",
     "bake",
+    "fuses_attention",
     "is_of_link",
     "merge_lora",
     "parametrize",

@@ -120,11 +120,38 @@ def _attention_in_steps(base):
         **kwargs,
     ):
         # A fused operation would pass by what the softmax is read through.
-        scores = return_attention_scores or bool(getattr(self._softmax, "slots", ()))
-        arguments = query, key, value, attention_mask, training, scores
+        steps = bool(getattr(self._softmax, "slots", ()))
+        fuses = fuses_attention(self, return_attention_scores) and len(query.shape) == 4
+        if steps and fuses and attention_mask is not None:
+            is_causal = kwargs.pop("use_causal_mask", False)
+            query, attention_mask = _as_fused(self, query, value, attention_mask, is_causal)
+        arguments = query, key, value, attention_mask, training, return_attention_scores or steps
         return base._compute_attention(self, *arguments, **kwargs)
 
     return compute
+
+
+def fuses_attention(layer, returns_scores: bool) -> bool:
+    """Whether an attention of Keras is one operation, if its queries have one axis.
+
+    A query that sees no key then attends to all of them alike. Where the layer computes scores,
+    for its dropout or to return them, the weights of such a query are 0.
+    """
+    return not (layer._dropout > 0 or returns_scores)
+
+
+def _as_fused(layer, query, value, mask, is_causal):
+    """Returns queries and a mask of which a softmax makes the weights of the fused operation."""
+    ops = keras.ops
+    mask = ops.cast(mask, "bool")
+    if is_causal:
+        mask = ops.logical_and(mask, layer._compute_causal_mask(query, value))
+    while len(mask.shape) < 4:
+        mask = ops.expand_dims(mask, -3)  # for all heads
+    sees = ops.any(mask, axis=-1, keepdims=True)
+    # Scores of zeros are equal in any number of bits.
+    query = ops.where(ops.transpose(sees, (0, 2, 1, 3)), query, ops.zeros_like(query))
+    return query, ops.logical_or(mask, ops.logical_not(sees))
 
 
 def _read_through(chain, structure):

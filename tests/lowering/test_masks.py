@@ -123,6 +123,21 @@ def test_masks_of_outputs_are_seen_by_losses():
     np.testing.assert_allclose(*losses, rtol=0.01)
 
 
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("dropout", [0.0, 0.1])
+def test_queries_that_see_no_key_attend_as_in_keras(dropout, causal):
+    ids, x = embedded()
+    y = L.MultiHeadAttention(2, 4, dropout=dropout)(x, x, use_causal_mask=causal)
+    model = spread(keras.Model(ids, L.Dense(3)(y)))
+    data = tokens()[:, ::-1]  # padded before the words: with a causal mask they see nothing, too
+    quantized = ko.quantize(model, "int8", data, rules=[("words", "int8")], verbose=0)
+    expected, found = np.asarray(model(data)), ko.convert(quantized)(data)
+    size = np.abs(expected).max()
+    # Keras computes these in two ways: with dropout they are the bias alone.
+    np.testing.assert_allclose(quantized(data), expected, atol=0.1 * size)
+    np.testing.assert_allclose(found, quantized(data), atol=0.02 * size)
+
+
 def test_scores_are_returned_beside_the_attention():
     ids, x = embedded()
     attention = L.MultiHeadAttention(2, 4)

@@ -6,6 +6,9 @@ from typing import Any
 
 import keras
 
+# Its exponential is 0 beside that of any score.
+_LARGE_NEGATIVE = -1e30
+
 
 @keras.saving.register_keras_serializable(package="kerasopt")
 class MaskedSoftmax(keras.layers.Softmax):
@@ -19,12 +22,20 @@ class MaskedSoftmax(keras.layers.Softmax):
     Args:
         is_causal: Whether a query sees no later keys.
         window: Integer: a query sees keys that are less than so many positions away. `None`: all.
+        spreads: Whether the weights of a query that sees no key are equal, as in Keras' fused
+            attention; else they are 0, as in its layer.
         **kwargs: The arguments of `keras.layers.Softmax`.
     """
 
-    def __init__(self, is_causal: bool = False, window: int | None = None, **kwargs: Any):
+    def __init__(
+        self,
+        is_causal: bool = False,
+        window: int | None = None,
+        spreads: bool = False,
+        **kwargs: Any,
+    ):
         super().__init__(**{"dtype": "float32", **kwargs})
-        self.is_causal, self.window = is_causal, window
+        self.is_causal, self.window, self.spreads = is_causal, window, spreads
 
     def call(self, inputs: Any, mask: Any = None) -> Any:
         shape = keras.ops.shape(inputs)
@@ -37,7 +48,10 @@ class MaskedSoftmax(keras.layers.Softmax):
             conditions.append(keras.ops.less(keras.ops.abs(queries - keys), self.window))
         for condition in conditions[1:]:
             conditions[0] = keras.ops.logical_and(conditions[0], condition)
+        if self.spreads and conditions:
+            return super().call(keras.ops.where(conditions[0], inputs, _LARGE_NEGATIVE))
         return super().call(inputs, mask=conditions[0] if conditions else None)
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "is_causal": self.is_causal, "window": self.window}
+        own = {"is_causal": self.is_causal, "window": self.window, "spreads": self.spreads}
+        return {**super().get_config(), **own}

@@ -20,6 +20,7 @@ from kerasopt.lowering.patterns.contraction import Output, output_of
 from kerasopt.lowering.patterns.einsum_dense import project
 from kerasopt.lowering.quantizers import affine_of
 from kerasopt.lowering.values import StaysFloat, Value
+from kerasopt.parametrization import fuses_attention
 
 # `(batch, length, heads, size)` to `(batch, heads, length, size)` and back.
 _HEADS_FIRST = (2, 1, 3)
@@ -80,10 +81,11 @@ def _weights(node: Node, builder: Builder, scores: Value) -> Value:
             "_softmax",
         )
         return Value(softmax(scores.tensor), softmax.output_affine)
+    spreads = fuses_attention(layer, bool(node.arguments.get("return_attention_scores")))
     masked = builder.layer(
         node,
-        ("softmax", is_causal),
-        lambda name: MaskedSoftmax(is_causal, window, name=name),
+        ("softmax", is_causal, spreads),
+        lambda name: MaskedSoftmax(is_causal, window, spreads, name=name),
         "_softmax",
     )
     if mask is not None:
