@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -26,6 +27,21 @@ def output_names(structure: Any) -> list[str]:
 def is_nested(structure: Any) -> bool:
     """Whether outputs lie deeper than a list or a dictionary."""
     return any(len(path) > 1 for path, _ in keras.tree.flatten_with_path(structure))
+
+
+def numbered(names: Sequence[str]) -> list[str]:
+    """Returns names of which those that were there before have a number that makes them new.
+
+    No name that is there once gets lost to it: of `["a", "a", "a_1"]` the second is `a_2`.
+    """
+    taken, found = set(names), dict[str, None]()
+    for name in names:
+        if name in found:
+            counted = (f"{name}_{count}" for count in itertools.count(1))
+            name = next(each for each in counted if each not in taken)
+            taken.add(name)
+        found[name] = None
+    return list(found)
 
 
 def unique(names: Sequence[str]) -> list[str]:

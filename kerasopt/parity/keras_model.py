@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +9,7 @@ import keras
 from keras.src.backend import get_keras_mask, set_keras_mask
 from keras.src.models.functional import operation_fn
 
+from kerasopt.exporters.names import numbered
 from kerasopt.exporters.parts import Parts, TensorKey, key_of
 from kerasopt.graph import (
     Edge,
@@ -108,10 +108,7 @@ class TracedModel:
         """Yields the keys of the tensors that have a name, with it."""
         groups = list(Groups(self.graph))
         names = [_name_of(group) for group in groups]
-        taken: set[str] = set()
-        for group, layer in zip(groups, names, strict=True):
-            name = next(name for name in _numbered(layer) if name not in taken)
-            taken.add(name)
+        for group, layer, name in zip(groups, names, numbered(names), strict=True):
             if names.count(layer) > 1:
                 self._shared[name] = layer
             if group.output is not group.anchor:
@@ -120,11 +117,6 @@ class TracedModel:
                 self._clamped.add((id(group.output), 0))
             for index in range(len(group.output.keras_node.outputs)):
                 yield (id(group.output), index), name + (f":{index}" if index else "")
-
-
-def _numbered(name: str) -> Iterator[str]:
-    yield name
-    yield from (f"{name}_{count}" for count in itertools.count(1))
 
 
 def _name_of(group: Group) -> str:

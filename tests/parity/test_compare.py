@@ -174,3 +174,31 @@ def test_bad_sources_are_named(models, tmp_path):
     with pytest.raises(ValueError, match="no tensor of the same name"):
         other = keras.Sequential([keras.Input((16, 16, 3)), layers.Flatten(name="all")])
         ko.compare(model, other, x)
+
+
+def twin():
+    """Returns a nested encoder that is called on two images, as integers, and other images."""
+    image = keras.Input((8, 8, 1))
+    x = layers.MaxPooling2D()(layers.Conv2D(4, 3, activation="relu", name="conv")(image))
+    encoder = keras.Model(image, layers.Dense(8)(layers.Flatten()(x)), name="enc")
+    a, b = keras.Input((8, 8, 1)), keras.Input((8, 8, 1))
+    # The first call in the graph is not that of the first input, and a name looks like a number.
+    late, early = encoder(layers.Conv2D(1, 3, padding="same", name="enc_conv_1")(a)), encoder(b)
+    outputs = layers.Dense(1)(keras.ops.abs(late - early))
+    x = list(np.random.default_rng(0).normal(size=(2, 6, 8, 8, 1)).astype("float32"))
+    model = keras.Model([a, b], outputs)
+    return ko.convert(ko.quantize(model, "int8", x, verbose=0)), x
+
+
+@pytest.mark.filterwarnings("ignore:Parts of")
+@pytest.mark.parametrize("suffix", [".tflite", ".onnx"])
+def test_a_nested_model_that_is_called_twice_is_compared_with_its_file(suffix, tmp_path):
+    integers, x = twin()
+    path = tmp_path / f"model{suffix}"
+    ko.export(integers, path, format="onnx" if suffix == ".onnx" else "litert")
+    for isolated in (False, True):
+        report = ko.compare(integers, path, x, isolated)
+        assert report.first_parting is None and report.equal > 0.99, str(report)
+        assert {"enc_conv", "enc_conv_2"} <= {row.name for row in report.tensors}
+    computed = integers.predict(x, verbose=0)
+    assert not np.allclose(computed, integers.predict(x[::-1], verbose=0), atol=1e-3)

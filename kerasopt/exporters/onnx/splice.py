@@ -66,7 +66,7 @@ def splice_part(part: Part, writer: Any) -> None:
             name = graph.add("Cast", [name], graph.unique(f"{name}/moved"), to=TensorProto.FLOAT)
         inputs.append(name)
     for edge in part.outputs:
-        name = edge.source.operation.name + (f":{edge.index}" if edge.index else "")
+        name = writer.names[id(edge.source)] + (f":{edge.index}" if edge.index else "")
         name = graph.unique(name)
         dtype = edge.source.keras_node.outputs[edge.index].dtype
         tensors.put(key_of(edge), name, part.affine, dtype=dtype)

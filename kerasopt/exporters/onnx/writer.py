@@ -11,7 +11,7 @@ import onnx
 from onnx import helper
 
 from kerasopt.exporters.held_constants import held_links
-from kerasopt.exporters.names import output_names
+from kerasopt.exporters.names import numbered, output_names
 from kerasopt.exporters.onnx.graph import OnnxGraph
 from kerasopt.exporters.onnx.operators import TABLE
 from kerasopt.exporters.onnx.splice import splice_part
@@ -26,6 +26,7 @@ class Writer:
     Attributes:
         graph: The `OnnxGraph`.
         tensors: The `Tensors` of the model.
+        names: Dict of the id of a call to the name of what it computes.
 
     Args:
         model: A functional `keras.Model`.
@@ -37,6 +38,8 @@ class Writer:
         self.tensors = Tensors(self.graph)
         self._functional: Any = functional_of(model)
         self._nodes = Graph.of(model)
+        names = numbered([node.operation.name for node in self._nodes])
+        self.names = {id(node): name for node, name in zip(self._nodes, names, strict=True)}
 
     def write(self) -> onnx.ModelProto:
         """Returns the model."""
@@ -97,7 +100,8 @@ class Writer:
 
     def put(self, node: Node, make: Callable[[str], str], affine: Any, first: bool = False) -> None:
         """Sets the output of a call to what `make` returns for the name that it has."""
-        name = self.graph.unique(node.operation.name + (CHANNELS_FIRST if first else ""))
+        # Calls are numbered before the ending, so that without it they have names of their own.
+        name = self.graph.unique(self.names[id(node)]) + (CHANNELS_FIRST if first else "")
         self.tensors.put((id(node), 0), make(name), affine, first)
 
     def name(self, node: Node, part: str) -> str:
