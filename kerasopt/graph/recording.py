@@ -15,7 +15,12 @@ from kerasopt.graph.symbols import Symbols, computes_the_same, symbols
 from kerasopt.graph.traversal import layers
 
 # What these compute between the layers in them is no graph, or is known as a whole.
-_WHOLE = (keras.layers.MultiHeadAttention, keras.layers.RNN, keras.layers.Wrapper)
+_WHOLE = (
+    keras.layers.Bidirectional,
+    keras.layers.MultiHeadAttention,
+    keras.layers.RNN,
+    keras.layers.Wrapper,
+)
 
 
 @contextlib.contextmanager

@@ -59,7 +59,9 @@ def symbols(model: keras.Model, free: bool = False) -> Symbols:
         if not all(isinstance(size, int | None) for size in shape):
             return [made(each, None) for each in shape]
         shapes.append(tuple(shape))
-        kept = {channels % len(shape)} if free and len(shape) > 2 else set(range(len(shape)))
+        # Files have no volumes nor videos of unknown sizes.
+        opens = free and len(shape) in (3, 4)
+        kept = {channels % len(shape)} if opens else set(range(len(shape)))
         sizes = [size if axis in kept else None for axis, size in enumerate(shape)]
         return keras.Input(batch_shape=(None, *sizes[1:]), dtype=model.input_dtype, name=name)
 

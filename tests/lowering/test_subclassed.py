@@ -105,6 +105,33 @@ def test_sizes_that_a_model_does_not_need_stay_open(arguments, shape):
         np.testing.assert_allclose(run(integers, x), expected, atol=0.05 * np.abs(expected).max())
 
 
+class Chain(keras.Model):
+    def __init__(self, *called):
+        super().__init__()
+        self.called = list(called)
+
+    def call(self, x):
+        for layer in self.called:
+            x = layer(x)
+        return x
+
+
+@pytest.mark.parametrize("name", ["bidirectional", "video"])
+@pytest.mark.filterwarnings("ignore:Parts of")
+def test_sequences_and_videos_are_exported(name, tmp_path):
+    if name == "bidirectional":
+        model, shape = Chain(layers.Bidirectional(layers.GRU(3)), layers.Dense(2)), (6, 4)
+    else:
+        frames = layers.TimeDistributed(layers.Conv2D(3, 3))
+        model, shape = Chain(frames, layers.GlobalAveragePooling3D()), (3, 5, 5, 2)
+    x = np.random.default_rng(0).normal(size=(4, *shape)).astype("float32")
+    model(x)
+    integers = convert(ko.quantize(model, "int8", x, verbose=0))
+    ko.export(integers, tmp_path / "model.tflite")
+    report = ko.compare(integers, tmp_path / "model.tflite", x)
+    assert report.first_parting is None, str(report)
+
+
 class Several(keras.Model):
     """Takes a list, a dictionary, or two arguments."""
 
