@@ -44,10 +44,14 @@ def freeze(
 def _traced(function: Any, names: list[str]) -> Any:
     try:
         return function.get_concrete_function()
-    except tf.errors.OperatorNotAllowedInGraphError as error:
+    except (tf.errors.OperatorNotAllowedInGraphError, TypeError) as error:
+        is_open = any(None in tensor.shape[1:] for tensor in function.input_signature)
+        if isinstance(error, TypeError) and not is_open:
+            raise
         raise ValueError(
             f"{names[:5]} need to know sizes that the model's inputs leave open (`None`): give "
-            "`keras.Input` the whole shape, and export that model."
+            "`keras.Input` the whole shape, and export that model (a subclassed one has to be "
+            "built with `keras.Model(inputs, outputs)` for it)."
         ) from error
 
 

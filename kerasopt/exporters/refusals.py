@@ -36,6 +36,15 @@ def require_possible(model: keras.Model, functional: Any, runtime: str) -> None:
             if tensor.dtype not in _DTYPES[runtime]:
                 raise ValueError(
                     f"{kind} '{tensor._keras_history.operation.name}' has a dtype that {runtime} "
-                    f"does not take. Cast it to one of {list(_DTYPES[runtime])}, or export with "
+                    f"does not take. {_advice(tensor.dtype, runtime)}, or export with "
                     f"format='tf_saved_model'. Received: dtype={tensor.dtype!r}"
                 )
+
+
+def _advice(dtype: str, runtime: str) -> str:
+    if dtype == "string":
+        return (
+            "Look strings up before the model (apply StringLookup, TextVectorization or Hashing "
+            "to the data, and build the model on the indices that they return)"
+        )
+    return f"Cast it to one of {list(_DTYPES[runtime])}"

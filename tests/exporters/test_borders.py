@@ -53,11 +53,71 @@ def test_other_dtypes_are_named(format, tmp_path):
         exported(model, format, tmp_path)
 
 
+@pytest.mark.parametrize("format", RUNTIMES)
+def test_strings_are_looked_up_before_the_model(format, tmp_path):
+    city = keras.Input((1,), dtype="string", name="city")
+    lookup = layers.StringLookup(vocabulary=["oslo", "rome"], output_mode="one_hot")
+    model = keras.Model(city, layers.Dense(2)(lookup(city)))
+    with pytest.raises(ValueError, match="'city'.*Look strings up before.*dtype='string'") as info:
+        exported(model, format, tmp_path)
+    assert "Cast" not in str(info.value)
+
+
 def test_arithmetic_that_litert_does_not_have_is_named(tmp_path):
-    inputs = keras.Input((8,), dtype="float64")
-    model = keras.Model(inputs, layers.Dense(2, dtype="float64", name="wide")(inputs))
-    with pytest.raises(ValueError, match=r"LiteRT has no form of \['wide'\].*of \['f64'\]"):
+    inputs = keras.Input((8,))
+    model = keras.Model(inputs, layers.Dense(2, dtype="bfloat16", name="brief")(inputs))
+    model = keras.Model(inputs, keras.ops.cast(model(inputs), "float32"))
+    with pytest.raises(ValueError, match=r"LiteRT has no form of \['.*brief'.*of \['bf16'\]"):
         exported(model, "litert", tmp_path)
+
+
+def attention(divided, minimum="float32"):
+    """Returns a model of tokens and their mask that attends by hand, with numbers of NumPy."""
+    inputs, mask = keras.Input((6, 8)), keras.Input((6,), name="mask")
+    q, k, v = (layers.Dense(8)(inputs) for _ in range(3))
+    scores = divided(keras.ops.matmul(q, keras.ops.transpose(k, (0, 2, 1))))
+    scores = scores + (1.0 - mask)[:, None, :] * np.finfo(minimum).min
+    outputs = layers.Dense(3)(keras.ops.matmul(keras.ops.softmax(scores), v))
+    return keras.Model([inputs, mask], outputs)
+
+
+class Scaled(layers.Layer):
+    def call(self, x):
+        return keras.ops.divide(x, np.sqrt(8)) + keras.ops.zeros((), "float64")
+
+
+WIDE = {
+    "quotient": lambda s: s / np.sqrt(8),
+    "product": lambda s: s * np.float64(0.35),
+    "sum": lambda s: s + np.float64(0.5),
+    "array of no axis": lambda s: s / np.array(2.8),
+    "array": lambda s: s * np.ones(6),
+    "layer": lambda s: Scaled()(s),
+}
+
+
+@pytest.mark.filterwarnings("ignore:Parts of")
+@pytest.mark.parametrize("name", WIDE)
+def test_litert_computes_float64_in_float32(name, tmp_path):
+    generator = np.random.default_rng(0)
+    x = generator.normal(size=(4, 6, 8)).astype("float32")
+    mask = np.ones((4, 6), "float32")
+    mask[::2, 4:] = 0
+    model = attention(WIDE[name])
+    integers = ko.convert(ko.quantize(model, "int8", calibration=[x, mask], verbose=0))
+    for each in (model, integers):
+        (found,) = exported(each, "litert", tmp_path)(x, mask)
+        np.testing.assert_allclose(found, each.predict([x, mask], verbose=0), atol=1e-5)
+        details = LiteRT(tmp_path / "model.tflite")._interpreter.get_tensor_details()
+        assert "float64" not in {np.dtype(detail["dtype"]).name for detail in details}
+
+
+def test_numbers_that_float32_does_not_have_are_its_largest(tmp_path):
+    x = np.random.default_rng(0).normal(size=(4, 6, 8)).astype("float32")
+    mask = (np.arange(6) < [[4], [5], [6], [1]]).astype("float32")
+    model = attention(WIDE["quotient"], "float64")
+    (found,) = exported(model, "litert", tmp_path)(x, mask)
+    np.testing.assert_allclose(found, model.predict([x, mask], verbose=0), atol=1e-5)
 
 
 def structured():

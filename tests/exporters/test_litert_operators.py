@@ -55,6 +55,31 @@ def test_transposed_convolutions_run_at_any_batch_size(kernel, strides, padding,
             np.testing.assert_allclose(found, expected[:count], atol=allowed + 1e-6)
 
 
+def enlarged(x):
+    x = layers.Conv2DTranspose(5, 3, 2, padding="same", activation="relu")(x)
+    return layers.Conv2DTranspose(4, (2, 5), (3, 2))(x)
+
+
+def reduced(x):
+    x = layers.MaxPooling2D(2, padding="same")(x)
+    x = layers.UpSampling2D(2)(layers.AveragePooling2D(3, 1, padding="same")(x))
+    return layers.Cropping2D(1)(layers.ZeroPadding2D(2)(x))
+
+
+@pytest.mark.filterwarnings("ignore:Parts of")
+@pytest.mark.parametrize("change", [enlarged, reduced])
+def test_images_have_any_size(change, tmp_path):
+    x = images(4, 6, 3)
+    inputs = keras.Input((None, None, 3))
+    outputs = layers.Conv2D(2, 3)(change(layers.Conv2D(4, 3, padding="same")(inputs)))
+    model = randomize(keras.Model(inputs, outputs))
+    for each in (model, ko.convert(ko.quantize(model, "int8", x, verbose=0))):
+        ko.export(each, tmp_path / "model.tflite")
+        for image in (x, x[:2, :5, :4]):
+            found = interpret(tmp_path / "model.tflite", image, "AUTO")
+            np.testing.assert_allclose(found, run(each, image), atol=1e-5)
+
+
 FUNCTIONS = {
     "elu": (layers.Activation("elu"), ["ELU"]),
     "exp": (ops.exp, ["EXP"]),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from kerasopt.exporters.frozen import freeze
 from kerasopt.exporters.held_constants import HeldConstants
 from kerasopt.exporters.litert.flatbuffer import TYPES, FlatBuffer
 from kerasopt.exporters.litert.held_constants import hold
+from kerasopt.exporters.litert.narrow import narrowed
 from kerasopt.exporters.parts import Part
 from kerasopt.exporters.quiet import quiet
 from kerasopt.graph import unwrap
@@ -48,6 +50,14 @@ def splice_part(
         inputs: Their indices.
         outputs: Indices of the tensors that it writes.
     """
+    inputs = [_narrow_input(buffer, index) for index in inputs]
+    with _narrow_outputs(buffer, outputs) as outputs:
+        _splice_part(buffer, part, shapes, inputs, outputs)
+
+
+def _splice_part(
+    buffer: FlatBuffer, part: Part, shapes: list, inputs: list[int], outputs: list[int]
+) -> None:
     read = (edge.source.keras_node.outputs[edge.index] for edge in part.inputs)
     specs = [
         tf.TensorSpec(shape, "float32" if part.affine else tensor.dtype)
@@ -69,6 +79,27 @@ def splice_part(
     splice_function(buffer, part.function(), specs, names, given, written)
     for real, index in zip(written, outputs, strict=True):
         buffer.operator("QUANTIZE", [real], [index], schema.QuantizeOptionsT())
+
+
+def _narrow_input(buffer: FlatBuffer, index: int) -> int:
+    """Returns the index of a tensor, cast if it is float64, in which LiteRT computes nothing."""
+    tensor = buffer.subgraph.tensors[index]
+    if tensor.type != TYPES["float64"]:
+        return index
+    narrow = buffer.float_like(index, f"{tensor.name}/float32")
+    buffer.operator("CAST", [index], [narrow], schema.CastOptionsT())
+    return narrow
+
+
+@contextlib.contextmanager
+def _narrow_outputs(buffer: FlatBuffer, indices: list[int]) -> Iterator[list[int]]:
+    """Yields what to write to in place of tensors, from which those of float64 are cast."""
+    tensors = buffer.subgraph.tensors
+    wide = {index for index in indices if tensors[index].type == TYPES["float64"]}
+    narrow = {index: buffer.float_like(index, f"{tensors[index].name}/float32") for index in wide}
+    yield [narrow.get(index, index) for index in indices]
+    for index, written in narrow.items():
+        buffer.operator("CAST", [written], [index], schema.CastOptionsT())
 
 
 def splice_function(
@@ -136,6 +167,7 @@ def _convert(
     run: Callable[..., Sequence[Any]], specs: list[tf.TensorSpec], names: list[str]
 ) -> bytes:
     frozen, function = freeze(run, specs, names, lower_loops=True)
+    frozen = narrowed(frozen)
     converter = tf.lite.TFLiteConverter.from_concrete_functions([frozen], function)
     try:
         with quiet():
@@ -148,7 +180,7 @@ def _convert(
 
 def _refusal(error: str, specs: list[tf.TensorSpec], names: list[str]) -> str:
     unknown = sorted(set(re.findall(r"'(tf\.\w+)' op", error)))
-    dtypes = sorted(set(re.findall(r"x(f16|f64|bf16)>", error)))
+    dtypes = sorted(set(re.findall(r"x(f16|bf16)>", error)))
     reason = f"it has no {unknown}" if unknown else error.splitlines()[0]
     if dtypes:
         reason += (
@@ -156,7 +188,10 @@ def _refusal(error: str, specs: list[tf.TensorSpec], names: list[str]) -> str:
             "`keras.config.set_dtype_policy('float32')`) the weights, and export that"
         )
     if any(None in spec.shape[1:] for spec in specs):
-        reason += " where sizes are not known: give `keras.Input` the whole shape"
+        reason += (
+            " where sizes are not known: give `keras.Input` the whole shape (a subclassed model "
+            "has to be built with `keras.Model(inputs, outputs)` for it)"
+        )
     return (
         f"LiteRT has no form of {names[:5]}: {reason}. Or replace them, or export with "
         "format='tf_saved_model'."

@@ -12,7 +12,7 @@ from kerasopt.exporters.held_constants import held_links
 from kerasopt.exporters.litert.flatbuffer import TYPES, FlatBuffer, Quantization
 from kerasopt.exporters.litert.operators import bridges, operator_of
 from kerasopt.exporters.litert.splice import splice_part
-from kerasopt.exporters.names import output_names, unique
+from kerasopt.exporters.names import numbered, output_names, unique
 from kerasopt.exporters.parts import Part, Parts, TensorKey, key_of
 from kerasopt.graph import Edge, Graph, Node, functional_of
 from kerasopt.layers.integer import Affine, Dequantize, Quantize, QuantizedEmbedding
@@ -49,6 +49,8 @@ class Writer:
         # By themselves: else what follows is multiplied into the weights.
         self._parts = Parts(self._graph, alone=lambda node: bool(held_links(node)))
         self._indices: dict[TensorKey, int] = {}
+        names = numbered([node.operation.name for node in self._graph])
+        self._names = {id(node): name for node, name in zip(self._graph, names, strict=True)}
         self._int8 = io_dtype == "int8"
 
     def write(self) -> bytes:
@@ -156,12 +158,15 @@ class Writer:
         outputs = []
         for edge in part.outputs or [Edge(part.nodes[-1])]:
             tensor = edge.source.keras_node.outputs[edge.index]
-            name = edge.source.operation.name + (f":{edge.index}" if edge.index else "")
+            name = self._names[id(edge.source)] + (f":{edge.index}" if edge.index else "")
             affine = part.affine
+            # LiteRT computes nothing in float64.
+            is_inner = tensor.dtype == "float64" and not edge.source.is_output
+            dtype = "float32" if is_inner else tensor.dtype
             index = self.buffer.tensor(
                 name,
                 self._shape(tensor),
-                tensor.dtype if affine is None else affine.dtype,
+                dtype if affine is None else affine.dtype,
                 None if affine is None else quantization_of(affine),
             )
             self._indices[key_of(edge)] = index
@@ -178,7 +183,7 @@ class Writer:
     def _add_bridged(self, node: Node) -> None:
         """Adds a float call that LiteRT computes on the integers before and after it."""
         (reader, *_) = node.consumers
-        name, affine = reader.operation.name, bridges.affine_of(node)
+        name, affine = self._names[id(reader)], bridges.affine_of(node)
         assert affine is not None
         shape = self._shape(node.keras_node.outputs[0])
         output = self.buffer.tensor(name, shape, affine.dtype, quantization_of(affine))

@@ -55,7 +55,7 @@ class QuantizedConv2DTranspose(Contraction):
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
         image = [
-            None if size is None else size * stride + self._overhang(axis)
+            None if size is None else size * stride + self.overhang(axis)
             for axis, (size, stride) in enumerate(zip(input_shape[1:3], self.strides, strict=True))
         ]
         return (input_shape[0], *image, self.filters)
@@ -86,9 +86,10 @@ class QuantizedConv2DTranspose(Contraction):
         kernel, stride = self.kernel_size[axis], self.strides[axis]
         cut = max(kernel - stride, 0) // 2 if self.padding == "same" else 0
         before = kernel - 1 - cut
-        return before, self._overhang(axis) + kernel - 1 - before
+        return before, self.overhang(axis) + kernel - 1 - before
 
-    def _overhang(self, axis: int) -> int:
+    def overhang(self, axis: int) -> int:
+        """Returns by how much an axis of the output is longer than `strides` times the input's."""
         if self.padding == "same":
             return 0
         return max(self.kernel_size[axis] - self.strides[axis], 0)
