@@ -101,7 +101,7 @@ class Writer:
     def put(self, node: Node, make: Callable[[str], str], affine: Any, first: bool = False) -> None:
         """Sets the output of a call to what `make` returns for the name that it has."""
         # Calls are numbered before the ending, so that without it they have names of their own.
-        name = self.graph.unique(self.names[id(node)]) + (CHANNELS_FIRST if first else "")
+        name = self.graph.unique(self.names[id(node)] + (CHANNELS_FIRST if first else ""))
         self.tensors.put((id(node), 0), make(name), affine, first)
 
     def name(self, node: Node, part: str) -> str:
