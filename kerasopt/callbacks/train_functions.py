@@ -9,7 +9,8 @@ import keras
 from kerasopt.optimizers.hooked_optimizer import hooks_of
 from kerasopt.parametrization import parametrized_layers
 
-_KEPT = "_kerasopt_train_functions"
+# On the function, so that nothing is left on the model when it is compiled, copied or refused.
+_KEPT = "_kerasopt_kept"
 
 
 @contextlib.contextmanager
@@ -29,15 +30,15 @@ def retraced(model: keras.Model) -> Iterator[None]:
     function = getattr(model, "train_function", None)
     if before == after or function is None:
         return
-    kept = vars(model).get(_KEPT, {})
+    kept = getattr(function, _KEPT, {})
     if kept.get(before) is not function:  # the model was compiled, or something attached, since
         kept = {before: function}
-    vars(model)[_KEPT] = kept
     if after in kept:
         model.train_function = kept[after]
     else:
         model.make_train_function(force=True)
         kept[after] = model.train_function
+    setattr(model.train_function, _KEPT, kept)
 
 
 def _state(model) -> Any:

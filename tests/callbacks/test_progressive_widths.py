@@ -166,7 +166,7 @@ def test_bad_arguments(arguments, message):
     [
         ([(8, 6), (6, 3)], "has times that rise"),
         ([(8, 11)], "must end after `begin`, and not after `freeze`.*freeze=9"),
-        ([(8, 1)], "must end after `begin`.*begin=1"),
+        ([(8, 1)], "must end after `begin`, which is update 1"),
     ],
 )
 def test_bad_times(steps, message):

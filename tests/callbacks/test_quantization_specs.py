@@ -185,12 +185,6 @@ def test_observers_that_count_find_the_range_once_when_rounding_begins(alias):
     assert seen[-1] == seen[2]
 
 
-def test_an_observer_that_counts_needs_time_before_rounding_begins():
-    model = make()
-    with refused(model, r"Percentile\(percentile=99.99\) finds .* Received: begin='0%'"):
-        fit(model, ko.callbacks.QuantizationAware(observer="percentile"))
-
-
 LEARNED = [("lsq", "lsq"), ("lsq", "pact"), ("minmax", "lsq")]
 
 
