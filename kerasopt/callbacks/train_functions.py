@@ -19,7 +19,7 @@ def retraced(model: keras.Model) -> Iterator[None]:
 
     What freezing changes (ranges, statistics of batch normalizations, learning rates) is part of
     the traced train function. That of each state is kept, so that a training which goes through
-    the same states as one before traces nothing.
+    the same states as one before traces nothing (on TensorFlow).
 
     Args:
         model: The model; its test and predict functions do not depend on what freezing changes.
@@ -29,6 +29,11 @@ def retraced(model: keras.Model) -> Iterator[None]:
     after = _state(model)
     function = getattr(model, "train_function", None)
     if before == after or function is None:
+        return
+    if keras.config.backend() == "jax":
+        # A step is traced anew only when that of before is gone: to JAX they are equal.
+        del function
+        model.make_train_function(force=True)
         return
     kept = getattr(function, _KEPT, {})
     if kept.get(before) is not function:  # the model was compiled, or something attached, since
