@@ -67,7 +67,7 @@ def weights_of(layer: keras.Layer) -> list[Weight]:
         quantizer = next((link for link in links if isinstance(link, Quantizer)), None)
         bits = next((link.bits for link in links if hasattr(link, "bits")), bits_of(stored.dtype))
         rounding = None
-        if quantizer is not None and bool(quantizer.enabled.value):
+        if quantizer is not None and quantizer.is_enabled:
             rounding = functools.partial(measure_weight, layer, slot, quantizer)
         weights.append(Weight(variable, bits, id(stored) in kernels, rounding))
     return weights

@@ -85,7 +85,7 @@ def rounding_scalars(model: keras.Model, data) -> Iterator[tuple[str, float]]:
     measured = measure(model, data)
     for path, _, slot, link in _links(model, Quantizer):
         error = measured.get(f"{path}/{slot}")
-        if error is None or not bool(link.enabled.value):
+        if error is None or not link.is_enabled:
             continue
         tensor = path if slot == "output" else f"{path}/{slot}"
         if np.isfinite(error.sqnr):  # where nothing is changed it is infinite
