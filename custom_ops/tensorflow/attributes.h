@@ -16,6 +16,7 @@
 #include "kernels/binary.h"
 #include "kernels/gemm.h"
 #include "kernels/weight_format.h"
+#include "tensorflow/core/platform/errors.h"
 
 namespace kerasopt {
 
