@@ -55,6 +55,24 @@ def is_built(layer: keras.Layer) -> bool:
     return layer.built or (by_parts and all(part.built for part in parts))
 
 
+def build_for(model: keras.Model, batch: Any) -> None:
+    """Builds a compiled model, its optimizer and its metrics for batches of data, if it can be.
+
+    A model that cannot be called, because it has no `call` or one that fails on symbols, stays as
+    it is.
+
+    Args:
+        model: The model.
+        batch: What `fit` takes in a step, as values or specs that have a shape and a dtype.
+    """
+    if type(model).call is keras.Model.call:
+        return
+    try:
+        model._symbolic_build(data_batch=batch)
+    except RuntimeError:
+        model.built = False  # to Keras it is built once it has tried
+
+
 def is_reading_file() -> bool:
     """Whether Keras makes a model of what a file says, before it reads the weights."""
     # Objects of a file are shared under their numbers; nothing else has such a scope.

@@ -37,12 +37,14 @@ def _rankings() -> Iterator[tuple[str, keras.callbacks.Callback]]:
 def _callbacks_of_fit() -> list[keras.callbacks.Callback]:
     """The callbacks of the `fit` that is calling one of them.
 
-    Keras tells a callback its model, and not the others: the list is that of the caller.
+    Keras tells a callback its model, and not the others: the list is that of the caller, or in
+    `fit`.
     """
     frame: types.FrameType | None = sys._getframe()
     while frame is not None:
-        caller = frame.f_locals.get("self")
-        if isinstance(caller, keras.callbacks.CallbackList):
-            return caller.callbacks
+        for name in ("self", "callbacks"):
+            value = frame.f_locals.get(name)
+            if isinstance(value, keras.callbacks.CallbackList):
+                return value.callbacks
         frame = frame.f_back
     return []

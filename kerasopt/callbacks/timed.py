@@ -10,6 +10,7 @@ import keras
 
 from kerasopt.callbacks.clock import Clock, accumulation_steps, horizon, require_optimizer
 from kerasopt.callbacks.copying import CopiedUnused
+from kerasopt.callbacks.first_batch import is_told_later
 from kerasopt.callbacks.rankings import warn_of_rankings
 from kerasopt.model_state import strategy_scope
 from kerasopt.parametrization import Attachments
@@ -40,8 +41,9 @@ class TimedCallback(CopiedUnused):
       beginning and the end of every `fit`; called twice it must change nothing the second time.
 
     Attaching happens in `set_model`, so before anything is restored and before the train function
-    is traced. If any callback of the `fit` fails before the first epoch, all of them are detached
-    again, and the model is as it was.
+    is traced; of a model that its first batch builds, just before its first step. If any callback
+    of the `fit` fails before the first epoch, all of them are detached again, and the model is as
+    it was.
 
     The clock is read only when enough batches have run for the next due update to be reached.
     """
@@ -74,6 +76,8 @@ class TimedCallback(CopiedUnused):
 
     def set_model(self, model: keras.Model):
         super().set_model(model)
+        if is_told_later(self, model):
+            return
         self.horizon = Horizon()
         self._started = self._has_stepped = False
         self._due: int | None = None
