@@ -22,7 +22,7 @@ from kerasopt.graph import (
 )
 from kerasopt.lowering.builder import Builder
 from kerasopt.lowering.patterns import lower
-from kerasopt.lowering.quantizers import activation_quantizer
+from kerasopt.lowering.quantizers import activation_quantizer, has_only_zeros
 from kerasopt.lowering.sparse import choose_sparse
 from kerasopt.lowering.values import StaysFloat, Value
 from kerasopt.quantization import (
@@ -37,6 +37,7 @@ from kerasopt.quantization import (
 
 _OF_ACTIVATIONS = (ActivationQuantizer, BinaryActivation, DynamicQuantizer)
 _SPARSE = "sparse"
+_ONLY_ZEROS = "no data made any of its values but zero, so they have no range"
 
 
 def convert(model: keras.Model, target: str = "int8", batch_size: int = 1) -> keras.Model:
@@ -122,7 +123,10 @@ def _lowered(functional: Functional) -> tuple[tuple[Any, Any], dict[Group, str]]
         try:
             lower(group, builder)
         except StaysFloat as reason:
-            floats[group] = MASKED if id(group.anchor) in masks else str(reason)
+            if id(group.anchor) in masks:
+                floats[group] = MASKED
+            else:
+                floats[group] = _ONLY_ZEROS if has_only_zeros(group) else str(reason)
             for node in group.nodes:
                 builder.run_as_float(node)
         for node in group.nodes:
@@ -144,10 +148,12 @@ def _check(model: keras.Model, target: str) -> None:
             f"`kerasopt.finalize`. Received: model={model.name}"
         )
     _check_target(target, [link for _, link in found])
+    watched = [(x, link) for x, link in found if isinstance(link, ActivationQuantizer)]
+    some = any(link.has_range for _, link in watched)
     empty = {
         path: why_without_range(link)
-        for path, link in found
-        if isinstance(link, ActivationQuantizer) and not link.has_range and _has_watched(link)
+        for path, link in watched
+        if not link.has_range and _has_watched(link) and not (some and link.is_zero)
     }
     if empty:
         raise ValueError(
@@ -155,7 +161,11 @@ def _check(model: keras.Model, target: str) -> None:
             "loss, train the model with `kerasopt.callbacks.QuantizationAware('int8')`, or leave "
             f"the layers out with rules (name, None). Received: model={model.name} with {empty}"
         )
-    waiting = {path: link.governed for path, link in found if not link.is_enabled}
+    waiting = {
+        path: link.governed
+        for path, link in found
+        if not (link.is_enabled or (isinstance(link, ActivationQuantizer) and link.is_zero))
+    }
     if waiting:
         why = (
             "the training ended before their `begin`. Train the model to the end of its schedule"

@@ -8,7 +8,7 @@ import numpy as np
 from kerasopt.graph import Group, Node, is_concatenation, is_transparent
 from kerasopt.layers.integer import Affine
 from kerasopt.lowering.values import StaysFloat, Value
-from kerasopt.parametrization import read_until
+from kerasopt.parametrization import ACTIVATION_SLOTS, read_until
 from kerasopt.quantization import (
     ActivationQuantizer,
     BinaryActivation,
@@ -27,6 +27,8 @@ def activation_quantizer(operation: keras.Operation, slot: str) -> ActivationQua
 def affine_of(operation: keras.Operation, slot: str, symmetric: bool = False) -> Affine | None:
     """Returns what the quantizer of a layer's activation rounds to, or `None`.
 
+    What was never anything but zero is not rounded.
+
     Args:
         operation: The layer.
         slot: One of `ACTIVATION_SLOTS`.
@@ -34,9 +36,20 @@ def affine_of(operation: keras.Operation, slot: str, symmetric: bool = False) ->
     """
     quantizer = activation_quantizer(operation, slot)
     widths = {Format(8, symmetric): 8, Format(16, symmetric=True): 16}
-    if quantizer is None or quantizer.format not in widths:
+    if quantizer is None or quantizer.format not in widths or quantizer.is_zero:
         return None
     return Affine(float(quantizer.scale), quantizer.zero_point, widths[quantizer.format])
+
+
+def has_only_zeros(group: Group) -> bool:
+    """Whether a group reads or writes what was never anything but zero, so that it is not rounded.
+
+    Of what it reads, that is by its own quantizers, or by those of what makes it.
+    """
+    slots = [(node.operation, slot) for node in group.nodes for slot in ACTIVATION_SLOTS]
+    slots += [(edge.source.operation, "output") for edge in group.inputs]
+    found = [activation_quantizer(operation, slot) for operation, slot in slots]
+    return any(quantizer is not None and quantizer.is_zero for quantizer in found)
 
 
 def output_affine(group: Group) -> Affine | None:

@@ -33,8 +33,8 @@ def warn_of_values(sites: list[Site], model: str, stacklevel: int = 3) -> None:
     if bad:
         warnings.warn(
             f"{len(bad)} activations of '{model}' were never anything but zero, or not finite, so "
-            "their ranges are of no use. Look at the data and at the loss, and leave layers whose "
-            "outputs are always zero out with rules (name, None). "
+            "they have no range and stay in float32. Look at the data and at the loss, and leave "
+            "layers whose outputs are always zero out with rules (name, None). "
             f"Received: {_first(bad)}",
             stacklevel=stacklevel,
         )

@@ -383,3 +383,28 @@ def test_an_addition_of_far_smaller_scales_stays_float():
     with pytest.warns(UserWarning, match="scales of its inputs are .* times the output's: sum"):
         integers = convert(model)
     np.testing.assert_array_equal(run(integers, values), run(model, values))
+
+
+@pytest.mark.parametrize(
+    "observer, trained", [("moving_average", True), ("percentile", True), ("minmax", False)]
+)
+@pytest.mark.filterwarnings("ignore:.*(no range|stay in float32):UserWarning")
+def test_branches_that_begin_with_zeros_stay_float(observer, trained):
+    inputs = keras.Input((8, 8, 3))
+    x = layers.Conv2D(8, 3, activation="relu", name="stem")(inputs)
+    y = layers.Conv2D(8, 3, padding="same", kernel_initializer="zeros", name="zero")(x)
+    y = layers.Conv2D(8, 1, name="after")(layers.ReLU(name="relu")(y))
+    outputs = layers.Dense(4, name="head")(layers.Flatten()(layers.Add(name="add")([x, y])))
+    model = keras.Model(inputs, outputs)
+    x = images(size=8)
+    if trained:
+        model.compile(keras.optimizers.SGD(0.0), "mse")
+        quantize = ko.callbacks.QuantizationAware(observer=observer)
+        model.fit(x, np.zeros((16, 4)), batch_size=4, epochs=2, verbose=0, callbacks=[quantize])
+    else:
+        with pytest.warns(UserWarning, match="nothing but zero.* Received: \\['relu/output'"):
+            model = ko.quantize(model, calibration=x, observer=observer, verbose=0)
+    with pytest.warns(UserWarning, match="no data made any of its values but zero.*: zero, after"):
+        integers = convert(model)
+    assert {"QuantizedConv2D", "QuantizedDense"} <= set(classes(integers))
+    np.testing.assert_allclose(run(integers, x), run(model, x), atol=0.02)

@@ -80,6 +80,11 @@ class ActivationQuantizer(Quantizer):
         return low < 0 or high > 0
 
     @property
+    def is_zero(self) -> bool:
+        """Whether the observer has seen finite batches, and nothing but zero."""
+        return self.observed == (0.0, 0.0) and bool(self.observer.batches.numbers[0])
+
+    @property
     def settles(self) -> bool:
         return self.observer.settles
 

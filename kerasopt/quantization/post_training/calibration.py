@@ -1,5 +1,7 @@
 """Finding the ranges of activations from data."""
 
+import warnings
+
 import keras
 
 from kerasopt.parametrization import renew_functions
@@ -19,7 +21,7 @@ def calibrate(model: keras.Model, sites: list[Site], data, batch_size, verbose: 
         verbose: As in `model.predict`.
 
     Raises:
-        ValueError: If there is no data, or an activation has no range in it.
+        ValueError: If there is no data, or an activation is not finite in it, or all are zero.
     """
     observing = [site for site in sites if isinstance(site.quantizer, ActivationQuantizer)]
     if observing:
@@ -70,10 +72,18 @@ class _Batches(keras.callbacks.Callback):
 
 def _check_ranges(model, sites):
     bad = without_range(sites)
-    if bad:
+    zero = {path: seen for path, seen in bad.items() if seen == (0.0, 0.0)}
+    if len(zero) < len(bad) or len(bad) == len(sites):
         raise ValueError(
             f"{len(bad)} activations have values that are not finite in the calibration data, or "
             "none but zero, so they have no range. Look at the data, or leave the layers out with "
             f"rules (name, None). Received: {dict(list(bad.items())[:3])}"
+        )
+    if zero:
+        warnings.warn(
+            f"{len(zero)} activations of '{model.name}' are nothing but zero in the calibration "
+            "data, so they have no range and stay in float32. Look at the data; if these layers "
+            f"are to begin with zeros, train them first. Received: {list(zero)[:3]}",
+            stacklevel=5,
         )
     warn_of_batches(sites, model.name, stacklevel=5)

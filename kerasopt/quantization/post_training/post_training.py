@@ -85,8 +85,12 @@ def quantize(
         ValueError: If an argument is unknown, equalization or corrections are asked
             for a model without a recorded graph (a subclassed one), there is nothing to quantize, a
             layer is quantized in another way already, groups do not divide a
-            kernel, calibration data is missing or empty, or an activation has
-            values that are not finite, or none but zero.
+            kernel, calibration data is missing or empty, an activation has
+            values that are not finite, or all have none but zero.
+
+    Warns:
+        UserWarning: If an activation is nothing but zero in the calibration data, so that it stays
+            float.
     """
     recipe = make_recipe(spec, weight_quantizer, activation_quantizer, observer)
     rules = make_rules(rules, weight_quantizer, activation_quantizer, observer)
