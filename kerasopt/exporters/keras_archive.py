@@ -10,6 +10,7 @@ import h5py
 import keras
 
 from kerasopt.exporters.aside import written_aside
+from kerasopt.exporters.loading import warn_of_configs
 from kerasopt.exporters.optimizer_state import copy_without, optimizer_names, zero_masked_slots
 
 CONFIG = "config.json"
@@ -47,8 +48,13 @@ def save(model: keras.Model, path: str | os.PathLike, include_optimizer: bool = 
         ValueError: If `path` does not end in `.keras`.
         FileNotFoundError: If the directory of `path` does not exist.
         IsADirectoryError: If `path` is a directory.
+
+    Warns:
+        UserWarning: If a layer cannot be created from its own config, so that the file will not
+            load.
     """
     _check(model, path)
+    warn_of_configs(model)
     with written_aside(path) as compressed:
         written = compressed.with_name("written.keras")
         model.save(written)

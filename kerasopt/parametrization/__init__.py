@@ -6,6 +6,7 @@ from kerasopt.parametrization.baking import bake
 from kerasopt.parametrization.functions import renew_functions
 from kerasopt.parametrization.gradients import with_gradient_of
 from kerasopt.parametrization.link import OptionalState, Parametrization, is_of_link
+from kerasopt.parametrization.location import is_rebuilt_from_configs
 from kerasopt.parametrization.loops import weights_read_once
 from kerasopt.parametrization.lora import merge_lora, set_own_weight
 from kerasopt.parametrization.parametrized import Parametrized
@@ -25,6 +26,7 @@ __all__ = [
     "bake",
     "fuses_attention",
     "is_of_link",
+    "is_rebuilt_from_configs",
     "merge_lora",
     "parametrize",
     "parametrized_layers",

@@ -45,14 +45,14 @@ def locate(root: keras.layers.Layer, path: str, operations: bool = False) -> Loc
     *steps, slot = path.split("/")
     current: Any = root
     functional = None
-    owner = None if _is_rebuilt_from_configs(root) else root
+    owner = None if is_rebuilt_from_configs(root) else root
     own_steps: list[str] = []
     for step in steps:
         functional = current if isinstance(current, Functional) else functional
         canonical, current = _follow(current, step, root, path)
         if owner is not None:
             own_steps.append(canonical)
-        elif isinstance(current, keras.layers.Layer) and not _is_rebuilt_from_configs(current):
+        elif isinstance(current, keras.layers.Layer) and not is_rebuilt_from_configs(current):
             owner = current
     if not isinstance(current, keras.Operation if operations else keras.layers.Layer):
         raise ValueError(_nowhere(root, steps[-1], path))
@@ -84,7 +84,8 @@ def _nowhere(root, step, path):
     )
 
 
-def _is_rebuilt_from_configs(layer) -> bool:
+def is_rebuilt_from_configs(layer) -> bool:
+    """Whether a file holds the configs of what is in a layer, which no code of its own creates."""
     if isinstance(layer, keras.Sequential):
         return True
     return isinstance(layer, Functional) and functional_like_constructor(type(layer))

@@ -1,6 +1,7 @@
 """`kerasopt.exporters.save`: the file, what it leaves out, and what happens when it fails."""
 
 import random
+import warnings
 import zipfile
 
 import keras
@@ -187,3 +188,51 @@ def test_wrong_arguments_are_named(tmp_path, arguments, error, message):
     with pytest.raises(error, match=message):
         save(model or dense_model(), tmp_path / name)
     assert [entry.name for entry in tmp_path.iterdir()] == ["folder.keras"]
+
+
+class Forgetful(keras.layers.Layer):
+    """A layer whose config has what its constructor does not take, as some of keras-hub's have."""
+
+    def call(self, x):
+        return x + 1.0
+
+    def get_config(self):
+        return {**super().get_config(), "sizes": 3}
+
+
+class Local(keras.layers.Identity):
+    """A sound layer, that loads with `custom_objects`."""
+
+
+CUSTOM = {"Local": Local, "Forgetful": Forgetful}
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_file_that_will_not_load_is_told_of(tmp_path, nested):
+    model = keras.Sequential([keras.Input((8,)), Forgetful(name="forgetful"), Local()])
+    if nested:
+        model = keras.Model(inputs := keras.Input((8,)), model(inputs))
+    with pytest.warns(UserWarning, match="will not load.*'forgetful': \"?Unrecognized keyword"):
+        save(model, tmp_path / "model.keras")
+    with pytest.raises(TypeError, match="Unrecognized keyword"):
+        keras.models.load_model(tmp_path / "model.keras", custom_objects=CUSTOM)
+
+
+def test_a_file_that_loads_is_not_told_of(tmp_path):
+    @keras.saving.register_keras_serializable("tests_exporters")
+    class OwnCode(keras.Model):
+        """Creates a layer that could not be created from its config."""
+
+        def __init__(self, **kwargs):
+            super().__init__(**kwargs)
+            self.inner = Forgetful()
+
+        def call(self, x):
+            return self.inner(x)
+
+    model = keras.Sequential([keras.Input((8,)), Local(), OwnCode()])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        save(model, tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras", custom_objects=CUSTOM)
+    np.testing.assert_array_equal(loaded.predict(X, verbose=0), X + 1.0)

@@ -1,0 +1,46 @@
+"""Whether a file of a model will load again."""
+
+from __future__ import annotations
+
+import warnings
+
+import keras
+
+from kerasopt.parametrization import is_rebuilt_from_configs
+
+
+def warn_of_configs(model: keras.Model) -> None:
+    """Warns of layers that cannot be made anew from what a file says of them.
+
+    Keras' models of classes of their own do not show it: their code creates what is in them. What
+    `kerasopt.convert` makes is a functional model, whose file holds the config of each layer.
+    """
+    classes = {type(layer).__name__: type(layer) for layer in model._flatten_layers()}
+    with keras.saving.custom_object_scope(classes):
+        bad = {layer.name: why for layer in _from_configs(model) if (why := _why_not(layer))}
+    if bad:
+        warnings.warn(
+            f"The file of '{model.name}' will not load, since layers in it cannot be created from "
+            "what their own `get_config` returns. Mend their classes; or, if the model was "
+            "converted, save the quantized one instead, and convert that after loading. "
+            f"Received: {dict(list(bad.items())[:3])}",
+            stacklevel=3,
+        )
+
+
+def _from_configs(model: keras.Model) -> list[keras.Layer]:
+    """Returns the layers whose configs are in the file of a model."""
+    found = []
+    for layer in model.layers if is_rebuilt_from_configs(model) else ():
+        found += _from_configs(layer) if isinstance(layer, keras.Model) else [layer]
+    return found
+
+
+def _why_not(layer: keras.Layer) -> str:
+    config = keras.saving.serialize_keras_object(layer)
+    try:
+        keras.saving.deserialize_keras_object(config)
+    except Exception as error:  # the user's code may raise anything
+        # Before it, Keras repeats the whole config.
+        return str(error).rpartition("Exception encountered: ")[2]
+    return ""
