@@ -73,6 +73,18 @@ def build_for(model: keras.Model, batch: Any) -> None:
         model.built = False  # to Keras it is built once it has tried
 
 
+def traced_functions(model: keras.Layer) -> list[str]:
+    """Returns the attributes in which a model keeps what its methods `make_<attribute>` trace.
+
+    Keras has three of them; causal language models of keras-hub keep a `generate_function`, too.
+    """
+    return [
+        name
+        for name in vars(model)
+        if name.endswith("_function") and hasattr(type(model), f"make_{name}")
+    ]
+
+
 def is_reading_file() -> bool:
     """Whether Keras makes a model of what a file says, before it reads the weights."""
     # Objects of a file are shared under their numbers; nothing else has such a scope.

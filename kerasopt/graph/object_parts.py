@@ -11,6 +11,8 @@ from typing import Any
 
 import keras
 
+from kerasopt.keras_internals import traced_functions
+
 # What these libraries make is no part of a model: tensors, tables, strategies, devices.
 _LIBRARIES = ("tensorflow", "tensorflow_text", "jax", "jaxlib", "numpy")
 # Code that reads no model from its globals.
@@ -18,8 +20,8 @@ _NOT_THE_USERS = (*_LIBRARIES, "builtins", "keras", "keras_hub", "kerasopt")
 # What `compile` and `fit` leave on a model.
 _OF_TRAINING = frozenset(
     "optimizer loss _compile_loss _compile_metrics _compile_config _compiled_trainable_state "
-    "_loss_tracker _eval_epoch_iterator _distributed_dataset _jax_state train_function "
-    "test_function predict_function stop_training stop_evaluating stop_predicting".split()
+    "_loss_tracker _eval_epoch_iterator _distributed_dataset _jax_state "
+    "stop_training stop_evaluating stop_predicting".split()
 )
 
 CONTAINERS = (list, dict, set, collections.deque)
@@ -46,13 +48,13 @@ def wrapped_function(thing: Any) -> Any:
 
 def state_of(thing: Any) -> dict[str, Any]:
     """Returns the attributes of an object, without values of variables and traces of training."""
-    left_out: Iterable[str] = ()
-    if isinstance(thing, keras.Model):
-        left_out = _OF_TRAINING
-    elif isinstance(thing, keras.Variable):
-        left_out = ("_value",)
     attributes = getattr(thing, "__dict__", {})
-    return {name: value for name, value in attributes.items() if name not in left_out}
+    if isinstance(thing, keras.Variable):
+        return {name: value for name, value in attributes.items() if name != "_value"}
+    if isinstance(thing, keras.Model):
+        known = {name: value for name, value in attributes.items() if name not in _OF_TRAINING}
+        return known | dict.fromkeys(traced_functions(thing))
+    return dict(attributes)
 
 
 def slots_of(thing: Any) -> dict[str, Any]:

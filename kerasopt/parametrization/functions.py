@@ -2,13 +2,19 @@
 
 import keras
 
+from kerasopt.keras_internals import traced_functions
+
 
 def renew_functions(model: keras.layers.Layer) -> None:
-    """Makes `model` trace its train, test and predict functions anew.
+    """Makes `model` trace its train, test and predict functions anew, and others made like them.
 
     A traced function goes on computing the layers as they were when it was
     traced, whatever their class is now.
     """
-    for kind in ("train", "test", "predict"):
-        if getattr(model, f"{kind}_function", None) is not None:
-            getattr(model, f"make_{kind}_function")(force=True)
+    for name in traced_functions(model):
+        if getattr(model, name) is None:
+            continue
+        if name in ("train_function", "test_function", "predict_function"):
+            getattr(model, f"make_{name}")(force=True)
+        else:
+            setattr(model, name, None)  # it is made at the next call

@@ -147,12 +147,13 @@ def _unpickle(cls, file):
 def _serialize_base(layer):
     try:
         return keras.saving.serialize_keras_object(layer)
-    except AttributeError as error:
+    except (AttributeError, NotImplementedError, TypeError) as error:
         # Met in keras-hub, whose models do not ask their layers for configs.
         raise ValueError(
             f"Layer '{layer.name}' cannot be saved: `{type(layer).__name__}.get_config` fails "
-            f"({error}). Mend it, or save the model that its own code creates. "
-            f"Received: layer={layer}"
+            f"({str(error).strip().splitlines()[0]}). Mend it; or, if the model was converted, "
+            "save the quantized one instead, whose own code creates the layer, and convert that "
+            f"after loading. Received: layer={layer}"
         ) from error
 
 

@@ -16,6 +16,7 @@ import kerasopt as ko
 from kerasopt.graph import Copies, clone
 
 RNG = np.random.default_rng(1)
+TRACED_FUNCTIONS = pathlib.Path(__file__).parents[1] / "parametrization" / "test_functions.py"
 
 
 def outputs_of(model, x, training=False):
@@ -234,4 +235,6 @@ def test_a_layer_read_from_outside_its_class_is_refused():
 
 def test_copies_on_jax():
     kinds = "any_kind and (compressed or without or functional)"
-    run_on_jax([pathlib.Path(__file__)], ["trains_apart", kinds, "with_state and LSTM1D"])
+    files = [pathlib.Path(__file__), TRACED_FUNCTIONS]
+    cases = ["trains_apart", kinds, "with_state and LSTM1D", "models_own", "of_its_own"]
+    run_on_jax(files, cases)
