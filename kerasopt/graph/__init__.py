@@ -26,6 +26,7 @@ from kerasopt.graph.operation_layer import (
     wrap_operation,
 )
 from kerasopt.graph.operations import (
+    TRAINING_ONLY,
     activation_bounds,
     clamp_bounds,
     has_kernel,
@@ -51,6 +52,7 @@ from kerasopt.graph.weights import (
 )
 
 __all__ = [
+    "TRAINING_ONLY",
     "Copies",
     "Edge",
     "Graph",

@@ -12,13 +12,24 @@ from kerasopt.graph.operation_layer import unwrap
 
 _KERNELS = ("kernel", "depthwise_kernel")
 
+# Layers that do what they do in training only.
+TRAINING_ONLY = (
+    keras.layers.ActivityRegularization,
+    keras.layers.AlphaDropout,
+    keras.layers.Dropout,
+    keras.layers.GaussianDropout,
+    keras.layers.GaussianNoise,
+    keras.layers.SpatialDropout1D,
+    keras.layers.SpatialDropout2D,
+    keras.layers.SpatialDropout3D,
+)
 # Layers and operations whose output holds values of their input only (or zeros beside them),
 # so that the scale and zero point of the input hold for the output as well.
 _TRANSPARENT_LAYERS = (
+    *TRAINING_ONLY,
     keras.layers.Cropping1D,
     keras.layers.Cropping2D,
     keras.layers.Cropping3D,
-    keras.layers.Dropout,
     keras.layers.Flatten,
     keras.layers.GlobalMaxPooling1D,
     keras.layers.GlobalMaxPooling2D,
@@ -30,9 +41,6 @@ _TRANSPARENT_LAYERS = (
     keras.layers.Permute,
     keras.layers.RepeatVector,
     keras.layers.Reshape,
-    keras.layers.SpatialDropout1D,
-    keras.layers.SpatialDropout2D,
-    keras.layers.SpatialDropout3D,
     keras.layers.UpSampling1D,
     keras.layers.UpSampling3D,
     keras.layers.ZeroPadding1D,

@@ -64,6 +64,45 @@ def test_a_model_that_looks_at_values_raises():
         convert(model)
 
 
+class Noisy(keras.Model):
+    """Trains by another path than it predicts by, unless it is told not to train."""
+
+    def __init__(self):
+        super().__init__()
+        self.noise = layers.GaussianNoise(1.0)
+        self.block = Block()
+        self.head = layers.Dense(2)
+
+    def call(self, x, training=True):
+        x = self.noise(x + 5.0 if training else x, training=training)
+        return self.head(self.block(x))
+
+
+class Block(layers.Layer):
+    def __init__(self):
+        super().__init__()
+        self.dense = layers.Dense(8, activation="relu")
+        self.drop = layers.AlphaDropout(0.5)
+
+    def call(self, x, training=None):
+        x = self.drop(self.dense(x), training=training)
+        return x if training is False else x * 100.0
+
+
+def test_the_path_of_inference_is_recorded():
+    model, x = Noisy(), np.random.default_rng(0).normal(size=(32, 4)).astype("float32")
+    model(x)
+    expected = model.predict(x, verbose=0)
+    quantized = ko.quantize(model, "int8", x, verbose=0)
+    with pytest.warns(UserWarning, match="its output has no quantizer: dense"):  # of the head
+        integers = convert(quantized)
+    kinds = [type(layer).__name__ for layer in integers.layers]
+    assert kinds.count("QuantizedDense") == 1 and not any("Dropout" in kind for kind in kinds)
+    for found in (quantized, integers):
+        outputs = found.predict(x, verbose=0)
+        np.testing.assert_allclose(outputs, expected, atol=0.05 * np.abs(expected).max())
+
+
 class Convolutional(keras.Model):
     """Takes images of any size, unless `resized`: then its code looks at the size."""
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from kerasopt.graph import Group, unwrap
+from kerasopt.graph import TRAINING_ONLY, Group, unwrap
 from kerasopt.layers.integer import Affine
 from kerasopt.lowering.builder import Builder
 from kerasopt.lowering.patterns.images import pad
@@ -19,14 +19,10 @@ _PADDINGS = (
     keras.layers.ZeroPadding2D,
     keras.layers.ZeroPadding3D,
 )
-# What these do, they do in training only.
 _IDENTITIES = (
+    *TRAINING_ONLY,
     keras.layers.Activation,  # a transparent one is linear
-    keras.layers.Dropout,
     keras.layers.Identity,
-    keras.layers.SpatialDropout1D,
-    keras.layers.SpatialDropout2D,
-    keras.layers.SpatialDropout3D,
 )
 
 
