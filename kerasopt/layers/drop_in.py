@@ -61,7 +61,8 @@ class DropIn:
         def build(self, *args, **kwargs):
             base_build(self, *args, **kwargs)
             self.built = True
-            if self._is_made:
+            # One that a file has is given its links by the file's config.
+            if self._is_made and not isinstance(self, Parametrized):
                 self._attach_declared()
 
         @functools.wraps(base_call)

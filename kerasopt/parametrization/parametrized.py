@@ -95,7 +95,9 @@ class Parametrized:
     @classmethod
     def from_config(cls, config):
         load = keras.saving.deserialize_keras_object
-        layer = load(config["layer"])
+        own = getattr(cls, "_own_class", None)  # of a layer at hand, which need not be registered
+        with keras.saving.custom_object_scope({} if own is None else {own.__name__: own}):
+            layer = load(config["layer"])
         recipe = {
             path: [load(link) for link in links]
             for path, links in config["parametrizations"].items()
@@ -195,7 +197,9 @@ def parametrized_class(base: type, slots: tuple[str, ...]) -> type:
     cls = types.new_class(
         base.__name__, (Parametrized, *with_look_up(base, slots)), exec_body=define
     )
-    return keras.saving.register_keras_serializable("kerasopt", "Parametrized")(cls)
+    _register(cls)
+    _register(Parametrized)  # for files, whatever class was the last
+    return cls
 
 
 def become(layer, slots) -> None:
@@ -314,4 +318,5 @@ def _is_there(layer, path: str) -> bool:
         return False
 
 
-keras.saving.register_keras_serializable("kerasopt", "Parametrized")(Parametrized)
+_register = keras.saving.register_keras_serializable("kerasopt", "Parametrized")
+_register(Parametrized)

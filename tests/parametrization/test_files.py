@@ -161,6 +161,21 @@ def test_what_is_built_late_is_saved_cloned_and_converted(
     assert_loads(ko.convert(quantized), x, tmp_path)
 
 
+def test_a_class_that_is_not_registered_is_cloned_as_keras_clones_it():
+    class Scale(keras.layers.Layer):
+        def build(self, input_shape):
+            self.kernel = self.add_weight(shape=input_shape[-1:], name="kernel")
+
+        def call(self, x):
+            return x * self.kernel
+
+    model = around(Scale(name="scale"), np.ones((2, 4), "float32"))
+    ko.parametrize(model, "scale/kernel", Scaled(3.0))
+    copied = keras.models.clone_model(model)
+    assert isinstance(copied.get_layer("scale"), Scale)
+    assert list(copied.get_layer("scale").parametrizations) == ["kernel"]
+
+
 def test_a_file_of_other_code_names_what_it_misses(monkeypatch, tmp_path):
     x = np.ones((2, 4), "float32")
     model = around(Late("never", name="late"), x)
