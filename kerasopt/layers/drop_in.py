@@ -109,7 +109,18 @@ class DropIn:
         inner = [(f"{path}/", layer) for path, layer in graph.layers(self)]
         return [part for part in [("", self), *inner] if graph.weight_names(part[1])]
 
+    @property
+    def _declarations(self):
+        declared = {name: getattr(self, name) for name in _DECLARATIONS}
+        return {name: value for name, value in declared.items() if value is not None}
+
     def _attach_declared(self):
+        if self._declarations and any(layer.quantization_mode for _, layer in self.parts()):
+            raise ValueError(
+                f"Keras quantizes layer '{self.name}' because of its dtype policy, so it can "
+                "declare no compression: leave one of the two out. "
+                f"Received: dtype={self.dtype_policy.name}, {', '.join(self._declarations)}"
+            )
         for path, layer in self.parts():
             for name in graph.weight_names(layer):
                 if self.pruning is not None:
@@ -150,11 +161,9 @@ class DropIn:
             )
 
     def get_config(self):
-        declared = {name: getattr(self, name) for name in _DECLARATIONS}
         return super().get_config() | {
             name: keras.saving.serialize_keras_object(value)
-            for name, value in declared.items()
-            if value is not None
+            for name, value in self._declarations.items()
         }
 
 

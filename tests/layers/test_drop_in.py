@@ -255,6 +255,13 @@ def test_keras_quantizes_none_that_declares_something():
     assert model.get_layer("layer").kernel.dtype == "int8"
 
 
+@pytest.mark.parametrize("name", ["Dense", "EinsumDense", "Embedding", "MultiHeadAttention"])
+def test_a_dtype_by_which_keras_quantizes_leaves_nothing_to_declare(name):
+    make(ko.layers, name, dtype="int8_from_float32")
+    with pytest.raises(ValueError, match="'layer' because.*dtype=int8_from_float32, pruning"):
+        make(ko.layers, name, dtype="int8_from_float32", pruning=0.5)
+
+
 @pytest.mark.parametrize("arguments", [{}, {"pruning": 0.5}, {"weight_quantizer": "int8"}])
 def test_the_class_of_a_built_layer_makes_others(arguments):
     layer = ko.layers.Dense(4, **arguments)
