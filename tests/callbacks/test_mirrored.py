@@ -7,3 +7,10 @@ def test_masks_on_two_devices_are_those_on_one():
 
 def test_ranges_on_two_devices_are_one():
     assert run(TESTS / "callbacks/mirrored_quantization.py") == "one range on both\n"
+
+
+def test_masks_of_sharded_kernels_are_sharded():
+    devices = "--xla_force_host_platform_device_count=2"
+    environment = {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu", "XLA_FLAGS": devices}
+    output = run(TESTS / "callbacks/sharded_pruning.py", **environment)
+    assert output == "masks lie where kernels do\n"

@@ -160,6 +160,29 @@ def test_an_optimizer_that_is_never_used_is_warned_of():
     assert callback.updates == [0, 0]
 
 
+def test_a_failure_in_the_first_step_leaves_the_values_of_the_model():
+    class Failing(keras.layers.Layer):
+        fails = False
+
+        def call(self, inputs):
+            if self.fails:
+                raise ValueError("the layer fails")
+            return inputs
+
+    failing = Failing()
+    model = keras.Sequential([keras.Input((4,)), failing, keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    failing.fails = True
+    before = model.get_weights()
+    with pytest.raises(ValueError, match="the layer fails"):
+        fit(model, Recorder())
+    for variable, value in zip(model.weights, before, strict=True):
+        np.testing.assert_array_equal(keras.ops.convert_to_numpy(variable), value)
+    failing.fails = False
+    model.make_train_function(force=True)
+    assert np.isfinite(fit(model, Recorder()).history["loss"]).all()
+
+
 @pytest.mark.parametrize("fail_in", ["attach", "check"])
 def test_a_failure_before_training_leaves_the_model_as_it_was(fail_in):
     model = compiled()
