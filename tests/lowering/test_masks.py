@@ -69,7 +69,44 @@ def masking():
     return keras.Model(ids, L.Dense(3)(L.GlobalAveragePooling1D()(x)))
 
 
+def explicit(attend):
+    """Attends by the mask of the words, which is an argument of the call."""
+    ids = keras.Input((None,), dtype="int32")
+    x = attend(L.Embedding(WORDS, 8, name="words")(ids), K.not_equal(ids, 0))
+    return keras.Model(ids, L.Dense(3)(K.max(x, axis=1)))
+
+
+def softmax(x, mask):
+    scores = K.matmul(L.Dense(8)(x), K.transpose(L.Dense(8)(x), (0, 2, 1)))
+    weights = L.Softmax()(scores, mask=K.logical_and(mask[:, None, :], mask[:, :, None]))
+    return K.where(mask[..., None], K.matmul(weights, x), 0.0)
+
+
+@keras.saving.register_keras_serializable("tests_lowering")
+class OwnAttention(L.MultiHeadAttention):
+    """A subclass that adds what it attends from."""
+
+    def call(self, query, value, key=None, **kwargs):
+        return query + super().call(query, value, key, **kwargs)
+
+
 KERAS = {
+    "attention_mask": lambda: explicit(
+        lambda x, mask: (
+            L.MultiHeadAttention(2, 4)(
+                x, x, attention_mask=K.logical_and(mask[:, None, :], mask[:, :, None])
+            )
+            * K.cast(mask[..., None], "float32")
+        )
+    ),
+    "value_mask": lambda: explicit(
+        lambda x, mask: (
+            L.MultiHeadAttention(2, 4)(x, x, query_mask=mask, value_mask=mask)
+            * K.cast(mask[..., None], "float32")
+        )
+    ),
+    "softmax": lambda: explicit(softmax),
+    "subclass": lambda: mean(lambda x: OwnAttention(2, 4)(x, x)),
     "MultiHeadAttention": lambda: mean(lambda x: L.MultiHeadAttention(2, 4)(x, x)),
     "causal": lambda: mean(lambda x: L.MultiHeadAttention(2, 4)(x, x, use_causal_mask=True)),
     "window": lambda: mean(lambda x: L.MultiHeadAttention(2, 4, sliding_window=2)(x, x)),
