@@ -56,10 +56,14 @@ class Node:
 
     @property
     def arguments(self) -> dict[str, Any]:
-        """The arguments of the call, as recorded, by their names."""
+        """The arguments that the operation's `call` receives, as recorded, by their names."""
         given, operation = self.keras_node.arguments, self.operation
         signature = getattr(operation, "_call_signature", None) or inspect.signature(operation.call)
-        return signature.bind(*given.args, **given.kwargs).arguments
+        # Keras takes `training`, and its like of the user's, from a call of any layer.
+        context = getattr(operation, "_call_context_args", {"training"})
+        unused = set(context) - set(signature.parameters)
+        kwargs = {name: value for name, value in given.kwargs.items() if name not in unused}
+        return signature.bind(*given.args, **kwargs).arguments
 
     @property
     def edges(self) -> dict[int, Edge]:

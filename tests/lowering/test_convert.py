@@ -408,3 +408,29 @@ def test_branches_that_begin_with_zeros_stay_float(observer, trained):
         integers = convert(model)
     assert {"QuantizedConv2D", "QuantizedDense"} <= set(classes(integers))
     np.testing.assert_allclose(run(integers, x), run(model, x), atol=0.02)
+
+
+class Shift(layers.Layer):
+    """Takes no `training`."""
+
+    def call(self, x):
+        return x + 1.0
+
+
+class Moded(Shift):
+    def __init__(self):
+        super().__init__()
+        self._register_call_context_args("mode")
+
+
+@pytest.mark.parametrize("argument", ["training", "mode"])
+@pytest.mark.filterwarnings("ignore:.*stay in float32:UserWarning")
+def test_calls_pass_training_to_layers_that_do_not_take_it(argument):
+    given = {argument: False}
+    inputs = keras.Input((8, 8, 3))
+    x = layers.Conv2D(8, 3, activation="relu")(inputs, **({} if argument == "mode" else given))
+    x = Moded()(layers.Flatten()(Shift()(x)), **given)
+    model = keras.Model(inputs, layers.Dense(4)(x))
+    x = images(size=8)
+    model = ko.quantize(model, calibration=x, verbose=0)
+    np.testing.assert_allclose(run(convert(model), x), run(model, x), atol=0.02)
