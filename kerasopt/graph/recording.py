@@ -89,7 +89,7 @@ def _called_on(model: keras.Model, symbols: Symbols) -> Functional:
     try:
         for layer, cls in classes:
             layer.__class__ = _seen_through(cls)  # type: ignore[arg-type]
-        outputs = model.call(*symbols.args, **_inference(model, symbols.args, symbols.kwargs))
+        outputs = _call(model, symbols.args, symbols.kwargs)
         return keras.Model(symbols.inputs, outputs, name=model.name)
     finally:
         for layer, cls in classes:
@@ -103,11 +103,12 @@ def _is_composite(layer: keras.Layer) -> bool:
     return bool(layers(layer)) and not isinstance(layer, _WHOLE) and functional_of(layer) is None
 
 
-def _inference(layer: keras.Layer, args: tuple, kwargs: dict[str, Any]) -> dict[str, Any]:
-    """Returns keyword arguments of a call that is no training, unless the caller says which."""
-    signature = inspect.signature(layer.call)
-    says = signature.bind(*args, **kwargs).arguments.get("training") is not None
-    return kwargs if says or not layer._call_has_training_arg else {**kwargs, "training": False}
+def _call(layer: keras.Layer, args: tuple, kwargs: dict[str, Any]) -> Any:
+    """Calls a layer's own code as for inference, unless the caller says that it trains."""
+    bound = inspect.signature(layer.call).bind(*args, **kwargs)
+    if layer._call_has_training_arg and bound.arguments.get("training") is None:
+        bound.arguments["training"] = False
+    return layer.call(*bound.args, **bound.kwargs)
 
 
 @functools.cache
@@ -115,6 +116,6 @@ def _seen_through(base: Any) -> type:
     """Returns a class of layers whose calls are those of what is in them."""
 
     def call(self: Any, *args: Any, **kwargs: Any) -> Any:
-        return base.call(self, *args, **_inference(self, args, kwargs))
+        return _call(self, args, kwargs)
 
     return type(base.__name__, (base,), {"__call__": call})
