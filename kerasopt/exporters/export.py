@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import keras
 
 from kerasopt.exporters.aside import written_aside
+from kerasopt.exporters.open_time import steps_as_examples
 from kerasopt.graph import layers, require_built
 from kerasopt.quantization import Quantizer
 
@@ -97,7 +98,8 @@ def export(
         )
     write = importlib.import_module(chosen.module).write
     _require_known(options, write, format)
-    with written_aside(path, is_folder=not chosen.suffix) as written:
+    aside = written_aside(path, is_folder=not chosen.suffix)
+    with aside as written, steps_as_examples(model):
         write(model, written, **options)
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import tensorflow as tf
+from tensorflow.python.autograph.impl.api import StagingError
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
+from kerasopt.exporters.parts import ShapeMismatch
 from kerasopt.exporters.quiet import quiet
+from kerasopt.exporters.resizing import resized_by_products
 
 
 def freeze(
@@ -38,12 +42,17 @@ def freeze(
     _require_constant(concrete, names)
     with quiet():
         frozen = convert_variables_to_constants_v2(concrete, lower_control_flow=lower_loops)
-    return frozen, function
+    return resized_by_products(frozen), function
 
 
 def _traced(function: Any, names: list[str]) -> Any:
     try:
-        return function.get_concrete_function()
+        with _inlined():
+            return function.get_concrete_function()
+    except StagingError as error:
+        if isinstance(error.__context__, ShapeMismatch):
+            raise error.__context__ from None
+        raise
     except (tf.errors.OperatorNotAllowedInGraphError, TypeError) as error:
         is_open = any(None in tensor.shape[1:] for tensor in function.input_signature)
         if isinstance(error, TypeError) and not is_open:
@@ -53,6 +62,20 @@ def _traced(function: Any, names: list[str]) -> Any:
             "`keras.Input` the whole shape, and export that model (a subclassed one has to be "
             "built with `keras.Model(inputs, outputs)` for it)."
         ) from error
+
+
+@contextlib.contextmanager
+def _inlined() -> Iterator[None]:
+    """Leaves no calls of functions in a trace: converters do not look into those that XLA compiles.
+
+    Keras has grouped convolutions, and those in three dimensions, compiled.
+    """
+    before = tf.config.functions_run_eagerly()
+    tf.config.run_functions_eagerly(True)
+    try:
+        yield
+    finally:
+        tf.config.run_functions_eagerly(before)
 
 
 def _require_constant(concrete: Any, names: list[str]) -> None:

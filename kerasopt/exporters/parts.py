@@ -14,6 +14,10 @@ from kerasopt.layers.integer import Affine, IntegerLayer
 TensorKey = tuple[int, int]
 
 
+class ShapeMismatch(ValueError):
+    """Raised for a call that computes another shape than Keras knows of it."""
+
+
 def key_of(edge: Edge) -> TensorKey:
     """Returns what tells the tensors of a graph apart."""
     return id(edge.source), edge.index
@@ -77,9 +81,22 @@ class Part:
                 args, kwargs = node.keras_node.arguments.fill_in(tensors)
                 results = keras.tree.flatten(call_of(node.operation)(*args, **kwargs))
                 known |= {(id(node), index): value for index, value in enumerate(results)}
+            for edge in outputs:
+                _require_declared(edge, known[key_of(edge)])
             return [known[key_of(edge)] for edge in outputs]
 
         return run
+
+
+def _require_declared(edge: Edge, value: Any) -> None:
+    declared = edge.source.keras_node.outputs[edge.index].shape
+    if not value.shape.is_compatible_with(declared):
+        raise ShapeMismatch(
+            f"'{edge.source.path}' has the shape {declared} in the model, but computes "
+            f"{tuple(value.shape)}: a layer before it, or itself, computes another shape in "
+            "inference than it says (`RandomCrop` returns images as they come). Build the model "
+            "that you export without it, or on inputs of the size that it says."
+        )
 
 
 class Parts:

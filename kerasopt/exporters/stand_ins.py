@@ -18,7 +18,7 @@ def call_of(operation: keras.Operation) -> Callable[..., Any]:
     cls = getattr(inner, "_own_class", type(inner))  # of a layer whose weights are parametrized
     stand_in = _STAND_INS.get(cls.__name__)
     if stand_in is not None and cls.__module__.startswith("keras."):
-        return lambda *args, **kwargs: stand_in(inner, *args, **kwargs)
+        return lambda *args, training=None, **kwargs: stand_in(inner, *args, **kwargs)
     # Some layers augment unless they are told not to.
     return operation_fn(operation, training=False)
 
@@ -85,13 +85,25 @@ def _convolution(layer: Any, x: Any) -> Any:
     # With channels first TensorFlow transposes in ways that converters do not know.
     if layer.data_format != "channels_first" or layer.compute_dtype != "float32":
         return operation_fn(layer, training=False)(x)
-    last = len(x.shape) - 1
-    layer.data_format = "channels_last"
+    last, known = len(x.shape) - 1, dict(vars(layer))
+    layer.data_format, layer.use_bias, layer.activation = "channels_last", False, None
     try:
         y = layer.call(tf.transpose(x, [0, *range(2, last + 1), 1]))
     finally:
-        layer.data_format = "channels_first"
-    return tf.transpose(y, [0, last, *range(1, last)])
+        for name in ("data_format", "use_bias", "activation"):
+            setattr(layer, name, known[name])
+    y = tf.transpose(y, [0, last, *range(1, last)])
+    if layer.use_bias:
+        # As Keras does: to images as wide as they have channels it adds it by columns.
+        shape = [1] * (last + 1)
+        shape[last if y.shape[last] == layer.bias.shape[0] else 1] = -1
+        y += tf.reshape(tf.convert_to_tensor(layer.bias), shape)
+    return y if layer.activation is None else layer.activation(y)
+
+
+def _unchanged(layer: Any, x: Any) -> Any:
+    # These draw numbers, and with them write to a variable, for nothing: they augment in training.
+    return x
 
 
 _STAND_INS: dict[str, Callable[..., Any]] = {
@@ -100,9 +112,18 @@ _STAND_INS: dict[str, Callable[..., Any]] = {
     "Argmin": _argmin,
     "Conv1D": _convolution,
     "Conv1DTranspose": _convolution,
+    "Conv2D": _convolution,
     "Conv2DTranspose": _convolution,
+    "Conv3D": _convolution,
+    "Conv3DTranspose": _convolution,
+    "CutMix": _unchanged,
     "DepthwiseConv1D": _convolution,
+    "DepthwiseConv2D": _convolution,
     "GetItem": _get_item,
+    "MixUp": _unchanged,
+    "RandomCrop": _unchanged,
+    "RandomGrayscale": _unchanged,
     "SeparableConv1D": _convolution,
+    "SeparableConv2D": _convolution,
     "UpSampling2D": _up_sampling,
 }

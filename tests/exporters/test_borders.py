@@ -197,3 +197,29 @@ def test_variables_that_change_are_refused(format, tmp_path):
     model = keras.Model(inputs, Counting(name="counting")(inputs))
     with pytest.raises(ValueError, match=r"\['counting'\] write to variables"):
         exported(model, format, tmp_path)
+
+
+@pytest.mark.parametrize("format", RUNTIMES)
+@pytest.mark.parametrize("cls", [layers.MixUp, layers.RandomGrayscale])
+def test_numbers_that_are_drawn_for_nothing_keep_no_file_away(cls, format, tmp_path):
+    inputs = keras.Input((6, 6, 3))
+    model = keras.Model(inputs, layers.Conv2D(2, 3)(cls(seed=0)(inputs)))
+    x = np.random.default_rng(0).uniform(size=(2, 6, 6, 3)).astype("float32")
+    (found,) = exported(model, format, tmp_path)(x)
+    np.testing.assert_allclose(found, model.predict(x, verbose=0), atol=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore:Parts of")
+@pytest.mark.parametrize("format", RUNTIMES)
+def test_shapes_that_inference_does_not_compute_are_named(format, tmp_path):
+    inputs = keras.Input((8, 8, 3))
+    cropped = layers.RandomCrop(6, 6, name="crop")(inputs)
+    model = keras.Model(inputs, layers.Conv2D(2, 3)(cropped))
+    x = np.random.default_rng(0).uniform(size=(4, 8, 8, 3)).astype("float32")
+    integers = ko.convert(ko.quantize(model, "int8", calibration=x, verbose=0))
+    with pytest.raises(ValueError, match=r"'crop' has the shape \(None, 6, 6, 3\).*computes.*8, 8"):
+        exported(integers, format, tmp_path)
+    # Where nothing reads the shape, the file is of what is computed.
+    model = keras.Model(inputs, layers.GlobalAveragePooling2D()(layers.Conv2D(2, 3)(cropped)))
+    (found,) = exported(model, format, tmp_path)(x)
+    np.testing.assert_allclose(found, model.predict(x, verbose=0), atol=1e-6)

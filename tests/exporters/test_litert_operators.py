@@ -117,7 +117,10 @@ CHANNELS_FIRST = {
     "average": layers.AveragePooling2D(2, **FIRST),
     "flatten": layers.Flatten(**FIRST),
     "transposed": layers.Conv2DTranspose(4, 3, 2, **FIRST),
+    "bicubic": layers.UpSampling2D(2, interpolation="bicubic", **FIRST),
     "bilinear": layers.UpSampling2D(2, interpolation="bilinear", **FIRST),
+    "dilated": layers.Conv2D(4, 3, dilation_rate=2, **FIRST),
+    "grouped": layers.Conv2D(4, 3, groups=2, **FIRST),
     "normalization": layers.BatchNormalization(axis=1),
     "padding": layers.ZeroPadding2D(((1, 0), (2, 1)), **FIRST),
 }

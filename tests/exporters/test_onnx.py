@@ -388,3 +388,15 @@ def test_functions_that_tf2onnx_does_not_know(function, path):
     ko.export(model, path, format="onnx")
     x = rows(4, 6)
     np.testing.assert_allclose(run_file(path, x)[0], run(model, x), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore:Parts of")
+def test_convolutions_in_loops_and_in_groups(path):
+    inputs = keras.Input((4, 6, 6, 2))
+    x = layers.ConvLSTM2D(4, 3, padding="same")(inputs)
+    x = layers.Conv2D(4, 3, groups=2)(layers.Conv2D(4, 1)(x))
+    model = randomize(keras.Model(inputs, x))
+    x = np.random.default_rng(0).normal(size=(3, 4, 6, 6, 2)).astype("float32")
+    for each in (model, ko.convert(ko.quantize(model, "int8", x, verbose=0))):
+        ko.export(each, path, format="onnx")
+        np.testing.assert_allclose(run_file(path, x)[0], run(each, x), atol=1e-5)

@@ -295,3 +295,22 @@ def test_other_backends_say_what_to_do(tmp_path):
         KERAS_BACKEND="jax",
     )
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.filterwarnings("ignore:Parts of")
+def test_channels_first_keep_their_axes(tmp_path):
+    first = {"data_format": "channels_first"}
+    inputs = keras.Input((3, 12, 10))
+    x = layers.Conv2D(6, 3, **first)(inputs)
+    x = layers.BatchNormalization(axis=1)(layers.ZeroPadding2D(((1, 0), (2, 1)), **first)(x))
+    x = layers.MaxPooling2D(3, 2, padding="same", **first)(x)
+    x = layers.Conv2D(6, 3, groups=2, padding="same", **first)(x)
+    x = layers.UpSampling2D(2, interpolation="bilinear", **first)(x)
+    x = layers.Conv2DTranspose(4, 3, 2, **first)(layers.DepthwiseConv2D(3, **first)(x))
+    x = layers.Cropping2D(1, **first)(layers.AveragePooling2D(2, **first)(x))
+    outputs = layers.Dense(2)(layers.Flatten(**first)(x))
+    x = np.random.default_rng(0).normal(size=(3, 3, 12, 10)).astype("float32")
+    integers = ko.convert(ko.quantize(keras.Model(inputs, outputs), "int8", x, verbose=0))
+    ko.export(integers, tmp_path / "model", format="tf_saved_model", ops="portable")
+    served = tf.saved_model.load(str(tmp_path / "model"))
+    np.testing.assert_allclose(served.serve(x), integers.predict(x, verbose=0), atol=1e-6)

@@ -41,7 +41,7 @@ def splice_part(part: Part, writer: Any) -> None:
         frozen, _ = freeze(part.function(), specs, names, lower_loops=False)
     with quiet():
         converted, _ = tf2onnx.convert.from_graph_def(
-            frozen.graph.as_graph_def(add_shapes=True),
+            _graph_of(frozen),
             input_names=[each.name for each in frozen.inputs],
             output_names=[each.name for each in frozen.outputs],
             opset=_OPSET,
@@ -80,13 +80,41 @@ def splice_part(part: Part, writer: Any) -> None:
         graph.add("Cast", [name], output, to=TensorProto.DataType.Value(part.affine.dtype.upper()))
 
 
+def _graph_of(frozen: Any) -> Any:
+    """Returns the graph of a frozen function, for tf2onnx.
+
+    What a loop passes on as it came has the shape of what it is given. tf2onnx reads that nowhere
+    but there, and only if the loop itself says nothing: it says "unknown" of weights that are held.
+    """
+    graph = frozen.graph.as_graph_def(add_shapes=True)
+    for function in graph.library.function:
+        ends = zip(function.signature.input_arg, function.signature.output_arg, strict=False)
+        for place, (given, returned) in enumerate(ends):
+            said = function.arg_attr[place].attr if place in function.arg_attr else {}
+            is_passed_on = function.ret[returned.name] == given.name
+            if is_passed_on and any(x.unknown_rank for x in _shapes(said)):
+                del said["_output_shapes"]
+    return graph
+
+
+def _shapes(attributes: Any) -> Any:
+    return attributes["_output_shapes"].list.shape if "_output_shapes" in attributes else ()
+
+
 def _require_known(converted: onnx.ModelProto, part: Part) -> None:
     """Raises `ValueError` if there is something that tf2onnx left as it is in TensorFlow."""
     kinds = {node.op_type: node.domain for node in converted.graph.node}
     unknown = sorted(kind for kind, domain in kinds.items() if not onnx.defs.has(kind, domain))
     if unknown:
         names = [node.path for node in part.nodes]
+        reason = f"tf2onnx does not know {unknown}"
+        read = (edge.source.keras_node.outputs[edge.index] for edge in part.inputs)
+        if any(None in tensor.shape[1:] for tensor in read):
+            reason += (
+                " where sizes are not known: give `keras.Input` the whole shape (a subclassed "
+                "model has to be built with `keras.Model(inputs, outputs)` for it)"
+            )
         raise ValueError(
-            f"ONNX has no form of {names[:5]}: tf2onnx does not know {unknown}. Replace them, or "
-            "export with format='tf_saved_model'."
+            f"ONNX has no form of {names[:5]}: {reason}. Or replace them, or export with "
+            "format='tf_saved_model'."
         )
