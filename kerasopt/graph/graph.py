@@ -105,8 +105,8 @@ def _expand(
     `inputs` are the edges that a call of a nested model receives; `None` for the model itself.
     """
     edges: dict[int, Edge] = {}
-    if inputs is not None:
-        edges.update({id(x): edge for x, edge in zip(functional.inputs, inputs, strict=True)})
+    for declared, edge in zip(functional.inputs, inputs or (), strict=inputs is not None):
+        edges[id(declared)] = _as_declared(declared, edge, prefix, functional, nodes)
     for keras_node in _in_call_order(functional):
         operation = keras_node.operation
         if all(id(x) in edges for x in keras_node.outputs):
@@ -123,6 +123,34 @@ def _expand(
             results = [Edge(node, index) for index in range(len(keras_node.outputs))]
         edges.update({id(x): edge for x, edge in zip(keras_node.outputs, results, strict=True)})
     return [edges[id(x)] for x in functional.outputs]
+
+
+def _as_declared(
+    declared: keras.KerasTensor, edge: Edge, prefix: str, functional: Functional, nodes: list[Node]
+) -> Edge:
+    """Appends what Keras does to a tensor on its way into a nested model, and returns the edge.
+
+    It gets the dtype and the rank of the model's input. Between floats no dtype is noted: what
+    the graph is read for computes in float32.
+    """
+    given = edge.source.keras_node.outputs[edge.index]
+    tensor = keras.KerasTensor(given.shape, given.dtype)
+    are_floats = all(map(keras.backend.is_float_dtype, (given.dtype, declared.dtype)))
+    missing = len(declared.shape) - len(given.shape)
+    steps: list[tuple[bool, str, Any]] = [
+        (given.dtype != declared.dtype and not are_floats, "cast", declared.dtype),
+        (missing == 1, "expand_dims", -1),
+        (missing == -1, "squeeze", -1),
+    ]
+    for is_due, name, argument in steps:
+        if is_due:
+            tensor = getattr(keras.ops, name)(tensor, argument)
+            operation, index, _ = tensor._keras_history
+            call = operation._inbound_nodes[index]
+            path = f"{prefix}{declared.name}_{name}"
+            nodes.append(Node(operation, path, call, functional, (edge,)))
+            edge = Edge(nodes[-1])
+    return edge
 
 
 def _in_call_order(functional: Functional) -> Iterator[Any]:

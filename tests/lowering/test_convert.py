@@ -434,3 +434,20 @@ def test_calls_pass_training_to_layers_that_do_not_take_it(argument):
     x = images(size=8)
     model = ko.quantize(model, calibration=x, verbose=0)
     np.testing.assert_allclose(run(convert(model), x), run(model, x), atol=0.02)
+
+
+@pytest.mark.parametrize(
+    "shape, inner_shape, dtype",
+    [((), (1,), "float32"), ((1,), (), "int32"), ((4,), (4, 1), "bool"), ((4,), (4,), "bool")],
+)
+@pytest.mark.filterwarnings("ignore:.*stay in float32:UserWarning")
+def test_tensors_become_what_a_nested_model_declares(shape, inner_shape, dtype):
+    entry = keras.Input(inner_shape)
+    x = entry + entry  # of booleans it is none
+    x = layers.Dense(4)(x if inner_shape else keras.ops.expand_dims(x, -1))
+    inner = keras.Model(entry, layers.Flatten()(x), name="inner")
+    inputs = keras.Input(shape, dtype=dtype)
+    model = keras.Model(inputs, inner(inputs))
+    x = np.random.default_rng(0).integers(0, 2, (16, *shape)).astype(dtype)
+    model = ko.quantize(model, calibration=x, verbose=0)
+    np.testing.assert_allclose(run(convert(model), x), run(model, x), atol=0.02)
