@@ -96,8 +96,7 @@ class Parametrized:
     def from_config(cls, config):
         load = keras.saving.deserialize_keras_object
         own = getattr(cls, "_own_class", None)  # of a layer at hand, which need not be registered
-        with keras.saving.custom_object_scope({} if own is None else {own.__name__: own}):
-            layer = load(config["layer"])
+        layer = load(config["layer"]) if own is None else own.from_config(config["layer"]["config"])
         recipe = {
             path: [load(link) for link in links]
             for path, links in config["parametrizations"].items()

@@ -176,6 +176,27 @@ def test_a_class_that_is_not_registered_is_cloned_as_keras_clones_it():
     assert list(copied.get_layer("scale").parametrizations) == ["kernel"]
 
 
+def test_a_function_that_is_not_registered_is_handed_over_for_a_layer_of_a_file(tmp_path):
+    def triple(x):
+        return 3 * x
+
+    x = np.ones((2, 4), "float32")
+    model = around(keras.layers.Dense(3, activation=triple, name="dense"), x)
+    ko.parametrize(model, "dense/kernel", Scaled(3.0))
+    model.save(tmp_path / "it.keras")
+    own = {"triple": triple}
+    for loaded in (
+        keras.models.load_model(tmp_path / "it.keras", custom_objects=own),
+        keras.saving.deserialize_keras_object(
+            keras.saving.serialize_keras_object(model), custom_objects=own
+        ),
+    ):
+        loaded.set_weights(model.get_weights())
+        np.testing.assert_array_equal(model.predict(x, verbose=0), loaded.predict(x, verbose=0))
+    with keras.saving.custom_object_scope(own):
+        keras.models.clone_model(model)
+
+
 def test_a_file_of_other_code_names_what_it_misses(monkeypatch, tmp_path):
     x = np.ones((2, 4), "float32")
     model = around(Late("never", name="late"), x)
