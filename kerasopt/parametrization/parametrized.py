@@ -83,6 +83,7 @@ class Parametrized:
         if recipe is None:
             recipe = self.parametrizations | {path: links_at(self, path) for path in self._inner}
         return {
+            "name": self.name,  # where whoever renames a copy looks for it
             "layer": layer,
             "parametrizations": {
                 path: [_serialize(link) for link in links] for path, links in recipe.items()
@@ -96,7 +97,10 @@ class Parametrized:
     def from_config(cls, config):
         load = keras.saving.deserialize_keras_object
         own = getattr(cls, "_own_class", None)  # of a layer at hand, which need not be registered
-        layer = load(config["layer"]) if own is None else own.from_config(config["layer"]["config"])
+        kept = config["layer"]
+        if "name" in config:
+            kept = {**kept, "config": {**kept["config"], "name": config["name"]}}
+        layer = load(kept) if own is None else own.from_config(kept["config"])
         recipe = {
             path: [load(link) for link in links]
             for path, links in config["parametrizations"].items()

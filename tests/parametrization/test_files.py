@@ -176,6 +176,17 @@ def test_a_class_that_is_not_registered_is_cloned_as_keras_clones_it():
     assert list(copied.get_layer("scale").parametrizations) == ["kernel"]
 
 
+def test_a_clone_is_renamed_by_its_config():
+    def renamed(layer):
+        config = layer.get_config()
+        return type(layer).from_config({**config, "name": f"{config['name']}_again"})
+
+    model = around(keras.layers.Dense(3, name="dense"), np.ones((2, 4), "float32"))
+    ko.parametrize(model, "dense/kernel", Scaled(3.0))
+    copied = keras.models.clone_model(model, clone_function=renamed)
+    assert list(copied.get_layer("dense_again").parametrizations) == ["kernel"]
+
+
 def test_a_function_that_is_not_registered_is_handed_over_for_a_layer_of_a_file(tmp_path):
     def triple(x):
         return 3 * x
