@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import random
-import warnings
 import zipfile
 from typing import Any
 
@@ -15,6 +14,7 @@ from keras.src.random.seed_generator import GLOBAL_SEED_GENERATOR, global_seed_g
 
 from kerasopt.callbacks.timed import TimedCallback, attached, running, undo_on_failure
 from kerasopt.model_state import build_optimizer
+from kerasopt.warning import warn
 
 _LATEST, _PREVIOUS, _UNFINISHED = "latest.npz", "previous.npz", "unfinished.npz"
 
@@ -160,10 +160,9 @@ class BackupAndRestore(keras.callbacks.Callback):
                 damage = damage or error
                 continue
             if damage is not None:
-                warnings.warn(
+                warn(
                     f"The latest backup in {self.backup_dir!r} is missing or damaged ({damage}): "
                     f"training resumes from the one before it, at epoch {backup[0]['epoch']}.",
-                    stacklevel=2,
                 )
             return backup
         raise ValueError(

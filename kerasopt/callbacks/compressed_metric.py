@@ -1,11 +1,11 @@
 """A metric for whoever ranks epochs: the worst while compression is not complete."""
 
 import math
-import warnings
 
 from kerasopt.callbacks.copying import CopiedUnused
 from kerasopt.callbacks.stage import COMPLETE, compression_stage
 from kerasopt.sparsity.metric_direction import metric_direction
+from kerasopt.warning import warn
 
 
 class CompressedMetric(CopiedUnused):
@@ -74,8 +74,7 @@ class CompressedMetric(CopiedUnused):
             )
         else:
             reason = f"the logs have no such value, only {sorted(self._seen)}"
-        warnings.warn(
+        warn(
             f"No epoch has a 'compressed_{self.monitor}' to rank by: {reason}. "
             f"Received: monitor='{self.monitor}'",
-            stacklevel=2,
         )

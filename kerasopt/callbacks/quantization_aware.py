@@ -1,7 +1,6 @@
 """Quantization-aware training inside `fit`."""
 
 import math
-import warnings
 
 from kerasopt import graph
 from kerasopt.callbacks.timed import TimedCallback
@@ -24,6 +23,7 @@ from kerasopt.quantization import (
     wider,
 )
 from kerasopt.times import resolve, validate_time
+from kerasopt.warning import warn
 
 
 class QuantizationAware(TimedCallback):
@@ -164,11 +164,10 @@ class QuantizationAware(TimedCallback):
     def check(self, horizon):
         begin, freeze = self._times(horizon)
         if horizon.total is not None and begin >= max(horizon.total, 1):
-            warnings.warn(
+            warn(
                 f"{type(self).__name__} cannot finish in the updates at hand: it begins at update "
                 f"{begin}, and this training has {horizon.total} optimizer updates. Train longer, "
                 f"or pass an earlier `begin`. Received: begin={self.begin!r}",
-                stacklevel=2,
             )
         ends = self.progression.times(horizon)
         if ends and ends[0] <= begin:

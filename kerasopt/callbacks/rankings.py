@@ -2,10 +2,11 @@
 
 import sys
 import types
-import warnings
 from collections.abc import Iterator
 
 import keras
+
+from kerasopt.warning import warn
 
 
 def warn_of_rankings() -> None:
@@ -14,12 +15,11 @@ def warn_of_rankings() -> None:
     While a model is compressed its metrics fall: the best epoch is one from before.
     """
     for ours, theirs in _rankings():
-        warnings.warn(
+        warn(
             f"`keras.callbacks.{ours}` ranks epochs by the metric alone, which falls while a "
             "model is compressed: it prefers epochs from before compression is complete. "
             f"Take `kerasopt.callbacks.{ours}` in its place, with the same arguments. "
             f"Received: {type(theirs).__name__} with monitor='{theirs.monitor}'",
-            stacklevel=3,
         )
 
 

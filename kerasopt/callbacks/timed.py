@@ -2,7 +2,6 @@
 
 import contextlib
 import math
-import warnings
 import weakref
 from collections.abc import Callable, Iterator
 
@@ -15,6 +14,7 @@ from kerasopt.callbacks.rankings import warn_of_rankings
 from kerasopt.model_state import strategy_scope
 from kerasopt.parametrization import Attachments
 from kerasopt.times import Horizon
+from kerasopt.warning import warn
 
 # Per model: which `fit` it is, and the bound methods to call if that fails before it begins.
 _UNDO: weakref.WeakKeyDictionary[keras.Model, tuple[Callable, list[weakref.WeakMethod]]] = (
@@ -148,13 +148,12 @@ class TimedCallback(CopiedUnused):
         return max(update, self.horizon.total or 0)
 
     def _warn_without_updates(self, model: keras.Model):
-        warnings.warn(
+        warn(
             f"The optimizer that '{model.name}' was compiled with has made no update, and "
             f"{type(self).__name__} counts time in them, so it still is where its schedule "
             "begins. Let `train_step` use `self.optimizer` (pass it to `compile`, or assign it). "
             "If it does, nothing of the model trains (`trainable=False`), or every gradient of "
             "this training was infinite or NaN.",
-            stacklevel=2,
         )
 
     def _read_clock(self, batch: int):

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import warnings
-
 import keras
 
 from kerasopt.parametrization import is_rebuilt_from_configs
+from kerasopt.warning import warn
 
 
 def warn_of_configs(model: keras.Model) -> None:
@@ -19,12 +18,11 @@ def warn_of_configs(model: keras.Model) -> None:
     with keras.saving.custom_object_scope(classes):
         bad = {layer.name: why for layer in _from_configs(model) if (why := _why_not(layer))}
     if bad:
-        warnings.warn(
+        warn(
             f"The file of '{model.name}' will not load, since layers in it cannot be created from "
             "what their own `get_config` returns. Mend their classes; or, if the model was "
             "converted, save the quantized one instead, and convert that after loading. "
             f"Received: {dict(list(bad.items())[:3])}",
-            stacklevel=3,
         )
 
 

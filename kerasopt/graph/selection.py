@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import warnings
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -11,6 +10,7 @@ import keras
 
 from kerasopt.graph.rules import Rule, Selector, parse_rules
 from kerasopt.graph.weights import is_weight
+from kerasopt.warning import warn
 
 Layers = Iterable[tuple[str, keras.Layer]]
 Rules = Sequence[Rule | tuple[Selector, Any]]
@@ -170,16 +170,13 @@ class _Decisions:
         for rule, matches, decisions in zip(self._rules, self._matched, self._decided, strict=True):
             # A star at the end is right, too, where the rules before it name all there is.
             if not decisions and not (matches and rule.selector == "*"):
-                warnings.warn(
-                    f"The rule {rule} has no effect: {self._reason(rule, matches)}.", stacklevel=4
-                )
+                warn(f"The rule {rule} has no effect: {self._reason(rule, matches)}.")
         left = list(dict.fromkeys(self._left))
         if left and selected:
-            warnings.warn(
+            warn(
                 "Layers that do not train (`trainable=False`) are left as they are. Name them in "
                 "`rules` to select them, or with `None` to say that they stay. "
                 f"Received: {len(left)} such layers, {left[:3]}",
-                stacklevel=4,
             )
 
     def _reason(self, rule, matches):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,6 +11,7 @@ from keras.src.models.functional import Functional
 from kerasopt.graph.graph import functional_of
 from kerasopt.graph.weights import own_variables
 from kerasopt.keras_internals import attributes_of_every_layer, is_built
+from kerasopt.warning import warn
 
 # Attributes in which functional models keep their layers once more.
 _BOOKKEEPING = ("_functional", "_operations", "_operations_by_depth", "_nodes_by_depth")
@@ -65,10 +65,9 @@ def require_built(model: keras.Model) -> None:
         )
     unbuilt = [path for path, layer in layers(model) if not layer.built]
     if unbuilt:
-        warnings.warn(
+        warn(
             f"Layers of model '{model.name}' have no weights yet, so they are left as they are: "
             f"call the model on data before `fit`. Received: layers={unbuilt}",
-            stacklevel=3,
         )
 
 

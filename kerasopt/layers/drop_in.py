@@ -2,7 +2,6 @@
 
 import functools
 import itertools
-import warnings
 
 import keras
 
@@ -16,6 +15,7 @@ from kerasopt.quantization import (
     specs,
 )
 from kerasopt.sparsity import Mask, sparsity_schedule
+from kerasopt.warning import warn
 
 DOC = """
 
@@ -153,11 +153,10 @@ class DropIn:
         links = [link for chain in itertools.chain(*chains) for link in chain]
         trains = self.trainable and self._get_call_context().get_value("training")
         if trains and not all(link.governed for link in links):
-            warnings.warn(
+            warn(
                 f"Layer '{self.name}' declares compression that no callback of this `fit` moves: "
                 "it trains as a plain layer. Pass `callbacks=[kerasopt.callbacks.Compression()]`; "
                 "in a training loop of your own see `kerasopt.quantization.start_rounding`.",
-                stacklevel=2,
             )
 
     def get_config(self):

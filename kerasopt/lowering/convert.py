@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -34,6 +33,7 @@ from kerasopt.quantization import (
     specs,
     why_without_range,
 )
+from kerasopt.warning import warn
 
 _OF_ACTIVATIONS = (ActivationQuantizer, BinaryActivation, DynamicQuantizer)
 _SPARSE = "sparse"
@@ -253,9 +253,7 @@ def _warn_about_floats(model: keras.Model, floats: dict[Group, str]) -> None:
             reasons.setdefault(reason, []).append(group.anchor.path)
     if reasons:
         lines = [f"  {reason}: {_shortened(paths)}" for reason, paths in reasons.items()]
-        warnings.warn(
-            f"Parts of '{model.name}' stay in float32:\n" + "\n".join(lines), stacklevel=3
-        )
+        warn(f"Parts of '{model.name}' stay in float32:\n" + "\n".join(lines))
 
 
 def _has_weights(group: Group) -> bool:

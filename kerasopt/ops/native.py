@@ -27,11 +27,12 @@ import functools
 import gc
 import os
 import pathlib
-import warnings
 from collections.abc import Iterator
 from typing import Any
 
 import keras
+
+from kerasopt.warning import warn
 
 LIBRARY_PATH = pathlib.Path(__file__).with_name("libkerasopt_ops.so")
 # Written by the build beside the library, so that it is read without loading the library.
@@ -85,12 +86,11 @@ def load() -> Any | None:
             _register_gradients(tf, library)
             _drop_weights_with_their_models()
             return library
-    warnings.warn(
+    warn(
         f"kerasopt's native library {problem}. Results are the same without it, but "
         "quantization-aware training and integer inference are much slower. To get it, reinstall "
         "kerasopt with a C++ compiler and this TensorFlow at hand: "
         "`pip install --force-reinstall --no-deps --no-cache-dir kerasopt`.",
-        stacklevel=4,
     )
     return None
 

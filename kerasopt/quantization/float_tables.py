@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Collection, Sequence
 
 import keras
@@ -11,6 +10,7 @@ import keras
 from kerasopt import graph
 from kerasopt.parametrization import ACTIVATION_SLOTS
 from kerasopt.quantization.site import Site
+from kerasopt.warning import warn
 
 _FLOAT = 4  # bytes of a value
 _LARGE_SHARE = 1 / 3
@@ -43,11 +43,10 @@ def warn_of_tables(
     added = ", ".join(f'("{path}", "int8_weight_only")' for path in list(tables)[:3])
     if len(tables) > 3:
         added = '(keras.layers.Embedding, "int8_weight_only")'
-    warnings.warn(
+    warn(
         f"{sum(tables.values()):,} of the {total:,} bytes that '{model.name}' will take are tables "
         f"of embeddings, which stay float32 unless a rule names them: pass rules=[{added}] to "
         "round them too, or with None in place of the spec to leave them without this warning.",
-        stacklevel=4,
     )
 
 

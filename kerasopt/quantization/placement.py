@@ -1,6 +1,5 @@
 """Where the quantizers of a model go."""
 
-import warnings
 from collections.abc import Iterable, Iterator, Sequence
 
 import keras
@@ -17,6 +16,7 @@ from kerasopt.quantization.integer_groups import (
 )
 from kerasopt.quantization.recipe import Recipe
 from kerasopt.quantization.site import Site, activation_site, weight_sites
+from kerasopt.warning import warn
 
 
 def wrap_operations(model: keras.Model) -> None:
@@ -74,23 +74,21 @@ def find_sites(
 def _warn_of_matrices(model: keras.Model, rules: Sequence) -> None:
     left = graph.large_matrices_left_out(model, rules)
     if left:
-        warnings.warn(
+        warn(
             f"{sum(left.values()):,} values of '{model.name}' stay in float32, since their weights "
             "are not called `kernel`, and rules name layers here. Let the layer have them as its "
             "attribute `kernel`, or leave the layer out with a rule (name, None) to see this no "
             f"more. Received: weights {list(left)[:3]}",
-            stacklevel=4,
         )
 
 
 def _warn_of_constants(sites: list[Site]) -> None:
     constant = [site.path for site in sites if site.is_constant]
     if constant:
-        warnings.warn(
+        warn(
             "One bit says whether an activation is negative, and after a ReLU none is: nothing of "
             f"the data is left after {len(constant)} layers. Replace the ReLUs, or give these "
             f"layers a rule with another spec, such as 'binary_int8'. Received: {constant[:3]}",
-            stacklevel=4,
         )
 
 

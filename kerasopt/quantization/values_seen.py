@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import warnings
-
 from kerasopt.quantization.activations import ActivationQuantizer
 from kerasopt.quantization.site import Site
+from kerasopt.warning import warn
 
 
 def without_range(sites: list[Site]) -> dict[str, tuple[float, float]]:
@@ -27,21 +26,20 @@ def why_without_range(quantizer: ActivationQuantizer) -> str:
     return "no training data has passed through"
 
 
-def warn_of_values(sites: list[Site], model: str, stacklevel: int = 3) -> None:
+def warn_of_values(sites: list[Site], model: str) -> None:
     """Warns of activations that were never usable, and of those that some batches had not."""
     bad = without_range(sites)
     if bad:
-        warnings.warn(
+        warn(
             f"{len(bad)} activations of '{model}' were never anything but zero, or not finite, so "
             "they have no range and stay in float32. Look at the data and at the loss, and leave "
             "layers whose outputs are always zero out with rules (name, None). "
             f"Received: {_first(bad)}",
-            stacklevel=stacklevel,
         )
-    warn_of_batches(sites, model, stacklevel + 1)
+    warn_of_batches(sites, model)
 
 
-def warn_of_batches(sites: list[Site], model: str, stacklevel: int = 3) -> None:
+def warn_of_batches(sites: list[Site], model: str) -> None:
     """Warns of batches that ranges leave out."""
     partly = {
         f"{site.path}/{site.slot}": f"{site.quantizer.left_out} of {_batches(site)} batches"
@@ -51,11 +49,10 @@ def warn_of_batches(sites: list[Site], model: str, stacklevel: int = 3) -> None:
         and site.quantizer.has_range
     }
     if partly:
-        warnings.warn(
+        warn(
             f"{len(partly)} activations of '{model}' had values that are not finite in some "
             "batches, which are left out of their ranges. Look at the data and at the loss. "
             f"Received: {_first(partly)}",
-            stacklevel=stacklevel,
         )
 
 

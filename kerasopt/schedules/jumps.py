@@ -1,12 +1,12 @@
 """Schedules that jump from one value to the next."""
 
 import bisect
-import warnings
 
 import keras
 
 from kerasopt.schedules.schedule import UNKNOWN, Schedule
 from kerasopt.times import Horizon, Time
+from kerasopt.warning import warn
 
 
 @keras.saving.register_keras_serializable(package="kerasopt")
@@ -100,11 +100,10 @@ class Iterative(Schedule):
         super().check(horizon)
         moments = self._moments(horizon)
         if len(set(moments)) < self.rounds:
-            warnings.warn(
+            warn(
                 f"{self.rounds} rounds do not fit between the updates {moments[0]} and "
                 f"{moments[-1]}: some fall together. Train longer, or pass fewer `rounds`. "
                 f"Received: rounds={self.rounds}, begin={self.begin!r}, end={self.end!r}",
-                stacklevel=2,
             )
 
     def _moments(self, horizon: Horizon) -> list[int]:

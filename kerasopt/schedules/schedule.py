@@ -2,11 +2,11 @@
 
 import math
 import numbers
-import warnings
 
 import keras
 
 from kerasopt.times import Epochs, Horizon, Time, magnitude, resolve, validate_time
+from kerasopt.warning import warn
 
 UNKNOWN = Horizon()
 
@@ -110,12 +110,11 @@ class Schedule:
         begin, end = self.span(horizon)
         total = math.inf if horizon.total is None else horizon.total
         if end > total or begin >= total:
-            warnings.warn(
+            warn(
                 f"{type(self).__name__} cannot finish in the updates at hand: it begins at update "
                 f"{begin} and ends at update {end}, but this training has {total} optimizer"
                 " updates. Train longer, or pass an earlier `begin` and `end`. "
                 f"Received: begin={self.begin!r}, end={self.end!r}",
-                stacklevel=2,
             )
 
     def _step(self, begin: int, end: int, horizon: Horizon) -> int:

@@ -1,7 +1,6 @@
 """Putting masks on a model, by a pattern."""
 
 import math
-import warnings
 from collections.abc import Iterable, Iterator, Sequence
 
 import keras
@@ -14,6 +13,7 @@ from kerasopt.sparsity.masked_weight import MaskedWeight
 from kerasopt.sparsity.output_channels import OutputChannels
 from kerasopt.sparsity.patterns import Filter, Head, Pattern
 from kerasopt.sparsity.target import Target
+from kerasopt.warning import warn
 
 _PROJECTIONS = ("_query_dense", "_key_dense", "_value_dense", "_output_dense")
 
@@ -106,11 +106,10 @@ def _warn_of_matrices(model, rules, selected):
     left = graph.large_matrices_left_out(model, rules, chosen)
     if left:
         added = ", ".join(f'("{path}", 0.5)' for path in list(left)[:3])
-        warnings.warn(
+        warn(
             f"{sum(left.values()):,} values of '{model.name}' stay dense, since their weights are "
             f"not called `kernel`: pass rules=[{added}] to prune them, too, or with None in place "
             f"of the sparsity to leave them without this warning. Received: weights {list(left)}",
-            stacklevel=4,
         )
 
 
@@ -223,12 +222,11 @@ def _fitting(layer, pattern) -> list[str]:
 def _last_layers(model) -> set[int]:
     """Returns the ids of the layers with kernels that no other such layer follows."""
     if graph.functional_of(model) is None:
-        warnings.warn(
+        warn(
             f"Model '{model.name}' runs its layers in a `call` of its own, so it is not known "
             "which of them gives the outputs, or which batch normalization follows which layer: "
             "the filters of all are pruned, and normalizations stay as they are. Leave the last "
             "layer out with a rule `(name, None)`.",
-            stacklevel=2,
         )
     last: set[int] = set()
     before: set[int] = set()  # calls with a kernel in them, or after them

@@ -2,7 +2,6 @@
 
 import math
 import numbers
-import warnings
 from typing import NamedTuple
 
 import keras
@@ -10,6 +9,7 @@ import numpy as np
 
 from kerasopt.sparsity.metric_direction import MODES
 from kerasopt.times import Epochs, Horizon, Time, resolve, validate_time
+from kerasopt.warning import warn
 
 # Stages of a search.
 NOT_BEGUN, SEARCHING, FINISHED = 0, 1, 2
@@ -183,10 +183,9 @@ class MetricGuided:
         """Raises if `begin` makes no sense in this training, warns if it is too late in it."""
         begin = resolve(self.begin, horizon, "begin")
         if horizon.total is not None and begin >= horizon.total:
-            warnings.warn(
+            warn(
                 f"MetricGuided begins at update {begin}, but this training has {horizon.total} "
                 f"optimizer updates: it prunes nothing. Received: begin={self.begin!r}",
-                stacklevel=2,
             )
 
     def get_config(self) -> dict:

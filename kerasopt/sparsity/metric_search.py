@@ -1,6 +1,5 @@
 """A metric-guided search in a model that trains."""
 
-import warnings
 from collections.abc import Iterable, Mapping
 
 import keras
@@ -18,6 +17,7 @@ from kerasopt.sparsity.metric_guided import (
     SearchState,
 )
 from kerasopt.sparsity.snapshot import Snapshot
+from kerasopt.warning import warn
 
 _NAME = "metric_guided"
 
@@ -126,11 +126,10 @@ class MetricSearch:
             # A training that goes on tries the level again.
             self._set(state.done()._replace(within=1, epochs=0))
         if state.stage != FINISHED:
-            warnings.warn(
+            warn(
                 "The training has ended before the metric-guided search of the sparsity: "
                 f"{round(state.accepted, 6)} is the last that was within the budget. Train "
                 f"longer, or pass a larger `step`. Received: step={self._guided.step}",
-                stacklevel=2,
             )
 
     def close(self) -> None:

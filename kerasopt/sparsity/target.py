@@ -1,6 +1,5 @@
 """What is pruned as one: kernels, and what goes with them."""
 
-import warnings
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -9,6 +8,7 @@ from kerasopt.sparsity.criteria import Criterion
 from kerasopt.sparsity.masked_weight import MaskedWeight
 from kerasopt.sparsity.patterns import Pattern
 from kerasopt.sparsity.scopes.scores import Scores, hide
+from kerasopt.warning import warn
 
 
 @dataclass(eq=False)
@@ -94,11 +94,10 @@ class Target:
             Whether a mask has changed.
         """
         if not kept.any() and self.live.any():
-            warnings.warn(
+            warn(
                 f"All of '{self.members[0]}' is pruned: what comes out of it no longer depends on "
                 'its input. Take a lower sparsity, `scope="layer"`, "erk" or "lamp", or leave the '
                 "layer out with a rule `(name, None)`.",
-                stacklevel=2,
             )
         moved = False
         for weight in self.weights:

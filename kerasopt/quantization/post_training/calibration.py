@@ -1,13 +1,12 @@
 """Finding the ranges of activations from data."""
 
-import warnings
-
 import keras
 
 from kerasopt.parametrization import renew_functions
 from kerasopt.quantization.activations import ActivationQuantizer
 from kerasopt.quantization.site import Site
 from kerasopt.quantization.values_seen import warn_of_batches, without_range
+from kerasopt.warning import warn
 
 
 def calibrate(model: keras.Model, sites: list[Site], data, batch_size, verbose: int) -> None:
@@ -80,10 +79,9 @@ def _check_ranges(model, sites):
             f"rules (name, None). Received: {dict(list(bad.items())[:3])}"
         )
     if zero:
-        warnings.warn(
+        warn(
             f"{len(zero)} activations of '{model.name}' are nothing but zero in the calibration "
             "data, so they have no range and stay in float32. Look at the data; if these layers "
             f"are to begin with zeros, train them first. Received: {list(zero)[:3]}",
-            stacklevel=5,
         )
-    warn_of_batches(sites, model.name, stacklevel=5)
+    warn_of_batches(sites, model.name)

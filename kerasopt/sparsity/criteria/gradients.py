@@ -1,12 +1,12 @@
 """Criteria that look at gradients."""
 
 import functools
-import warnings
 
 import keras
 
 from kerasopt.optimizers.gradient_statistics import unwatch_gradients, watch_gradients
 from kerasopt.sparsity.criteria.criterion import Criterion
+from kerasopt.warning import warn
 
 
 class GradientCriterion(Criterion):
@@ -36,12 +36,11 @@ class GradientCriterion(Criterion):
     def reset(self, weights):
         unordered = [str(weight) for weight in weights if not weight.statistic.any()]
         if unordered:
-            warnings.warn(
+            warn(
                 f"No gradient has come to {unordered} since masks moved last, so {self} pruned "
                 "them in no order of importance: another optimizer than that of `compile` trains "
                 "them, or nothing depends on them. Leave them out with a rule, or take "
                 "`criterion='magnitude'`.",
-                stacklevel=2,
             )
         super().reset(weights)
 

@@ -1,7 +1,6 @@
 """Regrowth that exchanges the weakest connections for others."""
 
 import numbers
-import warnings
 
 import keras
 import numpy as np
@@ -16,6 +15,7 @@ from kerasopt.sparsity.scopes.scores import Scores
 from kerasopt.sparsity.scopes.selection import keep_highest
 from kerasopt.sparsity.target import Target
 from kerasopt.times import Epochs, Horizon, Time
+from kerasopt.warning import warn
 
 
 class Exchange(Regrowth):
@@ -87,11 +87,10 @@ class Exchange(Regrowth):
         begin, end = self.schedule.span(horizon)
         first = self.schedule.next_due(begin, horizon)
         if horizon.total is not None and (first is None or first >= min(end, horizon.total)):
-            warnings.warn(
+            warn(
                 f"{type(self).__name__} makes at most one exchange in this training: it begins at "
                 f"update {begin}, and the next exchange is due at update {first}. Pass a smaller "
                 f"`frequency`, or train longer. Received: frequency={self.schedule.frequency!r}",
-                stacklevel=2,
             )
 
     def exchange(self, targets, share, update, model):
