@@ -1,6 +1,9 @@
 """Which kerasopt the tests run against: the installed one."""
 
+import gc
 import os
+
+import pytest
 
 from kerasopt.ops import native
 
@@ -13,3 +16,14 @@ def pytest_report_header():
     folder = native.LIBRARY_PATH.parents[1]
     library = "built" if native.LIBRARY_PATH.exists() else "NOT built"
     return f"kerasopt: {folder}, native library {library}"
+
+
+@pytest.fixture(autouse=True, scope="module")
+def collected():
+    """Spares later tests the search for garbage in what TensorFlow keeps of earlier ones.
+
+    After some hundred tests a collection takes seconds, and Keras asks for many.
+    """
+    yield
+    gc.collect()
+    gc.freeze()

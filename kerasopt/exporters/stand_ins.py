@@ -94,10 +94,9 @@ def _convolution(layer: Any, x: Any) -> Any:
             setattr(layer, name, known[name])
     y = tf.transpose(y, [0, last, *range(1, last)])
     if layer.use_bias:
-        # As Keras does: to images as wide as they have channels it adds it by columns.
-        shape = [1] * (last + 1)
-        shape[last if y.shape[last] == layer.bias.shape[0] else 1] = -1
-        y += tf.reshape(tf.convert_to_tensor(layer.bias), shape)
+        # Keras 3.15 adds it by columns to images as wide as they have channels, but where
+        # TensorFlow fuses it with the convolution, as it mostly does in `predict`.
+        y += tf.reshape(tf.convert_to_tensor(layer.bias), [-1] + [1] * (last - 1))
     return y if layer.activation is None else layer.activation(y)
 
 

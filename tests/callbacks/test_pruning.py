@@ -345,15 +345,6 @@ def test_a_rule_on_a_layer_without_kernels_warns():
         fit(make(), ko.callbacks.Pruning(0.5, rules=[(norm, 0.9)]), epochs=1)
 
 
-@pytest.mark.parametrize("callback", [ko.callbacks.Pruning, ko.callbacks.QuantizationAware])
-def test_a_model_without_weights_raises_before_training(callback):
-    model = keras.Sequential([keras.layers.Dense(2)], name="unbuilt")
-    model.compile("sgd", "mse")
-    arguments = [0.5] if callback is ko.callbacks.Pruning else []
-    with pytest.raises(ValueError, match="'unbuilt' has no weights before it is built"):
-        model.fit(np.ones((4, 3)), np.ones((4, 2)), callbacks=[callback(*arguments)])
-
-
 def test_layers_without_weights_are_warned_of():
     class Late(keras.Model):
         def __init__(self):

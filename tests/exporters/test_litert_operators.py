@@ -131,10 +131,11 @@ CHANNELS_FIRST = {
 def test_channels_first_keep_their_axes(name, tmp_path):
     from kerasopt.exporters.onnx.run import OnnxRuntime
 
-    x = np.random.default_rng(0).normal(size=(3, 3, 12, 10)).astype("float32")
+    # No image is as wide as it has channels: Keras would add biases by columns.
+    x = np.random.default_rng(0).normal(size=(3, 3, 12, 11)).astype("float32")
     layer = CHANNELS_FIRST[name]
     layer = type(layer).from_config(layer.get_config())
-    inputs = keras.Input((3, 12, 10))
+    inputs = keras.Input((3, 12, 11))
     y = layer(layers.Conv2D(6, 3, **FIRST)(inputs))
     integers = converted(keras.Model(inputs, y), x)
     expected = run(integers, x)
@@ -145,6 +146,23 @@ def test_channels_first_keep_their_axes(name, tmp_path):
         ko.export(integers, file, format=format)
         (found,) = runtime(file)(x)
         np.testing.assert_allclose(found, expected, atol=0.02 * np.abs(expected).max())
+
+
+def test_images_as_wide_as_they_have_channels(tmp_path):
+    from kerasopt.exporters.onnx.run import OnnxRuntime
+
+    rng = np.random.default_rng(0)
+    last = layers.Conv2D(4, 3, padding="same", bias_initializer="normal")
+    first = layers.Conv2D(4, 3, padding="same", **FIRST)
+    x = rng.normal(size=(2, 5, 4, 3)).astype("float32")
+    expected = run(last, x)
+    model = keras.Sequential([keras.Input((3, 5, 4)), first])
+    first.set_weights(last.get_weights())
+    ko.export(model, tmp_path / "model.tflite")
+    ko.export(model, tmp_path / "model.onnx", format="onnx")
+    for runtime in (LiteRT(tmp_path / "model.tflite"), OnnxRuntime(tmp_path / "model.onnx")):
+        (found,) = runtime(np.moveaxis(x, -1, 1))
+        np.testing.assert_allclose(np.moveaxis(found, 1, -1), expected, atol=1e-5)
 
 
 @pytest.mark.filterwarnings("ignore:Parts of")
