@@ -12,6 +12,14 @@ from kerasopt.ops import native
 os.environ["PYTHONSAFEPATH"] = "1"
 
 
+# Files with tests of a minute and more. They begin first: no worker waits for them at the end.
+LONGEST = ("test_kernels.py", "test_jax.py", "test_quickstart.py", "test_mirrored.py")
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: item.path.name not in LONGEST)
+
+
 def pytest_report_header():
     folder = native.LIBRARY_PATH.parents[1]
     library = "built" if native.LIBRARY_PATH.exists() else "NOT built"
