@@ -1,0 +1,76 @@
+"""What stays float in converted models, and why."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+from lowering.trained import images, quantization_aware, randomize, run
+
+import kerasopt as ko
+from kerasopt.layers.integer import QuantizedConv2D, QuantizedDense
+from kerasopt.lowering import convert
+
+FLOATS = {
+    "PReLU has no integer form": lambda x: layers.PReLU()(x),
+    "Conv3D has no integer form": lambda x: layers.Conv3D(4, 3)(layers.Reshape((4, 4, 4, 4))(x)),
+    "a tensor in it has no quantizer": lambda x: layers.MultiHeadAttention(1, 2)(x, x),
+    "only of two tensors it has an integer form": lambda x: layers.Add()(
+        [x, layers.Conv2D(4, 1)(x), layers.Conv2D(4, 1)(x)]
+    ),
+}
+
+
+@pytest.mark.parametrize("reason", FLOATS)
+def test_what_stays_float_is_named_and_computes_the_same(reason):
+    inputs = keras.Input((8, 8, 4))
+    x = layers.Conv2D(4, 1, name="before")(inputs)
+    x = layers.Flatten()(FLOATS[reason](x))
+    model = keras.Model(inputs, layers.Dense(3, name="after")(x))
+    x = images(16, 8, 4)
+    model = quantization_aware(randomize(model), x)
+    with pytest.warns(UserWarning, match=reason):
+        integers = convert(model)
+    assert isinstance(integers.get_layer("before"), QuantizedConv2D)
+    assert isinstance(integers.get_layer("after"), QuantizedDense)
+    expected = run(model, x)
+    assert np.abs(run(integers, x) - expected).max() < 0.03 * np.abs(expected).max()
+
+
+def test_an_addition_of_far_smaller_scales_stays_float():
+    inputs = keras.Input((4,))
+    x, y = layers.Dense(4, name="x")(inputs), layers.Dense(4, name="y")(inputs)
+    model = keras.Model(inputs, layers.Add(name="sum")([x, y]))
+    values = np.random.default_rng(0).normal(size=(16, 4)).astype("float32")
+    model = quantization_aware(randomize(model), values)
+    observer = model.get_layer("sum").parametrizations["output"][0].observer
+    observer.maximum.assign(1e6)
+    with pytest.warns(UserWarning, match="scales of its inputs are .* times the output's: sum"):
+        integers = convert(model)
+    np.testing.assert_array_equal(run(integers, values), run(model, values))
+
+
+@pytest.mark.parametrize(
+    "observer, trained", [("moving_average", True), ("percentile", True), ("minmax", False)]
+)
+@pytest.mark.filterwarnings("ignore:.*(no range|stay in float32):UserWarning")
+def test_branches_that_begin_with_zeros_stay_float(observer, trained):
+    inputs = keras.Input((8, 8, 3))
+    x = layers.Conv2D(8, 3, activation="relu", name="stem")(inputs)
+    y = layers.Conv2D(8, 3, padding="same", kernel_initializer="zeros", name="zero")(x)
+    y = layers.Conv2D(8, 1, name="after")(layers.ReLU(name="relu")(y))
+    outputs = layers.Dense(4, name="head")(layers.Flatten()(layers.Add(name="add")([x, y])))
+    model = keras.Model(inputs, outputs)
+    x = images(size=8)
+    if trained:
+        model.compile(keras.optimizers.SGD(0.0), "mse")
+        quantize = ko.callbacks.QuantizationAware(observer=observer)
+        model.fit(x, np.zeros((16, 4)), batch_size=4, epochs=2, verbose=0, callbacks=[quantize])
+    else:
+        with pytest.warns(UserWarning, match="nothing but zero.* Received: \\['relu/output'"):
+            model = ko.quantize(model, calibration=x, observer=observer, verbose=0)
+    with pytest.warns(UserWarning, match="no data made any of its values but zero.*: zero, after"):
+        integers = convert(model)
+    assert {"QuantizedConv2D", "QuantizedDense"} <= {
+        type(layer).__name__ for layer in integers.layers
+    }
+    np.testing.assert_allclose(run(integers, x), run(model, x), atol=0.02)
