@@ -98,7 +98,8 @@ class Parametrized:
         load = keras.saving.deserialize_keras_object
         own = getattr(cls, "_own_class", None)  # of a layer at hand, which need not be registered
         kept = config["layer"]
-        if "name" in config:
+        # The layer's own code need not take a name.
+        if "name" in config and "name" in kept["config"]:
             kept = {**kept, "config": {**kept["config"], "name": config["name"]}}
         layer = load(kept) if own is None else own.from_config(kept["config"])
         recipe = {

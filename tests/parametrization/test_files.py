@@ -176,6 +176,28 @@ def test_a_class_that_is_not_registered_is_cloned_as_keras_clones_it():
     assert list(copied.get_layer("scale").parametrizations) == ["kernel"]
 
 
+def test_a_class_that_takes_no_name_is_loaded(tmp_path):
+    @keras.saving.register_keras_serializable("tests_files")
+    class Nameless(keras.layers.Layer):
+        def __init__(self):
+            super().__init__()
+
+        def build(self, input_shape):
+            self.kernel = self.add_weight(shape=input_shape[-1:], name="kernel")
+
+        def call(self, x):
+            return x * self.kernel
+
+        def get_config(self):
+            return {}
+
+    x = np.ones((2, 4), "float32")
+    layer = Nameless()
+    model = around(layer, x)
+    ko.parametrize(model, f"{layer.name}/kernel", Scaled(3.0))
+    assert_loads(model, x, tmp_path)
+
+
 def test_a_clone_is_renamed_by_its_config():
     def renamed(layer):
         config = layer.get_config()
