@@ -168,8 +168,17 @@ def recorded(path, key):
 
 
 def spread(values, error=False):
-    """Mean and standard deviation, or the standard error of the mean."""
-    mean = f"{statistics.mean(values):.2f}"
+    """Returns mean and standard deviation, or standard error; the value alone if there is one."""
+    values = list(values)
     if len(values) == 1:
-        return mean
-    return f"{mean} ± {statistics.stdev(values) / (len(values) ** 0.5 if error else 1):.2f}"
+        return values[0]
+    root = len(values) ** 0.5 if error else 1
+    return [round(statistics.mean(values), 4), round(statistics.stdev(values) / root, 4)]
+
+
+def paired(group, control):
+    """Returns mean and standard error of the differences in accuracy between runs of one seed."""
+    seeds = [seed for seed in group if seed in control]
+    if not seeds:
+        return None
+    return spread([group[s]["accuracy"] - control[s]["accuracy"] for s in seeds], error=True)

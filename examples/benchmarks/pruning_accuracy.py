@@ -18,6 +18,7 @@ from pathlib import Path
 
 import fashion_mnist_task as task
 import keras
+import results
 
 import kerasopt as ko
 
@@ -59,6 +60,15 @@ METHODS = {
     },
 }
 HELD_OUT = 5_000
+COLUMNS = {
+    "zeros": ("Zeros (%)", ".2f"),
+    "epochs": ("Epochs", "d"),
+    "method": ("Method", ""),
+    "seeds": ("Seeds", "d"),
+    "accuracy": ("Accuracy (%)", ".2f"),
+    "less_tfmot": ("Less tfmot", ".2f"),
+    "less_uniform": ("Less uniform", ".2f"),
+}
 # These begin with random weights; `scratch` is their dense control.
 FROM_SCRATCH = ("float", "scratch", "static", "set", "rigl", "lottery")
 
@@ -101,38 +111,41 @@ def run(folder, data, method, sparsity, seed, epochs):
     return {**figures, "zeros": task.zeros(layers), "layers": shares}
 
 
-def table(folder):
-    """Prints the results, by sparsity."""
-    results = {}
+def rows(folder):
+    """Returns the results by sparsity, named as method:sparsity:epochs."""
+    groups = {}
     for library in ("tfmot", "kerasopt"):
         for record in task.read(folder / f"{library}.jsonl"):
             run = (record["sparsity"], record["epochs"], library, record["method"])
-            results.setdefault(run, {})[record["seed"]] = record
-    print("| Sparsity (%) | Epochs | Method | Seeds | Accuracy (%) | Less tfmot | Less uniform |")
-    print("| ---: | ---: | --- | ---: | ---: | ---: | ---: |")
-    for run, group in sorted(results.items(), key=lambda item: item[0][:2]):
+            groups.setdefault(run, {})[record["seed"]] = record
+    made = {}
+    for run, group in sorted(groups.items(), key=lambda item: item[0][:2]):
         sparsity, epochs, library, method = run
-        controls = [
-            (sparsity, epochs, "tfmot", "2:4" if method.startswith("2:4") else "uniform"),
-            (sparsity, epochs, "kerasopt", "uniform"),
-        ]
-        differences = [
-            "" if library == "tfmot" else difference(group, results.get(control, {}))
-            for control in controls
-        ]
-        accuracy = task.spread([record["accuracy"] for record in group.values()])
-        zeros = 100 * statistics.mean(record["zeros"] for record in group.values())
-        name = method if library == "kerasopt" else f"{library}, {method}"
-        cells = (f"{zeros:.2f}", epochs, name, len(group), accuracy, *differences)
-        print(f"| {' | '.join(map(str, cells))} |")
+        peer = library == "tfmot"
+        row = {
+            "zeros": 100 * statistics.mean(record["zeros"] for record in group.values()),
+            "epochs": epochs,
+            "method": f"tfmot, {method}" if peer else method,
+            "seeds": len(group),
+            "accuracy": task.spread([record["accuracy"] for record in group.values()]),
+        }
+        if not peer:
+            row |= differences(groups, run)
+        made[f"{'tfmot/' if peer else ''}{method}:{sparsity:g}:{epochs}"] = row
+    return made
 
 
-def difference(group, control):
-    """Mean and standard error of the differences between runs of one seed."""
-    pairs = [(group[seed], control[seed]) for seed in group if seed in control]
-    if not pairs or group is control:
-        return ""
-    return task.spread([run["accuracy"] - other["accuracy"] for run, other in pairs], error=True)
+def differences(groups, run):
+    """Returns by how much kerasopt's run is better than those that it is compared with."""
+    sparsity, epochs, _, method = run
+    peer = "2:4" if method.startswith("2:4") else "uniform"
+    found = {}
+    for name, control in (("tfmot", peer), ("kerasopt", "uniform")):
+        key = (sparsity, epochs, name, control)
+        if key in groups and key != run:
+            less = "less_tfmot" if name == "tfmot" else "less_uniform"
+            found[less] = task.paired(groups[run], groups[key])
+    return found
 
 
 def main():
@@ -147,20 +160,21 @@ def main():
         default=0,
         help="choose settings: train without these images and test on them, in a folder of its own",
     )
-    parser.add_argument("--table", action="store_true", help="print the results in Markdown")
+    parser.add_argument("--table", action="store_true", help="write all results of the folder")
+    results.add_output(parser, "pruning_accuracy")
     arguments = parser.parse_args()
-    results = arguments.folder / "kerasopt.jsonl"
+    log = arguments.folder / "kerasopt.jsonl"
     data = task.load(arguments.held_out) if arguments.runs else None
     for name in arguments.runs:
         method, _, sparsity = name.rpartition(":")
         for seed in arguments.seeds:
             epochs = task.TRAINING[0] if method == "float" else arguments.epochs
             key = {"method": method, "sparsity": float(sparsity), "seed": seed, "epochs": epochs}
-            if not task.recorded(results, key):
+            if not task.recorded(log, key):
                 figures = run(arguments.folder, data, **key)
-                task.append(results, {**key, **figures})
+                task.append(log, {**key, **figures})
     if arguments.table:
-        table(arguments.folder)
+        results.write(arguments.output, COLUMNS, rows(arguments.folder))
 
 
 if __name__ == "__main__":

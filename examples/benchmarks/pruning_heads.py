@@ -13,12 +13,20 @@ from pathlib import Path
 
 import fashion_mnist_task as task
 import keras
+import results
 
 import kerasopt as ko
 
 HEADS, WIDTH, BLOCKS = 8, 64, 2
 FLOAT, FINE_TUNING = (4, 1e-3), (2, 5e-4)  # epochs, initial learning rate
 CRITERIA = ("magnitude", "saliency", "random")
+COLUMNS = {
+    "share": ("Heads pruned (%)", ".0f"),
+    "criterion": ("Criterion", ""),
+    "seeds": ("Seeds", "d"),
+    "accuracy": ("Accuracy (%)", ".2f"),
+    "less_dense": ("Less dense", ".2f"),
+}
 
 
 def network():
@@ -71,19 +79,22 @@ def run(folder, data, criterion, share, seed):
     return figures | {"pruned": pruned_heads(model)}
 
 
-def table(records):
-    """Prints the results in Markdown, each beside the dense network of its seed."""
-    dense = {r["seed"]: r["accuracy"] for r in records if r["criterion"] == "dense"}
+def rows(records):
+    """Returns the results, named as criterion:share, each beside the dense network of its seed."""
     groups = {}
     for record in records:
-        groups.setdefault((record["share"], record["criterion"]), []).append(record)
-    print("| Heads pruned (%) | Criterion | Seeds | Accuracy (%) | Less dense |")
-    print("| ---: | --- | ---: | ---: | ---: |")
-    for (share, criterion), group in sorted(groups.items()):
-        accuracy = task.spread([record["accuracy"] for record in group])
-        differences = [record["accuracy"] - dense[record["seed"]] for record in group]
-        less = "" if criterion in ("float", "dense") else task.spread(differences, error=True)
-        print(f"| {100 * share:.1f} | {criterion} | {len(group)} | {accuracy} | {less} |")
+        group = groups.setdefault((record["share"], record["criterion"]), {})
+        group[record["seed"]] = record
+    return {
+        f"{criterion}:{share:g}": {
+            "share": 100 * share,
+            "criterion": criterion,
+            "seeds": len(group),
+            "accuracy": task.spread([record["accuracy"] for record in group.values()]),
+            "less_dense": task.paired(group, groups[0.0, "dense"]) if share else None,
+        }
+        for (share, criterion), group in sorted(groups.items())
+    }
 
 
 def main():
@@ -91,17 +102,18 @@ def main():
     parser.add_argument("--folder", type=Path, required=True, help="of the weights and results")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--shares", type=float, nargs="+", default=[0.5, 0.75])
+    results.add_output(parser, "pruning_heads")
     arguments = parser.parse_args()
     arguments.folder.mkdir(parents=True, exist_ok=True)
-    data, results = task.load(), arguments.folder / "heads.jsonl"
+    data, log = task.load(), arguments.folder / "heads.jsonl"
     controls = [("float", 0.0), ("dense", 0.0)]
     pruned = [(criterion, share) for share in arguments.shares for criterion in CRITERIA]
     for seed in arguments.seeds:
         for criterion, share in controls + pruned:
             key = {"criterion": criterion, "share": share, "seed": seed}
-            if not task.recorded(results, key):
-                task.append(results, {**key, **run(arguments.folder, data, **key)})
-    table(task.read(results))
+            if not task.recorded(log, key):
+                task.append(log, {**key, **run(arguments.folder, data, **key)})
+    results.write(arguments.output, COLUMNS, rows(task.read(log)))
 
 
 if __name__ == "__main__":

@@ -17,18 +17,48 @@ from pathlib import Path
 import fashion_mnist_task as task
 import keras
 import numpy as np
+import results
 
 import kerasopt as ko
 
 RATE, EPOCHS, CALIBRATION = 5e-4, 2, 200
-RUNS = [
-    *("float", "int8", "int8+lsq", "int8_dynamic", "int8_weight_only", "int16x8"),
-    *("int4_weight_only", "int4_weight_only+lsq", "int4_weight_only+progressive"),
-    *("int4", "int4+lsq", "w4a4", "w4a4+lsq", "w4a4+pact", "w4a4+dorefa"),
-    *("ternary_weight_only", "ternary", "binary_weight_only", "binary_int8", "binary"),
-    *("post:int8", "post:int4_weight_only", "post:int4_weight_only+adaround+bias"),
-    *("pruned", "pruned>int8", "pruned>post:int8", "pruned>float>post:int8"),
-]
+# What is run, and what the table calls it.
+RUNS = {
+    "float": "float, two epochs more",
+    "int8": '`"int8"`',
+    "int8+lsq": '`"int8"`, `"lsq"` for weights and activations, begin 20 %',
+    "int8_dynamic": '`"int8_dynamic"`',
+    "int8_weight_only": '`"int8_weight_only"`',
+    "int16x8": '`"int16x8"`',
+    "int4_weight_only": '`"int4_weight_only"`',
+    "int4_weight_only+lsq": '`"int4_weight_only"`, `"lsq"`',
+    "int4_weight_only+progressive": '`"int4_weight_only"`, 8 bits until 30 %, 6 until 50 %',
+    "int4": '`"int4"` (8-bit activations)',
+    "int4+lsq": '`"int4"`, `"lsq"`, begin 20 %',
+    "w4a4": "4-bit weights and activations",
+    "w4a4+lsq": 'the same, `"lsq"`, begin 20 %',
+    "w4a4+pact": 'the same, weights `"lsq"`, activations `"pact"`, begin 20 %',
+    "w4a4+dorefa": 'the same, `"dorefa"`, begin 20 %',
+    "ternary_weight_only": '`"ternary_weight_only"`',
+    "ternary": '`"ternary"`',
+    "binary_weight_only": '`"binary_weight_only"`',
+    "binary_int8": '`"binary_int8"`',
+    "binary": '`"binary"`',
+    "post:int8": "`ko.quantize`, int8",
+    "post:int4_weight_only": "`ko.quantize`, int4, weights only, to the nearest",
+    "post:int4_weight_only+adaround+bias": "the same, AdaRound and bias correction",
+    "pruned": "pruned to 80 %",
+    "pruned>post:int8": "then `ko.quantize`",
+    "pruned>float>post:int8": "then two epochs of float, then `ko.quantize`",
+    "pruned>int8": 'then two epochs of `QuantizationAware("int8")`',
+}
+COLUMNS = {
+    "run": ("Run", ""),
+    "seeds": ("Seeds", "d"),
+    "accuracy": ("Accuracy (%)", ".2f"),
+    "less_float": ("Less float weights", ".2f"),
+    "less_trained": ("Less float, two epochs more", ".2f"),
+}
 HELP = "stages with > between them: pruned, float, [post:]spec[+option]"
 ACTIVATIONS = ("activation_quantizer", "begin")
 WARM_UP = {"begin": "20%"}
@@ -109,18 +139,24 @@ def pruned(model, data, file):
     return accuracy
 
 
-def table(folder):
-    """Prints the results."""
-    records = task.read(folder / "tfmot.jsonl")
-    floats = {r["seed"]: r["accuracy"] for r in records if r["method"] == "float"}
-    results = {}
+def rows(folder):
+    """Returns the results, tfmot's behind, each beside the float weights of its seed."""
+    floats = {r["seed"]: r for r in task.read(folder / "tfmot.jsonl") if r["method"] == "float"}
+    groups = {"float weights": floats}
     for record in task.read(folder / "quantization.jsonl"):
-        results.setdefault(record["method"], {})[record["seed"]] = record["accuracy"]
-    print("| Run | Seeds | Accuracy (%) | Less float weights |\n| --- | ---: | ---: | ---: |")
-    for method, group in results.items():
-        differences = [group[seed] - floats[seed] for seed in group if seed in floats]
-        less = task.spread(differences, error=True) if differences else ""
-        print(f"| {method} | {len(group)} | {task.spread(group.values())} | {less} |")
+        groups.setdefault(record["method"], {})[record["seed"]] = record
+    for record in task.read(folder / "tfmot_quantization.jsonl"):
+        groups.setdefault(f"tfmot/{record['method']}", {})[record["seed"]] = record
+    return {
+        method: {
+            "run": RUNS.get(method, method.replace("tfmot/", "tfmot, ")),
+            "seeds": len(group),
+            "accuracy": task.spread([record["accuracy"] for record in group.values()]),
+            "less_float": task.paired(group, floats),
+            "less_trained": task.paired(group, groups.get("float", {})),
+        }
+        for method, group in groups.items()
+    }
 
 
 def main():
@@ -129,20 +165,21 @@ def main():
     parser.add_argument(
         "--runs",
         nargs="*",
-        default=RUNS,
+        default=list(RUNS),
         help=HELP,
     )
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--table", action="store_true", help="print the results in Markdown")
+    parser.add_argument("--table", action="store_true", help="write all results of the folder")
+    results.add_output(parser, "quantization_accuracy")
     arguments = parser.parse_args()
-    data, results = task.load(), arguments.folder / "quantization.jsonl"
+    data, log = task.load(), arguments.folder / "quantization.jsonl"
     for method in arguments.runs:
         for seed in arguments.seeds:
             key = {"method": method, "seed": seed}
-            if not task.recorded(results, key):
-                task.append(results, {**key, "accuracy": run(arguments.folder, data, **key)})
+            if not task.recorded(log, key):
+                task.append(log, {**key, "accuracy": run(arguments.folder, data, **key)})
     if arguments.table:
-        table(arguments.folder)
+        results.write(arguments.output, COLUMNS, rows(arguments.folder))
 
 
 if __name__ == "__main__":
