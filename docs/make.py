@@ -30,6 +30,7 @@ sys.path.insert(0, str(ROOT / "examples" / "benchmarks"))
 import results  # noqa: E402
 
 MARKED = re.compile(r"<!-- results: (?P<words>.*?) -->(?P<text>.*?)<!-- end -->", re.DOTALL)
+FENCED = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
 
 
 @functools.cache
@@ -76,6 +77,11 @@ def _figure(words: str) -> str:
     return results.cell(file["rows"][row][column], file["columns"][column][1])
 
 
+def loose(page: str) -> list[str]:
+    """Returns the means and deviations that stand in a page by hand."""
+    return re.findall(r"[−\d.]+ ± [\d.]+", FENCED.sub("", MARKED.sub("", page)))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="change nothing")
@@ -84,6 +90,8 @@ def main():
     for path in (ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md"))):
         page, name = path.read_text(), path.relative_to(ROOT)
         new = made(page)
+        if figures := loose(new):
+            complaints.append(f"{name} has figures of no file in docs/results: {figures}.")
         if new != page and arguments.check:
             complaints.append(f"{name} is out of date: run `python docs/make.py`.")
         elif new != page:

@@ -1,4 +1,4 @@
-"""Converts every network of `keras.applications` to integers and exports it; writes a table.
+"""Converts every network of `keras.applications` to integers and exports it.
 
 A row says "yes" only if
 
@@ -8,8 +8,8 @@ A row says "yes" only if
   inputs, equals that of the integer layer in 99.9 % of all values, and is never off by more than 1;
 - onnxruntime runs the exported file.
 
-    python examples/benchmarks/applications_lowering.py docs/lowering/applications.md
-    python examples/benchmarks/applications_lowering.py /tmp/two.md --only MobileNet VGG16
+    python examples/benchmarks/applications_lowering.py
+    python examples/benchmarks/applications_lowering.py --only MobileNet VGG16 --output two.json
 """
 
 import collections
@@ -22,32 +22,14 @@ import keras
 import numpy as np
 
 INTEGERS, IMAGES, PREDICTIONS = "int8.keras", "images.npy", "predictions.npy"
-
-PAGE = f"""# `keras.applications` in integers
-
-Written by `python examples/benchmarks/applications_lowering.py docs/lowering/applications.md`:
-%d of %d networks, Keras {keras.__version__}, {keras.config.backend()} backend. Each is built with
-random weights and {task.CLASSES} classes at the smallest input that it accepts (of {task.SIZES}),
-quantized by `ko.quantize` with {task.BATCH} images, and converted by `ko.convert`. "yes" means: the
-native library and the reference compute the same bits; so does the `.keras` file in another
-process; LiteRT (with XNNPACK) and onnxruntime run the exported files. Their columns say how many
-of all values, layer by layer on the runtime's own inputs, equal those of the integer layers, and
-the largest difference in steps.
-
-What stays float is what `ko.convert` reports, counted by reason.
-
-| network | input | integer layers | float | LiteRT | steps | ONNX | steps | result |
-| --- | ---: | ---: | --- | ---: | ---: | ---: | ---: | --- |
-"""
 COLUMNS = {
-    "network": "",
-    "input": "",
-    "layers": "",
-    "float": "",
-    "litert": ".4%",
-    "litert_steps": "",
-    "onnx": ".4%",
-    "onnx_steps": "",
+    "input": ("Input", "d"),
+    "layers": ("Integer layers", "d"),
+    "float": ("Float", ""),
+    "litert": ("LiteRT", ".4%"),
+    "litert_steps": ("Steps", "d"),
+    "onnx": ("ONNX", ".4%"),
+    "onnx_steps": ("Steps", "d"),
 }
 
 
@@ -134,4 +116,4 @@ def reasons(caught: list) -> str:
 
 
 if __name__ == "__main__":
-    task.main(__doc__, [convert, reload, litert, onnx], PAGE, COLUMNS)
+    task.main(__doc__, [convert, reload, litert, onnx], "applications_lowering", COLUMNS)

@@ -1,4 +1,4 @@
-"""Prunes every network of `keras.applications`, saves, loads and finalizes it; writes a table.
+"""Prunes every network of `keras.applications`, saves, loads and finalizes it.
 
 A row says "yes" only if
 
@@ -8,8 +8,8 @@ A row says "yes" only if
 - the layers of the finalized network are of the classes that they were of before;
 - all of these networks predict the same, to the bit.
 
-    python examples/benchmarks/applications_pruning.py docs/applications.md
-    python examples/benchmarks/applications_pruning.py /tmp/two.md --only MobileNet VGG16
+    python examples/benchmarks/applications_pruning.py
+    python examples/benchmarks/applications_pruning.py --only MobileNet VGG16 --output two.json
 """
 
 import pathlib
@@ -21,33 +21,14 @@ import numpy as np
 
 # Where the processes of a network leave files for each other.
 FINALIZED, IMAGES, PREDICTIONS = "finalized.keras", "images.npy", "predictions.npy"
-
-PAGE = f"""# Coverage of `keras.applications`
-
-Written by `python examples/benchmarks/applications_pruning.py docs/applications.md`: %d of %d
-networks, Keras {keras.__version__}, {keras.config.backend()} backend. {task.TASK}
-`Pruning` sets half of every kernel to zero; the network is saved as `.keras` and loaded, and is
-finalized. "yes" means: the zeros are exact to one weight; the loaded and the finalized network
-predict the same bits as the trained one; the finalized network has Keras' own layers, and its file
-loads, with the same zeros and bits, where kerasopt is not imported.
-
-The time is that of `fit`, on two cores with other work on them. Files are those of `ko.save`:
-before training, and finalized. Random values hardly compress, so that halving the kernels is what
-there is to gain.
-
-| network | input | parameters | kernels pruned | zeros in kernels (%%) | fit (s) \
-| dense (kB) | pruned (kB) | result |
-| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |
-"""
 COLUMNS = {
-    "network": "",
-    "input": "",
-    "parameters": ",",
-    "kernels": "",
-    "zeros": ".2%",
-    "fit_seconds": ".1f",
-    "dense_kB": ",.0f",
-    "pruned_kB": ",.0f",
+    "input": ("Input", "d"),
+    "parameters": ("Parameters", ",d"),
+    "kernels": ("Kernels pruned", "d"),
+    "zeros": ("Zeros in kernels", ".2%"),
+    "fit_seconds": ("`fit` (s)", ".1f"),
+    "dense_kB": ("Dense (kB)", ",.0f"),
+    "pruned_kB": ("Pruned (kB)", ",.0f"),
 }
 
 
@@ -114,4 +95,4 @@ def kilobytes(ko, model: keras.Model, path: pathlib.Path) -> float:
 
 
 if __name__ == "__main__":
-    task.main(__doc__, [prune, reload], PAGE, COLUMNS)
+    task.main(__doc__, [prune, reload], "applications_pruning", COLUMNS)

@@ -1,4 +1,4 @@
-"""Trains every network of `keras.applications` with `QuantizationAware`; writes a table.
+"""Trains every network of `keras.applications` with `QuantizationAware`.
 
 A row says "yes" only if
 
@@ -7,8 +7,8 @@ A row says "yes" only if
 - the `.keras` file that Keras writes of the quantized network loads in another process, and
   predicts the same, to the bit.
 
-    python examples/benchmarks/applications_quantization.py docs/quantization/applications.md
-    python examples/benchmarks/applications_quantization.py /tmp/two.md --only MobileNet VGG16
+    python examples/benchmarks/applications_quantization.py
+    python examples/benchmarks/applications_quantization.py --only MobileNet VGG16 --output two.json
 """
 
 import collections
@@ -20,31 +20,12 @@ import numpy as np
 
 # Where the processes of a network leave files for each other.
 QUANTIZED, IMAGES, PREDICTIONS = "quantized.keras", "images.npy", "predictions.npy"
-
-PAGE = f"""# `keras.applications` in quantization-aware training
-
-Written by `python examples/benchmarks/applications_quantization.py
-docs/quantization/applications.md`: %d of %d networks, Keras {keras.__version__},
-{keras.config.backend()} backend. {task.TASK}
-`QuantizationAware("int8")` rounds from the second step on. "yes" means: every kernel has at most
-255 values in each output channel; every range of activations is finite and wider than zero; the
-`.keras` file loads in another process, where the network predicts the same bits.
-
-What stays float is what `ko.quantization.float_parts` reports, counted by reason. How close the
-quantized networks are to float ones is not shown: with random weights, and normalized by four
-images, they turn a change of a thousandth of an image into other logits.
-[Post-training](post_training.md#measured) has that for trained weights.
-
-| network | input | parameters | kernels | activations | float | result |
-| --- | ---: | ---: | ---: | ---: | --- | --- |
-"""
 COLUMNS = {
-    "network": "",
-    "input": "",
-    "parameters": ",",
-    "kernels": "",
-    "activations": "",
-    "float": "",
+    "input": ("Input", "d"),
+    "parameters": ("Parameters", ",d"),
+    "kernels": ("Kernels", "d"),
+    "activations": ("Activations", "d"),
+    "float": ("Float", ""),
 }
 
 
@@ -113,4 +94,4 @@ def finite_ranges(ko, model: keras.Model) -> int:
 
 
 if __name__ == "__main__":
-    task.main(__doc__, [quantize, reload], PAGE, COLUMNS)
+    task.main(__doc__, [quantize, reload], "applications_quantization", COLUMNS)

@@ -2,8 +2,8 @@
 
 A script has stages, functions of (name of a network, folder, row) that fill the row of a table and
 raise if something is wrong. Each runs in a process of its own; files in the folder go from one to
-the next. A row says "yes" only if no stage has raised. Rows go to a file of JSON lines beside the
-table, too: a run that was interrupted goes on from it. Networks that failed are tried again.
+the next. A row says "yes" only if no stage has raised. A run that was interrupted goes on from the
+file that it has written. Networks that failed are tried again.
 """
 
 import argparse
@@ -19,13 +19,10 @@ import traceback
 
 import keras
 import numpy as np
+import results
 
 SIZES = (32, 64, 75, 96, 128, 224, 331)
 STEPS, BATCH, CLASSES = 3, 4, 10
-TASK = f"""Each is built with random weights and {CLASSES} classes at the smallest input that it
-accepts (of {SIZES}), and trains for {STEPS} eager steps of {BATCH} images.
-Gradients are clipped, and batch normalization has momentum 0, since three steps on random images
-would not bring its averages to where they have to be; predictions are those of the last batch."""
 
 
 def networks() -> list[str]:
@@ -94,7 +91,8 @@ def run_stage(stage, name: str, folder: pathlib.Path):
         stage(name, folder, row)
     except Exception as error:
         traceback.print_exc()
-        row["result"] = f"{stage.__name__}: {type(error).__name__}: {error}"
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        row["result"] = f"{stage.__name__}: {reason}".replace("|", "\\|")
     print(json.dumps(row))
 
 
@@ -103,7 +101,7 @@ def cover(name: str, stages, timeout: float) -> dict:
     row = {"network": name}
     with tempfile.TemporaryDirectory() as folder:
         for stage in stages:
-            command = [sys.executable, sys.argv[0], folder, "--stage", stage, "--only", name]
+            command = [sys.executable, sys.argv[0], "--stage", stage, folder, "--only", name]
             try:
                 process = subprocess.run(
                     command, stdout=subprocess.PIPE, text=True, timeout=timeout
@@ -118,48 +116,32 @@ def cover(name: str, stages, timeout: float) -> dict:
     return row
 
 
-def write_page(path: pathlib.Path, page: str, columns: dict[str, str], rows: dict[str, dict]):
-    """Writes the rows there are, in the order of `networks`."""
-    passed = sum(row["result"] == "yes" for row in rows.values())
-    lines = [table_line(rows[name], columns) for name in networks() if name in rows]
-    path.write_text(page % (passed, len(networks())) + "".join(lines))
-
-
-def table_line(row: dict, columns: dict[str, str]) -> str:
-    cells = [format(row[key], style) if key in row else "" for key, style in columns.items()]
-    result = " ".join(row["result"].split()).replace("|", "\\|")[:200]
-    return f"| {' | '.join(cells)} | {result} |\n"
-
-
-def main(description: str, stages, page: str, columns: dict[str, str]):
+def main(description: str, stages, name: str, columns: dict):
     """The program of a script.
 
     Args:
         description: Its docstring.
         stages: List of functions.
-        page: The text before the rows, with places for two numbers: passed, and all.
-        columns: Dict of keys of a row to their formats.
+        name: That of the file in `docs/results`.
+        columns: Dict of keys of a row to titles and formats; that of the result is added.
     """
     stages = {stage.__name__: stage for stage in stages}
+    columns = {"network": ("Network", ""), **columns, "result": ("Result", "")}
     parser = argparse.ArgumentParser(description=description.splitlines()[0])
-    parser.add_argument("page", type=pathlib.Path, help="the Markdown file to write")
     parser.add_argument("--only", nargs="+", metavar="NAME", default=networks())
     parser.add_argument("--jobs", type=int, default=1, help="networks at the same time")
     parser.add_argument("--timeout", type=float, default=1800, help="seconds for each process")
-    parser.add_argument("--stage", choices=stages, help=argparse.SUPPRESS)
+    parser.add_argument("--stage", nargs=2, help=argparse.SUPPRESS)
+    results.add_output(parser, name)
     arguments = parser.parse_args()
     if arguments.stage:
-        return run_stage(stages[arguments.stage], arguments.only[0], arguments.page)
+        stage, folder = arguments.stage
+        return run_stage(stages[stage], arguments.only[0], pathlib.Path(folder))
 
-    log = arguments.page.with_suffix(".jsonl")
-    lines = log.read_text().splitlines() if log.exists() else []
-    rows = {row["network"]: row for row in map(json.loads, lines)}
+    rows = results.read(arguments.output)
     missing = [name for name in arguments.only if rows.get(name, {}).get("result") != "yes"]
     with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
         for row in pool.map(lambda name: cover(name, stages, arguments.timeout), missing):
-            with open(log, "a") as file:
-                file.write(json.dumps(row) + "\n")
             rows[row["network"]] = row
-            write_page(arguments.page, page, columns, rows)
-            print(table_line(row, columns), end="", flush=True)
-    write_page(arguments.page, page, columns, rows)
+            print(f"{row['network']}: {row['result']}", flush=True)
+            results.save(arguments.output, columns, {name: rows[name] for name in sorted(rows)})

@@ -15,11 +15,17 @@ import time
 
 import keras
 import numpy as np
+import results
 
 import kerasopt as ko
 
 IMAGES, BATCH = 128, 32
 OBSERVERS = ("minmax", "percentile", "mse")
+COLUMNS = {
+    "what": ("", ""),
+    "seconds": ("Seconds", ".1f"),
+    "over_predict": ("Over `predict` (smallest and largest)", ".2f"),
+}
 
 
 def seconds(function) -> float:
@@ -31,6 +37,7 @@ def seconds(function) -> float:
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
+    results.add_output(parser, "calibration_time")
     arguments = parser.parse_args()
     keras.utils.set_random_seed(0)
     model = keras.applications.ResNet50(weights=None)
@@ -42,12 +49,15 @@ def main():
         for name in OBSERVERS:
             options = {"observer": name, "batch_size": BATCH, "verbose": 0}
             times[name].append(seconds(lambda: ko.quantize(model, "int8", x, **options)))  # noqa: B023
-    print("| | seconds | over predict | range |\n| --- | ---: | ---: | ---: |")
+    rows = {}
     for name, values in times.items():
         ratios = [value / base for value, base in zip(values, times["predict"], strict=True)]
-        spread = f"{min(ratios):.2f}–{max(ratios):.2f}"
-        middle = statistics.median(ratios)
-        print(f"| {name} | {statistics.median(values):.1f} | {middle:.2f} | {spread} |")
+        rows[name] = {
+            "what": "`predict`" if name == "predict" else f'`ko.quantize`, `"{name}"`',
+            "seconds": statistics.median(values),
+            "over_predict": [statistics.median(ratios), min(ratios), max(ratios)],
+        }
+    results.write(arguments.output, COLUMNS, rows)
 
 
 if __name__ == "__main__":

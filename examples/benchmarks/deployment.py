@@ -1,7 +1,8 @@
 """One network in all its forms: fake-quantized, of integer layers, in LiteRT, in onnxruntime.
 
-For each network a line of Markdown says how much of every layer's output is equal, given equal
-inputs, and how often the first class is the same; further tables have times, sizes and accuracies.
+A row for each network says how much of every layer's output is equal, given equal inputs, how often
+the first class is the same, and has times, sizes and accuracies. Networks may be measured one by
+one: the rows of the others stay in the file.
 
     python examples/benchmarks/deployment.py --networks quickstart transformer MobileNetV2 ResNet50
     python examples/benchmarks/deployment.py --networks EfficientNetLite0
@@ -21,6 +22,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import results
 
 import kerasopt as ko
 from kerasopt.ops import native
@@ -29,6 +31,30 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 BATCH = 100
 FORMS = {"litert": "model.tflite", "onnx": "model.onnx"}
+# How the forms are called in the table.
+TITLES = {
+    "fake": "Fake-quantized",
+    "integers": "Integer layers",
+    "litert": "LiteRT with XNNPACK",
+    "onnx": "onnxruntime",
+}
+COLUMNS = {
+    "network": ("Network", ""),
+    "paths": ("Native, reference and XLA", ""),
+    "fake_equal": ("Fake-quantized against integers (%)", ".2f"),
+    "fake_least": ("Worst layer (%)", ".2f"),
+    "fake_worst": ("Which", ""),
+    **{f"{form}_equal": (f"{TITLES[form]} (%)", ".4f") for form in FORMS},
+    "steps": ("Largest step", "d"),
+    "same": ("Same class, fake-quantized and integers (%)", ".2f"),
+    "float_accuracy": ("Float", ".2f"),
+    **{f"{form}_accuracy": (title, ".2f") for form, title in TITLES.items()},
+    "convert": ("Convert (s)", ".1f"),
+    "memory": ("Peak memory, times the float model", "+.2f"),
+    **{f"{form}_seconds": (f"{TITLES[form]}, export (s)", ".2f") for form in FORMS},
+    "keras_megabytes": ("`.keras` (MB)", ".2f"),
+    **{f"{form}_megabytes": (f"`.{file[6:]}` (MB)", ".2f") for form, file in FORMS.items()},
+}
 
 
 def quickstart(folder):
@@ -156,50 +182,69 @@ def peak_bytes():
 
 
 def measure(name, folder):
+    """Returns the row of a network."""
     kind, _, argument = name.partition(":")
     make = NETWORKS.get(kind, application)
     arguments = [argument] if argument else [kind] if make is application else []
     model, quantized, x, labels = make(folder, *arguments)
     before, began = peak_bytes(), time.perf_counter()
     integers = ko.convert(quantized, "int8")
-    seconds = time.perf_counter() - began
-    memory = (peak_bytes() - before) / sum(4 * np.prod(w.shape) for w in model.weights)
-    print(f"{name}: converted in {seconds:.2f} s, peak memory + {memory:.2f} times the float model")
-    print(
-        f"  native, reference and XLA: {'equal' if paths_agree(integers, x[:16]) else 'NOT equal'}"
-    )
+    row = {"network": name, "convert": time.perf_counter() - began}
+    row["memory"] = (peak_bytes() - before) / sum(4 * np.prod(w.shape) for w in model.weights)
+    row["paths"] = "equal" if paths_agree(integers, x[:16]) else "NOT equal"
     with tempfile.TemporaryDirectory() as made:
-        forms = {"fake-quantized": quantized, "integers": integers}
-        ko.save(integers, Path(made, "int8.keras"))
-        print(f"  .keras: {Path(made, 'int8.keras').stat().st_size / 1e6:.2f} MB")
-        for form, file in FORMS.items():
-            began = time.perf_counter()
-            ko.export(integers, Path(made, file), format=form)
-            seconds, size = time.perf_counter() - began, Path(made, file).stat().st_size
-            print(f"  {form}: exported in {seconds:.2f} s, {size / 1e6:.2f} MB")
-            forms[form] = Path(made, file)
-        classes = {form: predictions(each, x).argmax(-1) for form, each in forms.items()}
-        print("  | form | equal | worst tensor | largest step | same class | accuracy |")
-        for form, each in forms.items():
-            row = "|  |  |"
-            if form != "integers":
-                equal, least, worst, steps = layer_by_layer(integers, each, x)
-                row = f"{equal:.4%} | {least:.4%} ({worst}) | {steps} |"
-            same = np.mean(classes[form] == classes["integers"])
-            score = "" if labels is None else f"{np.mean(classes[form] == labels):.2%}"
-            print(f"  | {form} | {row} {same:.2%} | {score} |", flush=True)
+        row |= written(integers, Path(made))
+        forms = {"fake": quantized, "integers": integers}
+        forms |= {form: Path(made, file) for form, file in FORMS.items()}
+        row |= agreement(forms, x, labels)
+    if labels is not None:
+        row["float_accuracy"] = accuracy(predictions(model, x).argmax(-1), labels)
+    return row
+
+
+def written(integers, folder):
+    """Writes the files of a model; returns their sizes, and the seconds that exporting took."""
+    ko.save(integers, folder / "int8.keras")
+    figures = {"keras_megabytes": (folder / "int8.keras").stat().st_size / 1e6}
+    for form, file in FORMS.items():
+        began = time.perf_counter()
+        ko.export(integers, folder / file, format=form)
+        figures[f"{form}_seconds"] = time.perf_counter() - began
+        figures[f"{form}_megabytes"] = (folder / file).stat().st_size / 1e6
+    return figures
+
+
+def agreement(forms, x, labels):
+    """Returns how much of the forms is equal, layer by layer and at the end."""
+    classes = {form: predictions(each, x).argmax(-1) for form, each in forms.items()}
+    figures, largest = {"same": accuracy(classes["fake"], classes["integers"])}, []
+    for form, each in forms.items():
         if labels is not None:
-            score = np.mean(predictions(model, x).argmax(-1) == labels)
-            print(f"  float: {score:.2%}", flush=True)
+            figures[f"{form}_accuracy"] = accuracy(classes[form], labels)
+        if form == "integers":
+            continue
+        equal, least, worst, steps = layer_by_layer(forms["integers"], each, x)
+        largest.append(int(steps))
+        figures[f"{form}_equal"] = 100 * equal
+        if form == "fake":
+            figures |= {"fake_least": 100 * least, "fake_worst": worst}
+    return figures | {"steps": max(largest)}
+
+
+def accuracy(classes, labels):
+    return 100 * float(np.mean(classes == labels))
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--networks", nargs="+", required=True)
     parser.add_argument("--folder", type=Path, help="of the float weights of Fashion-MNIST")
+    results.add_output(parser, "deployment")
     arguments = parser.parse_args()
+    rows = results.read(arguments.output)
     for name in arguments.networks:
-        measure(name, arguments.folder)
+        rows[name] = measure(name, arguments.folder)
+        results.write(arguments.output, COLUMNS, rows)
 
 
 if __name__ == "__main__":

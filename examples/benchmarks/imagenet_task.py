@@ -91,6 +91,13 @@ def crops(photographs, count, seed):
     return (np.stack(made).astype("float32") - 127) / 128
 
 
+def agreement(expected, logits):
+    """Returns the share of crops of one first class, in percent, and the mean cosine."""
+    same = 100 * np.mean(logits.argmax(-1) == expected.argmax(-1))
+    cosine = np.mean(-keras.losses.cosine_similarity(expected, logits))
+    return {"same": float(same), "cosine": float(cosine)}
+
+
 def _crop(image, generator):
     area = generator.uniform(0.08, 1.0) * image.width * image.height
     ratio = math.exp(generator.uniform(math.log(3 / 4), math.log(4 / 3)))

@@ -18,9 +18,15 @@ import tempfile
 import time
 
 import numpy as np
+import results
 
 EPOCHS, BATCHES, BATCH_SIZE = 30, 40, 64
 TRAINING_BEGINS, RESUMED_AT = "training begins", "resumed at epoch"
+COLUMNS = {
+    "seconds": ("Killed after (s)", ".1f"),
+    "epoch": (f"Resumed at epoch (of {EPOCHS})", "d"),
+    "bytes": ("Bytes that differ", "d"),
+}
 
 
 def train(backup_dir: pathlib.Path, result: pathlib.Path):
@@ -137,16 +143,15 @@ def differing(values: list[np.ndarray], reference: list[np.ndarray]) -> int:
     )
 
 
-def main(kills: int, seed: int) -> int:
-    moments = random.Random(seed)
+def main(kills: int, seed: int, output: pathlib.Path) -> int:
+    """Returns the number of trials that end with other values; writes the table."""
+    rows, moments = {}, random.Random(seed)
     with tempfile.TemporaryDirectory() as root:
         directory = pathlib.Path(root)
         (directory / "reference").mkdir()
         seconds, reference = uninterrupted(directory / "reference")
         size = sum(value.nbytes for value in reference)
         print(f"uninterrupted: {EPOCHS} epochs in {seconds:.1f} s, {size:,} bytes")
-        print("trial  killed after [s]  resumed at epoch  differing bytes")
-        failures = 0
         for trial in range(kills):
             (directory / str(trial)).mkdir()
             delay = moments.uniform(0, seconds)
@@ -154,10 +159,9 @@ def main(kills: int, seed: int) -> int:
                 delay = moments.uniform(0, seconds)
             epoch, values = resumed(directory / str(trial))
             difference = differing(values, reference)
-            failures += difference > 0
-            print(f"{trial:5}  {delay:16.2f}  {epoch:16}  {difference:15}", flush=True)
-    print(f"{kills - failures} of {kills} equal to the last bit")
-    return failures
+            rows[str(trial)] = {"seconds": delay, "epoch": epoch, "bytes": difference}
+    results.write(output, COLUMNS, rows)
+    return sum(row["bytes"] > 0 for row in rows.values())
 
 
 if __name__ == "__main__":
@@ -165,8 +169,9 @@ if __name__ == "__main__":
     parser.add_argument("--kills", type=int, default=10, help="number of trials")
     parser.add_argument("--seed", type=int, default=0, help="seed of the random moments")
     parser.add_argument("--train", type=pathlib.Path, help=argparse.SUPPRESS)
+    results.add_output(parser, "kill_and_resume")
     arguments = parser.parse_args()
     if arguments.train:
         train(arguments.train / "backup", arguments.train / "result.npz")
     else:
-        sys.exit(main(arguments.kills, arguments.seed))
+        sys.exit(main(arguments.kills, arguments.seed, arguments.output))

@@ -2,8 +2,7 @@
 
 All of it: reading the stored weights and the masks, scoring, choosing, writing the masks. Updates
 are timed at the beginning of a schedule, when nothing is pruned yet, half-way and at its end, in
-turns of the scopes. A figure is the median in milliseconds, with the quartiles. Reported in
-Markdown on stdout.
+turns of the scopes. A figure is the median in milliseconds, with the quartiles.
 
     python examples/benchmarks/mask_update.py
 """
@@ -14,12 +13,17 @@ import time
 
 import keras
 import numpy as np
+import results
 
 import kerasopt as ko
 
 SCOPES = ("layer", "global", "erk", "lamp")
 # Sparsity before, and after.
 UPDATES = {"first": (0.0, 0.1), "half-way": (0.5, 0.6), "last": (0.78, 0.8)}
+COLUMNS = {
+    "scope": ("Scope", ""),
+    **{name: (f"{name}: {a:.0%} to {b:.0%} (ms)", ".0f") for name, (a, b) in UPDATES.items()},
+}
 
 
 def measure(targets, scope, criterion, before, after):
@@ -51,6 +55,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--criterion", default="magnitude")
     parser.add_argument("--scopes", nargs="+", default=SCOPES, choices=SCOPES)
+    results.add_output(parser, "mask_update")
     arguments = parser.parse_args()
     targets = ko.sparsity.attach_masks(keras.applications.ResNet50(weights=None))
     cells = list(itertools.product(arguments.scopes, UPDATES))
@@ -59,20 +64,13 @@ def main():
         for scope, update in cells:
             spent = measure(targets, scope, arguments.criterion, *UPDATES[update])
             times[scope, update].append(spent)
-    print(f"{sum(target.size for target in targets):,} weights in {len(targets)} kernels\n")
-    print(
-        "| scope | "
-        + " | ".join(f"{name}: {a:.0%} to {b:.0%}" for name, (a, b) in UPDATES.items())
-        + " |"
-    )
-    print("| --- |" + " --- |" * len(UPDATES))
-    for scope in arguments.scopes:
-        row = [np.percentile(times[scope, update][1:], (50, 25, 75)) for update in UPDATES]
-        print(
-            f"| `{scope}` | "
-            + " | ".join("{:.0f} ({:.0f} to {:.0f})".format(*c) for c in row)
-            + " |"
-        )
+    print(f"{sum(target.size for target in targets):,} weights in {len(targets)} kernels")
+    rows = {
+        scope: {"scope": f"`{scope}`"}
+        | {name: np.percentile(times[scope, name][1:], (50, 25, 75)).tolist() for name in UPDATES}
+        for scope in arguments.scopes
+    }
+    results.write(arguments.output, COLUMNS, rows)
 
 
 if __name__ == "__main__":

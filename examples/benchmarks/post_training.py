@@ -1,8 +1,7 @@
 """Post-training quantization of EfficientNet-Lite0, beside LiteRT's.
 
 Calibrated on crops of ten photographs; on 500 crops of ten others, the share of crops with the same
-first class as the float network, and the mean cosine of the logits with its. A row of Markdown for
-each run goes to stdout as it is done.
+first class as the float network, and the mean cosine of the logits with its.
 
     python examples/benchmarks/post_training.py
     python examples/benchmarks/post_training.py --runs int8:minmax int4+adaround --crops 100
@@ -15,8 +14,8 @@ import os
 import time
 
 import imagenet_task as task
-import keras
 import numpy as np
+import results
 
 import kerasopt as ko
 
@@ -29,6 +28,12 @@ RUNS = [
     *("int4_weight_only+adaround+bias", "int4", "int4+adaround+bias"),
 ]
 HELP = "as spec:observer+option, with options adaround, bias and equalized; or litert"
+COLUMNS = {
+    "run": ("Run", ""),
+    "same": ("Same first class (%)", ".1f"),
+    "cosine": ("Mean cosine of the logits", ".4f"),
+    "seconds": ("Seconds", ".0f"),
+}
 OPTIONS = {
     "adaround": {"rounding": "adaround"},
     "bias": {"bias_correction": True},
@@ -73,22 +78,22 @@ def main():
     parser.add_argument("--runs", nargs="*", default=RUNS, help=HELP)
     parser.add_argument("--crops", type=int, default=500)
     parser.add_argument("--calibration", type=int, default=100, help="crops to calibrate on")
+    results.add_output(parser, "post_training")
     arguments = parser.parse_args()
     model = task.efficientnet_lite0()
     calibration = task.crops(CALIBRATION, arguments.calibration, seed=0)
     images = task.crops(TEST, arguments.crops, seed=1)
     expected = model.predict(images, verbose=0)
-    print("| Run | Same first class (%) | Mean cosine | Seconds |\n| --- | ---: | ---: | ---: |")
+    rows = {}
     for run in arguments.runs:
         begin = time.perf_counter()
         if run == "litert":
             logits = litert(model, calibration, images)
         else:
             logits = quantized(model, calibration, images, run)
-        same = 100 * np.mean(logits.argmax(-1) == expected.argmax(-1))
-        cosine = np.mean(-keras.losses.cosine_similarity(expected, logits))
         seconds = time.perf_counter() - begin
-        print(f"| {run} | {same:.1f} | {cosine:.4f} | {seconds:.0f} |", flush=True)
+        rows[run] = {"run": f"`{run}`", **task.agreement(expected, logits), "seconds": seconds}
+    results.write(arguments.output, COLUMNS, rows)
 
 
 if __name__ == "__main__":

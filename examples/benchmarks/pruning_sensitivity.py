@@ -12,12 +12,20 @@ import argparse
 
 import fashion_mnist_task as task
 import keras
+import results
 import tensorflow as tf
 from PIL import Image
 
 import kerasopt as ko
 
 HELD_OUT = 10_000
+COLUMNS = {
+    "budget": ("Budget (points)", "g"),
+    "zeros": ("Zeros (%)", ".1f"),
+    "by": ("Pruned by", ""),
+    "at_once": ("At once (%)", ".2f"),
+    "fine_tuned": ("Fine-tuned (%)", ".2f"),
+}
 LEVELS = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]
 
 
@@ -52,33 +60,37 @@ def fine_tuned(weights, train, test, rules, zeros, scope):
 
 
 def compare(weights, train, test, curves, budget):
-    """Prints the rows of the table for one budget."""
+    """Returns the rows of the table for one budget."""
+    rows = {}
     suggested = curves.suggest(budget)
     pruned = sum(curves.sizes[path] * level for path, level in suggested if level is not None)
     zeros = pruned / sum(curves.sizes.values())
     for name, rules, scope in (
         ("suggested rules", suggested, "layer"),
-        ("one sparsity", [], "layer"),
-        ("one threshold", [], "global"),
+        ("one sparsity for all", [], "layer"),
+        ("one threshold for all", [], "global"),
     ):
-        figures = (
-            at_once(weights, test, rules, zeros, scope),
-            fine_tuned(weights, train, test, rules, zeros, scope),
-        )
-        cells = [f"{100 * budget:g}", f"{100 * zeros:.1f}", name, *(f"{f:.2f}" for f in figures)]
-        print(f"| {' | '.join(cells)} |", flush=True)
+        rows[f"{name}:{budget:g}"] = {
+            "budget": 100 * budget,
+            "zeros": 100 * zeros,
+            "by": name,
+            "at_once": at_once(weights, test, rules, zeros, scope),
+            "fine_tuned": fine_tuned(weights, train, test, rules, zeros, scope),
+        }
+    return rows
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--figure", default="sensitivity.png", help="file to draw to")
     parser.add_argument("--budgets", type=float, nargs="+", default=[0.01, 0.1])
+    results.add_output(parser, "pruning_sensitivity")
     arguments = parser.parse_args()
     train, held_out = task.load(HELD_OUT)
     _, test = task.load()
     keras.utils.set_random_seed(0)
     model = task.network(keras)
-    print(task.train(keras, model, (train, test), *task.TRAINING))
+    dense = task.train(keras, model, (train, test), *task.TRAINING)["accuracy"]
     data = tf.data.Dataset.from_tensor_slices(held_out).batch(500)
     curves = ko.sparsity.sensitivity(model, data, LEVELS)
     print(f"\n{curves}\n")
@@ -87,10 +99,10 @@ def main():
     Image.open(arguments.figure).convert("RGB").quantize(64).save(arguments.figure, optimize=True)
     for budget in arguments.budgets:
         print(f"budget {budget}: {curves.suggest(budget)}")
-    print("\n| Budget (points) | Zeros (%) | Pruned by | At once (%) | Fine-tuned (%) |")
-    print("| ---: | ---: | --- | ---: | ---: |")
+    rows = {"dense": {"budget": 0.0, "zeros": 0.0, "by": "none", "at_once": dense}}
     for budget in arguments.budgets:
-        compare(model.get_weights(), train, test, curves, budget)
+        rows |= compare(model.get_weights(), train, test, curves, budget)
+    results.write(arguments.output, COLUMNS, rows)
 
 
 if __name__ == "__main__":

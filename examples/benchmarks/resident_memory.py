@@ -7,7 +7,8 @@ TensorFlow's allocator keeps of freed memory counts, for float32 as for the othe
 to take a quarter of the float32 one's memory, scales and biases, and 5 % more at most.
 
     python examples/benchmarks/resident_memory.py
-    python examples/benchmarks/resident_memory.py --formats int8 --units 2048
+    TF_ENABLE_ONEDNN_OPTS=0 python examples/benchmarks/resident_memory.py \
+        --output docs/results/resident_memory_without_onednn.json
 """
 
 import argparse
@@ -23,6 +24,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 import numpy as np
+import results
 
 import kerasopt as ko
 from kerasopt.benchmarking.memory import variable_bytes
@@ -31,6 +33,13 @@ LAYERS = 8
 ALLOWANCE = 1.05
 SCALES = 12  # bytes for each output: a scale, a multiplier and a bias
 MIB = 2**20
+COLUMNS = {
+    "format": ("Format", ""),
+    "variables": ("Variables (MiB)", ".1f"),
+    "resident": ("Resident (MiB)", ".1f"),
+    "share": ("Of float32", ".3f"),
+    "limit": ("At most (MiB)", ".1f"),
+}
 
 
 class Format(NamedTuple):
@@ -90,31 +99,41 @@ def main() -> None:
     parser.add_argument("--units", type=int, default=4096)
     parser.add_argument("--write", nargs=2, help=argparse.SUPPRESS)
     parser.add_argument("--measure", nargs=2, help=argparse.SUPPRESS)
+    results.add_output(parser, "resident_memory")
     args = parser.parse_args()
     if args.write:
         write(args.write[0], pathlib.Path(args.write[1]), args.units)
     elif args.measure:
         measure(*map(pathlib.Path, args.measure))
     else:
-        report(args.formats, args.units)
+        results.write(args.output, COLUMNS, rows(args.formats, args.units))
 
 
-def report(formats: list[str], units: int) -> None:
-    print("| format | MiB of variables | resident MiB | of float32 | at most, MiB | |")
-    print("| --- | ---: | ---: | ---: | ---: | --- |")
-    of_float32 = 0
+def rows(formats: list[str], units: int) -> dict[str, dict]:
+    """Returns a row for each format.
+
+    Raises:
+        RuntimeError: If one takes more than it may.
+    """
+    made: dict[str, dict] = {}
     for name in dict.fromkeys(["float32", *formats]):
         with tempfile.TemporaryDirectory() as folder:
             small, path = (pathlib.Path(folder, f"{kind}.keras") for kind in ("small", "large"))
             in_process("--units", 64, "--write", name, small)
             in_process("--units", units, "--write", name, path)
             resident, variables = in_process("--measure", small, path)
-        of_float32 = of_float32 or resident
-        limit = (of_float32 * FORMATS[name].bits / 32 + SCALES * LAYERS * units) * ALLOWANCE
-        held, found, most = (f"{each / MIB:.1f}" for each in (variables, resident, limit))
-        verdict = "holds" if resident <= limit else "MISSED"
-        share = f"{resident / of_float32:.3f}"
-        print(f"| {name} | {held} | {found} | {share} | {most} | {verdict} |", flush=True)
+        of_float32 = made["float32"]["resident"] if made else resident / MIB
+        scales = SCALES * LAYERS * units / MIB
+        made[name] = {
+            "format": name,
+            "variables": variables / MIB,
+            "resident": resident / MIB,
+            "share": resident / MIB / of_float32,
+            "limit": (of_float32 * FORMATS[name].bits / 32 + scales) * ALLOWANCE,
+        }
+        if made[name]["resident"] > made[name]["limit"]:
+            raise RuntimeError(f"{name} takes more memory than it may: {made[name]}")
+    return made
 
 
 if __name__ == "__main__":

@@ -32,7 +32,13 @@ def add_output(parser: argparse.ArgumentParser, name: str) -> None:
 
 
 def write(path: Path, columns: Columns, rows: Rows) -> None:
-    """Prints the rows as a table, and writes them and what they were measured with."""
+    """Prints the rows as a table, and saves them."""
+    save(path, columns, rows)
+    print(f"\n{markdown(columns, rows.values())}\n\nWritten to {path}.")
+
+
+def save(path: Path, columns: Columns, rows: Rows) -> None:
+    """Writes the rows, and what they were measured with."""
     about = {
         "command": f"python {Path(sys.argv[0]).resolve().relative_to(ROOT)} "
         + shlex.join(sys.argv[1:]),
@@ -43,7 +49,6 @@ def write(path: Path, columns: Columns, rows: Rows) -> None:
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(dumps(about, rows))
-    print(f"\n{markdown(columns, rows.values())}\n\nWritten to {path}.")
 
 
 def dumps(about: Mapping, rows: Rows) -> str:

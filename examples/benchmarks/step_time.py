@@ -5,11 +5,13 @@ accuracy benchmarks (28×28×1, batch 128). All variants train in turns of one e
 so that whatever else the machine does meets all of them; a figure is the median of the ratios to
 the plain model's epoch of the same turn, with their quartiles.
 tensorflow-model-optimization switches a process to Keras 2, so it runs in one of its own, which
-waits for its turn. Reported in Markdown on stdout.
+waits for its turn.
 
-    python examples/benchmarks/step_time.py --rounds 15              # jit off
-    python examples/benchmarks/step_time.py --rounds 15 --steps 15 --jit
-    python examples/benchmarks/step_time.py --network depthwise --only QAT "QAT, LSQ" "tfmot QAT"
+    python examples/benchmarks/step_time.py --rounds 21              # jit off
+    python examples/benchmarks/step_time.py --rounds 15 --steps 30 --jit \
+        --output docs/results/step_time_jit.json
+    python examples/benchmarks/step_time.py --only QAT "QAT, LSQ" "tfmot QAT" \
+        --output docs/results/step_time_quantizers.json              # and with --network depthwise
 """
 
 import argparse
@@ -23,6 +25,7 @@ import time
 
 import fashion_mnist_task
 import numpy as np
+import results
 from batches import shuffled_batches
 
 
@@ -37,6 +40,11 @@ def convolutional(keras):
     return keras.Model(inputs, outputs)
 
 
+COLUMNS = {
+    "variant": ("Variant", ""),
+    "milliseconds": ("ms a step", ".2f"),
+    "over_plain": ("Over plain (quartiles)", ".3f"),
+}
 # The networks, with the shape of an image and the size of a batch.
 NETWORKS = {
     "convolutional": (convolutional, (32, 32, 3), 32),
@@ -181,12 +189,13 @@ def main():
     parser.add_argument("--jit", action="store_true", help="compile the step with XLA")
     parser.add_argument("--only", nargs="+", help="variants beside the plain ones")
     parser.add_argument("--tfmot-worker", action="store_true", help=argparse.SUPPRESS)
+    results.add_output(parser, "step_time")
     arguments = parser.parse_args()
     sizes = arguments.network, arguments.rounds, arguments.steps
     if arguments.tfmot_worker:
         return tfmot_worker(*sizes)
     times = measure(*sizes, arguments.jit, arguments.only)
-    report(times, arguments.steps, arguments.jit)
+    results.write(arguments.output, COLUMNS, rows(times))
 
 
 def measure(network, rounds, steps, jit, only):
@@ -208,13 +217,18 @@ def measure(network, rounds, steps, jit, only):
     return times
 
 
-def report(times, steps, jit):
-    print(f"\njit {'on' if jit else 'off'}, {len(times['plain'])} rounds of {steps} steps\n")
-    print("| variant | ms a step | over plain | quartiles |\n| --- | ---: | ---: | ---: |")
+def rows(times):
+    """Returns a row for each variant, by its name."""
+    made = {}
     for name, values in times.items():
         base = np.array(times["tfmot plain" if name.startswith("tfmot") else "plain"])
-        low, middle, high = np.percentile(np.array(values) / base, (25, 50, 75))
-        print(f"| {name} | {np.median(values):.2f} | {middle:.3f} | {low:.3f}–{high:.3f} |")
+        over_plain = np.percentile(np.array(values) / base, (50, 25, 75)).tolist()
+        made[name] = {
+            "variant": name,
+            "milliseconds": float(np.median(values)),
+            "over_plain": over_plain,
+        }
+    return made
 
 
 if __name__ == "__main__":
