@@ -17,7 +17,7 @@ from kerasopt.lowering import convert
 from kerasopt.parametrization import parametrize, unparametrize
 from kerasopt.parity import compare
 from kerasopt.quantization.post_training import quantize
-from kerasopt.times import epochs
+from kerasopt.schedules.times import epochs
 
 __version__ = "0.1.0"
 

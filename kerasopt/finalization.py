@@ -4,11 +4,11 @@ import keras
 
 from kerasopt import graph
 from kerasopt.layers.drop_in import DropIn
-from kerasopt.model_state import ModelState
-from kerasopt.optimizers.gradient_statistics import remove_hooks
-from kerasopt.optimizers.trainable_variables import follow_trainable_variables
 from kerasopt.parametrization import bake, renew_functions
 from kerasopt.quantization import freeze_statistics
+from kerasopt.training.model_state import ModelState
+from kerasopt.training.optimizers.gradient_statistics import remove_hooks
+from kerasopt.training.optimizers.trainable_variables import follow_trainable_variables
 
 
 def finalize(model: keras.Model, verbose: bool = True) -> keras.Model:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from kerasopt import schedules
 from kerasopt.schedules import Constant, Cosine, Iterative, Linear, OneShot, PolynomialDecay
-from kerasopt.times import Horizon, epochs, resolve
+from kerasopt.schedules.times import Horizon, epochs, resolve
 
 HORIZON = Horizon(total=200, updates_per_epoch=20.0)
 

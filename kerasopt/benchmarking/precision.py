@@ -9,7 +9,7 @@ import keras
 
 from kerasopt.benchmarking.weights import bits_of
 from kerasopt.graph import Graph, Group, Groups, is_concatenation, layers
-from kerasopt.layers.integer import BinaryConv2D, BinaryDense, DynamicDense, IntegerLayer
+from kerasopt.inference import BinaryConv2D, BinaryDense, DynamicDense, IntegerLayer
 from kerasopt.quantization import Quantizer
 
 

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from kerasopt.graph import own_variables, weight_names
-from kerasopt.layers.integer import PackedPart
+from kerasopt.inference import PackedPart
 from kerasopt.parametrization import ACTIVATION_SLOTS
 from kerasopt.quantization import Quantizer, RoundingError, measure_weight
 

@@ -12,8 +12,8 @@ import numpy as np
 from keras.src.backend.common.global_state import get_global_attribute
 from keras.src.random.seed_generator import GLOBAL_SEED_GENERATOR, global_seed_generator
 
-from kerasopt.callbacks.timed import TimedCallback, attached, running, undo_on_failure
-from kerasopt.model_state import build_optimizer
+from kerasopt.training.model_state import build_optimizer
+from kerasopt.training.timed import TimedCallback, attached, running, undo_on_failure
 from kerasopt.warning import warn
 
 _LATEST, _PREVIOUS, _UNFINISHED = "latest.npz", "previous.npz", "unfinished.npz"

@@ -2,9 +2,9 @@
 
 import math
 
-from kerasopt.callbacks.copying import CopiedUnused
-from kerasopt.callbacks.stage import COMPLETE, compression_stage
-from kerasopt.sparsity.metric_direction import metric_direction
+from kerasopt.sparsity.metric_guided import metric_direction
+from kerasopt.training.copying import CopiedUnused
+from kerasopt.training.stage import COMPLETE, compression_stage
 from kerasopt.warning import warn
 
 

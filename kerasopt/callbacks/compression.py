@@ -5,9 +5,9 @@ import keras
 from kerasopt import graph
 from kerasopt.callbacks.pruning import Pruning
 from kerasopt.callbacks.quantization_aware import QuantizationAware
-from kerasopt.callbacks.timed import TimedCallback
 from kerasopt.layers.drop_in import DropIn
 from kerasopt.quantization import Quantizer, Site
+from kerasopt.training.timed import TimedCallback
 
 
 class Compression(TimedCallback):

@@ -3,11 +3,11 @@
 import keras
 
 from kerasopt import curriculum, schedules
-from kerasopt.callbacks.clock import accumulation_steps, horizon
-from kerasopt.callbacks.fit_scope import FitMember
-from kerasopt.callbacks.timed import require_backend, undo_on_failure
-from kerasopt.callbacks.training_values import TrainingValues
-from kerasopt.times import Time
+from kerasopt.schedules.times import Time
+from kerasopt.training.clock import accumulation_steps, horizon
+from kerasopt.training.fit_scope import FitMember
+from kerasopt.training.timed import require_backend, undo_on_failure
+from kerasopt.training.training_values import TrainingValues
 
 
 class Curriculum(FitMember):

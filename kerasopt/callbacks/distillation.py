@@ -5,10 +5,10 @@ from typing import Any
 import keras
 
 from kerasopt import distillation, graph
-from kerasopt.callbacks.fit_scope import FitMember, FitScope
-from kerasopt.callbacks.loss_terms import LossTerm, has_own_loss
-from kerasopt.callbacks.timed import require_backend, undo_on_failure
-from kerasopt.callbacks.training_values import TrainingValues
+from kerasopt.training.fit_scope import FitMember, FitScope
+from kerasopt.training.loss_terms import LossTerm, has_own_loss
+from kerasopt.training.timed import require_backend, undo_on_failure
+from kerasopt.training.training_values import TrainingValues
 
 
 class Distillation(FitMember, LossTerm):

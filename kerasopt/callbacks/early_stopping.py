@@ -4,7 +4,7 @@ import math
 
 import keras
 
-from kerasopt.callbacks.stage import COMPLETE, compression_stage
+from kerasopt.training.stage import COMPLETE, compression_stage
 
 
 class EarlyStopping(keras.callbacks.EarlyStopping):

@@ -3,17 +3,15 @@
 import copy
 
 from kerasopt import graph, schedules
-from kerasopt.callbacks.clock import Clock
-from kerasopt.callbacks.timed import TimedCallback, attached
 from kerasopt.sparsity import criteria, patterns, scopes, sparsity_schedule, update_masks
 from kerasopt.sparsity import regrowth as regrowths
-from kerasopt.sparsity.guided_sparsity import GuidedSparsity
 from kerasopt.sparsity.hidden_values import zero_hidden
 from kerasopt.sparsity.masking import make_targets, select_masked
-from kerasopt.sparsity.metric_guided import MetricGuided
-from kerasopt.sparsity.metric_search import MetricSearch
+from kerasopt.sparsity.metric_guided import GuidedSparsity, MetricGuided, MetricSearch
 from kerasopt.sparsity.plan import Plan
 from kerasopt.sparsity.rewinding import Rewinding
+from kerasopt.training.clock import Clock
+from kerasopt.training.timed import TimedCallback, attached
 
 
 class Pruning(TimedCallback):

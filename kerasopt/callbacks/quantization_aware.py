@@ -3,11 +3,7 @@
 import math
 
 from kerasopt import graph
-from kerasopt.callbacks.timed import TimedCallback
-from kerasopt.callbacks.train_functions import retraced
 from kerasopt.keras_internals import is_built
-from kerasopt.optimizers.learning_rates import reset_learning_rate, set_learning_rate
-from kerasopt.optimizers.trainable_variables import follow_trainable_variables
 from kerasopt.parametrization import parametrized_layers, renew_functions
 from kerasopt.quantization import (
     ActivationQuantizer,
@@ -22,7 +18,11 @@ from kerasopt.quantization import (
     warn_of_values,
     wider,
 )
-from kerasopt.times import resolve, validate_time
+from kerasopt.schedules.times import resolve, validate_time
+from kerasopt.training.optimizers.learning_rates import reset_learning_rate, set_learning_rate
+from kerasopt.training.optimizers.trainable_variables import follow_trainable_variables
+from kerasopt.training.timed import TimedCallback
+from kerasopt.training.train_functions import retraced
 from kerasopt.warning import warn
 
 

@@ -13,8 +13,8 @@ from kerasopt.callbacks.compression_summaries import (
     read_masks,
     rounding_scalars,
 )
-from kerasopt.callbacks.copying import CopiedUnused
-from kerasopt.callbacks.stage import compression_stage
+from kerasopt.training.copying import CopiedUnused
+from kerasopt.training.stage import compression_stage
 
 
 def _with_booleans(log_image):

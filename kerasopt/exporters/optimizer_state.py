@@ -4,8 +4,8 @@ import h5py
 import keras
 import numpy as np
 
-from kerasopt.optimizers.slots import optimizers_of, slots
 from kerasopt.sparsity import masked_variables
+from kerasopt.training.optimizers.slots import optimizers_of, slots
 
 
 def optimizer_names(model: keras.Model) -> set[str]:

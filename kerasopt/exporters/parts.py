@@ -9,7 +9,7 @@ from typing import Any
 import keras
 
 from kerasopt.graph import Edge, Graph, Node
-from kerasopt.layers.integer import Affine, IntegerLayer
+from kerasopt.inference import Affine, IntegerLayer
 
 TensorKey = tuple[int, int]
 

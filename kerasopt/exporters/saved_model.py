@@ -10,7 +10,7 @@ from keras.src.export.export_utils import get_input_signature
 
 from kerasopt import graph
 from kerasopt.exporters.names import is_nested, output_names
-from kerasopt.layers.integer import IntegerLayer
+from kerasopt.inference import IntegerLayer
 from kerasopt.ops import native
 
 OPS = ("native", "portable")

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from kerasopt.layers.integer import Affine
+from kerasopt.inference import Affine
 from kerasopt.lowering.values import StaysFloat
 
 # The largest product of an input less its zero point and a weight: 255 * 127.

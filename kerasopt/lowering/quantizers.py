@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 from kerasopt.graph import Group, Node, is_concatenation, is_transparent
-from kerasopt.layers.integer import Affine
+from kerasopt.inference import Affine
 from kerasopt.lowering.values import StaysFloat, Value
 from kerasopt.parametrization import ACTIVATION_SLOTS, read_until
 from kerasopt.quantization import (

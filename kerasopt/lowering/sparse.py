@@ -12,8 +12,8 @@ import numpy as np
 from keras.src.utils import io_utils
 
 from kerasopt import ops
-from kerasopt.layers.integer import QuantizedConv2D, QuantizedDense
-from kerasopt.layers.sparse import SparseConv2D, SparseDense
+from kerasopt.inference import QuantizedConv2D, QuantizedDense
+from kerasopt.inference.sparse import SparseConv2D, SparseDense
 from kerasopt.ops import native
 from kerasopt.table import format_table
 

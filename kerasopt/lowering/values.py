@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import keras
 
-from kerasopt.layers.integer import Affine
+from kerasopt.inference import Affine
 
 
 @dataclass(frozen=True)

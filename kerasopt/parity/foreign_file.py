@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from kerasopt.exporters.foreign_process import ForeignProcess
-from kerasopt.layers.integer import Affine
+from kerasopt.inference import Affine
 from kerasopt.parity.trace import Tensor
 
 

@@ -22,8 +22,8 @@ from kerasopt.graph import (
     functional_of,
     has_kernel,
 )
-from kerasopt.layers.integer import Affine, Quantize
-from kerasopt.layers.integer.layer import ClampedLayer
+from kerasopt.inference import Affine, Quantize
+from kerasopt.inference.integer.layer import ClampedLayer
 from kerasopt.parity.trace import Tensor, Trace
 
 

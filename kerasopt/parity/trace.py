@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from kerasopt.layers.integer import Affine
+from kerasopt.inference import Affine
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,6 @@ from typing import Any
 import keras
 
 from kerasopt import graph
-from kerasopt.model_state import strategy_scope
-from kerasopt.optimizers.trainable_variables import follow_trainable_variables
 from kerasopt.parametrization import Attachments
 from kerasopt.quantization.activations import ActivationQuantizer
 from kerasopt.quantization.placement import find_sites
@@ -15,6 +13,8 @@ from kerasopt.quantization.quantizer import Quantizer
 from kerasopt.quantization.recipe import make_recipe, make_rules
 from kerasopt.quantization.site import Site
 from kerasopt.quantization.statistics import freeze_statistics
+from kerasopt.training.model_state import strategy_scope
+from kerasopt.training.optimizers.trainable_variables import follow_trainable_variables
 
 
 def attach_quantizers(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kerasopt.times import Horizon, Time, resolve, validate_time
+from kerasopt.schedules.times import Horizon, Time, resolve, validate_time
 
 
 class Progression:

@@ -11,10 +11,12 @@ import keras
 from kerasopt.schedules.jumps import Constant, Iterative, OneShot
 from kerasopt.schedules.ramps import Cosine, Linear, PolynomialDecay
 from kerasopt.schedules.schedule import Schedule
+from kerasopt.schedules.times import Horizon
 
 __all__ = [
     "Constant",
     "Cosine",
+    "Horizon",
     "Iterative",
     "Linear",
     "OneShot",

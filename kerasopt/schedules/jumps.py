@@ -5,7 +5,7 @@ import bisect
 import keras
 
 from kerasopt.schedules.schedule import UNKNOWN, Schedule
-from kerasopt.times import Horizon, Time
+from kerasopt.schedules.times import Horizon, Time
 from kerasopt.warning import warn
 
 

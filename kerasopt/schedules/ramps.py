@@ -5,7 +5,7 @@ import math
 import keras
 
 from kerasopt.schedules.schedule import Schedule, finite
-from kerasopt.times import Epochs, Time
+from kerasopt.schedules.times import Epochs, Time
 
 
 @keras.saving.register_keras_serializable(package="kerasopt")

@@ -5,7 +5,7 @@ import numbers
 
 import keras
 
-from kerasopt.times import Epochs, Horizon, Time, magnitude, resolve, validate_time
+from kerasopt.schedules.times import Epochs, Horizon, Time, magnitude, resolve, validate_time
 from kerasopt.warning import warn
 
 UNKNOWN = Horizon()
@@ -21,8 +21,8 @@ class Schedule:
     and `end`, and is due to be applied at `begin`, at every `frequency`-th update after it, and at
     `end` always. The way is a straight line, unless a subclass overrides `curve`.
 
-    All methods take the horizon of the training (`kerasopt.times.Horizon`), which only times in
-    epochs or percentages need: a hand-written loop with times in updates may leave it out.
+    All methods take the horizon of the training (`kerasopt.schedules.Horizon`), which only times
+    in epochs or percentages need: a hand-written loop with times in updates may leave it out.
 
     Args:
         initial: Value until `begin`, a float.

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator
 
 import keras
 
-from kerasopt.optimizers.slots import optimizers_of, slots
 from kerasopt.sparsity.masked_weight import MaskedWeight
+from kerasopt.training.optimizers.slots import optimizers_of, slots
 
 
 def stored_under_masks(

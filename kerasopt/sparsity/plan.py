@@ -3,9 +3,9 @@
 from dataclasses import dataclass, field
 
 from kerasopt.schedules import Schedule
+from kerasopt.schedules.times import Horizon
 from kerasopt.sparsity.masked_weight import MaskedWeight
 from kerasopt.sparsity.target import Target
-from kerasopt.times import Horizon
 
 
 @dataclass(eq=False)

@@ -5,10 +5,10 @@ import re
 import keras
 
 from kerasopt.schedules import Iterative, OneShot, Schedule
+from kerasopt.schedules.times import Horizon, Time, epochs, resolve, validate_time
 from kerasopt.sparsity.hidden_values import stored_under_masks
 from kerasopt.sparsity.masked_weight import MaskedWeight
-from kerasopt.sparsity.snapshot import Snapshot
-from kerasopt.times import Horizon, Time, epochs, resolve, validate_time
+from kerasopt.training.snapshot import Snapshot
 
 _EPOCH = re.compile(r"epoch (\d+)")
 

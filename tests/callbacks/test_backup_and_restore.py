@@ -6,7 +6,7 @@ import pytest
 
 import kerasopt as ko
 from kerasopt.callbacks.backup_and_restore import BackupAndRestore
-from kerasopt.callbacks.timed import TimedCallback
+from kerasopt.training.timed import TimedCallback
 
 EPOCHS, BATCHES = 4, 5
 EAGERLY = keras.config.backend() == "tensorflow"  # where it is the faster way for a few steps

@@ -9,7 +9,7 @@ import pytest
 
 from kerasopt.callbacks.curriculum import Curriculum
 from kerasopt.curriculum import CurriculumDataset
-from kerasopt.times import epochs
+from kerasopt.schedules.times import epochs
 
 N, BATCH = 24, 4
 STEPS = N // BATCH
@@ -192,7 +192,7 @@ def test_interrupted_training_leaves_no_trace():
 
 def test_these_tests_on_jax():
     here = pathlib.Path(__file__).parent
-    names = ("test_curriculum.py", "test_distillation.py", "test_loss_terms.py")
+    names = ("test_curriculum.py", "test_distillation.py", "../training/test_loss_terms.py")
     # Arithmetic that no backend takes part in, or that others of these tests cover, is left out.
     left_out = ("bad_arguments", "told_apart", "learns", "regression", "sample_weights")
     selection = f"not ({' or '.join(('on_jax', *left_out))})"

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import kerasopt as ko
-from kerasopt.callbacks.timed import TimedCallback
+from kerasopt.training.timed import TimedCallback
 
 # The other tests hold on any backend if these do.
 ON_JAX = "2-after or uncompressed or mask_changed or (order_of_batches and before)"

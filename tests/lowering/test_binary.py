@@ -6,7 +6,7 @@ import pytest
 from lowering.trained import quantization_aware, randomize, run
 
 import kerasopt as ko
-from kerasopt.layers.integer import BinaryConv2D, BinaryDense
+from kerasopt.inference import BinaryConv2D, BinaryDense
 
 layers = keras.layers
 

@@ -12,7 +12,7 @@ from lowering.trained import images, quantization_aware, randomize, run
 
 import kerasopt as ko
 from kerasopt.finalization import finalize
-from kerasopt.layers.integer import (
+from kerasopt.inference import (
     QuantizedBatchNormalization,
     QuantizedConv2D,
     QuantizedDense,

@@ -10,7 +10,7 @@ from keras import layers
 from lowering.trained import images, quantization_aware, randomize, run
 
 from kerasopt import graph
-from kerasopt.layers.integer import QuantizedConv2D, QuantizedDense
+from kerasopt.inference import QuantizedConv2D, QuantizedDense
 from kerasopt.lowering import convert
 from kerasopt.quantization import Format, Spec
 

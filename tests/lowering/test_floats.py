@@ -7,7 +7,7 @@ from keras import layers
 from lowering.trained import images, quantization_aware, randomize, run
 
 import kerasopt as ko
-from kerasopt.layers.integer import QuantizedConv2D, QuantizedDense
+from kerasopt.inference import QuantizedConv2D, QuantizedDense
 from kerasopt.lowering import convert
 
 FLOATS = {

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kerasopt.layers.integer import Affine
+from kerasopt.inference import Affine
 from kerasopt.lowering.folding import channel_affine, fold
 from kerasopt.lowering.values import StaysFloat
 

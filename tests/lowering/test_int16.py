@@ -10,7 +10,7 @@ from lowering.parity import assert_parity
 from lowering.trained import images, quantization_aware, randomize, run
 
 import kerasopt as ko
-from kerasopt.layers.integer import (
+from kerasopt.inference import (
     Affine,
     QuantizedAdd,
     QuantizedConv2D,

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 import kerasopt as ko
-from kerasopt.layers.sparse import SparseConv2D, SparseDense
+from kerasopt.inference.sparse import SparseConv2D, SparseDense
 
 layers = keras.layers
 

@@ -6,7 +6,7 @@ import pytest
 from techniques import models
 
 import kerasopt as ko
-from kerasopt.callbacks.clock import Clock
+from kerasopt.training.clock import Clock
 
 EPOCHS = 2
 

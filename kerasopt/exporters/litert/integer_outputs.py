@@ -9,7 +9,7 @@ from typing import Any
 import keras
 
 from kerasopt.graph import Edge, Graph, is_softmax
-from kerasopt.layers.integer import Dequantize, QuantizedSoftmax
+from kerasopt.inference import Dequantize, QuantizedSoftmax
 
 
 @contextlib.contextmanager

@@ -19,7 +19,7 @@ from kerasopt.exporters.litert.narrow import narrowed
 from kerasopt.exporters.parts import Part
 from kerasopt.exporters.quiet import quiet
 from kerasopt.graph import unwrap
-from kerasopt.layers.integer import Affine
+from kerasopt.inference import Affine
 
 # Options that name other graphs of the file.
 _SUBGRAPH_FIELDS = (

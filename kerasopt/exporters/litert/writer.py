@@ -15,7 +15,7 @@ from kerasopt.exporters.litert.splice import splice_part
 from kerasopt.exporters.names import numbered, output_names, unique
 from kerasopt.exporters.parts import Part, Parts, TensorKey, key_of
 from kerasopt.graph import Edge, Graph, Node, functional_of
-from kerasopt.layers.integer import Affine, Dequantize, Quantize, QuantizedEmbedding
+from kerasopt.inference import Affine, Dequantize, Quantize, QuantizedEmbedding
 
 
 def quantization_of(affine: Affine) -> Quantization:

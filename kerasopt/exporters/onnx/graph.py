@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from kerasopt.layers.integer import Affine
+from kerasopt.inference import Affine
 
 # What onnxruntime of today reads.
 _IR_VERSION = 10

@@ -6,7 +6,7 @@ from onnx import TensorProto
 
 from kerasopt.exporters.onnx.graph import OnnxGraph
 from kerasopt.exporters.parts import TensorKey
-from kerasopt.layers.integer import Affine
+from kerasopt.inference import Affine
 
 # Ends the name of an image whose channels are its first axis after the batch.
 CHANNELS_FIRST = "/channels_first"

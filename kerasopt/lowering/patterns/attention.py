@@ -9,7 +9,7 @@ from typing import Any
 import keras
 
 from kerasopt.graph import Group, Node
-from kerasopt.layers.integer import (
+from kerasopt.inference import (
     Affine,
     MaskedSoftmax,
     QuantizedBatchMatMul,

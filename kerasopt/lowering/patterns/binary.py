@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from kerasopt.graph import Group
-from kerasopt.layers.integer import BinaryConv2D, BinaryDense
+from kerasopt.inference import BinaryConv2D, BinaryDense
 from kerasopt.lowering.builder import Builder
 from kerasopt.lowering.folding import channel_affine
 from kerasopt.lowering.patterns.contraction import columns_of, finish_float

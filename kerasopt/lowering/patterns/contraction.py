@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from kerasopt.graph import Group, activation_bounds, clamp_bounds, is_linear, own_activation
-from kerasopt.layers.integer import Affine
+from kerasopt.inference import Affine
 from kerasopt.lowering.builder import Builder
 from kerasopt.lowering.folding import IntegerWeights, channel_affine, fold
 from kerasopt.lowering.patterns.elementwise import apply_activation

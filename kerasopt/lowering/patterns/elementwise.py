@@ -15,7 +15,7 @@ from kerasopt.graph import (
     is_softmax_function,
     unwrap,
 )
-from kerasopt.layers.integer import Affine, QuantizedActivation, QuantizedSoftmax
+from kerasopt.inference import Affine, QuantizedActivation, QuantizedSoftmax
 from kerasopt.lowering.builder import Builder, copy_operation
 from kerasopt.lowering.quantizers import output_affine
 from kerasopt.lowering.values import StaysFloat, Value

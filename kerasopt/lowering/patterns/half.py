@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from kerasopt.graph import Group
-from kerasopt.layers.half import HalfConv2D, HalfDense
+from kerasopt.inference.half import HalfConv2D, HalfDense
 from kerasopt.lowering.builder import Builder
 from kerasopt.lowering.folding import channel_affine
 from kerasopt.lowering.patterns.contraction import finish_float

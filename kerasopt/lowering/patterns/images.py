@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from kerasopt.layers.integer import Affine
+from kerasopt.inference import Affine
 from kerasopt.lowering.values import StaysFloat, Value
 
 

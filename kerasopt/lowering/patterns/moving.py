@@ -8,7 +8,7 @@ from typing import Any
 import keras
 
 from kerasopt.graph import Node
-from kerasopt.layers.integer import Affine, MaxPooling2D
+from kerasopt.inference import Affine, MaxPooling2D
 from kerasopt.lowering.builder import Builder, copy_operation
 from kerasopt.lowering.values import Value
 

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 
 from kerasopt.graph import TRAINING_ONLY, Group, unwrap
-from kerasopt.layers.integer import Affine
+from kerasopt.inference import Affine
 from kerasopt.lowering.builder import Builder
 from kerasopt.lowering.patterns.images import pad
 from kerasopt.lowering.patterns.moving import move_integers

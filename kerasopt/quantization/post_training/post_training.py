@@ -6,7 +6,6 @@ from typing import Any
 import keras
 
 from kerasopt import graph
-from kerasopt.model_state import strategy_scope
 from kerasopt.parametrization import merge_lora, parametrize
 from kerasopt.quantization.placement import find_sites
 from kerasopt.quantization.post_training import rounding as roundings
@@ -16,6 +15,7 @@ from kerasopt.quantization.post_training.correction import correct
 from kerasopt.quantization.post_training.equalization import equalize
 from kerasopt.quantization.recipe import make_recipe, make_rules
 from kerasopt.quantization.states import fixed_batch_size, states_kept
+from kerasopt.training.model_state import strategy_scope
 
 
 def quantize(

@@ -4,8 +4,8 @@ import functools
 
 import keras
 
-from kerasopt.optimizers.gradient_statistics import unwatch_gradients, watch_gradients
 from kerasopt.sparsity.criteria.criterion import Criterion
+from kerasopt.training.optimizers.gradient_statistics import unwatch_gradients, watch_gradients
 from kerasopt.warning import warn
 
 

@@ -6,15 +6,15 @@ import keras
 import numpy as np
 
 from kerasopt import schedules
-from kerasopt.optimizers.slots import optimizers_of, slots
 from kerasopt.schedules import Schedule
+from kerasopt.schedules.times import Epochs, Horizon, Time
 from kerasopt.sparsity.criteria import Magnitude
 from kerasopt.sparsity.patterns.n_m import NM
 from kerasopt.sparsity.regrowth.regrowth import Regrowth
 from kerasopt.sparsity.scopes.scores import Scores
 from kerasopt.sparsity.scopes.selection import keep_highest
 from kerasopt.sparsity.target import Target
-from kerasopt.times import Epochs, Horizon, Time
+from kerasopt.training.optimizers.slots import optimizers_of, slots
 from kerasopt.warning import warn
 
 

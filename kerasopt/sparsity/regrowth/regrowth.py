@@ -5,9 +5,9 @@ import keras
 from kerasopt.axis import Axis
 from kerasopt.parametrization import Attachments
 from kerasopt.schedules import Schedule
+from kerasopt.schedules.times import Horizon
 from kerasopt.sparsity.patterns import Filter, Head, Pattern
 from kerasopt.sparsity.target import Target
-from kerasopt.times import Horizon
 
 
 class Regrowth(Axis):

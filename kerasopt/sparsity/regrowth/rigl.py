@@ -3,8 +3,8 @@
 import keras
 
 from kerasopt import schedules
-from kerasopt.optimizers.gradient_statistics import unwatch_gradients, watch_gradients
 from kerasopt.sparsity.regrowth.exchange import Exchange
+from kerasopt.training.optimizers.gradient_statistics import unwatch_gradients, watch_gradients
 
 
 @keras.saving.register_keras_serializable(package="kerasopt")

@@ -3,8 +3,8 @@
 import keras
 import numpy as np
 
+from kerasopt.schedules.times import epochs
 from kerasopt.sparsity.regrowth.exchange import Exchange
-from kerasopt.times import epochs
 
 _EVERY_EPOCH = epochs(1)
 

@@ -3,8 +3,8 @@
 import keras
 
 from kerasopt import schedules
+from kerasopt.schedules.times import Epochs, Time
 from kerasopt.sparsity.regrowth.regrowth import Regrowth
-from kerasopt.times import Epochs, Time
 
 
 @keras.saving.register_keras_serializable(package="kerasopt")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from kerasopt import inference
 from kerasopt.exporters.litert.operators import (
     boundaries,
     contractions,
@@ -19,31 +20,30 @@ from kerasopt.exporters.litert.operators import (
 )
 from kerasopt.exporters.operator_table import OperatorTable
 from kerasopt.exporters.parts import Part
-from kerasopt.layers import integer
-from kerasopt.layers.half import HalfConv2D, HalfDense
+from kerasopt.inference.half import HalfConv2D, HalfDense
 
 # write(node, writer, inputs, output) adds operators to the file of a `Writer`; inputs and output
 # are indices of tensors.
 _INTEGER_LAYERS = {
     HalfConv2D: half.conv2d,
     HalfDense: half.dense,
-    integer.Dequantize: boundaries.dequantize,
-    integer.DynamicDense: contractions.dynamic_dense,
-    integer.Quantize: boundaries.quantize,
-    integer.QuantizedActivation: functions.activation,
-    integer.QuantizedAdd: elementwise.add,
-    integer.QuantizedAveragePooling2D: contractions.average_pooling,
-    integer.QuantizedBatchMatMul: elementwise.batch_matmul,
-    integer.QuantizedBatchNormalization: contractions.batch_normalization,
-    integer.QuantizedConv2D: contractions.conv2d,
-    integer.QuantizedConv2DTranspose: transposed.conv2d_transpose,
-    integer.QuantizedDense: contractions.dense,
-    integer.QuantizedDepthwiseConv2D: contractions.depthwise_conv2d,
-    integer.QuantizedEmbedding: lookup.embedding,
-    integer.QuantizedGlobalAveragePooling2D: pooling.mean,
-    integer.QuantizedLayerNormalization: floats.layer_normalization,
-    integer.QuantizedMultiply: elementwise.multiply,
-    integer.QuantizedSoftmax: functions.softmax,
+    inference.Dequantize: boundaries.dequantize,
+    inference.DynamicDense: contractions.dynamic_dense,
+    inference.Quantize: boundaries.quantize,
+    inference.QuantizedActivation: functions.activation,
+    inference.QuantizedAdd: elementwise.add,
+    inference.QuantizedAveragePooling2D: contractions.average_pooling,
+    inference.QuantizedBatchMatMul: elementwise.batch_matmul,
+    inference.QuantizedBatchNormalization: contractions.batch_normalization,
+    inference.QuantizedConv2D: contractions.conv2d,
+    inference.QuantizedConv2DTranspose: transposed.conv2d_transpose,
+    inference.QuantizedDense: contractions.dense,
+    inference.QuantizedDepthwiseConv2D: contractions.depthwise_conv2d,
+    inference.QuantizedEmbedding: lookup.embedding,
+    inference.QuantizedGlobalAveragePooling2D: pooling.mean,
+    inference.QuantizedLayerNormalization: floats.layer_normalization,
+    inference.QuantizedMultiply: elementwise.multiply,
+    inference.QuantizedSoftmax: functions.softmax,
 }
 
 _TABLE = OperatorTable(

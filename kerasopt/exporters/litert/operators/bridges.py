@@ -10,7 +10,7 @@ from tensorflow.lite.python import schema_py_generated as schema
 
 from kerasopt.exporters.litert.flatbuffer import Quantization
 from kerasopt.graph import Node
-from kerasopt.layers.integer import Affine, Dequantize, Quantize
+from kerasopt.inference import Affine, Dequantize, Quantize
 
 
 def affine_of(node: Node) -> Affine | None:

@@ -11,7 +11,7 @@ from tensorflow.lite.python import schema_py_generated as schema
 
 from kerasopt.exporters.litert.flatbuffer import Quantization
 from kerasopt.exporters.litert.operators import floats, piecewise
-from kerasopt.layers.integer import Affine
+from kerasopt.inference import Affine
 
 # LiteRT has these as tables, with outputs of the scale that is theirs.
 _TABLES = {"LOGISTIC": Affine(1 / 256, -128), "TANH": Affine(1 / 128, 0)}

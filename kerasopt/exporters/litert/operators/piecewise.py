@@ -12,7 +12,7 @@ from tensorflow.lite.python import schema_py_generated as schema
 
 from kerasopt.exporters.litert.flatbuffer import Quantization
 from kerasopt.exporters.litert.operators.clamp import clamped
-from kerasopt.layers.integer import Affine
+from kerasopt.inference import Affine
 
 
 class Line(NamedTuple):

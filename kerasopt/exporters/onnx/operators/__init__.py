@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kerasopt import inference
 from kerasopt.exporters.onnx.operators import (
     boundaries,
     contractions,
@@ -13,30 +14,29 @@ from kerasopt.exporters.onnx.operators import (
     pooling,
 )
 from kerasopt.exporters.operator_table import OperatorTable
-from kerasopt.layers import integer
-from kerasopt.layers.half import HalfConv2D, HalfDense
+from kerasopt.inference.half import HalfConv2D, HalfDense
 
 # write(node, writer) adds operators to the graph of a `Writer`.
 _INTEGER_LAYERS = {
     HalfConv2D: half.conv2d,
     HalfDense: half.dense,
-    integer.Dequantize: boundaries.dequantize,
-    integer.DynamicDense: contractions.dynamic_dense,
-    integer.Quantize: boundaries.quantize,
-    integer.QuantizedActivation: functions.activation,
-    integer.QuantizedAdd: elementwise.add,
-    integer.QuantizedAveragePooling2D: pooling.average,
-    integer.QuantizedBatchMatMul: elementwise.batch_matmul,
-    integer.QuantizedBatchNormalization: contractions.batch_normalization,
-    integer.QuantizedConv2D: contractions.conv2d,
-    integer.QuantizedConv2DTranspose: contractions.conv2d_transpose,
-    integer.QuantizedDense: contractions.dense,
-    integer.QuantizedDepthwiseConv2D: contractions.depthwise_conv2d,
-    integer.QuantizedEmbedding: boundaries.embedding,
-    integer.QuantizedGlobalAveragePooling2D: pooling.mean,
-    integer.QuantizedLayerNormalization: normalizations.layer,
-    integer.QuantizedMultiply: elementwise.multiply,
-    integer.QuantizedSoftmax: functions.softmax,
+    inference.Dequantize: boundaries.dequantize,
+    inference.DynamicDense: contractions.dynamic_dense,
+    inference.Quantize: boundaries.quantize,
+    inference.QuantizedActivation: functions.activation,
+    inference.QuantizedAdd: elementwise.add,
+    inference.QuantizedAveragePooling2D: pooling.average,
+    inference.QuantizedBatchMatMul: elementwise.batch_matmul,
+    inference.QuantizedBatchNormalization: contractions.batch_normalization,
+    inference.QuantizedConv2D: contractions.conv2d,
+    inference.QuantizedConv2DTranspose: contractions.conv2d_transpose,
+    inference.QuantizedDense: contractions.dense,
+    inference.QuantizedDepthwiseConv2D: contractions.depthwise_conv2d,
+    inference.QuantizedEmbedding: boundaries.embedding,
+    inference.QuantizedGlobalAveragePooling2D: pooling.mean,
+    inference.QuantizedLayerNormalization: normalizations.layer,
+    inference.QuantizedMultiply: elementwise.multiply,
+    inference.QuantizedSoftmax: functions.softmax,
 }
 
 TABLE = OperatorTable(

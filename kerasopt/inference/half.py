@@ -1,0 +1,61 @@
+"""Layers with weights of 16 bits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from kerasopt import ops
+from kerasopt.inference.float_scaled import FloatScaledLayer
+from kerasopt.inference.integer.convolutions import FilteredImage
+from kerasopt.inference.integer.dense import FullyConnected
+
+
+class _Half(FloatScaledLayer):
+    packed: ops.PackedWeights
+    weight_formats = ops.HALF_FORMATS
+
+    def __init__(self, **kwargs: Any):
+        super().__init__(**{"weight_format": "float16", **kwargs})
+
+
+@keras.saving.register_keras_serializable(package="kerasopt")
+class HalfDense(FullyConnected, _Half):
+    """A `Dense` layer with weights of 16 bits, which computes in float32.
+
+    The weights stay as they are in memory; see `kerasopt.ops.half_matmul`. Made by
+    `kerasopt.convert(model, "float16")`.
+
+    Input: float32 of shape `(..., inputs)`. Output: float32 of shape `(..., units)`.
+
+    Args:
+        units: Positive integer, the size of the output's last axis.
+        **kwargs: `weight_format`, `"float16"` (the default) or `"bfloat16"`, and the arguments of
+            `keras.layers.Layer`.
+    """
+
+    def call(self, inputs: Any) -> Any:
+        return ops.half_matmul(inputs, self.packed)
+
+
+@keras.saving.register_keras_serializable(package="kerasopt")
+class HalfConv2D(FilteredImage, _Half):
+    """A `Conv2D` layer with weights of 16 bits, which computes in float32.
+
+    The weights stay as they are in memory; see `kerasopt.ops.half_conv2d`. Made by
+    `kerasopt.convert(model, "float16")`.
+
+    Input: float32 of shape `(batch, height, width, channels)`. Output: float32 of shape
+    `(batch, new_height, new_width, filters)`.
+
+    Args:
+        filters: Positive integer, the number of output channels.
+        kernel_size: Integer or pair, as in `keras.layers.Conv2D`.
+        **kwargs: `weight_format`, `"float16"` (the default) or `"bfloat16"`; `strides`, `padding`,
+            `dilation_rate` and `groups` as of `QuantizedConv2D`; and the arguments of
+            `keras.layers.Layer`.
+    """
+
+    def call(self, inputs: Any) -> Any:
+        return ops.half_conv2d(inputs, self.packed, **self.window)

@@ -1,0 +1,30 @@
+"""Fully connected layer that rounds its input as it comes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from kerasopt import ops
+from kerasopt.inference.float_scaled import FloatScaledLayer
+from kerasopt.inference.integer.dense import FullyConnected
+
+
+@keras.saving.register_keras_serializable(package="kerasopt")
+class DynamicDense(FullyConnected, FloatScaledLayer):
+    """A `Dense` layer with an int8 kernel, whose input is rounded to int8 row by row.
+
+    Nothing has to be calibrated: the scale of a row, the values along the last axis, is that of
+    its largest magnitude. See `kerasopt.ops.dynamic_matmul`.
+
+    Input: float32 of shape `(..., inputs)`. Output: float32 of shape `(..., units)`.
+
+    Args:
+        units: Positive integer, the size of the output's last axis.
+        **kwargs: `weight_format`, see `kerasopt.ops.PackedWeights`, and the arguments of
+            `keras.layers.Layer`.
+    """
+
+    def call(self, inputs: Any) -> Any:
+        return ops.dynamic_matmul(inputs, self.packed)

@@ -1,0 +1,190 @@
+"""Bases of the layers that compute on int8 or int16 tensors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+from keras.src.ops.operation_utils import broadcast_shapes
+
+from kerasopt.inference.affine import Affine
+from kerasopt.inference.stored import StoredLayer, stored_array
+from kerasopt.keras_internals import set_values
+from kerasopt.ops.validation import check_output_range
+
+
+class IntegerLayer(StoredLayer):
+    """Base of the layers that read or write integers: no training, no automatic casts.
+
+    Args:
+        input_affine: `Affine` of the input, or a tuple with one for each input; `None` if that is
+            float32.
+        output_affine: `Affine` of the output; `None` if that is float32.
+        **kwargs: The arguments of `keras.layers.Layer`.
+
+    Attributes:
+        affines: Of a class, the names of those that its layers must have.
+        widths: Of a class, the bits that its integers may have.
+
+    Raises:
+        ValueError: If one of them is missing, or has other bits.
+    """
+
+    affines: tuple[str, ...] = ("input_affine", "output_affine")
+    widths: tuple[int, ...] = (8,)
+
+    def __init__(
+        self,
+        *,
+        input_affine: Affine | tuple[Affine, ...] | None = None,
+        output_affine: Affine | None = None,
+        **kwargs: Any,
+    ):
+        kwargs.setdefault("dtype", "float32")
+        super().__init__(trainable=kwargs.pop("trainable", False), **kwargs)
+        self.supports_masking = True
+        self.input_affine: Any = input_affine
+        self.output_affine: Any = output_affine
+        for name in self.affines:
+            if getattr(self, name) is None:
+                raise ValueError(
+                    f"Layer '{self.name}' ({type(self).__name__}) needs `{name}`, the scale and "
+                    f"zero point of its {name.partition('_')[0]}. Received: {name}=None"
+                )
+        found = (*self.input_affines, *([] if output_affine is None else [output_affine]))
+        if (
+            any(affine.bits not in self.widths for affine in found)
+            or len({affine.bits for affine in found}) > 1
+        ):
+            raise ValueError(
+                f"The integers of layer '{self.name}' ({type(self).__name__}) must all have one of "
+                f"these numbers of bits: {self.widths}. Received: {found}"
+            )
+
+    @property
+    def input_affines(self) -> tuple[Affine, ...]:
+        """Tuple of the `Affine` of each integer input."""
+        if self.input_affine is None:
+            return ()
+        single = isinstance(self.input_affine, Affine)
+        return (self.input_affine,) if single else tuple(self.input_affine)
+
+    def build(self, *input_shapes: Any) -> None:
+        pass
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+        return None  # what needs a mask has it as an argument
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        return input_shape
+
+    def compute_output_spec(self, *args: Any, **kwargs: Any) -> keras.KerasTensor:
+        shapes = [x.shape for x in keras.tree.flatten(args)]
+        dtype = "float32" if self.output_affine is None else self.output_affine.dtype
+        shape = self.compute_output_shape(*shapes)
+        return keras.KerasTensor(shape, dtype)
+
+    def load_own_variables(self, store: Any) -> None:
+        values = [
+            self.stored(store, str(index), variable, variable.name)
+            for index, variable in enumerate(self.variables)
+        ]
+        for variable, value in zip(self.variables, values, strict=True):
+            set_values(variable, value)
+
+    def stored(self, store: Any, key: str, weight: Any, name: str) -> np.ndarray:
+        """Returns the array of a file for a weight.
+
+        Args:
+            store: What Keras hands over to read from.
+            key: String, the key of the array.
+            weight: Variable or array of the same shape and dtype.
+            name: String, the name of the weight.
+
+        Raises:
+            ValueError: If the file has none, or one of another shape or dtype, which would be cast.
+        """
+        return stored_array(self.name, store, key, weight, name)
+
+    def quantize(self, mode: Any = None, config: Any = None, **kwargs: Any) -> None:
+        raise ValueError(f"Layer '{self.name}' is converted already. Received: mode={mode}")
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | {
+            name: keras.saving.serialize_keras_object(getattr(self, name)) for name in self.affines
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> IntegerLayer:
+        revived = dict(config)
+        for name in set(cls.affines) & set(config):
+            value = keras.saving.deserialize_keras_object(config[name])
+            revived[name] = tuple(value) if isinstance(value, list) else value
+        return cls(**revived)
+
+
+class ClampedLayer(IntegerLayer):
+    """Base of the integer layers with a fused clamp, for ReLU.
+
+    Args:
+        output_min: Smallest value of the output: its zero point where a ReLU is fused. Defaults
+            to the smallest integer.
+        output_max: Largest value of the output. Defaults to the largest integer.
+        **kwargs: The arguments of `IntegerLayer`.
+    """
+
+    def __init__(
+        self, *, output_min: int | None = None, output_max: int | None = None, **kwargs: Any
+    ):
+        super().__init__(**kwargs)
+        affine: Affine = self.output_affine
+        self.output_min = affine.minimum if output_min is None else output_min
+        self.output_max = affine.maximum if output_max is None else output_max
+        check_output_range(self.output_min, self.output_max, affine.dtype)
+
+    @property
+    def output_quantization(self) -> dict[str, Any]:
+        """The zero point and the range of the output, as the ops take them."""
+        return {
+            "output_zero_point": self.output_affine.zero_point,
+            "output_min": self.output_min,
+            "output_max": self.output_max,
+        }
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "output_min": self.output_min,
+            "output_max": self.output_max,
+        }
+
+
+class PairLayer(ClampedLayer):
+    """Base of the integer layers that combine two tensors of integers, whose shapes broadcast.
+
+    Args:
+        **kwargs: `input_affine` (a pair of `Affine`, one for each input), `output_affine`, and the
+            arguments of `ClampedLayer`.
+    """
+
+    @property
+    def quantization(self) -> dict[str, Any]:
+        """Scales and zero points of both inputs and of the output, as the ops take them."""
+        first, second = self.input_affines
+        return {
+            "scale0": first.scale,
+            "scale1": second.scale,
+            "zero_point0": first.zero_point,
+            "zero_point1": second.zero_point,
+            "output_scale": self.output_affine.scale,
+            "output_zero_point": self.output_affine.zero_point,
+        }
+
+    @property
+    def clamp(self) -> dict[str, int]:
+        """The range of the output, as the ops take it."""
+        return {"output_min": self.output_min, "output_max": self.output_max}
+
+    def compute_output_shape(self, *input_shapes: Any) -> Any:
+        return broadcast_shapes(*input_shapes)

@@ -1,0 +1,220 @@
+"""Sparsity that looks at a metric: as high as the user's accuracy budget allows."""
+
+import math
+import numbers
+from typing import NamedTuple
+
+import keras
+import numpy as np
+
+from kerasopt.schedules.times import Epochs, Horizon, Time, resolve, validate_time
+from kerasopt.sparsity.metric_guided.direction import MODES
+from kerasopt.warning import warn
+
+# Stages of a search.
+NOT_BEGUN, SEARCHING, FINISHED = 0, 1, 2
+
+# What an epoch decides: go on as it is; keep what runs, and raise; go back, and raise less.
+WAIT, ACCEPT, BACK = 0, 1, 2
+
+_AFTER_ONE_EPOCH = Epochs(1)
+
+# The state is float32.
+_ROUNDING = 1e-6
+
+
+class SearchState(NamedTuple):
+    """Where a search stands: numbers only, so that a variable of the model holds them.
+
+    Attributes:
+        stage: `NOT_BEGUN`, `SEARCHING` or `FINISHED`.
+        baseline: The best score before pruning began; NaN while there is none.
+        accepted: The highest sparsity that was within the budget.
+        level: The sparsity that is on trial, or `accepted` if none is.
+        step: By how much `level` exceeds `accepted`, or last did.
+        epochs: The number of epochs that `level` has been on trial for.
+        failed: 1 if a level has failed in this search, else 0.
+        within: 1 if the model was within the budget when it was last scored, else 0.
+        action: `WAIT`, `ACCEPT` or `BACK`: what the last epoch decided, until it is done.
+    """
+
+    stage: float = NOT_BEGUN
+    baseline: float = math.nan
+    accepted: float = 0.0
+    level: float = 0.0
+    step: float = 0.0
+    epochs: float = 0
+    failed: float = 0
+    within: float = 1
+    action: float = WAIT
+
+    def done(self) -> "SearchState":
+        """The state when the action has been carried out."""
+        return self._replace(
+            stage=self.stage if self.action == WAIT else max(self.stage, SEARCHING), action=WAIT
+        )
+
+
+@keras.saving.register_keras_serializable(package="kerasopt")
+class MetricGuided:
+    """Raises the sparsity as far as a metric stays within a budget of the dense model's.
+
+    The user names the loss of accuracy that is bearable, not the sparsity. The *baseline* is the
+    best value of the metric before `begin`. Then the sparsity rises by `step`, and at the end of
+    each epoch
+
+    - if the metric is within `budget` of the baseline, the level is accepted: the state of the
+      training is kept, and the sparsity rises again;
+    - if it is not, for `patience` epochs at the same level, the training goes back to the state
+      that was kept last (weights, masks, optimizer), and tries half the step. From the first
+      failure on every step is half the one before, so that the level is found by bisection.
+
+    The search is finished when the next raise would be smaller than `tolerance`, and the model
+    trains on at the level that was accepted. A training ends with a model that was within the
+    budget when it was last scored: if the last epoch was not, it goes back there, too. Going back
+    is the one way in which a sparsity falls.
+
+    This is the idea of NNCF's adaptive compression training (Kozlov et al., 2020,
+    https://arxiv.org/abs/2002.08679), with weights that go back along with the level.
+
+    ```python
+    guided = ko.sparsity.MetricGuided("val_accuracy", budget=0.01, begin=ko.epochs(2))
+    model.fit(x, y, validation_split=0.1, epochs=30, callbacks=[ko.callbacks.Pruning(guided)])
+    ```
+
+    A small validation set makes the metric noisy: `budget` should be larger than its noise.
+
+    Args:
+        monitor: String, a key of the logs of `fit`, which has to be there in every epoch.
+        budget: Float, not negative, by how much the metric may be worse than the baseline, in its
+            own unit: 0.01 of an accuracy is one percentage point.
+        begin: Time at which the first level is put on trial: at the end of the first epoch at or
+            after it, since the baseline takes an epoch at least.
+        step: Float in (0, 1), by how much the sparsity rises.
+        patience: Positive integer, the number of epochs that a level has to get within the budget.
+        tolerance: Float in (0, `step`], the smallest raise that is tried.
+        limit: Float in (0, 1), the highest sparsity that is tried.
+        mode: `"max"`, `"min"` or `"auto"`, by which losses are to fall, and Keras' own metrics
+            say where they go.
+
+    Raises:
+        ValueError: If an argument is outside its range; in `fit`, at the end of the first epoch,
+            if the logs have no such metric, or its direction is not known.
+    """
+
+    def __init__(
+        self,
+        monitor: str = "val_accuracy",
+        budget: float = 0.01,
+        begin: Time = _AFTER_ONE_EPOCH,
+        step: float = 0.1,
+        patience: int = 1,
+        tolerance: float = 0.01,
+        limit: float = 0.99,
+        mode: str = "auto",
+    ):
+        if not isinstance(monitor, str) or not monitor:
+            raise ValueError(
+                "`monitor` must be a key of the logs of `fit`, such as 'val_accuracy'. "
+                f"Received: monitor={monitor!r}"
+            )
+        self.monitor = monitor
+        self.budget = _number(budget, "budget", 0 <= _real(budget) < math.inf, "not negative")
+        self.begin = validate_time(begin, "begin")
+        self.step = _number(step, "step", 0 < _real(step) < 1, "between 0 and 1")
+        self.patience = patience
+        self.tolerance = _number(
+            tolerance, "tolerance", 0 < _real(tolerance) <= self.step, "positive, at most `step`"
+        )
+        self.limit = _number(limit, "limit", 0 < _real(limit) < 1, "between 0 and 1")
+        self.mode = mode
+        if isinstance(patience, bool) or not isinstance(patience, int) or patience < 1:
+            raise ValueError(
+                f"`patience` must be a positive number of epochs. Received: patience={patience!r}"
+            )
+        if mode not in MODES:
+            raise ValueError(f"`mode` must be one of {list(MODES)}. Received: mode={mode!r}")
+
+    def start(self, sparsity: float) -> SearchState:
+        """The state of a search that begins with a model of this sparsity."""
+        return SearchState(accepted=sparsity, level=sparsity, step=self.step)
+
+    def decide(self, state: SearchState, score: float, begun: bool) -> SearchState:
+        """What the end of an epoch decides; a pure function.
+
+        Args:
+            state: The state before, whose action has been carried out.
+            score: The metric, with its sign changed if it is to fall.
+            begun: Boolean, whether `begin` has come.
+
+        Returns:
+            The state after. Its `action` says what is to be done before the next epoch, and its
+            `level` which sparsity that epoch is to have.
+        """
+        if state.stage == NOT_BEGUN:
+            state = state._replace(baseline=float(np.fmax(state.baseline, score)))
+            if not begun or math.isnan(state.baseline):
+                return state
+            return self._propose(state, ACCEPT)
+        # A score that is not a number is not within.
+        within = bool(score >= state.baseline - self.budget - _ROUNDING)
+        state = state._replace(within=int(within), epochs=state.epochs + 1)
+        if state.stage == FINISHED:
+            return state._replace(action=ACCEPT if within else WAIT)
+        if within:
+            return self._propose(state._replace(accepted=state.level), ACCEPT)
+        if state.epochs < self.patience:
+            return state
+        return self._propose(state._replace(failed=1), BACK)
+
+    def _propose(self, state: SearchState, action: int) -> SearchState:
+        step = state.step / 2 if state.failed else state.step
+        level = min(state.accepted + step, self.limit)
+        state = state._replace(epochs=0, action=action)
+        if level - state.accepted < self.tolerance - _ROUNDING:
+            return state._replace(stage=FINISHED, level=state.accepted)
+        return state._replace(step=step, level=level)
+
+    def has_begun(self, update: int, horizon: Horizon) -> bool:
+        """Whether `begin` has come when `update` updates have been done."""
+        return update >= resolve(self.begin, horizon, "begin")
+
+    def check(self, horizon: Horizon) -> None:
+        """Raises if `begin` makes no sense in this training, warns if it is too late in it."""
+        begin = resolve(self.begin, horizon, "begin")
+        if horizon.total is not None and begin >= horizon.total:
+            warn(
+                f"MetricGuided begins at update {begin}, but this training has {horizon.total} "
+                f"optimizer updates: it prunes nothing. Received: begin={self.begin!r}",
+            )
+
+    def get_config(self) -> dict:
+        return {
+            "monitor": self.monitor,
+            "budget": self.budget,
+            "begin": keras.saving.serialize_keras_object(self.begin),
+            "step": self.step,
+            "patience": self.patience,
+            "tolerance": self.tolerance,
+            "limit": self.limit,
+            "mode": self.mode,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict) -> "MetricGuided":
+        config = dict(config)
+        if "begin" in config:
+            config["begin"] = keras.saving.deserialize_keras_object(config["begin"])
+        return cls(**config)
+
+
+def _real(value) -> float:
+    # Comparisons with NaN are false.
+    real = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    return float(value) if real else math.nan
+
+
+def _number(value, name: str, valid: bool, range_: str) -> float:
+    if not valid:
+        raise ValueError(f"`{name}` must be a number, {range_}. Received: {name}={value!r}")
+    return float(value)

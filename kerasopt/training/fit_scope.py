@@ -1,0 +1,184 @@
+"""What callbacks add to a model for the duration of one `fit`."""
+
+import abc
+
+import keras
+
+from kerasopt.training.copying import CopiedUnused
+from kerasopt.training.loss_terms import LossTerm, added_to_loss
+from kerasopt.training.model_state import strategy_scope
+from kerasopt.training.training_values import TrainingValues
+
+_NAME = "make_train_function"
+
+
+class FitScope:
+    """Stands in for a model's `make_train_function` while a `fit` runs.
+
+    It adds the loss terms and logged values of its members to whatever train function Keras makes,
+    also when another callback makes it anew in the middle. `compute_loss` is replaced only while a
+    step runs. The last member takes the scope off; after an exception or Ctrl-C, which skip
+    `on_train_end`, the scope takes itself off when the next `fit` or `train_on_batch` asks for its
+    train function.
+
+    Args:
+        model: The model; use `enter` and `leave`.
+    """
+
+    def __init__(self, model: keras.Model):
+        self._model = model
+        self._replaced = {_NAME: vars(model)[_NAME]} if _NAME in vars(model) else {}
+        self._members: list[FitMember] = []
+        self._used = self._stepped = False
+
+    @classmethod
+    def of(cls, model: keras.Model) -> "FitScope | None":
+        """The scope on `model`, if there is one."""
+        scope = vars(model).get(_NAME)
+        return scope if isinstance(scope, cls) else None
+
+    @classmethod
+    def enter(cls, model: keras.Model, member: "FitMember"):
+        """Adds a member's values and loss term to the training steps of `model`."""
+        scope = cls.of(model)
+        if scope is None:
+            scope = vars(model)[_NAME] = cls(model)
+        if member not in scope._members:
+            scope._members.append(member)
+            _track(model, member.values)
+            scope(force=True)
+
+    @classmethod
+    def leave(cls, model: keras.Model, member: "FitMember"):
+        """Takes a member off again."""
+        scope = cls.of(model)
+        if scope is not None and member in scope._members:
+            scope._remove([member])
+            model.make_train_function(force=True)
+
+    @property
+    def members(self) -> tuple["FitMember", ...]:
+        """The callbacks that take part in this `fit`."""
+        return tuple(self._members)
+
+    def __call__(self, force: bool = False):
+        """Makes the train function, as `Model.make_train_function` does."""
+        model = self._model
+        if not force:  # a training of which the members know nothing: theirs was interrupted
+            self._remove(self.members)
+            model.make_train_function(force=True)
+            return model.train_function
+        make = self._replaced.get(_NAME) or getattr(type(model), _NAME).__get__(model)
+        make(force=True)
+        self._used = self._stepped = False
+        model.train_function = self._with_members(model.train_function)
+        return model.train_function
+
+    def check(self):
+        """Raises `ValueError` if the training step has run without computing the loss terms."""
+        terms = [member for member in self._members if isinstance(member, LossTerm)]
+        if terms and self._stepped and not self._used:
+            self._remove(self.members)
+            names = ", ".join(type(term).__name__ for term in terms)
+            raise ValueError(
+                f"{names} adds to the loss in `compute_loss`, which the model's own `train_step` "
+                "does not call. Let it call `self.compute_loss(x=x, y=y, y_pred=y_pred, "
+                f"sample_weight=sample_weight)`. Received: model={type(self._model).__name__}"
+            )
+
+    def _with_members(self, function):
+        def train_function(*args):
+            for member in self._members:
+                member.values.show()
+            terms = [member for member in self._members if isinstance(member, LossTerm)]
+            try:
+                with added_to_loss(self._model, terms, args, self._mark_used):
+                    logs = function(*args)
+            except BaseException:
+                _keep_jax_state(self._model, args)
+                raise
+            self._stepped = True
+            return logs
+
+        return train_function
+
+    def _mark_used(self):
+        self._used = True
+
+    def _remove(self, members):
+        for member in list(members):
+            self._members.remove(member)
+            _untrack(self._model, member.values)
+        if not self._members:
+            attributes = vars(self._model)
+            attributes.pop(_NAME, None)
+            attributes.update(self._replaced)
+
+
+class FitMember(CopiedUnused, abc.ABC):
+    """A callback that takes part in a `FitScope` from `on_train_begin` to `on_train_end`.
+
+    A subclass implements `make_values`; one that is a `LossTerm` too also adds to the loss.
+    """
+
+    @abc.abstractmethod
+    def make_values(self, model: keras.Model) -> TrainingValues:
+        """The values that it logs; called under the model's distribution strategy."""
+
+    def on_train_begin(self, logs=None):
+        model = self.model
+        scope = FitScope.of(model)
+        if scope is None or self not in scope.members:
+            with strategy_scope(model):
+                self.values = self.make_values(model)
+            FitScope.enter(model, self)
+
+    def on_train_batch_begin(self, batch: int, logs=None):
+        self._check_scope()
+
+    def on_epoch_end(self, epoch: int, logs=None):
+        self._check_scope()
+
+    def on_train_end(self, logs=None):
+        FitScope.leave(self.model, self)
+
+    def _check_scope(self):
+        scope = FitScope.of(self._model)
+        if scope is not None:
+            scope.check()
+
+
+def _track(model: keras.Model, values: TrainingValues):
+    model._metrics.append(values)
+    _renew_test_function(model)
+
+
+def _untrack(model: keras.Model, values: TrainingValues):
+    model._metrics[:] = [metric for metric in model._metrics if metric is not values]
+    _renew_test_function(model)
+
+
+def _renew_test_function(model: keras.Model):
+    """On JAX the test step takes the state of all metrics, sharded as when it was made."""
+    if keras.config.backend() == "jax" and model.test_function is not None:
+        model.make_test_function(force=True)
+
+
+def _keep_jax_state(model: keras.Model, args: tuple):
+    """Lets `fit` find the state that it took from the model's variables before a failed step.
+
+    On JAX `fit` empties the variables before the first step. If that step fails or is interrupted
+    while it is traced or compiled, Keras leaves them empty and the model is lost.
+    """
+    if keras.config.backend() != "jax":
+        return
+    state = args[0]
+    if not any(value.is_deleted() for value in keras.tree.flatten(state)):
+        trainable, non_trainable, optimizer, metrics = state
+        model._jax_state = {
+            "trainable_variables": trainable,
+            "non_trainable_variables": non_trainable,
+            "optimizer_variables": optimizer,
+            "metrics_variables": metrics,
+        }
+        model._jax_state_synced = False

@@ -1,0 +1,145 @@
+"""Statistics of gradients, gathered where gradients pass: in the optimizer.
+
+The `update_step` of a hooked optimizer shows every gradient to the rules that
+watch it: reduced over replicas, accumulated, unscaled and clipped, once per
+update.
+"""
+
+import keras
+
+from kerasopt import graph
+from kerasopt.training.model_state import build_optimizer
+from kerasopt.training.optimizers.hooked_optimizer import (
+    Rule,
+    Watch,
+    hook,
+    hooks_of,
+    set_variables,
+    unhook,
+    updating,
+)
+
+
+def watch_gradients(
+    model: keras.Model,
+    variables: list[keras.Variable],
+    rule: Rule,
+    name: str,
+    initializer: str | keras.Initializer = "zeros",
+) -> list[keras.Variable]:
+    """Makes the optimizer of `model` keep a statistic of the gradients of some weights.
+
+    Each statistic is a float32 variable of the shape of its weight, whatever the
+    weight's dtype, and one of `optimizer.variables`: every trainer carries it, and
+    `kerasopt.callbacks.BackupAndRestore` saves it. Files that Keras writes are as
+    if nothing were watched. Several rules may watch one weight; they see the
+    gradient one after the other. Compiled functions have to be renewed afterwards
+    (`kerasopt.parametrization.Attachments` does), and under a `tf.distribute`
+    strategy this has to be called in its scope.
+
+    Example:
+
+    ```python
+    def mean_gradient(statistic, weight, gradient):
+        return 0.9 * statistic + 0.1 * gradient, gradient
+
+    (statistic,) = watch_gradients(model, [layer.kernel], mean_gradient, "mean_gradient")
+    model.fit(x, y)
+    unwatch_gradients(model, [statistic])
+    ```
+
+    Args:
+        model: A compiled model. Its optimizer is built here, if it is not yet.
+        variables: List of trainable variables of the model, as they are stored.
+        rule: Pure function in `keras.ops`: `rule(statistic, weight, gradient)`
+            returns the new statistic and the gradient that the optimizer applies.
+            It is called before the weight is updated; all are float32 tensors of
+            the weight's shape.
+        name: String, of the statistics. What watches the same weight under the
+            same name, left from a training that was interrupted, is removed.
+        initializer: Initializer of the statistics, or its name.
+
+    Returns:
+        List of the statistics, in the order of `variables`.
+
+    Raises:
+        ValueError: If the model is not compiled, or no gradient reaches a
+            variable: it, or its layer, is not trainable.
+    """
+    _check(model, variables)
+    build_optimizer(model)
+    optimizer, hooks = hook(model)
+    statistics = []
+    for variable in variables:
+        watching = hooks.watches.setdefault(optimizer._var_key(variable), [])
+        for stale in [watch for watch in watching if watch.name == name]:
+            _remove(optimizer, stale.statistic)
+            watching.remove(stale)
+        statistic = optimizer.add_variable(
+            shape=variable.shape,
+            initializer=initializer,
+            dtype="float32",
+            layout=getattr(variable, "_layout", None),
+            name=f"{variable.path.replace('/', '_')}_{name}",
+        )
+        watching.append(Watch(name, statistic, rule))
+        statistics.append(statistic)
+    return statistics
+
+
+def unwatch_gradients(model: keras.Model, statistics: list[keras.Variable]) -> None:
+    """Removes statistics from the optimizer of `model`.
+
+    When nothing watches it any more, the optimizer is of its own class again and
+    has exactly the variables that it had.
+
+    Args:
+        model: The model that `watch_gradients` was given. An optimizer that it got
+            from a `compile` since then has nothing to remove.
+        statistics: List of variables that `watch_gradients` returned.
+    """
+    optimizer = updating(model.optimizer)
+    watches = hooks_of(optimizer).watches
+    removed = {id(statistic) for statistic in statistics}
+    for key, watching in list(watches.items()):
+        for watch in [watch for watch in watching if id(watch.statistic) in removed]:
+            _remove(optimizer, watch.statistic)
+            watching.remove(watch)
+        if not watching:
+            del watches[key]
+    unhook(model)
+
+
+def remove_hooks(model: keras.Model) -> None:
+    """Removes all statistics and learning rates, as an interrupted training may have left them."""
+    if getattr(model, "optimizer", None) is not None:
+        hooks = hooks_of(model.optimizer)
+        hooks.rates.clear()
+        unwatch_gradients(model, hooks.statistics)
+
+
+def _remove(optimizer, statistic) -> None:
+    set_variables(optimizer, [each for each in optimizer._variables if each is not statistic])
+
+
+def _check(model, variables) -> None:
+    if model.optimizer is None:
+        raise ValueError(
+            "Gradients are gathered in the optimizer: compile the model with one. "
+            f"Received: model={model.name}"
+        )
+    reached = {id(variable) for variable in model.trainable_variables}
+    if model.optimizer.built:
+        reached &= {id(known) for known in updating(model.optimizer)._trainable_variables}
+    frozen = {id(variable) for variable in variables} - reached
+    if frozen:
+        layers = [
+            path
+            for path, layer in graph.layers(model)
+            if frozen & {id(v) for v in layer._trainable_variables + layer._non_trainable_variables}
+        ]
+        raise ValueError(
+            f"No gradient reaches {len(frozen)} weights, since they are not trainable. Leave their "
+            "layers out with a rule `(name, None)`, unfreeze them and compile the model again, or "
+            f"take a criterion that needs no gradients. Received: layers={layers}"
+        )
