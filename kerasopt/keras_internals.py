@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 from keras.src.backend.common.global_state import get_global_attribute
+from keras.src.models.functional import Functional, operation_fn
 
 
 def variable_of(layer: keras.Layer, name: str):
@@ -71,6 +72,33 @@ def build_for(model: keras.Model, batch: Any) -> None:
         model._symbolic_build(data_batch=batch)
     except RuntimeError:
         model.built = False  # to Keras it is built once it has tried
+
+
+def standardized_inputs(functional: Functional, data: Any) -> list[Any]:
+    """Returns the tensors that a functional model makes of what it is called on, in flat order."""
+    return functional._standardize_inputs(data)
+
+
+def in_inference(operation: keras.Operation) -> Callable[..., Any]:
+    """Returns what calls an operation as `model(x, training=False)` calls it."""
+    call = operation_fn(operation, training=False)
+    if not isinstance(operation, keras.Layer):
+        return call
+    layer = operation
+
+    def run(*args: Any, **kwargs: Any) -> Any:
+        # Layers inside one without a `training` argument learn it from the context of the call;
+        # those for augmentation run unless they are told not to.
+        context = layer._get_call_context()
+        around = context.get_value("training")
+        context.set_value("training", False)
+        try:
+            return call(*args, **kwargs)
+        finally:
+            context.set_value("training", around)
+            layer._maybe_reset_call_context()
+
+    return run
 
 
 def traced_functions(model: keras.Layer) -> list[str]:

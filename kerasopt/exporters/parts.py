@@ -6,21 +6,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import keras
-
 from kerasopt.graph import Edge, Graph, Node
 from kerasopt.inference import Affine, IntegerLayer
-
-TensorKey = tuple[int, int]
 
 
 class ShapeMismatch(ValueError):
     """Raised for a call that computes another shape than Keras knows of it."""
-
-
-def key_of(edge: Edge) -> TensorKey:
-    """Returns what tells the tensors of a graph apart."""
-    return id(edge.source), edge.index
 
 
 @dataclass(frozen=True)
@@ -45,24 +36,19 @@ class Part:
     @property
     def inputs(self) -> list[Edge]:
         """The tensors from outside that the part reads, each once."""
-        own = set(map(id, self.nodes))
-        edges = {
-            key_of(edge): edge
-            for node in self.nodes
-            for edge in node.inputs
-            if id(edge.source) not in own
-        }
-        return list(edges.values())
+        own = set(self.nodes)
+        read = [edge for node in self.nodes for edge in node.inputs]
+        return list(dict.fromkeys(edge for edge in read if edge.source not in own))
 
     @property
     def outputs(self) -> list[Edge]:
         """The tensors that something outside of the part reads, each once."""
-        own = set(map(id, self.nodes))
+        own = set(self.nodes)
         return [
-            Edge(node, index)
+            edge
             for node in self.nodes
-            if node.is_output or any(id(reader) not in own for reader in node.consumers)
-            for index in range(len(node.keras_node.outputs))
+            if node.is_output or not own.issuperset(node.consumers)
+            for edge in node.outputs
         ]
 
     def function(self) -> Callable[..., list[Any]]:
@@ -72,24 +58,20 @@ class Part:
         inputs, outputs = self.inputs, self.outputs
 
         def run(*values: Any) -> list[Any]:
-            known = dict(zip(map(key_of, inputs), values, strict=True))
+            known = dict(zip(inputs, values, strict=True))
             for node in self.nodes:
-                tensors = {
-                    id(tensor): known[key_of(edge)]
-                    for tensor, edge in zip(node.keras_node.input_tensors, node.inputs, strict=True)
-                }
-                args, kwargs = node.keras_node.arguments.fill_in(tensors)
-                results = keras.tree.flatten(call_of(node.operation)(*args, **kwargs))
-                known |= {(id(node), index): value for index, value in enumerate(results)}
+                read = [known[edge] for edge in node.inputs]
+                results = node.call(read, call_of(node.operation))
+                known.update(zip(node.outputs, results, strict=True))
             for edge in outputs:
-                _require_declared(edge, known[key_of(edge)])
-            return [known[key_of(edge)] for edge in outputs]
+                _require_declared(edge, known[edge])
+            return [known[edge] for edge in outputs]
 
         return run
 
 
 def _require_declared(edge: Edge, value: Any) -> None:
-    declared = edge.source.keras_node.outputs[edge.index].shape
+    declared = edge.tensor.shape
     if not value.shape.is_compatible_with(declared):
         raise ShapeMismatch(
             f"'{edge.source.path}' has the shape {declared} in the model, but computes "
@@ -107,18 +89,16 @@ class Parts:
         alone: Says of a float call whether it is a part of its own.
 
     Attributes:
-        affines: Dict of the key of a tensor to the `Affine` of its int8 values, or `None`.
+        affines: Dict of an `Edge` to the `Affine` of its int8 values, or `None`.
     """
 
     def __init__(self, graph: Graph, alone: Callable[[Node], bool] = lambda node: False):
         self.graph = graph
         self._alone = alone
-        self.affines: dict[TensorKey, Affine | None] = {}
+        self.affines: dict[Edge, Affine | None] = {}
         self._levels: dict[int, int] = {}
         for node in graph:
-            affine = self._output_affine(node)
-            for index in range(len(node.keras_node.outputs)):
-                self.affines[id(node), index] = affine
+            self.affines |= dict.fromkeys(node.outputs, self._output_affine(node))
             self._levels[id(node)] = self._level(node)
 
     def __iter__(self) -> Iterator[Part]:
@@ -127,7 +107,7 @@ class Parts:
             here = [node for node in nodes if self._levels[id(node)] == level]
             for node in here:
                 if self._kind(node) != "float":
-                    yield Part((node,), self.affines[id(node), 0])
+                    yield Part((node,), self.affines[Edge(node)])
             floats = tuple(node for node in here if self._kind(node) == "float")
             if floats:
                 yield Part(floats)
@@ -135,11 +115,11 @@ class Parts:
     def _output_affine(self, node: Node) -> Affine | None:
         if isinstance(node.operation, IntegerLayer):
             return node.operation.output_affine
-        found = [self.affines[key_of(edge)] for edge in node.inputs]
+        found = [self.affines[edge] for edge in node.inputs]
         return found[0] if found else None
 
     def _kind(self, node: Node) -> str:
-        if isinstance(node.operation, IntegerLayer) or self.affines[id(node), 0] is not None:
+        if isinstance(node.operation, IntegerLayer) or self.affines[Edge(node)] is not None:
             return "integer"
         return "alone" if self._alone(node) else "float"
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import keras
 import tensorflow as tf
-from keras.src.models.functional import operation_fn
 
 from kerasopt.graph import unwrap
+from kerasopt.keras_internals import in_inference
 
 
 def call_of(operation: keras.Operation) -> Callable[..., Any]:
@@ -19,8 +19,7 @@ def call_of(operation: keras.Operation) -> Callable[..., Any]:
     stand_in = _STAND_INS.get(cls.__name__)
     if stand_in is not None and cls.__module__.startswith("keras."):
         return lambda *args, training=None, **kwargs: stand_in(inner, *args, **kwargs)
-    # Some layers augment unless they are told not to.
-    return operation_fn(operation, training=False)
+    return in_inference(operation)
 
 
 def _absolute(operation: Any, x: Any) -> Any:
@@ -84,7 +83,7 @@ def _up_sampling(operation: Any, x: Any) -> Any:
 def _convolution(layer: Any, x: Any) -> Any:
     # With channels first TensorFlow transposes in ways that converters do not know.
     if layer.data_format != "channels_first" or layer.compute_dtype != "float32":
-        return operation_fn(layer, training=False)(x)
+        return in_inference(layer)(x)
     last, known = len(x.shape) - 1, dict(vars(layer))
     layer.data_format, layer.use_bias, layer.activation = "channels_last", False, None
     try:

@@ -10,6 +10,7 @@ from keras import tree
 from keras.src.models.functional import Functional
 
 from kerasopt.graph.node import Edge, Node
+from kerasopt.keras_internals import standardized_inputs
 
 
 def functional_of(operation: Any) -> Functional | None:
@@ -42,11 +43,15 @@ class Graph:
 
     Attributes:
         nodes: List of `Node`, each after the nodes it receives tensors from.
+        inputs: Tuple of `Edge`, one per input of the model, in flat order.
         outputs: Tuple of `Edge`, one per output of the model, in flat order.
     """
 
-    def __init__(self, nodes: list[Node], outputs: tuple[Edge, ...]):
+    def __init__(
+        self, nodes: list[Node], inputs: tuple[Edge, ...] = (), outputs: tuple[Edge, ...] = ()
+    ):
         self.nodes = nodes
+        self.inputs = inputs
         self.outputs = outputs
         for node in nodes:
             for edge in node.inputs:
@@ -81,10 +86,21 @@ class Graph:
             )
         functional = functional_of(model)
         if functional is None:
-            return cls([], ())
+            return cls([])
         nodes: list[Node] = []
         outputs = _expand(functional, None, "", nodes)
-        return cls(nodes, tuple(outputs))
+        by_tensor = {id(node.outputs[0].tensor): node for node in nodes if node.is_input}
+        inputs = tuple(Edge(by_tensor[id(tensor)]) for tensor in functional.inputs)
+        return cls(nodes, inputs, tuple(outputs))
+
+    def feed(self, data: Any) -> dict[Edge, Any]:
+        """Returns the tensors of the inputs when the model is called on data.
+
+        Args:
+            data: Inputs, as the model's `call` takes them.
+        """
+        functional = self.inputs[0].source.owner
+        return dict(zip(self.inputs, standardized_inputs(functional, data), strict=True))
 
     def calls(self, operation: keras.Operation) -> list[Node]:
         """Returns the nodes that call `operation`, in topological order."""
@@ -120,7 +136,7 @@ def _expand(
         else:
             node = Node(operation, path, keras_node, functional, tuple(received))
             nodes.append(node)
-            results = [Edge(node, index) for index in range(len(keras_node.outputs))]
+            results = list(node.outputs)
         edges.update({id(x): edge for x, edge in zip(keras_node.outputs, results, strict=True)})
     return [edges[id(x)] for x in functional.outputs]
 
@@ -133,7 +149,7 @@ def _as_declared(
     It gets the dtype and the rank of the model's input. Between floats no dtype is noted: what
     the graph is read for computes in float32.
     """
-    given = edge.source.keras_node.outputs[edge.index]
+    given = edge.tensor
     tensor = keras.KerasTensor(given.shape, given.dtype)
     are_floats = all(map(keras.backend.is_float_dtype, (given.dtype, declared.dtype)))
     missing = len(declared.shape) - len(given.shape)

@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 import keras
 
+from kerasopt.keras_internals import in_inference
+
 
 @dataclass(frozen=True)
 class Edge:
-    """Output number `index` of the call `source`, as another call receives it."""
+    """Output number `index` of the call `source`, as another call receives it.
+
+    Edges of one tensor are equal, so what belongs to the tensors of a graph is kept in a dict.
+    """
 
     source: Node
     index: int = 0
+
+    @property
+    def tensor(self) -> keras.KerasTensor:
+        """The symbolic tensor, as the call returned it."""
+        return self.source.keras_node.outputs[self.index]
 
 
 @dataclass(eq=False)
@@ -55,6 +66,11 @@ class Node:
         return isinstance(self.operation, keras.layers.InputLayer)
 
     @property
+    def outputs(self) -> tuple[Edge, ...]:
+        """One `Edge` per tensor that the operation returns, in flat order."""
+        return tuple(Edge(self, index) for index in range(len(self.keras_node.outputs)))
+
+    @property
     def arguments(self) -> dict[str, Any]:
         """The arguments that the operation's `call` receives, as recorded, by their names."""
         given, operation = self.keras_node.arguments, self.operation
@@ -69,6 +85,27 @@ class Node:
     def edges(self) -> dict[int, Edge]:
         """Dict of the `id` of each recorded tensor argument to its edge."""
         return dict(zip(map(id, self.keras_node.input_tensors), self.inputs, strict=True))
+
+    def call(
+        self,
+        tensors: Iterable[Any],
+        operation: Callable[..., Any] | None = None,
+        **arguments: Any,
+    ) -> list[Any]:
+        """Repeats the call on other tensors.
+
+        Args:
+            tensors: One for each of `inputs`.
+            operation: What is called. Defaults to the node's own operation, in inference.
+            **arguments: Arguments beside those that are recorded, or in place of them.
+
+        Returns:
+            List of what it returns, one for each of `outputs`.
+        """
+        known = zip(map(id, self.keras_node.input_tensors), tensors, strict=True)
+        args, kwargs = self.keras_node.arguments.fill_in(dict(known))
+        results = (operation or in_inference(self.operation))(*args, **{**kwargs, **arguments})
+        return keras.tree.flatten(results)
 
     def __repr__(self) -> str:
         return f"<Node {self.path} ({type(self.operation).__name__})>"

@@ -31,7 +31,7 @@ class Builder:
 
     def __init__(self, source: keras.Model):
         self._source = source
-        self._values: dict[tuple[int, int], Value] = {}
+        self._values: dict[Edge, Value] = {}
         self._converted: dict[tuple[int, Affine | None], Value] = {}
         self._layers: dict[Any, keras.Layer] = {}
         self._names: set[str] = set()
@@ -39,11 +39,11 @@ class Builder:
 
     def value(self, edge: Edge) -> Value:
         """Returns the value that stands for an edge of the source."""
-        return self._values[id(edge.source), edge.index]
+        return self._values[edge]
 
     def put(self, node: Node, *values: Value) -> None:
         """Sets the values of the outputs of a node of the source."""
-        self._values.update({(id(node), i): value for i, value in enumerate(values)})
+        self._values.update(zip(node.outputs, values, strict=True))
 
     def inputs(self, node: Node) -> list[Value]:
         """Returns the values that a node reads, after its layer's own input quantizer."""
@@ -109,13 +109,8 @@ class Builder:
         masks: dict[str, Any] | None = None,
     ) -> list[Value]:
         """Calls `operation` with the arguments of a node, its tensors replaced by `values`."""
-        tensors = {
-            id(old): value.tensor
-            for old, value in zip(node.keras_node.input_tensors, values, strict=True)
-        }
-        args, kwargs = node.keras_node.arguments.fill_in(tensors)
-        outputs = operation(*args, **{**kwargs, **(masks or {})})
-        return [Value(x, affine) for x in keras.tree.flatten(outputs)]
+        outputs = node.call([value.tensor for value in values], operation, **(masks or {}))
+        return [Value(x, affine) for x in outputs]
 
     def layer(self, node: Node, affines: Any, make: Any, suffix: str = "") -> Any:
         """Returns `make(name)`, once for all calls of one layer with the same scales."""

@@ -132,7 +132,7 @@ def _lowered(functional: Functional) -> tuple[tuple[Any, Any], dict[Group, str]]
         for node in group.nodes:
             builder.masks.follow(node)
     flat = [builder.output(edge) for edge in graph.outputs]
-    return (new_inputs, keras.tree.pack_sequence_as(functional._outputs_struct, flat)), floats
+    return (new_inputs, keras.tree.pack_sequence_as(functional.output, flat)), floats
 
 
 def _check(model: keras.Model, target: str) -> None:
@@ -211,14 +211,13 @@ def _check_target(target: str, quantizers: list[Quantizer]) -> None:
 
 def _add_inputs(functional: Functional, graph: Graph, builder: Builder) -> object:
     """Creates the inputs of the new model; returns them in the structure of the model's."""
-    nodes = {id(node.keras_node.outputs[0]): node for node in graph if node.is_input}
     flat = []
-    for old in functional.inputs:
-        node = nodes[id(old)]
-        tensor = keras.Input(batch_shape=old.shape, dtype=old.dtype, name=builder.name(node))
-        builder.put(node, Value(tensor))
+    for edge in graph.inputs:
+        old, name = edge.tensor, builder.name(edge.source)
+        tensor = keras.Input(batch_shape=old.shape, dtype=old.dtype, name=name)
+        builder.put(edge.source, Value(tensor))
         flat.append(tensor)
-    return keras.tree.pack_sequence_as(functional._inputs_struct, flat)
+    return keras.tree.pack_sequence_as(functional.input, flat)
 
 
 def _parts(groups: Groups) -> Iterator[Group]:

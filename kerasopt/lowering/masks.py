@@ -23,11 +23,11 @@ class Masks:
 
     def __init__(self, read: Callable[[Edge], keras.KerasTensor]):
         self._read = read
-        self._masks: dict[tuple[int, int], Any] = {}
+        self._masks: dict[Edge, Any] = {}
 
     def of(self, edge: Edge) -> keras.KerasTensor | None:
         """Returns the mask of an edge of the source, or `None`."""
-        return self._masks.get((id(edge.source), edge.index))
+        return self._masks.get(edge)
 
     def follow(self, node: Node) -> None:
         """Finds the masks of the outputs of a call, after those of its inputs."""
@@ -45,7 +45,7 @@ class Masks:
                 own = _no_mask if is_reverse(node) else keras.layers.Embedding.compute_mask
             mask = own(layer, self._tensors(node, first), mask)
         found = [None] if mask is None else keras.tree.flatten(mask)
-        self._masks.update({(id(node), index): each for index, each in enumerate(found)})
+        self._masks.update(zip(node.outputs, found, strict=False))
 
     def arguments(self, node: Node) -> dict[str, Any]:
         """Returns the masks that Keras fills into a call, by the names of the arguments."""

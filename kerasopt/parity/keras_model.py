@@ -7,10 +7,9 @@ from typing import Any
 
 import keras
 from keras.src.backend import get_keras_mask, set_keras_mask
-from keras.src.models.functional import operation_fn
 
 from kerasopt.exporters.names import numbered
-from kerasopt.exporters.parts import Parts, TensorKey, key_of
+from kerasopt.exporters.parts import Parts
 from kerasopt.graph import (
     Edge,
     Graph,
@@ -19,7 +18,6 @@ from kerasopt.graph import (
     Node,
     activation_bounds,
     clamp_bounds,
-    functional_of,
     has_kernel,
 )
 from kerasopt.inference import Affine, Quantize
@@ -42,7 +40,7 @@ class TracedModel:
         self.model = model
         self.graph = Graph.of(model)
         self._affines = Parts(self.graph).affines
-        self._clamped: set[TensorKey] = set()
+        self._clamped: set[Edge] = set()
         self._aliases: dict[str, str] = {}
         self._shared: dict[str, str] = {}
         self.names = dict(self._named())
@@ -65,19 +63,14 @@ class TracedModel:
 
     def _walk(self, data: Any, other: Trace | None) -> Trace:
         """Calls one node after another, as the model does, nested models seen through."""
-        values, tensors = self._inputs(data), dict[str, Tensor]()
+        values, tensors = self.graph.feed(data), dict[str, Tensor]()
         own = Trace(tensors, self._outputs(), self._aliases, self._shared)
         for node in self.graph:
-            if node.is_input:
-                results = [values[id(node), 0]]
-            else:
-                read = {id(x): values[key_of(edge)] for x, edge in _arguments(node)}
-                args, kwargs = node.keras_node.arguments.fill_in(read)
-                call = operation_fn(node.operation, training=False)
-                results = keras.tree.flatten(call(*args, **kwargs))
-            for edge, value in zip(_outputs_of(node), results, strict=True):
-                values[key_of(edge)] = value
-                name = self.names.get(key_of(edge))
+            if not node.is_input:
+                results = node.call([values[edge] for edge in node.inputs])
+                values.update(zip(node.outputs, results, strict=True))
+            for edge in node.outputs:
+                value, name = values[edge], self.names.get(edge)
                 if name is None:
                     continue
                 computed = self._tensor(edge, value)
@@ -85,27 +78,18 @@ class TracedModel:
                     tensors[name] = computed
                 elif not node.is_input and (theirs := other.find(name, computed, own)):
                     tensors[name] = computed
-                    values[key_of(edge)] = _read(other.tensors[theirs], computed, value)
+                    values[edge] = _read(other.tensors[theirs], computed, value)
         return own
 
     def _tensor(self, edge: Edge, value: Any) -> Tensor:
-        array, key = keras.ops.convert_to_numpy(value), key_of(edge)
-        return Tensor(array, self._affines[key], key in self._clamped, _read_as(edge))
-
-    def _inputs(self, data: Any) -> dict[TensorKey, Any]:
-        nodes = {id(node.keras_node.outputs[0]): node for node in self.graph if node.is_input}
-        functional: Any = functional_of(self.model)
-        flat = functional._standardize_inputs(data)
-        return {
-            (id(nodes[id(tensor)]), 0): keras.ops.convert_to_tensor(value)
-            for tensor, value in zip(functional.inputs, flat, strict=True)
-        }
+        array = keras.ops.convert_to_numpy(value)
+        return Tensor(array, self._affines[edge], edge in self._clamped, _read_as(edge))
 
     def _outputs(self) -> list[str]:
-        return [self.names[key_of(edge)] for edge in self.graph.outputs]
+        return [self.names[edge] for edge in self.graph.outputs]
 
-    def _named(self) -> Iterator[tuple[TensorKey, str]]:
-        """Yields the keys of the tensors that have a name, with it."""
+    def _named(self) -> Iterator[tuple[Edge, str]]:
+        """Yields the tensors that have a name, with it."""
         groups = list(Groups(self.graph))
         names = [_name_of(group) for group in groups]
         for group, layer, name in zip(groups, names, numbered(names), strict=True):
@@ -114,9 +98,9 @@ class TracedModel:
             if group.output is not group.anchor:
                 self._aliases.setdefault(group.output.path.replace("/", "_"), name)
             if _is_clamped(group):
-                self._clamped.add((id(group.output), 0))
-            for index in range(len(group.output.keras_node.outputs)):
-                yield (id(group.output), index), name + (f":{index}" if index else "")
+                self._clamped.add(Edge(group.output))
+            for edge in group.output.outputs:
+                yield edge, name + (f":{edge.index}" if edge.index else "")
 
 
 def _name_of(group: Group) -> str:
@@ -141,14 +125,6 @@ def _read_as(edge: Edge) -> Affine | None:
     affines = {each.output_affine for each in readers if isinstance(each, Quantize)}
     is_rounded = all(isinstance(each, Quantize) for each in readers) and len(affines) == 1
     return affines.pop() if is_rounded and not edge.source.is_output else None
-
-
-def _outputs_of(node: Node) -> list[Edge]:
-    return [Edge(node, index) for index in range(len(node.keras_node.outputs))]
-
-
-def _arguments(node: Node) -> Iterator[tuple[keras.KerasTensor, Edge]]:
-    return zip(node.keras_node.input_tensors, node.inputs, strict=True)
 
 
 def _read(theirs: Tensor, ours: Tensor, value: Any) -> Any:

@@ -114,3 +114,52 @@ def test_an_unbuilt_sequential_model_raises():
 def test_a_layer_is_no_model():
     with pytest.raises(TypeError, match="Argument `model`"):
         Graph.of(layers.Dense(2))
+
+
+def test_inputs_are_in_the_order_of_the_model():
+    a, b = keras.Input((4,), name="a"), keras.Input((2,), name="b")
+    model = keras.Model({"second": b, "first": a}, keras.ops.concatenate([a, b], axis=-1))
+    graph = Graph.of(model)
+    assert [edge.tensor.name for edge in graph.inputs] == [x.name for x in model.inputs]
+    fed = graph.feed({"first": np.zeros((3, 4)), "second": np.ones((3, 2))})
+    assert {edge.source.path: x.shape for edge, x in fed.items()} == {"a": (3, 4), "b": (3, 2)}
+
+
+def test_edges_of_one_tensor_are_equal():
+    inputs = keras.Input((4,))
+    left, right = keras.ops.split(inputs, 2, axis=-1)
+    model = keras.Model(inputs, layers.Dense(2, name="d")(left) + left + right)
+    (split,) = [node for node in Graph.of(model) if len(node.outputs) == 2]
+    read = [edge for node in split.consumers for edge in node.inputs if edge.source is split]
+    assert set(read) == set(split.outputs) and len(read) > 2
+    assert [edge.tensor is x for edge, x in zip(split.outputs, (left, right), strict=True)]
+
+
+def test_calls_repeated_on_other_tensors_compute_what_the_model_does():
+    model = nested()
+    x = np.random.default_rng(0).normal(size=(2, *model.input_shape[1:])).astype("float32")
+    graph = Graph.of(model)
+    values = graph.feed(x)
+    for node in graph:
+        if not node.is_input:
+            results = node.call([values[edge] for edge in node.inputs])
+            values.update(zip(node.outputs, results, strict=True))
+    expected = keras.tree.flatten(model(x, training=False))
+    for edge, value in zip(graph.outputs, expected, strict=True):
+        np.testing.assert_array_equal(values[edge], value)
+
+
+def test_a_repeated_call_is_one_in_inference():
+    class Augmented(layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.flip = layers.RandomFlip(seed=0)
+
+        def call(self, inputs):  # without `training`, which the layer inside learns from Keras
+            return self.flip(inputs)
+
+    inputs = keras.Input((4, 4, 3))
+    (*_, node) = Graph.of(keras.Model(inputs, Augmented()(inputs)))
+    x = np.random.default_rng(0).normal(size=(8, 4, 4, 3)).astype("float32")
+    np.testing.assert_array_equal(node.call([x])[0], x)
+    assert not np.array_equal(node.call([x], lambda x: node.operation.flip(x, training=True))[0], x)

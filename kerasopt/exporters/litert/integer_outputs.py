@@ -21,10 +21,10 @@ def integer_outputs(functional: Any) -> Iterator[keras.Model]:
     """
     edges = Graph.of(functional).outputs
     producers = [_codes(edge)._keras_history.operation for edge in edges if _reads_integers(edge)]
-    outputs = [_on_integers(edge) if _reads_integers(edge) else _tensor(edge) for edge in edges]
+    outputs = [_on_integers(edge) if _reads_integers(edge) else edge.tensor for edge in edges]
     try:
-        structure = keras.tree.pack_sequence_as(functional._outputs_struct, outputs)
-        yield keras.Model(functional._inputs_struct, structure, name=functional.name)
+        structure = keras.tree.pack_sequence_as(functional.output, outputs)
+        yield keras.Model(functional.input, structure, name=functional.name)
     finally:
         for producer in producers:
             producer._outbound_nodes.pop()
@@ -47,7 +47,3 @@ def _on_integers(edge: Edge) -> keras.KerasTensor:
 def _codes(edge: Edge) -> keras.KerasTensor:
     """Returns the int8 tensor that the softmax of an output reads in float32."""
     return edge.source.inputs[0].source.keras_node.input_tensors[0]
-
-
-def _tensor(edge: Edge) -> keras.KerasTensor:
-    return edge.source.keras_node.outputs[edge.index]

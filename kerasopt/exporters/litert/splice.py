@@ -58,7 +58,7 @@ def splice_part(
 def _splice_part(
     buffer: FlatBuffer, part: Part, shapes: list, inputs: list[int], outputs: list[int]
 ) -> None:
-    read = (edge.source.keras_node.outputs[edge.index] for edge in part.inputs)
+    read = (edge.tensor for edge in part.inputs)
     specs = [
         tf.TensorSpec(shape, "float32" if part.affine else tensor.dtype)
         for shape, tensor in zip(shapes, read, strict=True)

@@ -13,7 +13,7 @@ from kerasopt.exporters.litert.flatbuffer import TYPES, FlatBuffer, Quantization
 from kerasopt.exporters.litert.operators import bridges, operator_of
 from kerasopt.exporters.litert.splice import splice_part
 from kerasopt.exporters.names import numbered, output_names, unique
-from kerasopt.exporters.parts import Part, Parts, TensorKey, key_of
+from kerasopt.exporters.parts import Part, Parts
 from kerasopt.graph import Edge, Graph, Node, functional_of
 from kerasopt.inference import Affine, Dequantize, Quantize, QuantizedEmbedding
 
@@ -48,7 +48,7 @@ class Writer:
         self._graph = Graph.of(model)
         # By themselves: else what follows is multiplied into the weights.
         self._parts = Parts(self._graph, alone=lambda node: bool(held_links(node)))
-        self._indices: dict[TensorKey, int] = {}
+        self._indices: dict[Edge, int] = {}
         names = numbered([node.operation.name for node in self._graph])
         self._names = {id(node): name for node, name in zip(self._graph, names, strict=True)}
         self._int8 = io_dtype == "int8"
@@ -60,12 +60,12 @@ class Writer:
             if not self._is_skipped(part):
                 self._add(part)
         outputs = [self._output_index(edge) for edge in self._graph.outputs]
-        names = output_names(self._model._outputs_struct)
+        names = output_names(self._model.output)
         return self.buffer.finish(inputs, dict(zip(names, outputs, strict=True)))
 
     def index(self, edge: Edge) -> int:
         """Returns the index of a tensor of the model."""
-        return self._indices[key_of(edge)]
+        return self._indices[edge]
 
     def shape(self, index: int) -> list[int | None]:
         """Returns the shape of a tensor of the file, `None` where it may change."""
@@ -91,15 +91,13 @@ class Writer:
 
     def _add_inputs(self) -> dict[str, int]:
         names, indices = [], []
-        by_tensor = {id(node.keras_node.outputs[0]): node for node in self._graph if node.is_input}
-        for tensor in self._model.inputs:
-            node = by_tensor[id(tensor)]
-            names.append(node.operation.name)
-            affine = self._affine_of_input(node) if self._int8 else None
-            dtype = tensor.dtype if affine is None else "int8"
+        for edge in self._graph.inputs:
+            names.append(edge.source.operation.name)
+            affine = self._affine_of_input(edge) if self._int8 else None
+            dtype = edge.tensor.dtype if affine is None else "int8"
             quantization = None if affine is None else quantization_of(affine)
-            index = self.buffer.tensor(names[-1], self._shape(tensor), dtype, quantization)
-            self._indices[id(node), 0] = index
+            index = self.buffer.tensor(names[-1], self._shape(edge.tensor), dtype, quantization)
+            self._indices[edge] = index
             indices.append(index)
         return dict(zip(unique(names), indices, strict=True))
 
@@ -107,9 +105,10 @@ class Writer:
         first, *rest = tensor.shape or (self._batch_size,)
         return (self._batch_size if first is None else first, *rest)
 
-    def _affine_of_input(self, node) -> Affine | None:
+    def _affine_of_input(self, edge: Edge) -> Affine | None:
         """Returns what an input is rounded to, by everything that reads it."""
-        if not node.keras_node.outputs[0].dtype.startswith("float"):
+        node = edge.source
+        if not edge.tensor.dtype.startswith("float"):
             return None  # indices of an embedding
         readers = [reader.operation for reader in node.consumers]
         affines = {r.output_affine for r in readers if isinstance(r, Quantize)}
@@ -128,12 +127,12 @@ class Writer:
         if isinstance(node.operation, Dequantize) and not node.is_output:
             return all(map(_is_bridged, node.consumers))
         if isinstance(node.operation, Quantize) and _is_bridged(node.inputs[0].source):
-            self._indices[id(node), 0] = self.index(node.inputs[0])
+            self._indices[Edge(node)] = self.index(node.inputs[0])
             return True
         if not self._int8:
             return False
         if isinstance(node.operation, Quantize) and node.inputs[0].source.is_input:
-            self._indices[id(node), 0] = self.index(node.inputs[0])
+            self._indices[Edge(node)] = self.index(node.inputs[0])
             return True
         return isinstance(node.operation, Dequantize) and node.is_output and not node.consumers
 
@@ -141,9 +140,9 @@ class Writer:
         operation = edge.source.operation
         if not self._int8:
             return self.index(edge)
-        if isinstance(operation, Dequantize) and key_of(edge) not in self._indices:
+        if isinstance(operation, Dequantize) and edge not in self._indices:
             return self.index(edge.source.inputs[0])
-        if self._parts.affines[key_of(edge)] is None:
+        if self._parts.affines[edge] is None:
             raise ValueError(
                 f"Output '{operation.name}' cannot be int8: '{type(operation).__name__}' computes "
                 "it in float32. Export with io_dtype='float32'. Received: io_dtype='int8'"
@@ -157,7 +156,7 @@ class Writer:
         inputs = [self.index(edge) for edge in part.inputs]
         outputs = []
         for edge in part.outputs or [Edge(part.nodes[-1])]:
-            tensor = edge.source.keras_node.outputs[edge.index]
+            tensor = edge.tensor
             name = self._names[id(edge.source)] + (f":{edge.index}" if edge.index else "")
             affine = part.affine
             # LiteRT computes nothing in float64.
@@ -169,7 +168,7 @@ class Writer:
                 dtype if affine is None else affine.dtype,
                 None if affine is None else quantization_of(affine),
             )
-            self._indices[key_of(edge)] = index
+            self._indices[edge] = index
             outputs.append(index)
         write = operator_of(part)
         if write is None:
@@ -187,15 +186,15 @@ class Writer:
         assert affine is not None
         shape = self._shape(node.keras_node.outputs[0])
         output = self.buffer.tensor(name, shape, affine.dtype, quantization_of(affine))
-        self._indices[id(node), 0] = output
+        self._indices[Edge(node)] = output
         source = node.inputs[0].source.inputs[0]
         bridges.write(node, self, [self.index(source)], output)
 
     def _operand(self, edge: Edge, reader: Node) -> int:
         """Returns the index of a tensor that a layer reads, cast as Keras does for the layer."""
-        key, index = key_of(edge), self.index(edge)
+        index = self.index(edge)
         tensor = self.buffer.subgraph.tensors[index]
-        is_cast = self._parts.affines[key] is None and tensor.type != TYPES["float32"]
+        is_cast = self._parts.affines[edge] is None and tensor.type != TYPES["float32"]
         if not is_cast or isinstance(reader.operation, QuantizedEmbedding):
             return index
         name = f"{edge.source.operation.name}/float32"

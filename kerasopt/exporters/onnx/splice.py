@@ -12,7 +12,7 @@ from kerasopt.exporters.frozen import freeze
 from kerasopt.exporters.held_constants import HeldConstants
 from kerasopt.exporters.onnx.handlers import HANDLERS
 from kerasopt.exporters.onnx.held_constants import hold
-from kerasopt.exporters.parts import Part, key_of
+from kerasopt.exporters.parts import Part
 from kerasopt.exporters.quiet import quiet
 from kerasopt.inference import Dequantize
 
@@ -31,7 +31,7 @@ def splice_part(part: Part, writer: Any) -> None:
         raise ImportError(
             f'{names[:5]} are converted by tf2onnx: `pip install "kerasopt[onnx]"`.'
         ) from error
-    read = [edge.source.keras_node.outputs[edge.index] for edge in part.inputs]
+    read = [edge.tensor for edge in part.inputs]
     specs = [
         tf.TensorSpec(tensor.shape, "float32" if part.affine else tensor.dtype) for tensor in read
     ]
@@ -56,7 +56,7 @@ def splice_part(part: Part, writer: Any) -> None:
     graph, tensors = writer.graph, writer.tensors
     inputs, outputs = [], []
     for edge in part.inputs:
-        name = tensors.name(key_of(edge))
+        name = tensors.name(edge)
         if isinstance(edge.source.operation, Dequantize):
             # onnxruntime moves a DequantizeLinear over what follows, also where the body of a loop
             # reads it, and then aborts; or to where it finds other dtypes. It does not move it over
@@ -68,8 +68,8 @@ def splice_part(part: Part, writer: Any) -> None:
     for edge in part.outputs:
         name = writer.names[id(edge.source)] + (f":{edge.index}" if edge.index else "")
         name = graph.unique(name)
-        dtype = edge.source.keras_node.outputs[edge.index].dtype
-        tensors.put(key_of(edge), name, part.affine, dtype=dtype)
+        dtype = edge.tensor.dtype
+        tensors.put(edge, name, part.affine, dtype=dtype)
         outputs.append(name)
     if part.affine is None:
         graph.splice(converted, inputs, outputs)
@@ -108,7 +108,7 @@ def _require_known(converted: onnx.ModelProto, part: Part) -> None:
     if unknown:
         names = [node.path for node in part.nodes]
         reason = f"tf2onnx does not know {unknown}"
-        read = (edge.source.keras_node.outputs[edge.index] for edge in part.inputs)
+        read = (edge.tensor for edge in part.inputs)
         if any(None in tensor.shape[1:] for tensor in read):
             reason += (
                 " where sizes are not known: give `keras.Input` the whole shape (a subclassed "

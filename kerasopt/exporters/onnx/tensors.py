@@ -5,7 +5,7 @@ from __future__ import annotations
 from onnx import TensorProto
 
 from kerasopt.exporters.onnx.graph import OnnxGraph
-from kerasopt.exporters.parts import TensorKey
+from kerasopt.graph import Edge
 from kerasopt.inference import Affine
 
 # Ends the name of an image whose channels are its first axis after the batch.
@@ -25,14 +25,14 @@ class Tensors:
 
     def __init__(self, graph: OnnxGraph):
         self._graph = graph
-        self._names: dict[tuple[TensorKey, bool], str] = {}
-        self._real: dict[tuple[TensorKey, bool], str] = {}
-        self.affines: dict[TensorKey, Affine | None] = {}
-        self._dtypes: dict[TensorKey, str] = {}
+        self._names: dict[tuple[Edge, bool], str] = {}
+        self._real: dict[tuple[Edge, bool], str] = {}
+        self.affines: dict[Edge, Affine | None] = {}
+        self._dtypes: dict[Edge, str] = {}
 
     def put(
         self,
-        key: TensorKey,
+        edge: Edge,
         name: str,
         affine: Affine | None,
         first: bool = False,
@@ -42,37 +42,37 @@ class Tensors:
 
         `dtype` is that of a tensor which is not quantized.
         """
-        self._names[key, first] = name
-        self._dtypes[key] = dtype
-        self.affines[key] = affine
+        self._names[edge, first] = name
+        self._dtypes[edge] = dtype
+        self.affines[edge] = affine
         if affine is not None:
             self._graph.annotate(name, affine)
 
-    def is_first(self, key: TensorKey) -> bool:
+    def is_first(self, edge: Edge) -> bool:
         """Whether a tensor is there with its channels first."""
-        return (key, True) in self._names
+        return (edge, True) in self._names
 
-    def name(self, key: TensorKey, first: bool = False) -> str:
+    def name(self, edge: Edge, first: bool = False) -> str:
         """Returns the name of a tensor, int8 if it is quantized."""
-        if (key, first) not in self._names:
-            other = self._names[key, not first]
+        if (edge, first) not in self._names:
+            other = self._names[edge, not first]
             name = other + CHANNELS_FIRST if first else other.removesuffix(CHANNELS_FIRST)
             order = _TO_FIRST if first else _TO_LAST
             name = self._graph.unique(name)
-            self._names[key, first] = self._graph.add("Transpose", [other], name, perm=order)
-        return self._names[key, first]
+            self._names[edge, first] = self._graph.add("Transpose", [other], name, perm=order)
+        return self._names[edge, first]
 
-    def real(self, key: TensorKey, first: bool = False) -> str:
+    def real(self, edge: Edge, first: bool = False) -> str:
         """Returns the name of a tensor's float32 values."""
-        affine = self.affines[key]
-        name = self.name(key, first)
-        if affine is None and self._dtypes[key] == "float32":
+        affine = self.affines[edge]
+        name = self.name(edge, first)
+        if affine is None and self._dtypes[edge] == "float32":
             return name
-        if (key, first) not in self._real:
+        if (edge, first) not in self._real:
             output = self._graph.unique(f"{name}/real")
-            self._real[key, first] = (
+            self._real[edge, first] = (
                 self._graph.add("Cast", [name], output, to=TensorProto.FLOAT)
                 if affine is None
                 else self._graph.dequantize(name, affine, output)
             )
-        return self._real[key, first]
+        return self._real[edge, first]

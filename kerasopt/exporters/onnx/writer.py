@@ -16,7 +16,7 @@ from kerasopt.exporters.onnx.graph import OnnxGraph
 from kerasopt.exporters.onnx.operators import TABLE
 from kerasopt.exporters.onnx.splice import splice_part
 from kerasopt.exporters.onnx.tensors import CHANNELS_FIRST, Tensors
-from kerasopt.exporters.parts import Parts, key_of
+from kerasopt.exporters.parts import Parts
 from kerasopt.graph import Edge, Graph, Node, functional_of
 
 
@@ -43,13 +43,11 @@ class Writer:
 
     def write(self) -> onnx.ModelProto:
         """Returns the model."""
-        by_tensor = {id(node.keras_node.outputs[0]): node for node in self._nodes if node.is_input}
         inputs = []
-        for tensor in self._functional.inputs:
-            node = by_tensor[id(tensor)]
-            name = self.graph.unique(node.operation.name)
-            self.tensors.put((id(node), 0), name, None, dtype=tensor.dtype)
-            inputs.append(_value_info(name, tensor))
+        for edge in self._nodes.inputs:
+            name = self.graph.unique(edge.source.operation.name)
+            self.tensors.put(edge, name, None, dtype=edge.tensor.dtype)
+            inputs.append(_value_info(name, edge.tensor))
         names = self._output_names()
         # What holds weights by itself: else what follows is multiplied into them.
         for part in Parts(self._nodes, alone=lambda node: bool(held_links(node))):
@@ -102,19 +100,15 @@ class Writer:
         """Sets the output of a call to what `make` returns for the name that it has."""
         # Calls are numbered before the ending, so that without it they have names of their own.
         name = self.graph.unique(self.names[id(node)] + (CHANNELS_FIRST if first else ""))
-        self.tensors.put((id(node), 0), make(name), affine, first)
+        self.tensors.put(Edge(node), make(name), affine, first)
 
     def name(self, node: Node, part: str) -> str:
         """Returns a name for something that belongs to a layer."""
         return self.graph.unique(f"{node.operation.name}/{part}")
 
-    def keys(self, node: Node) -> list:
-        """Returns the keys of the tensors that a call reads."""
-        return [key_of(edge) for edge in node.inputs]
-
     def _output_names(self) -> list[str | None]:
         """Returns the keys of outputs, which no other tensor may take; `None`: the layer's name."""
-        structure = self._functional._outputs_struct
+        structure = self._functional.output
         if not isinstance(structure, dict):
             return [None] * len(self._nodes.outputs)
         layers = [edge.source.operation.name for edge in self._nodes.outputs]
@@ -125,13 +119,13 @@ class Writer:
         ]
 
     def _output(self, edge: Edge, key: str | None, taken: set[str]) -> onnx.ValueInfoProto:
-        name = self.tensors.name(key_of(edge))
+        name = self.tensors.name(edge)
         if key is not None:
             name = self.graph.add("Identity", [name], key)
         elif name in taken:
             # An input that is an output, and an output twice, need tensors of their own.
             name = self.graph.add("Identity", [name], self.graph.unique(name))
-        return _value_info(name, edge.source.keras_node.outputs[edge.index])
+        return _value_info(name, edge.tensor)
 
 
 def _value_info(name: str, tensor: keras.KerasTensor) -> onnx.ValueInfoProto:

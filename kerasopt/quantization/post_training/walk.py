@@ -6,9 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import keras
-from keras.src.models.functional import operation_fn
 
-from kerasopt import graph
 from kerasopt.graph import Edge, Graph, Node
 
 
@@ -54,46 +52,27 @@ class _Way:
     """The tensors of one model, for as long as they are needed."""
 
     def __init__(self, model, batches):
-        self._model = model
         self.graph = Graph.of(model)
-        self._values: dict[tuple[int, int], list] = {}
-        self._readers: dict[int, int] = {}
-        functional = graph.functional_of(model)
-        assert functional is not None
-        inputs = {id(node.keras_node.outputs[0]): node for node in self.graph if node.is_input}
-        flat = [functional._standardize_inputs(batch) for batch in batches]
-        for position, tensor in enumerate(functional.inputs):
-            self._put(inputs[id(tensor)], [[each[position]] for each in flat])
+        self._values: dict[Edge, list] = {}
+        self._readers: dict[Node, int] = {}
+        fed = [self.graph.feed(batch) for batch in batches]
+        for edge in self.graph.inputs:
+            self._put(edge.source, [[each[edge]] for each in fed])
 
     def inputs(self, node: Node) -> list[list[Any]]:
-        read = [self._values[_key(edge)] for edge in node.inputs]
+        read = [self._values[edge] for edge in node.inputs]
         return [list(batch) for batch in zip(*read, strict=True)]
 
     def compute(self, node: Node, inputs: list[list[Any]]) -> None:
-        self._put(node, [_call(self._model, node, tensors) for tensors in inputs])
-        for edge in node.inputs:
-            self._readers[id(edge.source)] -= 1
-            if not self._readers[id(edge.source)]:
-                for key in [key for key in self._values if key[0] == id(edge.source)]:
-                    del self._values[key]
+        self._put(node, [node.call(tensors) for tensors in inputs])
+        for source in [edge.source for edge in node.inputs]:
+            self._readers[source] -= 1
+            if not self._readers[source]:
+                for edge in source.outputs:
+                    del self._values[edge]
 
     def _put(self, node, outputs):
-        self._readers[id(node)] = len(node.consumers)
+        self._readers[node] = len(node.consumers)
         if node.consumers:
-            for index, tensors in enumerate(zip(*outputs, strict=True)):
-                self._values[id(node), index] = list(tensors)
-
-
-def _call(model, node, tensors):
-    known = {id(old): new for old, new in zip(node.keras_node.input_tensors, tensors, strict=True)}
-    args, kwargs = node.keras_node.arguments.fill_in(known)
-    # As inside `model(x, training=False)`: layers for augmentation would run otherwise.
-    model._get_call_context().set_value("training", False)
-    try:
-        return keras.tree.flatten(operation_fn(node.operation, training=False)(*args, **kwargs))
-    finally:
-        model._maybe_reset_call_context()
-
-
-def _key(edge: Edge) -> tuple[int, int]:
-    return id(edge.source), edge.index
+            for edge, tensors in zip(node.outputs, zip(*outputs, strict=True), strict=True):
+                self._values[edge] = list(tensors)

@@ -44,8 +44,8 @@ def conv2d_transpose(node: Any, writer: Any) -> None:
 def dense(node: Any, writer: Any) -> None:
     kernel = _numpy(node.operation.kernel)
     if len(node.keras_node.outputs[0].shape) == 2:
-        (key,) = writer.keys(node)
-        operands = [writer.tensors.real(key), *_constants(node, writer, kernel, axis=1)]
+        (edge,) = node.inputs
+        operands = [writer.tensors.real(edge), *_constants(node, writer, kernel, axis=1)]
         writer.add(node, "Gemm", operands)
     else:
         _on_rows(node, writer, "Gemm", kernel, axis=1)
@@ -64,11 +64,11 @@ def batch_normalization(node: Any, writer: Any) -> None:
 def dynamic_dense(node: Any, writer: Any) -> None:
     """Writes a dense layer with an int8 kernel on float rows, which ONNX does not round."""
     layer, graph = node.operation, writer.graph
-    (key,) = writer.keys(node)
+    (edge,) = node.inputs
     scale = _numpy(layer.kernel_scale)
     kernel = graph.weight(f"{layer.name}/kernel", _numpy(layer.kernel), scale, axis=1)
     bias = graph.constant(f"{layer.name}/bias", _numpy(layer.bias))
-    product = graph.add("MatMul", [writer.tensors.real(key), kernel], writer.name(node, "product"))
+    product = graph.add("MatMul", [writer.tensors.real(edge), kernel], writer.name(node, "product"))
     writer.put(node, lambda output: graph.add("Add", [product, bias], output), None)
 
 
@@ -80,8 +80,8 @@ def _on_rows(
     Only of matrices and images the sum, its bias and its rounding are fused by runtimes.
     """
     layer, graph = node.operation, writer.graph
-    (key,) = writer.keys(node)
-    x = writer.tensors.name(key)
+    (edge,) = node.inputs
+    x = writer.tensors.name(edge)
     channels = node.keras_node.input_tensors[0].shape[-1]
     sizes = np.array([-1, channels] + [1, 1] * (kernel.ndim == 4))
     shape = graph.constant(writer.name(node, "shape"), sizes)
@@ -121,8 +121,8 @@ def _convolve(node: Any, writer: Any, kernel: np.ndarray, group: int) -> None:
 
 
 def _operands(node: Any, writer: Any, kernel: np.ndarray, axis: int) -> list[str]:
-    (key,) = writer.keys(node)
-    return [writer.tensors.real(key, first=True), *_constants(node, writer, kernel, axis)]
+    (edge,) = node.inputs
+    return [writer.tensors.real(edge, first=True), *_constants(node, writer, kernel, axis)]
 
 
 def _constants(node: Any, writer: Any, kernel: np.ndarray, axis: int) -> tuple[str, str]:

@@ -12,11 +12,11 @@ def multiply(node: Any, writer: Any) -> None:
 
 
 def batch_matmul(node: Any, writer: Any) -> None:
-    writer.add(node, "MatMul", [writer.tensors.real(key) for key in writer.keys(node)])
+    writer.add(node, "MatMul", [writer.tensors.real(edge) for edge in node.inputs])
 
 
 def _combine(node: Any, writer: Any, kind: str) -> None:
-    keys = writer.keys(node)
+    edges = node.inputs
     are_images = all(len(x.shape) == 4 for x in node.keras_node.input_tensors)
-    first = are_images and any(map(writer.tensors.is_first, keys))
-    writer.add(node, kind, [writer.tensors.real(key, first) for key in keys], first)
+    first = are_images and any(map(writer.tensors.is_first, edges))
+    writer.add(node, kind, [writer.tensors.real(edge, first) for edge in edges], first)

@@ -14,30 +14,30 @@ Function = Callable[[Any, Any, str, Any], str]
 
 
 def softmax(node: Any, writer: Any) -> None:
-    (key,) = writer.keys(node)
-    writer.add(node, "Softmax", [writer.tensors.real(key)], axis=-1)
+    (edge,) = node.inputs
+    writer.add(node, "Softmax", [writer.tensors.real(edge)], axis=-1)
 
 
 def activation(node: Any, writer: Any) -> None:
     layer = node.operation
-    (key,) = writer.keys(node)
-    first = writer.tensors.is_first(key)
+    (edge,) = node.inputs
+    first = writer.tensors.is_first(edge)
     if not all(_name(function) in _FUNCTIONS for function in layer.functions):
-        _look_up(node, writer, key, first)
+        _look_up(node, writer, edge, first)
         return
-    x = writer.tensors.real(key, first)
+    x = writer.tensors.real(edge, first)
     for function in layer.functions:
         x = _FUNCTIONS[_name(function)](writer, node, x, function)
     writer.round(node, x, first)
 
 
-def _look_up(node: Any, writer: Any, key: Any, first: bool) -> None:
+def _look_up(node: Any, writer: Any, edge: Any, first: bool) -> None:
     """Takes the results from the layer's table, where ONNX does not know the function."""
     graph, layer = writer.graph, node.operation
     table = graph.constant(writer.name(node, "table"), keras.ops.convert_to_numpy(layer.table))
     offset = graph.constant(writer.name(node, "offset"), np.int32(128))
     x = graph.add(
-        "Cast", [writer.tensors.name(key, first)], writer.name(node, "code"), to=TensorProto.INT32
+        "Cast", [writer.tensors.name(edge, first)], writer.name(node, "code"), to=TensorProto.INT32
     )
     x = graph.add("Add", [x, offset], writer.name(node, "index"))
     writer.put(

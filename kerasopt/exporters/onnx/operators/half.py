@@ -12,20 +12,20 @@ from kerasopt.exporters.onnx.operators.window import window_of
 
 def dense(node: Any, writer: Any) -> None:
     layer, graph = node.operation, writer.graph
-    (key,) = writer.keys(node)
+    (edge,) = node.inputs
     kernel = _real(layer, writer, layer.kernel.numpy())
-    operands = [writer.tensors.real(key), kernel]
+    operands = [writer.tensors.real(edge), kernel]
     sums = graph.add("MatMul", operands, writer.name(node, "product"))
     _finish(node, writer, sums, ())
 
 
 def conv2d(node: Any, writer: Any) -> None:
     layer, graph = node.operation, writer.graph
-    (key,) = writer.keys(node)
+    (edge,) = node.inputs
     kernel = _real(layer, writer, np.transpose(layer.kernel.numpy(), (3, 2, 0, 1)))
     sums = graph.add(
         "Conv",
-        [writer.tensors.real(key, first=True), kernel],
+        [writer.tensors.real(edge, first=True), kernel],
         writer.name(node, "sums"),
         group=layer.groups,
         dilations=layer.dilation_rate,

@@ -18,40 +18,40 @@ def permute(node: Any, writer: Any) -> None:
 
 
 def concatenate(node: Any, writer: Any) -> None:
-    keys = writer.keys(node)
+    edges = node.inputs
     rank = len(node.keras_node.outputs[0].shape)
     axis = unwrap(node.operation).axis % rank
-    first = rank == 4 and any(map(writer.tensors.is_first, keys))
+    first = rank == 4 and any(map(writer.tensors.is_first, edges))
     if first:
         axis = (0, 2, 3, 1)[axis]
-    names = [writer.tensors.name(key, first) for key in keys]
+    names = [writer.tensors.name(edge, first) for edge in edges]
     writer.put(
         node,
         lambda output: writer.graph.add("Concat", names, output, axis=axis),
-        writer.tensors.affines[keys[0]],
+        writer.tensors.affines[edges[0]],
         first,
     )
 
 
 def pad(node: Any, writer: Any) -> None:
-    (key,) = writer.keys(node)
-    affine = writer.tensors.affines[key]
+    (edge,) = node.inputs
+    affine = writer.tensors.affines[edge]
     widths = [tuple(width) for width in unwrap(node.operation).pad_width]
-    first = len(widths) == 4 and writer.tensors.is_first(key)
+    first = len(widths) == 4 and writer.tensors.is_first(edge)
     if first:
         widths = [widths[axis] for axis in (0, 3, 1, 2)]
     begins, ends = zip(*widths, strict=True)
     pads = writer.graph.constant(writer.name(node, "pads"), np.array([*begins, *ends], "int64"))
     zero = writer.graph.constant(writer.name(node, "zero"), np.int8(affine.zero_point))
-    x = writer.tensors.name(key, first)
+    x = writer.tensors.name(edge, first)
     writer.put(node, lambda output: writer.graph.add("Pad", [x, pads, zero], output), affine, first)
 
 
 def _move(node: Any, writer: Any, kind: str, *constants: str, **attributes: Any) -> None:
-    (key,) = writer.keys(node)
-    x = writer.tensors.name(key)
+    (edge,) = node.inputs
+    x = writer.tensors.name(edge)
     writer.put(
         node,
         lambda output: writer.graph.add(kind, [x, *constants], output, **attributes),
-        writer.tensors.affines[key],
+        writer.tensors.affines[edge],
     )

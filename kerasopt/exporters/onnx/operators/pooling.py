@@ -8,8 +8,8 @@ from kerasopt.graph import unwrap
 
 def mean(node: Any, writer: Any) -> None:
     layer, graph = node.operation, writer.graph
-    (key,) = writer.keys(node)
-    x = writer.tensors.real(key, first=True)
+    (edge,) = node.inputs
+    x = writer.tensors.real(edge, first=True)
     if layer.keepdims:
         writer.add(node, "GlobalAveragePool", [x], first=True)
         return
@@ -20,19 +20,19 @@ def mean(node: Any, writer: Any) -> None:
 
 def average(node: Any, writer: Any) -> None:
     layer = node.operation
-    (key,) = writer.keys(node)
-    x = writer.tensors.real(key, first=True)
+    (edge,) = node.inputs
+    x = writer.tensors.real(edge, first=True)
     window = window_of(node, layer, layer.pool_size)
     writer.add(node, "AveragePool", [x], first=True, count_include_pad=0, **window)
 
 
 def maximum(node: Any, writer: Any) -> None:
-    (key,) = writer.keys(node)
+    (edge,) = node.inputs
     layer: Any = unwrap(node.operation)
-    x, window = writer.tensors.name(key, first=True), window_of(node, layer, layer.pool_size)
+    x, window = writer.tensors.name(edge, first=True), window_of(node, layer, layer.pool_size)
     writer.put(
         node,
         lambda output: writer.graph.add("MaxPool", [x], output, **window),
-        writer.tensors.affines[key],
+        writer.tensors.affines[edge],
         first=True,
     )
