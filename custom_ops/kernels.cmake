@@ -3,76 +3,71 @@
 
 include(CheckCXXCompilerFlag)
 
-set(directory ${CMAKE_CURRENT_LIST_DIR}/kernels)
-set(kernels
-    ${directory}/binary.cc
-    ${directory}/binary_scalar.cc
-    ${directory}/broadcast.cc
-    ${directory}/convolution.cc
-    ${directory}/dispatch.cc
-    ${directory}/dynamic_matmul.cc
-    ${directory}/elementwise.cc
-    ${directory}/functions.cc
-    ${directory}/gemm.cc
-    ${directory}/gemm_scalar.cc
-    ${directory}/half_matmul.cc
-    ${directory}/half_scalar.cc
-    ${directory}/image_lines.cc
-    ${directory}/int16_matmul.cc
-    ${directory}/loops_scalar.cc
-    ${directory}/matrix_product.cc
-    ${directory}/packed_kernel.cc
-    ${directory}/peak.cc
-    ${directory}/pooling.cc
-    ${directory}/scratch.cc
-    ${directory}/sparse_kernel.cc
-    ${directory}/sparse_matmul.cc
-    ${directory}/sparse_scalar.cc)
+set(kernels)
 set(kernel_definitions)
 
-# The compiler vectorizes the loops of these files; nothing in them may trap or set errno.
-set(vectorize -O3 -fno-math-errno -fno-trapping-math -Wno-psabi)
-set_source_files_properties(${directory}/loops_scalar.cc PROPERTIES COMPILE_OPTIONS "${vectorize}")
+function(add_kernels)
+  cmake_parse_arguments(PARSE_ARGV 0 arg "" "" "FILES;OPTIONS")
+  list(TRANSFORM arg_FILES PREPEND ${CMAKE_CURRENT_FUNCTION_LIST_DIR}/kernels/)
+  set_source_files_properties(${arg_FILES} PROPERTIES COMPILE_OPTIONS "${arg_OPTIONS}")
+  set(kernels ${kernels} ${arg_FILES} PARENT_SCOPE)
+endfunction()
+
+# The compiler vectorizes these loops; nothing in them may trap or set errno.
+set(loops -O3 -fno-math-errno -fno-trapping-math -Wno-psabi)
+
+add_kernels(
+  FILES binary/binary.cc
+        binary/scalar.cc
+        common/broadcast.cc
+        common/image_lines.cc
+        common/scratch.cc
+        depthwise/depthwise.cc
+        dispatch.cc
+        elementwise/elementwise.cc
+        elementwise/functions.cc
+        gemm/convolution.cc
+        gemm/dynamic_matmul.cc
+        gemm/gemm.cc
+        gemm/int16_matmul.cc
+        gemm/packed_kernel.cc
+        gemm/scalar.cc
+        half/half_matmul.cc
+        half/scalar.cc
+        matrix_product/matrix_product.cc
+        peak/peak.cc
+        pooling/pooling.cc
+        sparse/scalar.cc
+        sparse/sparse_kernel.cc
+        sparse/sparse_matmul.cc)
+add_kernels(FILES loops/scalar.cc OPTIONS ${loops})
+
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
-  set(kernel_definitions KERASOPT_X86)
-  set(avx2 ${directory}/binary_avx2.cc ${directory}/gemm_avx2.cc ${directory}/half_avx2.cc ${directory}/peak_avx2.cc ${directory}/sparse_avx2.cc)
-  set(avx512vnni ${directory}/binary_avx512vpopcntdq.cc ${directory}/depthwise_avx512vnni.cc ${directory}/gemm_avx512vnni.cc
-                 ${directory}/half_avx512vnni.cc
-                 ${directory}/peak_avx512vnni.cc ${directory}/sparse_avx512vnni.cc)
-  list(APPEND kernels ${avx2} ${avx512vnni} ${directory}/loops_avx2.cc
-       ${directory}/loops_avx512.cc)
+  list(APPEND kernel_definitions KERASOPT_X86)
+  add_kernels(FILES binary/avx2.cc gemm/avx2.cc half/avx2.cc peak/avx2.cc sparse/avx2.cc
+              OPTIONS -mavx2 -mfma -mf16c)
+  add_kernels(FILES loops/avx2.cc OPTIONS ${loops} -mavx2)
+
   set(avx512 -mavx512f -mavx512bw -mavx512dq -mavx512vl)
-  set_source_files_properties(${avx2} PROPERTIES COMPILE_OPTIONS "-mavx2;-mfma;-mf16c")
   # g++ 12 takes the undefined operands in its own AVX-512 header for uninitialized variables.
-  set(avx512vnni_options ${avx512} -mavx512vnni -Wno-uninitialized -Wno-maybe-uninitialized)
-  set_source_files_properties(${avx512vnni} PROPERTIES COMPILE_OPTIONS "${avx512vnni_options}")
-  set_source_files_properties(
-    ${directory}/binary_avx512vpopcntdq.cc
-    PROPERTIES COMPILE_OPTIONS "${avx512vnni_options};-mavx512vpopcntdq")
-  set_source_files_properties(${directory}/loops_avx2.cc PROPERTIES COMPILE_OPTIONS
-                                                                    "${vectorize};-mavx2")
-  set_source_files_properties(
-    ${directory}/loops_avx512.cc PROPERTIES COMPILE_OPTIONS
-                                            "${vectorize};${avx512};-mprefer-vector-width=512")
+  set(avx512vnni ${avx512} -mavx512vnni -Wno-uninitialized -Wno-maybe-uninitialized)
+  add_kernels(FILES depthwise/avx512vnni.cc gemm/avx512vnni.cc half/avx512vnni.cc
+                    peak/avx512vnni.cc sparse/avx512vnni.cc
+              OPTIONS ${avx512vnni})
+  add_kernels(FILES binary/avx512vpopcntdq.cc OPTIONS ${avx512vnni} -mavx512vpopcntdq)
+  add_kernels(FILES loops/avx512.cc OPTIONS ${loops} ${avx512} -mprefer-vector-width=512)
+
   # Compilers have -mavxvnni from g++ 11 and clang 12 on. AVX-512 has the same instruction in another
   # encoding, which the tests set AVXVNNI_AS_AVX512 for where a CPU has no AVX-VNNI.
   check_cxx_compiler_flag(-mavxvnni has_avxvnni)
   if(AVXVNNI_AS_AVX512)
-    set(avxvnni_feature avx512vnni)
-    set(avxvnni_options ${avx512vnni_options})
+    list(APPEND kernel_definitions KERASOPT_AVXVNNI="avx512vnni")
+    add_kernels(FILES gemm/avxvnni.cc OPTIONS ${avx512vnni})
   elseif(has_avxvnni)
-    set(avxvnni_feature avxvnni)
-    set(avxvnni_options -mavxvnni)
-  endif()
-  if(avxvnni_feature)
-    list(APPEND kernels ${directory}/gemm_avxvnni.cc)
-    list(APPEND kernel_definitions KERASOPT_AVXVNNI="${avxvnni_feature}")
-    set_source_files_properties(${directory}/gemm_avxvnni.cc PROPERTIES COMPILE_OPTIONS
-                                                                        "${avxvnni_options}")
+    list(APPEND kernel_definitions KERASOPT_AVXVNNI="avxvnni")
+    add_kernels(FILES gemm/avxvnni.cc OPTIONS -mavxvnni)
   endif()
 elseif(CMAKE_SYSTEM_NAME STREQUAL "Linux" AND CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64")
-  set(kernel_definitions KERASOPT_NEONDOT)
-  list(APPEND kernels ${directory}/gemm_neondot.cc)
-  set_source_files_properties(${directory}/gemm_neondot.cc
-                              PROPERTIES COMPILE_OPTIONS -march=armv8.2-a+dotprod)
+  list(APPEND kernel_definitions KERASOPT_NEONDOT)
+  add_kernels(FILES gemm/neondot.cc OPTIONS -march=armv8.2-a+dotprod)
 endif()

@@ -13,9 +13,9 @@
 
 #include "absl/strings/str_join.h"
 #include "invalid_argument.h"
-#include "kernels/binary.h"
-#include "kernels/gemm.h"
-#include "kernels/weight_format.h"
+#include "kernels/binary/binary.h"
+#include "kernels/gemm/gemm.h"
+#include "kernels/gemm/weight_format.h"
 #include "tensorflow/core/platform/errors.h"
 
 namespace kerasopt {

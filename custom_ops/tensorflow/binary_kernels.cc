@@ -1,6 +1,6 @@
 // CPU kernel of the binary convolution.
 
-#include "kernels/binary.h"
+#include "kernels/binary/binary.h"
 #include "op_weights.h"
 #include "window_op.h"
 

@@ -1,6 +1,7 @@
 // CPU kernels of the integer convolutions.
 
 #include "integer_kernel.h"
+#include "kernels/depthwise/depthwise.h"
 #include "window_op.h"
 
 namespace kerasopt {

@@ -1,6 +1,6 @@
 // CPU kernels of quantization and fake quantization.
 
-#include "kernels/elementwise.h"
+#include "kernels/elementwise/elementwise.h"
 
 #include <limits>
 

@@ -1,6 +1,6 @@
 // CPU kernels of functions of int8 tensors: by a table, and along rows.
 
-#include "kernels/functions.h"
+#include "kernels/elementwise/functions.h"
 
 #include <cmath>
 

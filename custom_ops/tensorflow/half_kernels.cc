@@ -1,6 +1,6 @@
 // CPU kernels of the products and convolutions with weights of 16 bits.
 
-#include "kernels/half_matmul.h"
+#include "kernels/half/half_matmul.h"
 #include "op_weights.h"
 #include "window_op.h"
 

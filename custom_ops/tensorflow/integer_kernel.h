@@ -5,7 +5,7 @@
 
 #include <type_traits>
 
-#include "kernels/int16_matmul.h"
+#include "kernels/gemm/int16_matmul.h"
 #include "op_weights.h"
 
 namespace kerasopt {

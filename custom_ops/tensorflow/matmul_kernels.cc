@@ -1,6 +1,6 @@
 // CPU kernels of the integer matrix multiplications.
 
-#include "kernels/dynamic_matmul.h"
+#include "kernels/gemm/dynamic_matmul.h"
 #include "integer_kernel.h"
 
 namespace kerasopt {

@@ -7,7 +7,7 @@
 #include <memory>
 #include <thread>
 
-#include "kernels/packed_kernel.h"
+#include "kernels/gemm/packed_kernel.h"
 #include "tensorflow/core/lib/core/threadpool.h"
 
 namespace kerasopt {

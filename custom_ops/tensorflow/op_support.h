@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "attributes.h"
-#include "kernels/parallel_for.h"
+#include "kernels/common/parallel_for.h"
 #include "shape_checks.h"
 #include "tensorflow/core/framework/op_kernel.h"
 

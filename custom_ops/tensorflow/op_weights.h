@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "kernels/dispatch.h"
-#include "kernels/packed_kernel.h"
+#include "kernels/gemm/packed_kernel.h"
 #include "kept_weights.h"
 #include "op_support.h"
 

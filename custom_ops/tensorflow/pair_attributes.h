@@ -6,8 +6,9 @@
 #include <vector>
 
 #include "attributes.h"
-#include "kernels/broadcast.h"
-#include "kernels/kernel_table.h"
+#include "kernels/common/broadcast.h"
+#include "kernels/elementwise/table.h"
+#include "kernels/matrix_product/table.h"
 
 namespace kerasopt {
 

@@ -2,8 +2,8 @@
 
 #include <vector>
 
-#include "kernels/elementwise.h"
-#include "kernels/matrix_product.h"
+#include "kernels/elementwise/elementwise.h"
+#include "kernels/matrix_product/matrix_product.h"
 #include "op_support.h"
 #include "pair_attributes.h"
 

@@ -2,7 +2,7 @@
 
 #include <vector>
 
-#include "kernels/pooling.h"
+#include "kernels/pooling/pooling.h"
 #include "op_support.h"
 #include "window_attributes.h"
 

@@ -4,7 +4,7 @@
 #define KERASOPT_TENSORFLOW_SHAPE_CHECKS_H_
 
 #include "invalid_argument.h"
-#include "kernels/packed_kernel.h"
+#include "kernels/gemm/packed_kernel.h"
 #include "tensorflow/core/framework/tensor_shape.h"
 
 namespace kerasopt {

@@ -1,7 +1,7 @@
 // CPU kernels of the sparse matrix multiplications.
 
 #include "kernels/dispatch.h"
-#include "kernels/sparse_matmul.h"
+#include "kernels/sparse/sparse_matmul.h"
 #include "op_weights.h"
 #include "sparse_weights.h"
 

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "op_weights.h"
-#include "kernels/sparse_kernel.h"
+#include "kernels/sparse/sparse_kernel.h"
 #include "tensorflow/core/framework/tensor.h"
 
 namespace kerasopt {

@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "attributes.h"
-#include "kernels/image_lines.h"
-#include "kernels/pooling.h"
+#include "kernels/common/image_lines.h"
+#include "kernels/pooling/pooling.h"
 #include "tensorflow/core/framework/tensor_shape.h"
 
 namespace kerasopt {

@@ -5,7 +5,7 @@
 
 #include <vector>
 
-#include "kernels/convolution.h"
+#include "kernels/gemm/convolution.h"
 #include "op_support.h"
 #include "window_attributes.h"
 

@@ -2,7 +2,7 @@
 
 #include <vector>
 
-#include "kernels/binary.h"
+#include "kernels/binary/binary.h"
 #include "op_weights.h"
 #include "xla/hlo/builder/lib/constants.h"
 #include "xla_contraction.h"

@@ -6,7 +6,7 @@
 #include <limits>
 #include <vector>
 
-#include "kernels/int16_matmul.h"
+#include "kernels/gemm/int16_matmul.h"
 #include "xla/hlo/builder/lib/arithmetic.h"
 #include "xla/hlo/builder/lib/constants.h"
 #include "xla_support.h"
@@ -78,7 +78,7 @@ class XlaContraction : public tensorflow::XlaOpKernel {
     return products;
   }
 
-  // The steps of kernels/int16_matmul.cc.
+  // The steps of kernels/gemm/int16_matmul.cc.
   xla::XlaOp FinishHalves(xla::XlaOp high, xla::XlaOp low, int64_t products, xla::XlaOp bias,
                           xla::XlaOp multiplier) const {
     const int32_t shift = Int16Shift(products);

@@ -2,6 +2,7 @@
 
 #include <vector>
 
+#include "kernels/depthwise/table.h"
 #include "op_weights.h"
 #include "xla_contraction.h"
 #include "xla_weights.h"

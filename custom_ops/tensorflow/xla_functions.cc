@@ -4,8 +4,8 @@
 #include <numeric>
 #include <vector>
 
-#include "kernels/functions.h"
-#include "kernels/kernel_table.h"
+#include "kernels/elementwise/functions.h"
+#include "kernels/elementwise/table.h"
 #include "xla/hlo/builder/lib/arithmetic.h"
 #include "xla/hlo/builder/lib/constants.h"
 #include "xla_support.h"

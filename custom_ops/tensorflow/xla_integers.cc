@@ -3,7 +3,7 @@
 #include <numeric>
 #include <vector>
 
-#include "kernels/broadcast.h"
+#include "kernels/common/broadcast.h"
 #include "pair_attributes.h"
 #include "window_attributes.h"
 #include "xla/hlo/builder/lib/arithmetic.h"
@@ -91,7 +91,7 @@ class XlaQuantizedAdd : public XlaPair {
     return Shifted(sum(parameters_.multiplier0, parameters_.multiplier1), parameters_.shift);
   }
 
-  // See AddInt16 in kernels/integer_loops.inc.
+  // See AddInt16 in kernels/elementwise/pair_loops.inc.
   template <typename Sum>
   xla::XlaOp ScaledInt16(const Sum& sum) const {
     const AddParameters& p = parameters_;

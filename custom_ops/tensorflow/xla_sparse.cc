@@ -2,7 +2,7 @@
 
 #include <vector>
 
-#include "kernels/sparse_kernel.h"
+#include "kernels/sparse/sparse_kernel.h"
 #include "sparse_weights.h"
 #include "xla/hlo/builder/lib/arithmetic.h"
 #include "xla/hlo/builder/lib/constants.h"

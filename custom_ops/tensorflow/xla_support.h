@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "attributes.h"
-#include "kernels/kernel_table.h"
+#include "kernels/common/sums.h"
 #include "shape_checks.h"
 #include "tensorflow/compiler/tf2xla/xla_op_kernel.h"
 #include "tensorflow/compiler/tf2xla/xla_op_registry.h"

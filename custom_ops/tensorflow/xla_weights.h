@@ -3,7 +3,7 @@
 #ifndef KERASOPT_TENSORFLOW_XLA_WEIGHTS_H_
 #define KERASOPT_TENSORFLOW_XLA_WEIGHTS_H_
 
-#include "kernels/packed_kernel.h"
+#include "kernels/gemm/packed_kernel.h"
 #include "tensorflow/compiler/tf2xla/xla_op_kernel.h"
 #include "xla/hlo/builder/xla_builder.h"
 

@@ -5,7 +5,7 @@
 
 #include <vector>
 
-#include "kernels/convolution.h"
+#include "kernels/gemm/convolution.h"
 #include "window_attributes.h"
 #include "xla_support.h"
 

@@ -1,4 +1,4 @@
-#include "kernels/binary.h"
+#include "kernels/binary/binary.h"
 
 #include "testing.h"
 

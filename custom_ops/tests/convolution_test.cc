@@ -1,4 +1,5 @@
-#include "kernels/convolution.h"
+#include "kernels/depthwise/depthwise.h"
+#include "kernels/gemm/convolution.h"
 
 #include "testing.h"
 #include "windows.h"

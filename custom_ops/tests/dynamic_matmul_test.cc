@@ -1,4 +1,4 @@
-#include "kernels/dynamic_matmul.h"
+#include "kernels/gemm/dynamic_matmul.h"
 
 #include <limits>
 
@@ -11,7 +11,7 @@ using DynamicMatMulTest = KernelTest;
 
 constexpr float kMax = std::numeric_limits<float>::max();
 
-// Row by row, as kernel_table.h tells.
+// Row by row, as FloatScaling tells.
 std::vector<float> Expected(const std::vector<float>& x, const std::vector<int8_t>& kernel,
                             const std::vector<float>& scale, const std::vector<float>& bias) {
   const int64_t columns = scale.size(), depth = kernel.size() / columns;

@@ -1,4 +1,4 @@
-#include "kernels/functions.h"
+#include "kernels/elementwise/functions.h"
 
 #include "testing.h"
 

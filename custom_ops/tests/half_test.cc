@@ -1,4 +1,4 @@
-#include "kernels/half_matmul.h"
+#include "kernels/half/half_matmul.h"
 
 #include <cmath>
 #include <cstring>

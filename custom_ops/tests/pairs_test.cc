@@ -1,5 +1,5 @@
-#include "kernels/elementwise.h"
-#include "kernels/matrix_product.h"
+#include "kernels/elementwise/elementwise.h"
+#include "kernels/matrix_product/matrix_product.h"
 #include "testing.h"
 
 namespace kerasopt {

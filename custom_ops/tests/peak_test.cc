@@ -1,4 +1,4 @@
-#include "kernels/peak.h"
+#include "kernels/peak/peak.h"
 
 #include "testing.h"
 

@@ -1,4 +1,4 @@
-#include "kernels/pooling.h"
+#include "kernels/pooling/pooling.h"
 
 #include "testing.h"
 

@@ -1,4 +1,4 @@
-#include "kernels/scratch.h"
+#include "kernels/common/scratch.h"
 
 #include <cstring>
 

@@ -1,4 +1,4 @@
-#include "kernels/sparse_matmul.h"
+#include "kernels/sparse/sparse_matmul.h"
 
 #include "testing.h"
 

@@ -14,7 +14,7 @@
 
 #include "gtest/gtest.h"
 #include "kernels/dispatch.h"
-#include "kernels/gemm.h"
+#include "kernels/gemm/gemm.h"
 
 namespace kerasopt {
 

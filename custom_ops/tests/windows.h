@@ -3,7 +3,7 @@
 #ifndef KERASOPT_TESTS_WINDOWS_H_
 #define KERASOPT_TESTS_WINDOWS_H_
 
-#include "kernels/image_lines.h"
+#include "kernels/common/image_lines.h"
 
 namespace kerasopt {
 

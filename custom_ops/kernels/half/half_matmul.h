@@ -1,0 +1,44 @@
+// Products and convolutions of float32 values with weights of 16 bits, which have their float32
+// values: every product is of two float32 numbers.
+
+#ifndef KERASOPT_KERNELS_HALF_HALF_MATMUL_H_
+#define KERASOPT_KERNELS_HALF_HALF_MATMUL_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "kernels/gemm/convolution.h"
+#include "kernels/gemm/gemm.h"
+
+namespace kerasopt {
+
+// A packed kernel that is kept elsewhere, and what follows its sums.
+class HalfKernel {
+ public:
+  // `scale` and `bias` have groups * columns values.
+  HalfKernel(const KernelTable& kernels, const PackedShape& shape, const int8_t* packed,
+             const float* scale, const float* bias);
+
+  const KernelTable& kernels() const { return *kernels_; }
+  const PackedShape& shape() const { return shape_; }
+  const int8_t* packed() const { return packed_; }
+  ChannelAffine affine(int64_t group, int64_t panel) const;
+
+ private:
+  const KernelTable* kernels_;
+  PackedShape shape_;
+  const int8_t* packed_;
+  std::vector<float> scale_, bias_;  // padded to shape_.width() columns a group
+};
+
+// Row-major x of shape (rows, depth).
+void HalfMatMul(const float* x, int64_t rows, const HalfKernel& kernel, float* out,
+                const ParallelFor& parallel_for);
+
+// Padding is with zeros, which are multiplied as other values are.
+void HalfConv2D(const float* x, const ConvolutionShape& shape, const HalfKernel& kernel,
+                float* out, const ParallelFor& parallel_for);
+
+}  // namespace kerasopt
+
+#endif  // KERASOPT_KERNELS_HALF_HALF_MATMUL_H_

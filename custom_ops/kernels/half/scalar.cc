@@ -1,0 +1,2 @@
+#define KERASOPT_HALF_KERNELS kHalfScalar
+#include "kernels/half/tiles.inc"

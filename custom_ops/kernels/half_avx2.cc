@@ -1,2 +1,0 @@
-#define KERASOPT_HALF_KERNELS kHalfAvx2
-#include "kernels/half_tiles.inc"

@@ -1,2 +1,0 @@
-#define KERASOPT_HALF_KERNELS kHalfAvx512Vnni
-#include "kernels/half_tiles.inc"

@@ -1,2 +1,0 @@
-#define KERASOPT_HALF_KERNELS kHalfScalar
-#include "kernels/half_tiles.inc"

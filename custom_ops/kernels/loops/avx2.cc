@@ -1,0 +1,2 @@
+#define KERASOPT_LOOPS kLoopsAvx2
+#include "kernels/loops/loops.inc"

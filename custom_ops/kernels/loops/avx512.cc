@@ -1,0 +1,2 @@
+#define KERASOPT_LOOPS kLoopsAvx512
+#include "kernels/loops/loops.inc"

@@ -1,0 +1,2 @@
+#define KERASOPT_LOOPS kLoopsScalar
+#include "kernels/loops/loops.inc"

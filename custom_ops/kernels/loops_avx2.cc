@@ -1,2 +1,0 @@
-#define KERASOPT_LOOPS kLoopsAvx2
-#include "kernels/loops.inc"

@@ -1,2 +1,0 @@
-#define KERASOPT_LOOPS kLoopsAvx512
-#include "kernels/loops.inc"

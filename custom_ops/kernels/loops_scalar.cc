@@ -1,2 +1,0 @@
-#define KERASOPT_LOOPS kLoopsScalar
-#include "kernels/loops.inc"

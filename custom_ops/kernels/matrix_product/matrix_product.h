@@ -1,0 +1,20 @@
+// Products of pairs of int8 matrices that are both computed as the model runs.
+
+#ifndef KERASOPT_KERNELS_MATRIX_PRODUCT_MATRIX_PRODUCT_H_
+#define KERASOPT_KERNELS_MATRIX_PRODUCT_MATRIX_PRODUCT_H_
+
+#include <cstdint>
+
+#include "kernels/common/broadcast.h"
+#include "kernels/matrix_product/table.h"
+#include "kernels/common/parallel_for.h"
+
+namespace kerasopt {
+
+// `batch` is of the shapes but for their last two axes, and `product` of the first matrices.
+void QuantizedBatchMatMul(const MatrixProduct& product, const BroadcastPair& batch, int8_t* out,
+                          const ParallelFor& parallel_for);
+
+}  // namespace kerasopt
+
+#endif  // KERASOPT_KERNELS_MATRIX_PRODUCT_MATRIX_PRODUCT_H_

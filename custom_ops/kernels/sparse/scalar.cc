@@ -1,0 +1,2 @@
+#define KERASOPT_SPARSE_KERNELS kSparseScalar
+#include "kernels/sparse/tiles.inc"

@@ -1,2 +1,0 @@
-#define KERASOPT_SPARSE_KERNELS kSparseAvx2
-#include "kernels/sparse_tiles.inc"

@@ -1,2 +1,0 @@
-#define KERASOPT_SPARSE_KERNELS kSparseAvx512Vnni
-#include "kernels/sparse_tiles.inc"

@@ -1,2 +1,0 @@
-#define KERASOPT_SPARSE_KERNELS kSparseScalar
-#include "kernels/sparse_tiles.inc"
