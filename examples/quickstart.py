@@ -99,7 +99,7 @@ def train_compressed(model: keras.Model, teacher: keras.Model, data, logs: Path,
             ko.callbacks.Curriculum(dataset, pacing="root", end="20%"),
             ko.callbacks.Pruning(
                 ko.schedules.PolynomialDecay(0.0, SPARSITY, begin="0%", end="45%"),
-                scope="global",
+                scope="lamp",
             ),
             ko.callbacks.QuantizationAware("int8", begin="65%", freeze="80%"),
             ko.callbacks.Distillation(teacher, temperature=4.0, alpha=0.9),

@@ -87,4 +87,4 @@ def _machine() -> str:
     info = Path("/proc/cpuinfo")
     names = info.read_text().splitlines() if info.exists() else []
     models = [line.partition(": ")[2] for line in names if line.startswith("model name")]
-    return f"{len(os.sched_getaffinity(0))} × {(models or [platform.processor()])[0]}"
+    return f"{(models or [platform.processor()])[0]}, {len(os.sched_getaffinity(0))} cores"
