@@ -9,6 +9,7 @@ import keras
 from kerasopt.benchmarking.precision import input_bits
 from kerasopt.benchmarking.weights import Weight, weights_of
 from kerasopt.graph import layers, multiply_accumulates
+from kerasopt.inference import InferenceLayer
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,8 @@ class LayerStatistics:
         zeros: Integer, values of `kernel_parameters` that the layer reads as zero.
         bits: Integer, bits of one value of its kernels, as its quantizers or the dtype say; of
             its other weights, if it has no kernel.
-        bytes: Integer, bytes that its weights take at their bits, zeros included.
+        bytes: Integer, bytes that its weights take at their bits, zeros included; in a converted
+            model, in the format that its kernel is stored in.
         macs: Integer, multiply-accumulates for one example, zeros included; `None` where they
             are not known.
         input_bits: Integer, bits of one value that it reads: those of the quantizer that its input
@@ -70,7 +72,7 @@ def _statistics(
         kernel_parameters=sum(weight.size for weight in kernels),
         zeros=sum(weight.zeros for weight in kernels),
         bits=max(weight.bits for weight in kernels or weights),
-        bytes=size_in_bytes(weights),
+        bytes=layer.bytes if isinstance(layer, InferenceLayer) else size_in_bytes(weights),
         macs=macs,
         input_bits=input_bits,
         sqnr=min(

@@ -9,21 +9,21 @@ import keras
 
 from kerasopt.benchmarking.weights import bits_of
 from kerasopt.graph import Graph, Group, Groups, is_concatenation, layers
-from kerasopt.inference import BinaryConv2D, BinaryDense, DynamicDense, IntegerLayer
+from kerasopt.inference import InferenceLayer
 from kerasopt.quantization import Quantizer
 
 
 def input_bits(model: keras.Model) -> dict[int, int]:
     """Returns, by the `id` of each layer, the bits of the values that it reads.
 
-    Those are of the integers, or signs, that integer layers read; in a model with quantizers, of
+    Those are of what inference layers multiply; in a model with quantizers, of
     the quantizer that its input has passed; else of the layer's dtype.
     """
     found = {id(layer): _own_bits(layer) for _, layer in layers(model)}
     groups = Groups(Graph.of(model))
     for group in groups:
         anchor = group.anchor.operation
-        if isinstance(anchor, IntegerLayer) or "input" in getattr(anchor, "slots", ()):
+        if isinstance(anchor, InferenceLayer) or "input" in getattr(anchor, "slots", ()):
             continue
         bits = [_bits_after(groups.origin(edge)) for edge in group.inputs]
         if bits and None not in bits:
@@ -32,12 +32,8 @@ def input_bits(model: keras.Model) -> dict[int, int]:
 
 
 def _own_bits(layer: keras.Layer) -> int:
-    if isinstance(layer, (BinaryConv2D, BinaryDense)):
-        return 1
-    if isinstance(layer, DynamicDense):
-        return 8
-    if isinstance(layer, IntegerLayer) and layer.input_affines:
-        return max(affine.bits for affine in layer.input_affines)
+    if isinstance(layer, InferenceLayer):
+        return layer.input_bits
     bits = _bits_of(getattr(layer, "parametrizations", {}).get("input", ()))
     return bits_of(layer.compute_dtype or "float32") if bits is None else bits
 

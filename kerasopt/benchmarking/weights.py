@@ -11,9 +11,12 @@ import keras
 import numpy as np
 
 from kerasopt.graph import own_variables, weight_names
-from kerasopt.inference import PackedPart
+from kerasopt.inference import InferenceLayer
 from kerasopt.parametrization import ACTIVATION_SLOTS
 from kerasopt.quantization import Quantizer, RoundingError, measure_weight
+
+# Of an inference layer, which has no other kernels.
+_MULTIPLIED = ("kernel", "embeddings")
 
 
 @dataclass(frozen=True)
@@ -21,8 +24,8 @@ class Weight:
     """A weight of a layer.
 
     Attributes:
-        variable: The variable as the layer reads it, through its chain if it has one; or a part of
-            a packed one.
+        variable: The variable as the layer reads it, through its chain if it has one; or what an
+            inference layer has packed in one.
         bits: Integer, bits of one value: those of its quantizer, or of its dtype.
         is_kernel: Boolean, whether it is what the layer multiplies its input with, or the rows of
             an embedding.
@@ -45,24 +48,19 @@ class Weight:
 
 def weights_of(layer: keras.Layer) -> list[Weight]:
     """Lists the layer's own weights, without those of inner layers."""
+    if isinstance(layer, InferenceLayer):
+        return [
+            Weight(part, getattr(part, "bits", bits_of(part.dtype)), name in _MULTIPLIED)
+            for name, part in layer.parts.items()
+        ]
     chains = {
         id(getattr(layer, slot).stored): (getattr(layer, slot), slot, links)
         for slot, links in getattr(layer, "parametrizations", {}).items()
         if slot not in ACTIVATION_SLOTS
     }
-    # The table of an embedding of integers is no kernel that can be compressed.
-    names = (*weight_names(layer), "embeddings")
-    kernels = {id(_stored(getattr(layer, name, None))) for name in names}
-    packed = getattr(layer, "packed", None)
+    kernels = {id(_stored(getattr(layer, name, None))) for name in weight_names(layer)}
     weights = []
     for stored in own_variables(layer):
-        if packed is not None and stored is packed.values:
-            parts = [PackedPart(packed, index) for index in range(3)]
-            kernel, *words = parts
-            bits = 1 if packed.format == "binary" else bits_of(kernel.dtype)
-            weights.append(Weight(kernel, bits, is_kernel=True))
-            weights += [Weight(part, bits_of(part.dtype), is_kernel=False) for part in words]
-            continue
         variable, slot, links = chains.get(id(stored), (stored, "", []))
         quantizer = next((link for link in links if isinstance(link, Quantizer)), None)
         bits = next((link.bits for link in links if hasattr(link, "bits")), bits_of(stored.dtype))

@@ -39,7 +39,7 @@ class OperatorTable:
         Raises:
             ValueError: If it is an integer layer that the format has no form of.
         """
-        layer = part.integer_layer
+        layer = part.layer
         if layer is not None:
             if type(layer) not in self.integer_layers:
                 raise ValueError(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kerasopt.graph import Edge, Graph, Node
-from kerasopt.inference import Affine, IntegerLayer
+from kerasopt.inference import Affine, InferenceLayer
 
 
 class ShapeMismatch(ValueError):
@@ -19,7 +19,7 @@ class Part:
     """Calls of a model that are written at once.
 
     Attributes:
-        nodes: Tuple of `Node`, in the order in which they run: one integer layer, one call that
+        nodes: Tuple of `Node`, in the order in which they run: one inference layer, one call that
             moves int8 values, or all the float calls that can run together.
         affine: `Affine` of the int8 values that the part writes; `None`: float32.
     """
@@ -28,10 +28,10 @@ class Part:
     affine: Affine | None = None
 
     @property
-    def integer_layer(self) -> IntegerLayer | None:
-        """The layer that the part is, if it is one."""
+    def layer(self) -> InferenceLayer | None:
+        """The inference layer that the part is, if it is one."""
         layer = self.nodes[0].operation
-        return layer if isinstance(layer, IntegerLayer) else None
+        return layer if isinstance(layer, InferenceLayer) else None
 
     @property
     def inputs(self) -> list[Edge]:
@@ -113,14 +113,14 @@ class Parts:
                 yield Part(floats)
 
     def _output_affine(self, node: Node) -> Affine | None:
-        if isinstance(node.operation, IntegerLayer):
-            return node.operation.output_affine
+        if isinstance(node.operation, InferenceLayer):
+            return getattr(node.operation, "output_affine", None)
         found = [self.affines[edge] for edge in node.inputs]
         return found[0] if found else None
 
     def _kind(self, node: Node) -> str:
-        if isinstance(node.operation, IntegerLayer) or self.affines[Edge(node)] is not None:
-            return "integer"
+        if isinstance(node.operation, InferenceLayer) or self.affines[Edge(node)] is not None:
+            return "own"
         return "alone" if self._alone(node) else "float"
 
     def _level(self, node: Node) -> int:

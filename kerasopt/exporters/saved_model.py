@@ -10,7 +10,7 @@ from keras.src.export.export_utils import get_input_signature
 
 from kerasopt import graph
 from kerasopt.exporters.names import is_nested, output_names
-from kerasopt.inference import IntegerLayer
+from kerasopt.inference import InferenceLayer
 from kerasopt.ops import native
 
 OPS = ("native", "portable")
@@ -57,8 +57,8 @@ def _export(model: keras.Model, path: Path) -> None:
 
 
 def _require_library(model: keras.Model) -> None:
-    has_integers = any(isinstance(layer, IntegerLayer) for _, layer in graph.layers(model))
-    if has_integers and native.load() is None:
+    has_own_ops = any(isinstance(layer, InferenceLayer) for _, layer in graph.layers(model))
+    if has_own_ops and native.load() is None:
         raise ValueError(
             "The native library cannot be used here, because it was not built, was built for "
             "another TensorFlow, is switched off by `KERASOPT_NATIVE=0`, or a GPU is visible. "

@@ -22,7 +22,8 @@ from kerasopt.inference.integer.normalization import (
     QuantizedLayerNormalization,
 )
 from kerasopt.inference.integer.softmax import QuantizedSoftmax
-from kerasopt.inference.packed_part import PackedPart
+from kerasopt.inference.layer import InferenceLayer
+from kerasopt.inference.packed import PackedPart
 
 __all__ = [
     "Affine",
@@ -30,6 +31,7 @@ __all__ = [
     "BinaryDense",
     "Dequantize",
     "DynamicDense",
+    "InferenceLayer",
     "IntegerLayer",
     "MaskedSoftmax",
     "MaxPooling2D",

@@ -1,4 +1,4 @@
-"""Layers of one bit."""
+"""Binary layers: signs, multiplied with weights of -1 and 1."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from typing import Any
 import keras
 
 from kerasopt import ops
-from kerasopt.inference.float_scaled import FloatScaledLayer
-from kerasopt.inference.integer.convolutions import ImageWindow
-from kerasopt.inference.integer.dense import FullyConnected
+from kerasopt.inference.dense_like import DenseLike
+from kerasopt.inference.image_window import FilteredImage
+from kerasopt.inference.scaled import ScaledLayer
 
 
-class _Binary(FloatScaledLayer):
-    packed: ops.PackedWeights
+class _Binary(ScaledLayer):
     weight_formats = ("binary",)
 
-    def __init__(self, **kwargs: Any):
-        super().__init__(**{"weight_format": "binary", **kwargs})
+    @property
+    def input_bits(self) -> int:
+        return 1
 
 
 @keras.saving.register_keras_serializable(package="kerasopt")
-class BinaryDense(FullyConnected, _Binary):
+class BinaryDense(DenseLike, _Binary):
     """A `Dense` layer that multiplies the signs of its input with weights of -1 and 1.
 
     A sign is 1 where the input is at least 0, else -1. See `kerasopt.ops.binary_matmul`.
@@ -38,7 +38,7 @@ class BinaryDense(FullyConnected, _Binary):
 
 
 @keras.saving.register_keras_serializable(package="kerasopt")
-class BinaryConv2D(ImageWindow, _Binary):
+class BinaryConv2D(FilteredImage, _Binary):
     """A `Conv2D` layer that multiplies the signs of images with weights of -1 and 1.
 
     A sign is 1 where the input is at least 0, else -1; what is padded is 0. See
@@ -54,18 +54,5 @@ class BinaryConv2D(ImageWindow, _Binary):
             arguments of `keras.layers.Layer`.
     """
 
-    def __init__(self, filters: int, kernel_size: int | tuple[int, int], **kwargs: Any):
-        super().__init__(kernel_size, **kwargs)
-        self.filters = filters
-
-    def kernel_shape(self, input_shape: Any) -> tuple[int, ...]:
-        return (*self.kernel_size, input_shape[-1], self.filters)
-
     def call(self, inputs: Any) -> Any:
         return ops.binary_conv2d(inputs, self.packed, **self.window)
-
-    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
-        return (input_shape[0], *self.image_shape(input_shape), self.filters)
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "filters": self.filters}

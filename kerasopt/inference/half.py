@@ -7,21 +7,17 @@ from typing import Any
 import keras
 
 from kerasopt import ops
-from kerasopt.inference.float_scaled import FloatScaledLayer
-from kerasopt.inference.integer.convolutions import FilteredImage
-from kerasopt.inference.integer.dense import FullyConnected
+from kerasopt.inference.dense_like import DenseLike
+from kerasopt.inference.image_window import GroupedImage
+from kerasopt.inference.scaled import ScaledLayer
 
 
-class _Half(FloatScaledLayer):
-    packed: ops.PackedWeights
+class _Half(ScaledLayer):
     weight_formats = ops.HALF_FORMATS
-
-    def __init__(self, **kwargs: Any):
-        super().__init__(**{"weight_format": "float16", **kwargs})
 
 
 @keras.saving.register_keras_serializable(package="kerasopt")
-class HalfDense(FullyConnected, _Half):
+class HalfDense(DenseLike, _Half):
     """A `Dense` layer with weights of 16 bits, which computes in float32.
 
     The weights stay as they are in memory; see `kerasopt.ops.half_matmul`. Made by
@@ -40,7 +36,7 @@ class HalfDense(FullyConnected, _Half):
 
 
 @keras.saving.register_keras_serializable(package="kerasopt")
-class HalfConv2D(FilteredImage, _Half):
+class HalfConv2D(GroupedImage, _Half):
     """A `Conv2D` layer with weights of 16 bits, which computes in float32.
 
     The weights stay as they are in memory; see `kerasopt.ops.half_conv2d`. Made by

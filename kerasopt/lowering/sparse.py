@@ -128,7 +128,7 @@ def _report(choices: list[Choice], batch_size: int) -> str:
     ]
     if not rows:
         return (
-            f"No layer was made sparse: no Dense layer or convolution of single pixels stores less "
+            f"No layer was made sparse: no Dense layer or pointwise convolution stores less "
             f"than {_LARGEST_SHARE:.0%} of its weights, as blocks of 4x1 in int8 or one by one in "
             "float32."
         )
@@ -180,12 +180,10 @@ def _of_floats(layer: Any, cls: Any, units: int) -> keras.Layer | None:
 
 def _set(sparse: Any, layer: Any) -> None:
     """Sets the weights of a sparse layer to those of a dense one."""
-    if isinstance(sparse, SparseDense | SparseConv2D):
-        bias = np.zeros(sparse.units) if layer.bias is None else layer.bias
-        sparse.set_floats(*map(keras.ops.convert_to_numpy, (layer.kernel, bias)))
-    else:
-        parts = layer.kernel, layer.bias, layer.kernel_scale
-        sparse.set_integers(*map(np.asarray, parts))
+    weights = {name: getattr(layer, name) for name in sparse.stored_names}
+    if weights["bias"] is None:
+        weights["bias"] = np.zeros(sparse.packed.channels)
+    sparse.set_arrays(*map(keras.ops.convert_to_numpy, weights.values()))
 
 
 _FORMS: dict[type, Callable[[Any], keras.Layer | None]] = {

@@ -147,9 +147,20 @@ class PackedWeights(NamedTuple):
         return math.prod(self.shape[2:]) if self.is_depthwise else self.shape[-1]
 
     @property
+    def bits(self) -> int:
+        """The bits of one weight, as it is multiplied."""
+        return {"int4": 4, "binary": 1, **dict.fromkeys(HALF_FORMATS, 16)}.get(self.format, 8)
+
+    @property
     def size(self) -> int:
         """The number of bytes."""
         return self._kernel_bytes + 2 * self.channels * _WORD
+
+    @property
+    def bytes(self) -> int:
+        """The number of bytes, without those that blocks and cache lines are filled up with."""
+        kernel = math.ceil(math.prod(self.shape) * FORMATS[self.format].bits / 8)
+        return kernel + 2 * self.channels * _WORD
 
     @property
     def _kernel_values(self) -> int:

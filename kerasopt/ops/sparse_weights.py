@@ -143,6 +143,16 @@ class SparseWeights(NamedTuple):
         return self._sum_dtype
 
     @property
+    def bits(self) -> int:
+        """The bits of one weight."""
+        return 8 * np.dtype(self.dtype).itemsize
+
+    @property
+    def bytes(self) -> int:
+        """The number of bytes: nothing is filled up."""
+        return self.size
+
+    @property
     def size(self) -> int:
         """The number of bytes."""
         return sum(count * np.dtype(dtype).itemsize for count, dtype in self._layout)

@@ -50,6 +50,11 @@ class WeightFormat(NamedTuple):
     decode: Callable[[Any], Any]
     holds: Callable[[np.ndarray], bool]
 
+    @property
+    def bits(self) -> float:
+        """The bits that one weight takes, with what tells where it stands."""
+        return 8 * self.bytes / (self.rows * COLUMNS)
+
 
 def _encode_int8(x: Any, module: Any) -> Any:
     return _flat(module.swapaxes(x, -1, -2), 2)

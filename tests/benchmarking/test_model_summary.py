@@ -5,12 +5,19 @@ import numpy as np
 import pytest
 from lowering.trained import images, quantization_aware
 
+from kerasopt import inference
 from kerasopt.benchmarking import summary
+from kerasopt.inference import Affine
+from kerasopt.inference.binary import BinaryDense
+from kerasopt.inference.half import HalfDense
+from kerasopt.inference.sparse import SparseDense
 from kerasopt.lowering import convert
 from kerasopt.parametrization import Parametrization, parametrize
 from kerasopt.sparsity import Mask
 
 layers = keras.layers
+AFFINES = {"input_affine": Affine(0.1, 3), "output_affine": Affine(0.2, -5)}
+WIDE = {name: Affine(0.1, 0, bits=16) for name in AFFINES}
 
 
 class FourBits(Parametrization):
@@ -159,8 +166,7 @@ def test_macs_are_counted_by_the_bits_of_weights_and_activations():
     report = summary(model, print_fn=len)
     assert report.macs_by_precision == {(4, 8): macs}
     assert f"4 × 8 bits: {macs:,} (100.0%)" in str(report)
-    integers = convert(model)
-    assert summary(integers, print_fn=len).macs_by_precision == {(8, 8): macs}
+    assert summary(convert(model), print_fn=len).macs_by_precision == {(4, 8): macs}
 
 
 @pytest.mark.parametrize(
@@ -174,11 +180,45 @@ def test_macs_are_counted_by_the_bits_of_weights_and_activations():
     ],
 )
 def test_the_bits_of_a_spec_are_those_of_its_integers(spec, simulated, converted):
-    model = keras.Sequential([keras.Input((16,)), layers.Dense(16), layers.Dense(16)])
-    x = np.random.default_rng(0).normal(size=(8, 16)).astype("float32")
-    model = quantization_aware(model, x, spec)
+    inputs = keras.Input((8, 8, 4))
+    x = layers.Conv2D(8, 1)(layers.Conv2D(8, 3)(inputs))
+    if spec == "int8_dynamic":
+        x = inputs
+    model = keras.Model(inputs, layers.Dense(16)(layers.Dense(16)(x)))
+    model = quantization_aware(model, images(8, 8, 4), spec)
     for each, bits in ((model, simulated), (convert(model, spec), converted)):
         assert set(summary(each, print_fn=len).macs_by_precision) == {bits}
+
+
+@pytest.mark.parametrize(
+    "make, bits, size",
+    [
+        (lambda: inference.QuantizedDense(32, **AFFINES), (8, 8), 64 * 32 + 3 * 4 * 32),
+        (
+            lambda: inference.QuantizedDense(32, weight_format="int4", **AFFINES),
+            (4, 8),
+            64 * 32 // 2 + 3 * 4 * 32,
+        ),
+        (
+            lambda: inference.QuantizedDense(32, weight_format="2:4", **AFFINES),
+            (8, 8),
+            64 * 32 * 5 // 8 + 3 * 4 * 32,
+        ),
+        (lambda: inference.QuantizedDense(32, **WIDE), (8, 16), 64 * 32 + 3 * 4 * 32),
+        (lambda: inference.DynamicDense(32), (8, 8), 64 * 32 + 2 * 4 * 32),
+        (lambda: BinaryDense(32), (1, 1), 64 * 32 // 8 + 2 * 4 * 32),
+        (lambda: HalfDense(32, weight_format="bfloat16"), (16, 32), 64 * 32 * 2 + 2 * 4 * 32),
+        (lambda: SparseDense(32, (5, 1)), (32, 32), 5 * (4 + 2) + 4 * 32 + 4 * 32),
+    ],
+)
+def test_inference_layers_say_what_their_products_and_their_weights_take(make, bits, size):
+    layer = make()
+    affine = getattr(layer, "input_affine", None)
+    inputs = keras.Input((64,), dtype=affine and affine.dtype)
+    (row,) = rows(keras.Model(inputs, layer(inputs))).values()
+    assert (row.bits, row.input_bits) == bits
+    assert row.bytes == layer.bytes == size
+    assert row.macs == row.kernel_parameters == 64 * 32
 
 
 def test_weights_that_are_held_in_few_bits_are_counted_so():

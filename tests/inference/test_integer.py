@@ -47,7 +47,7 @@ def filled(layer, x):
     if hasattr(layer, "kernel"):
         generator = np.random.default_rng(1)
         channels = layer.bias.shape
-        layer.set_integers(
+        layer.set_arrays(
             generator.integers(-127, 128, layer.kernel.shape),
             generator.integers(-500, 500, channels),
             generator.uniform(1e-3, 1e-2, channels),
@@ -131,14 +131,14 @@ def test_scales_are_checked(scale):
     layer.build((None, 4))
     scales = np.array([1.0, 1.0, scale, 1.0, 1.0])
     with pytest.raises(ValueError, match="`kernel_scale` .* channel 2"):
-        layer.set_integers(np.zeros((4, 5)), np.zeros(5), scales)
+        layer.set_arrays(np.zeros((4, 5)), np.zeros(5), scales)
 
 
 def test_a_multiplier_that_overflows_is_found():
     layer = QuantizedDense(1, input_affine=Affine(1e30, 0), output_affine=Affine(1e-3, 0))
     layer.build((None, 4))
     with pytest.raises(ValueError, match="`multiplier`"):
-        layer.set_integers(np.zeros((4, 1)), np.zeros(1), np.array([1e30]))
+        layer.set_arrays(np.zeros((4, 1)), np.zeros(1), np.array([1e30]))
 
 
 def test_damaged_scales_in_a_file_raise(tmp_path):

@@ -90,7 +90,7 @@ def test_large_weights_load_as_they_were(tmp_path):
     model = keras.Model(inputs, layer(inputs))
     random = np.random.default_rng(0)
     kernel = random.integers(-127, 128, (1100, 1000)).astype("int8")
-    layer.set_integers(kernel, np.zeros(1000, "int32"), np.full(1000, 0.01, "float32"))
+    layer.set_arrays(kernel, np.zeros(1000, "int32"), np.full(1000, 0.01, "float32"))
     ko.save(model, tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
     for weight, other in zip(model.weights, loaded.weights, strict=True):

@@ -43,7 +43,7 @@ def test_the_first_tensor_that_differs_is_found(models):
     broken = keras.models.clone_model(integers)
     broken.set_weights(integers.get_weights())
     layer = broken.get_layer("depthwise")
-    layer.set_integers(layer.kernel, layer.bias.numpy() + 10000, layer.kernel_scale)
+    layer.set_arrays(layer.kernel, layer.bias.numpy() + 10000, layer.kernel_scale)
     report = ko.compare(integers, broken, x)
     assert report.first_parting.name == "depthwise" and report["conv"].equal == 1.0
     assert "They part at 'depthwise'" in str(report)

@@ -126,8 +126,8 @@ def _with_sparse(model):
     conv = SparseConv2D(8, (5, 1), activation="relu", name="sparse_pointwise")
     dense = SparseDense(8, (6, 1), name="sparse_dense")
     outputs = [*model.outputs, conv(image), dense(row)]
-    conv.set_floats(_spread(5, (1, 1, 4, 8)), np.arange(8) / 8)
-    dense.set_floats(_spread(6, (12, 8)), np.arange(8) / 8)
+    conv.set_arrays(_spread(5, (1, 1, 4, 8)), np.arange(8) / 8)
+    dense.set_arrays(_spread(6, (12, 8)), np.arange(8) / 8)
     return keras.Model(model.inputs, outputs, name="converted")
 
 

@@ -15,7 +15,7 @@ from kerasopt.exporters.litert.splice import splice_part
 from kerasopt.exporters.names import numbered, output_names, unique
 from kerasopt.exporters.parts import Part, Parts
 from kerasopt.graph import Edge, Graph, Node, functional_of
-from kerasopt.inference import Affine, Dequantize, Quantize, QuantizedEmbedding
+from kerasopt.inference import Affine, Dequantize, Quantize
 
 
 def quantization_of(affine: Affine) -> Quantization:
@@ -195,7 +195,7 @@ class Writer:
         index = self.index(edge)
         tensor = self.buffer.subgraph.tensors[index]
         is_cast = self._parts.affines[edge] is None and tensor.type != TYPES["float32"]
-        if not is_cast or isinstance(reader.operation, QuantizedEmbedding):
+        if not is_cast or getattr(reader.operation, "reads_indices", False):
             return index
         name = f"{edge.source.operation.name}/float32"
         cast = self.buffer.tensor(name, self.shape(index), "float32")

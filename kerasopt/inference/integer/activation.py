@@ -1,4 +1,4 @@
-"""Functions of single values on int8 tensors."""
+"""Elementwise functions of int8 tensors."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from kerasopt.inference.integer.layer import IntegerLayer
 
 @keras.saving.register_keras_serializable(package="kerasopt")
 class QuantizedActivation(IntegerLayer):
-    """Applies a function of single values to an int8 tensor, by a table of its 256 results.
+    """Applies an elementwise function to an int8 tensor, by a table of its 256 results.
 
     The table is a weight, so what a file computes does not depend on the mathematics library of
     the machine that reads it.
@@ -40,9 +40,7 @@ class QuantizedActivation(IntegerLayer):
         super().__init__(**kwargs)
         # In a list of its own Keras would track them as parts, and save them once more.
         self.functions = tuple(functions)
-        self.table = self.add_weight(
-            name="table", shape=(256,), dtype="int8", initializer="zeros", trainable=False
-        )
+        self.table = self.add_weight(name="table", shape=(256,), dtype="int8")
         self.table.assign(self._results())
 
     def call(self, inputs: Any) -> Any:

@@ -22,7 +22,7 @@ class QuantizedAdd(PairLayer):
             `keras.layers.Layer`.
     """
 
-    widths = (8, 16)
+    takes_int16 = True
 
     def call(self, inputs: Any) -> Any:
         first, second = inputs

@@ -11,7 +11,8 @@ from kerasopt.inference.integer.layer import IntegerLayer
 
 
 class _Boundary(IntegerLayer):
-    widths = (8, 16)
+    takes_int16 = True
+    stored_names = ()  # the scale is part of the config
 
     def __init__(self, **kwargs: Any):
         super().__init__(**kwargs)
@@ -22,15 +23,7 @@ class _Boundary(IntegerLayer):
             name="scale",
             shape=(),
             initializer=keras.initializers.Constant(affine.scale),
-            trainable=False,
         )
-
-    # The scale is part of the config; files need no copy of it.
-    def save_own_variables(self, store: Any) -> None:
-        pass
-
-    def load_own_variables(self, store: Any) -> None:
-        pass
 
 
 @keras.saving.register_keras_serializable(package="kerasopt")

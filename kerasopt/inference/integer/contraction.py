@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 
 from kerasopt.inference.integer.layer import ClampedLayer
-from kerasopt.inference.packed_part import PackedLayer, PackedPart
-from kerasopt.inference.stored import release
+from kerasopt.inference.packed import FormattedLayer, PackedPart
 from kerasopt.keras_internals import set_values
 from kerasopt.ops.reference.int16 import MOST_PRODUCTS
 
-_STORED = ("kernel", "bias", "kernel_scale")
 
-
-class Contraction(ClampedLayer, PackedLayer):
+class Contraction(ClampedLayer, FormattedLayer):
     """Base of the layers that sum products of int8 or int16 values with an int8 kernel.
 
         q = clamp(rint(float32(sum((x - z_x) * kernel) + bias) * M) + z_y)
@@ -38,23 +34,21 @@ class Contraction(ClampedLayer, PackedLayer):
         multiplier: `PackedPart` of float32, `M`.
     """
 
-    widths = (8, 16)
+    takes_int16 = True
+    stored_names = ("kernel", "bias", "kernel_scale")
     most_int16_products = MOST_PRODUCTS
 
     def build(self, input_shape: Any) -> None:
-        self.add_packed(self.kernel_shape(input_shape))
+        super().build(input_shape)
         self.kernel_scale = self.add_weight(
-            name="kernel_scale",
-            shape=(self.packed.channels,),
-            initializer="ones",
-            trainable=False,
+            name="kernel_scale", shape=(self.packed.channels,), initializer="ones"
         )
 
     @property
     def multiplier(self) -> PackedPart:
         return PackedPart(self.packed, 2)
 
-    def set_integers(self, kernel: Any, bias: Any, kernel_scale: Any) -> None:
+    def set_arrays(self, kernel: Any, bias: Any, kernel_scale: Any) -> None:
         """Sets kernel, bias and scales.
 
         Args:
@@ -70,16 +64,6 @@ class Contraction(ClampedLayer, PackedLayer):
         multiplier = self._multiplier_of(kernel_scale)
         self.set_packed(np.asarray(kernel, "int8"), np.asarray(bias, "int32"), multiplier)
         set_values(self.kernel_scale, kernel_scale)
-
-    def save_own_variables(self, store: Any) -> None:
-        for name in _STORED:
-            store[name] = getattr(self, name).numpy()
-
-    def load_own_variables(self, store: Any) -> None:
-        self.set_integers(
-            *(self.stored(store, name, getattr(self, name), name) for name in _STORED)
-        )
-        release(math.prod(self.packed.shape))
 
     @property
     def _requantization(self) -> dict[str, Any]:

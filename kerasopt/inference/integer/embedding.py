@@ -25,6 +25,7 @@ class QuantizedEmbedding(IntegerLayer):
     """
 
     affines = ("output_affine",)
+    reads_indices = True
 
     def __init__(self, input_dim: int, output_dim: int, **kwargs: Any):
         super().__init__(**kwargs)
@@ -34,8 +35,6 @@ class QuantizedEmbedding(IntegerLayer):
             name="embeddings",
             shape=(input_dim, output_dim),
             dtype="int8",
-            initializer="zeros",
-            trainable=False,
         )
 
     def call(self, inputs: Any) -> Any:

@@ -5,17 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import keras
-import numpy as np
 from keras.src.ops.operation_utils import broadcast_shapes
 
 from kerasopt.inference.affine import Affine
-from kerasopt.inference.stored import StoredLayer, stored_array
-from kerasopt.keras_internals import set_values
+from kerasopt.inference.layer import InferenceLayer
 from kerasopt.ops.validation import check_output_range
 
 
-class IntegerLayer(StoredLayer):
-    """Base of the layers that read or write integers: no training, no automatic casts.
+class IntegerLayer(InferenceLayer):
+    """Base of the layers that read or write integers.
 
     Args:
         input_affine: `Affine` of the input, or a tuple with one for each input; `None` if that is
@@ -25,14 +23,12 @@ class IntegerLayer(StoredLayer):
 
     Attributes:
         affines: Of a class, the names of those that its layers must have.
-        widths: Of a class, the bits that its integers may have.
 
     Raises:
         ValueError: If one of them is missing, or has other bits.
     """
 
     affines: tuple[str, ...] = ("input_affine", "output_affine")
-    widths: tuple[int, ...] = (8,)
 
     def __init__(
         self,
@@ -41,9 +37,7 @@ class IntegerLayer(StoredLayer):
         output_affine: Affine | None = None,
         **kwargs: Any,
     ):
-        kwargs.setdefault("dtype", "float32")
-        super().__init__(trainable=kwargs.pop("trainable", False), **kwargs)
-        self.supports_masking = True
+        super().__init__(**kwargs)
         self.input_affine: Any = input_affine
         self.output_affine: Any = output_affine
         for name in self.affines:
@@ -53,13 +47,12 @@ class IntegerLayer(StoredLayer):
                     f"zero point of its {name.partition('_')[0]}. Received: {name}=None"
                 )
         found = (*self.input_affines, *([] if output_affine is None else [output_affine]))
-        if (
-            any(affine.bits not in self.widths for affine in found)
-            or len({affine.bits for affine in found}) > 1
-        ):
+        widths = (8, 16) if self.takes_int16 else (8,)
+        bits = {affine.bits for affine in found}
+        if len(bits) > 1 or not bits.issubset(widths):
             raise ValueError(
                 f"The integers of layer '{self.name}' ({type(self).__name__}) must all have one of "
-                f"these numbers of bits: {self.widths}. Received: {found}"
+                f"these numbers of bits: {widths}. Received: {found}"
             )
 
     @property
@@ -70,45 +63,13 @@ class IntegerLayer(StoredLayer):
         single = isinstance(self.input_affine, Affine)
         return (self.input_affine,) if single else tuple(self.input_affine)
 
-    def build(self, *input_shapes: Any) -> None:
-        pass
+    @property
+    def input_bits(self) -> int:
+        return max((affine.bits for affine in self.input_affines), default=32)
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
-        return None  # what needs a mask has it as an argument
-
-    def compute_output_shape(self, input_shape: Any) -> Any:
-        return input_shape
-
-    def compute_output_spec(self, *args: Any, **kwargs: Any) -> keras.KerasTensor:
-        shapes = [x.shape for x in keras.tree.flatten(args)]
-        dtype = "float32" if self.output_affine is None else self.output_affine.dtype
-        shape = self.compute_output_shape(*shapes)
-        return keras.KerasTensor(shape, dtype)
-
-    def load_own_variables(self, store: Any) -> None:
-        values = [
-            self.stored(store, str(index), variable, variable.name)
-            for index, variable in enumerate(self.variables)
-        ]
-        for variable, value in zip(self.variables, values, strict=True):
-            set_values(variable, value)
-
-    def stored(self, store: Any, key: str, weight: Any, name: str) -> np.ndarray:
-        """Returns the array of a file for a weight.
-
-        Args:
-            store: What Keras hands over to read from.
-            key: String, the key of the array.
-            weight: Variable or array of the same shape and dtype.
-            name: String, the name of the weight.
-
-        Raises:
-            ValueError: If the file has none, or one of another shape or dtype, which would be cast.
-        """
-        return stored_array(self.name, store, key, weight, name)
-
-    def quantize(self, mode: Any = None, config: Any = None, **kwargs: Any) -> None:
-        raise ValueError(f"Layer '{self.name}' is converted already. Received: mode={mode}")
+    @property
+    def output_dtype(self) -> str:
+        return "float32" if self.output_affine is None else self.output_affine.dtype
 
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {

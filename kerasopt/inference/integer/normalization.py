@@ -23,6 +23,7 @@ class QuantizedBatchNormalization(Contraction):
             zero points, and the range of the output), and the arguments of `keras.layers.Layer`.
     """
 
+    takes_int16 = False
     weight_formats = ("int8",)
 
     def kernel_shape(self, input_shape: Any) -> tuple[int, ...]:
@@ -52,6 +53,8 @@ class QuantizedLayerNormalization(IntegerLayer):
         beta: float32 variable of shape `(size,)`, the shift.
     """
 
+    stored_names = ("gamma", "beta")
+
     def __init__(self, epsilon: float = 1e-3, **kwargs: Any):
         super().__init__(**kwargs)
         self.epsilon = epsilon
@@ -60,14 +63,12 @@ class QuantizedLayerNormalization(IntegerLayer):
         size = input_shape[-1]
 
         def add(name: str, dtype: str) -> keras.Variable:
-            return self.add_weight(
-                name=name, shape=(size,), dtype=dtype, initializer="zeros", trainable=False
-            )
+            return self.add_weight(name=name, shape=(size,), dtype=dtype)
 
         self.gamma, self.beta = add("gamma", "float32"), add("beta", "float32")
         self._gain, self._offset = add("gain", "float32"), add("offset", "int32")
 
-    def set_weights_of(self, gamma: np.ndarray, beta: np.ndarray) -> None:
+    def set_arrays(self, gamma: np.ndarray, beta: np.ndarray) -> None:
         """Sets scale and shift, float arrays of shape `(size,)`.
 
         Raises:
@@ -97,14 +98,6 @@ class QuantizedLayerNormalization(IntegerLayer):
             epsilon=float(np.float32(size * self.epsilon / self.input_affine.scale**2)),
             output_zero_point=self.output_affine.zero_point,
         )
-
-    def save_own_variables(self, store: Any) -> None:
-        store["gamma"] = keras.ops.convert_to_numpy(self.gamma)
-        store["beta"] = keras.ops.convert_to_numpy(self.beta)
-
-    def load_own_variables(self, store: Any) -> None:
-        weights = {"gamma": self.gamma, "beta": self.beta}
-        self.set_weights_of(*(self.stored(store, key, weights[key], key) for key in weights))
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "epsilon": self.epsilon}

@@ -99,7 +99,7 @@ def place(
     kernel = weights.kernel.reshape(made.kernel_shape(value.tensor.shape))
     made.fit_format(kernel)
     tensor = made(value.tensor)
-    made.set_integers(kernel, *weights[1:])
+    made.set_arrays(kernel, *weights[1:])
     return Value(tensor, output.affine)
 
 

@@ -35,7 +35,7 @@ def lower(group: Group, builder: Builder) -> None:
         ),
     )
     tensor = made(value.tensor)
-    made.set_weights_of(_numbers(layer.gamma, 1.0, shape[-1]), _numbers(layer.beta, 0.0, shape[-1]))
+    made.set_arrays(_numbers(layer.gamma, 1.0, shape[-1]), _numbers(layer.beta, 0.0, shape[-1]))
     builder.put(group.output, Value(tensor, output.affine))
 
 

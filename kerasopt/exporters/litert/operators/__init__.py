@@ -64,7 +64,7 @@ def operator_of(part: Part) -> Callable[..., None] | None:
     Raises:
         ValueError: If it is an integer layer that LiteRT has no form of.
     """
-    held = part.integer_layer is None and part.affine is None
+    held = part.layer is None and part.affine is None
     if held and held_weights.holds_int8(part.nodes[0]):
         return held_weights.write
     return _TABLE.of(part)

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 
-from kerasopt.inference.packed_part import PackedLayer, PackedPart
-from kerasopt.inference.stored import release
-
-_STORED = ("kernel", "kernel_scale", "bias")
+from kerasopt.inference.packed import FormattedLayer, PackedPart
 
 
-class FloatScaledLayer(PackedLayer):
+class ScaledLayer(FormattedLayer):
     """Base of the layers whose sums are scaled to float32.
 
     Args:
@@ -26,10 +22,8 @@ class FloatScaledLayer(PackedLayer):
         bias: `PackedPart` of float32, a value for each output channel.
     """
 
-    affines = ()
-
-    def build(self, input_shape: Any) -> None:
-        self.add_packed(self.kernel_shape(input_shape))
+    packed_names = ("kernel", "bias", "kernel_scale")
+    stored_names = ("kernel", "kernel_scale", "bias")
 
     @property
     def packing(self) -> dict[str, Any]:
@@ -58,16 +52,8 @@ class FloatScaledLayer(PackedLayer):
             )
         scale = np.where(gain == 0, 1.0, kernel_scale * np.abs(gain))
         signs = np.sign(gain).astype(np.asarray(kernel).dtype)
-        self._pack(kernel * signs, scale, offset)
+        self.set_arrays(kernel * signs, scale, offset)
 
-    def save_own_variables(self, store: Any) -> None:
-        for name in _STORED:
-            store[name] = getattr(self, name).numpy()
-
-    def load_own_variables(self, store: Any) -> None:
-        self._pack(*(self.stored(store, name, getattr(self, name), name) for name in _STORED))
-        release(math.prod(self.packed.shape))
-
-    def _pack(self, kernel: Any, kernel_scale: Any, bias: Any) -> None:
+    def set_arrays(self, kernel: Any, kernel_scale: Any, bias: Any) -> None:
         floats = (np.asarray(values, "float32") for values in (bias, kernel_scale))
         self.set_packed(np.asarray(kernel, self.packed.dtype), *floats)
