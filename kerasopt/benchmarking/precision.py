@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
-
 import keras
 
 from kerasopt.benchmarking.weights import bits_of
-from kerasopt.graph import Graph, Group, Groups, is_concatenation, layers
+from kerasopt.graph import Graph, Group, Groups, is_concatenation, layers, slots_of
 from kerasopt.inference import InferenceLayer
+from kerasopt.parametrization import find_link
 from kerasopt.quantization import Quantizer
 
 
@@ -23,7 +21,7 @@ def input_bits(model: keras.Model) -> dict[int, int]:
     groups = Groups(Graph.of(model))
     for group in groups:
         anchor = group.anchor.operation
-        if isinstance(anchor, InferenceLayer) or "input" in getattr(anchor, "slots", ()):
+        if isinstance(anchor, InferenceLayer) or "input" in slots_of(anchor):
             continue
         bits = [_bits_after(groups.origin(edge)) for edge in group.inputs]
         if bits and None not in bits:
@@ -34,21 +32,20 @@ def input_bits(model: keras.Model) -> dict[int, int]:
 def _own_bits(layer: keras.Layer) -> int:
     if isinstance(layer, InferenceLayer):
         return layer.input_bits
-    bits = _bits_of(getattr(layer, "parametrizations", {}).get("input", ()))
+    bits = _bits_of(layer, "input")
     return bits_of(layer.compute_dtype or "float32") if bits is None else bits
 
 
 def _bits_after(group: Group) -> int | None:
     """Returns the bits that the output of a group is rounded to, or `None`."""
     node = group.output
-    slots = getattr(node.operation, "parametrizations", {})
-    bits = _bits_of(slots.get("output", ()))
+    bits = _bits_of(node.operation, "output")
     joins = len(node.consumers) == 1 and is_concatenation(node.consumers[0].operation)
     if bits is None and joins:
-        slots = getattr(node.consumers[0].operation, "parametrizations", {})
-        bits = _bits_of(slots.get("output", ()))
+        bits = _bits_of(node.consumers[0].operation, "output")
     return bits
 
 
-def _bits_of(links: Iterable[Any]) -> int | None:
-    return next((link.bits for link in links if isinstance(link, Quantizer)), None)
+def _bits_of(operation: keras.Operation, slot: str) -> int | None:
+    quantizer = find_link(operation, slot, Quantizer)
+    return None if quantizer is None else quantizer.bits

@@ -10,9 +10,9 @@ from typing import Any
 import keras
 import numpy as np
 
-from kerasopt.graph import own_variables, weight_names
+from kerasopt.graph import own_variables, slots_of, weight_names
 from kerasopt.inference import InferenceLayer
-from kerasopt.parametrization import ACTIVATION_SLOTS
+from kerasopt.parametrization import ACTIVATION_SLOTS, find_link, links_of
 from kerasopt.quantization import Quantizer, RoundingError, measure_weight
 
 # Of an inference layer, which has no other kernels.
@@ -54,16 +54,17 @@ def weights_of(layer: keras.Layer) -> list[Weight]:
             for name, part in layer.parts.items()
         ]
     chains = {
-        id(getattr(layer, slot).stored): (getattr(layer, slot), slot, links)
-        for slot, links in getattr(layer, "parametrizations", {}).items()
+        id(getattr(layer, slot).stored): (getattr(layer, slot), slot)
+        for slot in slots_of(layer)
         if slot not in ACTIVATION_SLOTS
     }
     kernels = {id(_stored(getattr(layer, name, None))) for name in weight_names(layer)}
     weights = []
     for stored in own_variables(layer):
-        variable, slot, links = chains.get(id(stored), (stored, "", []))
-        quantizer = next((link for link in links if isinstance(link, Quantizer)), None)
-        bits = next((link.bits for link in links if hasattr(link, "bits")), bits_of(stored.dtype))
+        variable, slot = chains.get(id(stored), (stored, ""))
+        quantizer = find_link(layer, slot, Quantizer)
+        widths = [link.bits for link in links_of(layer, slot) if hasattr(link, "bits")]
+        bits = widths[0] if widths else bits_of(stored.dtype)
         rounding = None
         if quantizer is not None and quantizer.is_enabled:
             rounding = functools.partial(measure_weight, layer, slot, quantizer)

@@ -6,6 +6,7 @@ from kerasopt import graph
 from kerasopt.callbacks.pruning import Pruning
 from kerasopt.callbacks.quantization_aware import QuantizationAware
 from kerasopt.layers.drop_in import DropIn
+from kerasopt.parametrization import links_by_slot
 from kerasopt.quantization import Quantizer, Site
 from kerasopt.training.timed import TimedCallback
 
@@ -106,9 +107,7 @@ class _DeclaredQuantization(QuantizationAware):
         return [
             Site(path, part, slot, link)
             for path, _, part in _declared_parts(model, whole=True)
-            for slot, links in getattr(part, "parametrizations", {}).items()
-            for link in links
-            if isinstance(link, Quantizer)
+            for slot, link in links_by_slot(part, Quantizer)
         ]
 
 

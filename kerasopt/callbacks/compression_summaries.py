@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from kerasopt import graph
-from kerasopt.parametrization import Parametrization
+from kerasopt.parametrization import links_of_model
 from kerasopt.quantization import ActivationQuantizer, Quantizer, measure
 from kerasopt.sparsity import Mask
 
@@ -19,7 +19,7 @@ def read_masks(model: keras.Model) -> dict[str, np.ndarray]:
     """Returns path of the weight to boolean mask, for all masked weights of `model`."""
     return {
         f"{path}/{slot}": keras.ops.convert_to_numpy(link.mask)
-        for path, _, slot, link in _links(model, Mask)
+        for path, _, slot, link in links_of_model(model, Mask)
     }
 
 
@@ -34,7 +34,7 @@ def mask_scalars(
         before: Its masks an epoch ago; those that it lacks have not changed.
     """
     zeros = changes = 0
-    for path, layer, slot, _ in _links(model, Mask):
+    for path, layer, slot, _ in links_of_model(model, Mask):
         weight = f"{path}/{slot}"
         mask = masks[weight]
         pruned = mask.size - int(np.count_nonzero(mask))
@@ -59,7 +59,7 @@ def mask_images(
         masks: Its masks, from `read_masks`.
         before: Its masks at the last images.
     """
-    for path, layer, slot, _ in _links(model, Mask):
+    for path, layer, slot, _ in links_of_model(model, Mask):
         weight = f"{path}/{slot}"
         if weight not in before or not np.array_equal(masks[weight], before[weight]):
             yield f"mask/{weight}", _image(masks[weight], graph.kernel_layout(layer, slot))
@@ -67,7 +67,7 @@ def mask_images(
 
 def range_scalars(model: keras.Model) -> Iterator[tuple[str, float]]:
     """Yields tag and value of the range and the scale of each quantized activation."""
-    for path, _, slot, link in _links(model, ActivationQuantizer):
+    for path, _, slot, link in links_of_model(model, ActivationQuantizer):
         # The tag of an output, by far the most, is that of its layer.
         tensor = path if slot == "output" else f"{path}/{slot}"
         yield f"range/{tensor}/minimum", float(link.observer.minimum)
@@ -83,7 +83,7 @@ def rounding_scalars(model: keras.Model, data) -> Iterator[tuple[str, float]]:
         data: A batch of its inputs, to measure activations with; `None`: weights only.
     """
     measured = measure(model, data)
-    for path, _, slot, link in _links(model, Quantizer):
+    for path, _, slot, link in links_of_model(model, Quantizer):
         error = measured.get(f"{path}/{slot}")
         if error is None or not link.is_enabled:
             continue
@@ -91,15 +91,6 @@ def rounding_scalars(model: keras.Model, data) -> Iterator[tuple[str, float]]:
         if np.isfinite(error.sqnr):  # where nothing is changed it is infinite
             yield f"sqnr/{tensor}", error.sqnr
         yield f"clipped/{tensor}", error.clipped
-
-
-def _links(model, kind: type[Parametrization]) -> Iterator[tuple]:
-    """Yields (path of the layer, layer, slot, link) of all links of class `kind`."""
-    for path, layer in graph.layers(model):
-        for slot, links in getattr(layer, "parametrizations", {}).items():
-            for link in links:
-                if isinstance(link, kind):
-                    yield path, layer, slot, link
 
 
 def _threshold(weight: keras.Variable, mask: np.ndarray) -> float:

@@ -13,7 +13,8 @@ import keras
 
 from kerasopt.exporters.aside import written_aside
 from kerasopt.exporters.open_time import steps_as_examples
-from kerasopt.graph import layers, require_built
+from kerasopt.graph import require_built
+from kerasopt.parametrization import links_of_model
 from kerasopt.quantization import Quantizer
 
 
@@ -112,15 +113,10 @@ def _require_known(options: dict[str, Any], write: Callable[..., None], format: 
 
 
 def _require_converted(model: keras.Model) -> None:
-    quantized = [
-        path
-        for path, layer in layers(model)
-        for links in getattr(layer, "parametrizations", {}).values()
-        if any(isinstance(link, Quantizer) for link in links)
-    ]
+    quantized = sorted({each.path for each in links_of_model(model, Quantizer)})
     if quantized:
         raise ValueError(
             "The model has quantizers: call `kerasopt.convert` for integers, or "
             "`kerasopt.finalize` for float weights without them, and export what it returns. "
-            f"Received: model={model.name} with quantizers on {sorted(set(quantized))}"
+            f"Received: model={model.name} with quantizers on {quantized}"
         )

@@ -17,7 +17,7 @@ import keras
 import numpy as np
 
 from kerasopt.graph import Node, layers
-from kerasopt.parametrization import weights_read_once
+from kerasopt.parametrization import links_by_slot, weights_read_once
 from kerasopt.quantization.weights import HalfWeight, IntegerWeight
 
 _WIDTHS = (2, 4, 8)
@@ -62,13 +62,10 @@ def held_links(node: Node) -> list[IntegerWeight | HalfWeight]:
     layer = node.operation
     if not isinstance(layer, keras.Layer):
         return []
-    chains = [
-        chain
-        for each in [layer, *(inner for _, inner in layers(layer))]
-        for chain in getattr(each, "parametrizations", {}).values()
-    ]
     return [
-        link for link in itertools.chain(*chains) if isinstance(link, IntegerWeight | HalfWeight)
+        link
+        for each in [layer, *(inner for _, inner in layers(layer))]
+        for _, link in links_by_slot(each, IntegerWeight | HalfWeight)
     ]
 
 

@@ -8,14 +8,14 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from kerasopt.graph import unwrap
+from kerasopt.graph import own_class, unwrap
 from kerasopt.keras_internals import in_inference
 
 
 def call_of(operation: keras.Operation) -> Callable[..., Any]:
     """Returns what computes a call of an operation, as `predict` does, in a file."""
     inner = unwrap(operation)
-    cls = getattr(inner, "_own_class", type(inner))  # of a layer whose weights are parametrized
+    cls = own_class(inner)
     stand_in = _STAND_INS.get(cls.__name__)
     if stand_in is not None and cls.__module__.startswith("keras."):
         return lambda *args, training=None, **kwargs: stand_in(inner, *args, **kwargs)

@@ -39,6 +39,7 @@ from kerasopt.graph.operations import (
     own_activation,
     residual_scale,
 )
+from kerasopt.graph.parametrized import chain_name, own_class, slots_of
 from kerasopt.graph.recording import opened_layers, recorded
 from kerasopt.graph.rules import Rule, parse_rules
 from kerasopt.graph.selection import Selection, WeightSelection, select, select_weights
@@ -66,6 +67,7 @@ __all__ = [
     "WeightSelection",
     "activation_bounds",
     "as_number",
+    "chain_name",
     "clamp_bounds",
     "clone",
     "frozen_layers",
@@ -94,6 +96,7 @@ __all__ = [
     "multiply_accumulates",
     "opened_layers",
     "own_activation",
+    "own_class",
     "own_variables",
     "parse_rules",
     "recorded",
@@ -101,6 +104,7 @@ __all__ = [
     "residual_scale",
     "select",
     "select_weights",
+    "slots_of",
     "variables_of_weights",
     "unwrap",
     "unwrap_operations",

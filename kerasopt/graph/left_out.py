@@ -8,6 +8,7 @@ from typing import Any
 
 import keras
 
+from kerasopt.graph.parametrized import own_class
 from kerasopt.graph.rules import Rule, parse_rules
 from kerasopt.graph.traversal import layers
 from kerasopt.graph.weights import kernel_names, own_variables
@@ -53,8 +54,7 @@ def _decides(rule: Rule, path: str, layer: keras.Layer, name: str) -> bool:
 
 def _other_matrices(layer: keras.Layer) -> dict[str, keras.Variable]:
     """Returns the trainable variables of several axes of a layer that is not Keras' own."""
-    cls = getattr(type(layer), "_own_class", type(layer))
-    if cls.__module__.startswith("keras."):
+    if own_class(layer).__module__.startswith("keras."):
         return {}
     known = {id(variable_of(layer, name)) for name in kernel_names(layer)}
     matrices = {

@@ -9,6 +9,7 @@ import keras
 from keras.src.models.functional import Functional
 
 from kerasopt.graph.graph import functional_of
+from kerasopt.graph.parametrized import chain_name, slots_of
 from kerasopt.graph.weights import own_variables
 from kerasopt.keras_internals import attributes_of_every_layer, is_built
 from kerasopt.warning import warn
@@ -89,7 +90,7 @@ def _children(parent: keras.Layer) -> Iterator[tuple[str, keras.Layer]]:
             names.add(layer.name)
             yield layer.name, layer
     # What a parametrized layer reads its weights through is no part of the model.
-    chains = {f"{slot}_chain" for slot in getattr(parent, "slots", ())}
+    chains = set(map(chain_name, slots_of(parent)))
     tracked = {
         id(layer): (f"_layers/{index}", layer)
         for index, layer in enumerate(parent._layers)

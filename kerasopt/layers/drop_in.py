@@ -1,12 +1,11 @@
 """What the drop-in layers have beside Keras' own."""
 
 import functools
-import itertools
 
 import keras
 
 from kerasopt import graph
-from kerasopt.parametrization import Parametrized, parametrize
+from kerasopt.parametrization import Parametrized, links_by_slot, parametrize
 from kerasopt.quantization import (
     Quantizer,
     Recipe,
@@ -149,8 +148,7 @@ class DropIn:
 
     def _warn_if_nothing_moves(self):
         layers = [self, *(layer for _, layer in self.parts())]
-        chains = [getattr(layer, "parametrizations", {}).values() for layer in layers]
-        links = [link for chain in itertools.chain(*chains) for link in chain]
+        links = [link for layer in layers for _, link in links_by_slot(layer)]
         trains = self.trainable and self._get_call_context().get_value("training")
         if trains and not all(link.governed for link in links):
             warn(

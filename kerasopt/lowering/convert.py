@@ -14,7 +14,6 @@ from kerasopt.graph import (
     Groups,
     Node,
     is_bookkeeping,
-    layers,
     masked,
     recorded,
     require_built,
@@ -24,6 +23,7 @@ from kerasopt.lowering.patterns import lower
 from kerasopt.lowering.quantizers import activation_quantizer, has_only_zeros
 from kerasopt.lowering.sparse import choose_sparse
 from kerasopt.lowering.values import StaysFloat, Value
+from kerasopt.parametrization import links_of_model
 from kerasopt.quantization import (
     MASKED,
     ActivationQuantizer,
@@ -186,13 +186,7 @@ def _has_watched(link: ActivationQuantizer) -> bool:
 
 def _quantizers(model: keras.Model) -> list[tuple[str, Quantizer]]:
     """Lists the quantizers of a model, with the paths of their layers."""
-    return [
-        (path, link)
-        for path, layer in layers(model)
-        for links in getattr(layer, "parametrizations", {}).values()
-        for link in links
-        if isinstance(link, Quantizer)
-    ]
+    return [(each.path, each.link) for each in links_of_model(model, Quantizer)]
 
 
 def _check_target(target: str, quantizers: list[Quantizer]) -> None:

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import keras
 
-from kerasopt.graph import layers
-from kerasopt.parametrization import ACTIVATION_SLOTS, parametrize, read_until
+from kerasopt.graph import layers, slots_of
+from kerasopt.parametrization import (
+    ACTIVATION_SLOTS,
+    links_by_slot,
+    parametrize,
+    read_until,
+)
 from kerasopt.quantization import Quantizer
 from kerasopt.quantization.weights import held_weight, holds
 
@@ -20,11 +25,9 @@ def hold_weights(source: keras.Layer, plain: keras.Layer) -> None:
     inner = dict(layers(plain))
     for path, layer in [("", source), *layers(source)]:
         target = inner.get(path, plain)
-        for slot, links in getattr(layer, "parametrizations", {}).items():
-            quantizer = links[-1]
-            is_weight = isinstance(quantizer, Quantizer) and slot not in ACTIVATION_SLOTS
+        for slot, quantizer in links_by_slot(layer, Quantizer):
             # A layer that is called twice is met twice.
-            if not is_weight or slot in getattr(target, "slots", ()) or not holds(quantizer):
+            if slot in (*ACTIVATION_SLOTS, *slots_of(target)) or not holds(quantizer):
                 continue
             weight = read_until(layer, slot, quantizer)
             parametrize(plain, f"{path}/{slot}".lstrip("/"), held_weight(quantizer, weight))

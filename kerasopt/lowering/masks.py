@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 
-from kerasopt.graph import Edge, Node, OperationLayer, is_reverse
+from kerasopt.graph import Edge, Node, OperationLayer, is_reverse, own_class
 
 
 class Masks:
@@ -38,7 +38,8 @@ class Masks:
         mask = node.arguments.get("mask")
         first = next(iter(node.arguments.values()))
         mask = self._of_structure(node, first) if mask is None else self._tensors(node, mask)
-        own = getattr(layer, "_own_class", type(layer)).compute_mask
+        cls: Any = own_class(layer)
+        own = cls.compute_mask
         if own is not keras.Layer.compute_mask:
             if isinstance(layer, keras.layers.ReversibleEmbedding):
                 # Its own method knows nothing of what it does in its call.

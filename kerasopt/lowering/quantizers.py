@@ -8,7 +8,7 @@ import numpy as np
 from kerasopt.graph import Group, Node, is_concatenation, is_transparent
 from kerasopt.inference import Affine
 from kerasopt.lowering.values import StaysFloat, Value
-from kerasopt.parametrization import ACTIVATION_SLOTS, read_until
+from kerasopt.parametrization import ACTIVATION_SLOTS, find_link, links_of, read_until
 from kerasopt.quantization import (
     ActivationQuantizer,
     BinaryActivation,
@@ -20,8 +20,7 @@ from kerasopt.quantization import (
 
 def activation_quantizer(operation: keras.Operation, slot: str) -> ActivationQuantizer | None:
     """Returns the quantizer of a layer's `"input"` or `"output"`, or `None`."""
-    links = getattr(operation, "parametrizations", {}).get(slot, [])
-    return next((link for link in links if isinstance(link, ActivationQuantizer)), None)
+    return find_link(operation, slot, ActivationQuantizer)
 
 
 def affine_of(operation: keras.Operation, slot: str, symmetric: bool = False) -> Affine | None:
@@ -100,17 +99,13 @@ def signed(node: Node, value: Value) -> Value:
 
 
 def _rounds_to_signs(operation: keras.Operation, slot: str) -> bool:
-    links = getattr(operation, "parametrizations", {}).get(slot, [])
-    return any(isinstance(link, BinaryActivation) for link in links)
+    return bool(links_of(operation, slot, BinaryActivation))
 
 
 def _rounds_rows(operation: keras.Operation, slot: str) -> bool:
-    links = getattr(operation, "parametrizations", {}).get(slot, [])
     return any(
-        isinstance(link, DynamicQuantizer)
-        and link.per == "row"
-        and link.format == Format(8, symmetric=True)
-        for link in links
+        link.per == "row" and link.format == Format(8, symmetric=True)
+        for link in links_of(operation, slot, DynamicQuantizer)
     )
 
 
@@ -128,10 +123,9 @@ def integer_kernel(layer: keras.Layer, slot: str) -> tuple[np.ndarray, np.ndarra
         StaysFloat: If the weight has no quantizer.
         ValueError: If the weight has values that are not finite.
     """
-    links = getattr(layer, "parametrizations", {}).get(slot, [])
-    if not links or not isinstance(links[-1], WeightQuantizer):
+    quantizer = find_link(layer, slot, WeightQuantizer)
+    if quantizer is None:
         raise StaysFloat(f"its {slot} has no quantizer")
-    quantizer = links[-1]
     if not quantizer.format.symmetric or quantizer.bits > 8 or quantizer.group is not None:
         raise StaysFloat(f"its {slot} is not rounded to symmetric int8 with a scale per channel")
     weight = read_until(layer, slot, quantizer)

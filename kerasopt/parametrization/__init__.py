@@ -6,6 +6,7 @@ from kerasopt.parametrization.baking import bake
 from kerasopt.parametrization.functions import renew_functions
 from kerasopt.parametrization.gradients import with_gradient_of
 from kerasopt.parametrization.link import OptionalState, Parametrization, is_of_link
+from kerasopt.parametrization.links import find_link, links_by_slot, links_of, links_of_model
 from kerasopt.parametrization.location import is_rebuilt_from_configs
 from kerasopt.parametrization.loops import weights_read_once
 from kerasopt.parametrization.lora import merge_lora, set_own_weight
@@ -24,9 +25,13 @@ __all__ = [
     "Parametrization",
     "Parametrized",
     "bake",
+    "find_link",
     "fuses_attention",
     "is_of_link",
     "is_rebuilt_from_configs",
+    "links_by_slot",
+    "links_of",
+    "links_of_model",
     "merge_lora",
     "parametrize",
     "parametrized_layers",

@@ -2,15 +2,15 @@
 
 import keras
 
+from kerasopt.graph.parametrized import chain_name, own_class, slots_of
 from kerasopt.keras_internals import is_built
+from kerasopt.parametrization.chain import chain_of
 from kerasopt.parametrization.link import Parametrization
 from kerasopt.parametrization.location import locate
 from kerasopt.parametrization.loops import update_loops
 from kerasopt.parametrization.parametrized import Parametrized, attach, become
 from kerasopt.parametrization.reading import (
     ACTIVATION_SLOTS,
-    chain_of,
-    own_class,
     stored_variable,
 )
 
@@ -97,7 +97,7 @@ def unparametrize(
         ValueError: If `weight` is not parametrized.
     """
     inner, slot, owner, path, _ = locate(layer, weight)
-    if slot not in getattr(inner, "slots", ()):
+    if slot not in slots_of(inner):
         raise ValueError(
             f"Layer '{inner.name}' has no parametrization there. Received: weight='{weight}'"
         )
@@ -117,7 +117,7 @@ def unparametrize(
 def unparametrize_all(model: keras.layers.Layer) -> None:
     """Takes every parametrization in `model` off."""
     for layer in parametrized_layers(model):
-        for slot in layer.slots:
+        for slot in slots_of(layer):
             _release(layer, slot)
         layer._inner = ()
         _leave(layer)
@@ -131,13 +131,13 @@ def parametrized_layers(model: keras.layers.Layer) -> list:
 
 def _release(layer, slot) -> None:
     layer._tracker.untrack(chain_of(layer, slot))
-    del vars(layer)[f"{slot}_chain"]
-    become(layer, set(layer.slots) - {slot})
+    del vars(layer)[chain_name(slot)]
+    become(layer, set(slots_of(layer)) - {slot})
 
 
 def _leave(layer) -> None:
     """Gives `layer` its own class back once nothing is parametrized in it."""
-    if isinstance(layer, Parametrized) and not layer.slots and not layer._inner:
+    if isinstance(layer, Parametrized) and not slots_of(layer) and not layer._inner:
         vars(layer).pop("_inner", None)
         vars(layer).pop("_pending", None)
         layer.__class__ = own_class(layer)

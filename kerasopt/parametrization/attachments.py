@@ -7,6 +7,7 @@ import keras
 from kerasopt.parametrization.attachment import parametrize, unparametrize
 from kerasopt.parametrization.functions import renew_functions
 from kerasopt.parametrization.link import Parametrization
+from kerasopt.parametrization.links import link_like
 
 
 class Attachments:
@@ -36,8 +37,7 @@ class Attachments:
             training, or the file that the model came from, has left there; else
             `link`.
         """
-        present = getattr(layer, "parametrizations", {}).get(slot, ())
-        found = next((member for member in present if type(member) is type(link)), None)
+        found = link_like(link, layer, slot)
         if found is None:
             parametrize(self.model, f"{path}/{slot}", link)
             self._new.append((f"{path}/{slot}", link))

@@ -2,6 +2,7 @@
 
 import keras
 
+from kerasopt.graph.parametrized import slots_of
 from kerasopt.parametrization.attachment import parametrized_layers, unparametrize_all
 from kerasopt.parametrization.lora import set_own_weight
 from kerasopt.parametrization.reading import ACTIVATION_SLOTS
@@ -21,7 +22,7 @@ def bake(model: keras.layers.Layer) -> tuple[int, int]:
     """
     weights = activations = 0
     for layer in parametrized_layers(model):
-        for slot in layer.slots:
+        for slot in slots_of(layer):
             if slot in ACTIVATION_SLOTS:
                 activations += 1
             else:

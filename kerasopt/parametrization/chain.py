@@ -3,6 +3,7 @@
 import keras
 from keras.src.backend import AutocastScope
 
+from kerasopt.graph.parametrized import chain_name
 from kerasopt.parametrization.link import Parametrization, mark
 
 # Set in Keras' call context while a parametrized model runs its training step.
@@ -22,7 +23,7 @@ class Chain(keras.layers.Layer):
 
     def __init__(self, slot: str):
         # What comes in is cast in `apply`, which also casts back.
-        super().__init__(name=f"{slot}_chain", dtype="float32", autocast=False)
+        super().__init__(name=chain_name(slot), dtype="float32", autocast=False)
         self.supports_masking = True
         self.slot = slot
         self.links: list[Parametrization] = []
@@ -75,3 +76,8 @@ class Chain(keras.layers.Layer):
     def stored(self, value):
         """Returns a weight as files hold it."""
         return self.apply(value, [link for link in self.links if link.stored_through])
+
+
+def chain_of(layer, slot: str) -> Chain:
+    """Returns the chain of a slot that is parametrized."""
+    return vars(layer)[chain_name(slot)]

@@ -10,6 +10,8 @@ from typing import Any
 
 import keras
 
+from kerasopt.graph.parametrized import slots_of
+
 # What runs the steps of a layer that calls other layers in each of them.
 _LOOPS = {keras.layers.RNN: "inner_loop", keras.layers.TimeDistributed: "call"}
 
@@ -32,7 +34,7 @@ def update_loops(root: keras.layers.Layer) -> None:
         steps = next((name for cls, name in _LOOPS.items() if isinstance(layer, cls)), None)
         if steps is None:
             continue
-        if any(getattr(inner, "slots", ()) for inner in layer._flatten_layers(include_self=False)):
+        if any(slots_of(inner) for inner in layer._flatten_layers(include_self=False)):
             # Not by another class: a layer around this one, as Bidirectional, writes down and
             # loads the class by itself. A method is copied together with its layer.
             vars(layer)[steps] = types.MethodType(_RUNS[steps], layer)

@@ -13,7 +13,8 @@ from typing import Any
 import keras
 
 from kerasopt.keras_internals import has_lora
-from kerasopt.parametrization.reading import chain_of, own_weight, stored_variable
+from kerasopt.parametrization.links import links_by_slot
+from kerasopt.parametrization.reading import own_weight, stored_variable
 
 
 def adapted(layer: keras.Layer) -> str | None:
@@ -71,8 +72,7 @@ def enable_lora(base: Any):
 
     @functools.wraps(base.enable_lora)
     def enable(self, rank, *args, **kwargs):
-        links = [link for slot in self.slots for link in chain_of(self, slot).links]
-        if any(link.holds_weight for link in links):
+        if any(link.holds_weight for _, link in links_by_slot(self)):
             raise ValueError(
                 f"Layer '{self.name}' holds its weight in few bits, as `kerasopt.convert` leaves "
                 "it, so there is nothing that LoRA could add to. Enable LoRA before you convert. "

@@ -12,19 +12,19 @@ import types
 import keras
 
 from kerasopt.graph.operation_layer import wrap_in
+from kerasopt.graph.parametrized import chain_name, own_class, slots_of
 from kerasopt.keras_internals import is_built
-from kerasopt.parametrization.chain import IN_TRAIN_STEP, Chain
+from kerasopt.parametrization.chain import IN_TRAIN_STEP, Chain, chain_of
 from kerasopt.parametrization.layouts import take_layout
 from kerasopt.parametrization.link import Parametrization
+from kerasopt.parametrization.links import link_like, links_of
 from kerasopt.parametrization.location import locate
 from kerasopt.parametrization.look_up import with_look_up
 from kerasopt.parametrization.loops import update_loops
 from kerasopt.parametrization.lora import enable_lora, without_lora
 from kerasopt.parametrization.reading import (
     ACTIVATION_SLOTS,
-    chain_of,
     members,
-    own_class,
     own_weight,
     stored_variable,
 )
@@ -52,12 +52,12 @@ class Parametrized:
     @property
     def parametrizations(self) -> dict:
         """Dict of slot to the list of its parametrizations, in running order."""
-        return {slot: list(chain_of(self, slot).links) for slot in self.slots}
+        return {slot: list(chain_of(self, slot).links) for slot in slots_of(self)}
 
     @property
     def weight_views(self) -> list:
         """List of the weights of this layer that are read through a chain."""
-        return [getattr(self, slot) for slot in self.slots if slot not in ACTIVATION_SLOTS]
+        return [getattr(self, slot) for slot in slots_of(self) if slot not in ACTIVATION_SLOTS]
 
     def __call__(self, *args, **kwargs):
         outputs = super().__call__(*args, **kwargs)
@@ -106,7 +106,7 @@ class Parametrized:
             path: [load(link) for link in links]
             for path, links in config["parametrizations"].items()
         }
-        become(layer, getattr(layer, "slots", ()))
+        become(layer, slots_of(layer))
         return attach_when_built(layer, recipe)
 
     def build_from_config(self, config):
@@ -118,10 +118,10 @@ class Parametrized:
     def save_own_variables(self, store):
         stored = {
             id(variable): chain_of(self, slot).stored(own_weight(self, slot))
-            for slot in self.slots
+            for slot in slots_of(self)
             if (variable := stored_variable(self, slot)) is not None
         }
-        with without_lora(self, self.slots), as_base(self):
+        with without_lora(self, slots_of(self)), as_base(self):
             self.save_own_variables(_Substituting(store, stored))
 
     def train_step(self, *args, **kwargs):
@@ -183,7 +183,7 @@ class _Substituting:
 def links_at(layer, path: str) -> list:
     """Returns the links of the weight at `path` below `layer`."""
     location = locate(layer, path)
-    return location.layer.parametrizations[location.slot]
+    return links_of(location.layer, location.slot)
 
 
 @functools.cache
@@ -226,7 +226,7 @@ def attach(layer, weight: str, link: Parametrization) -> None:
     """Puts `link` on the slot at the path `weight` below `layer`, or below its owner."""
     inner, slot, owner, path, _ = locate(layer, weight)
     variable = stored_variable(inner, slot)
-    present = getattr(inner, "slots", ())
+    present = slots_of(inner)
     chain = chain_of(inner, slot) if slot in present else Chain(slot)
     chain.add(link, None if variable is None else variable.shape)
     if variable is not None:
@@ -234,10 +234,10 @@ def attach(layer, weight: str, link: Parametrization) -> None:
     if link.holds_weight:
         _empty(inner, variable)
     if slot not in present:
-        _hold(inner, f"{slot}_chain", chain)
+        _hold(inner, chain_name(slot), chain)
         become(inner, (*present, slot))
     if owner is not inner:
-        become(owner, getattr(owner, "slots", ()))
+        become(owner, slots_of(owner))
         owner._inner = tuple(sorted({*owner._inner, path}))
     update_loops(layer)
 
@@ -302,9 +302,8 @@ def attach_pending(layer) -> None:
         if not isinstance(inner, keras.layers.Layer):
             wrap_in(functional, inner)
         # An inner layer's own config, or its own code, may have brought links back.
-        present = getattr(inner, "parametrizations", {}).get(slot, ())
         for link in links:
-            if not any(type(member) is type(link) for member in present):
+            if link_like(link, inner, slot) is None:
                 attach(layer, path, link)
     if not layer._pending:
         del vars(layer)["_pending"]

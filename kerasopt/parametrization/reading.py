@@ -4,8 +4,9 @@ import functools
 
 import keras
 
+from kerasopt.graph.parametrized import own_class, slots_of
 from kerasopt.keras_internals import has_lora
-from kerasopt.parametrization.chain import Chain
+from kerasopt.parametrization.chain import chain_of
 from kerasopt.parametrization.view import ParametrizedVariable
 
 # What a layer computes with beside its weights: its input and output, what its own `activation`
@@ -25,19 +26,9 @@ def members(base: type, slots: tuple[str, ...]) -> dict:
     return defined
 
 
-def chain_of(layer, slot: str) -> Chain:
-    """Returns the chain of a slot that is parametrized."""
-    return vars(layer)[f"{slot}_chain"]
-
-
-def own_class(layer) -> type:
-    """Returns the class of `layer` without its parametrizations."""
-    return getattr(type(layer), "_own_class", type(layer))
-
-
 def read_input(layer, tensor):
     """Returns what `layer` computes with when it is called on `tensor`."""
-    return chain_of(layer, "input")(tensor) if "input" in getattr(layer, "slots", ()) else tensor
+    return chain_of(layer, "input")(tensor) if "input" in slots_of(layer) else tensor
 
 
 def read_until(layer, slot: str, link):
@@ -120,7 +111,7 @@ def _attention_in_steps(base):
         **kwargs,
     ):
         # A fused operation would pass by what the softmax is read through.
-        steps = bool(getattr(self._softmax, "slots", ()))
+        steps = bool(slots_of(self._softmax))
         fuses = fuses_attention(self, return_attention_scores) and len(query.shape) == 4
         if steps and fuses and attention_mask is not None:
             is_causal = kwargs.pop("use_causal_mask", False)

@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+from kerasopt import graph
 from kerasopt.quantization.recipe import Recipe
 from kerasopt.quantization.site import Site, activation_site, weight_sites
 
@@ -73,7 +74,7 @@ def attention_sites(
 def _attends_along_one_axis(operation) -> bool:
     if not isinstance(operation, keras.layers.MultiHeadAttention):
         return False
-    own: Any = getattr(operation, "_own_class", type(operation))
+    own: Any = graph.own_class(operation)
     known = keras.layers.MultiHeadAttention
     return (
         tuple(operation._attention_axes) == (1,)

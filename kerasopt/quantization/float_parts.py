@@ -6,6 +6,7 @@ import keras
 
 from kerasopt import graph
 from kerasopt.graph import Group, Groups
+from kerasopt.parametrization import links_by_slot, links_of
 from kerasopt.quantization.integer_groups import exact_groups, is_quantizable
 from kerasopt.quantization.quantizer import Quantizer
 
@@ -42,7 +43,7 @@ def float_parts(model: keras.Model) -> dict[str, str]:
             found[group.anchor.path] = reason
     visible = {id(node.operation) for node in groups.graph}
     for path, layer in graph.layers(model):
-        if id(layer) not in visible and graph.kernel_names(layer) and not _quantizers(layer):
+        if id(layer) not in visible and graph.kernel_names(layer) and not _is_quantized(layer):
             found[path] = "no rule quantizes it"
     if graph.functional_of(model) is None:
         found[model.name] = _HIDDEN
@@ -55,9 +56,11 @@ _HIDDEN = "what it computes between its layers is not recorded; weights and inpu
 
 def _reason(group: Group, is_exact: bool) -> str | None:
     operation = graph.unwrap(group.anchor.operation)
-    if group.transparent or any("output" in _quantizers(node.operation) for node in group.nodes):
+    if group.transparent or any(
+        links_of(node.operation, "output", Quantizer) for node in group.nodes
+    ):
         return None
-    if _quantizers(group.anchor.operation):
+    if _is_quantized(group.anchor.operation):
         if graph.activation_bounds(group.anchor.operation) is None:
             return "its own activation has no integer form"
         # Its output has the scale of a concatenation, or the spec is of weights only.
@@ -71,13 +74,8 @@ def _reason(group: Group, is_exact: bool) -> str | None:
     return f"{type(operation).__name__} has no integer form"
 
 
-def _quantizers(layer) -> dict:
-    """Returns the quantized slots of a layer."""
-    return {
-        slot: links
-        for slot, links in getattr(layer, "parametrizations", {}).items()
-        if any(isinstance(link, Quantizer) for link in links)
-    }
+def _is_quantized(operation) -> bool:
+    return bool(links_by_slot(operation, Quantizer))
 
 
 def _before_quantizers(group: Group) -> bool:
@@ -85,7 +83,7 @@ def _before_quantizers(group: Group) -> bool:
     nodes, seen = list(group.output.consumers), set()
     while nodes:
         node = nodes.pop()
-        if _quantizers(node.operation):
+        if _is_quantized(node.operation):
             return True
         if id(node) not in seen:
             seen.add(id(node))

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 
 from kerasopt import graph
-from kerasopt.parametrization import Attachments
+from kerasopt.parametrization import Attachments, links_of_model
 from kerasopt.quantization.activations import ActivationQuantizer
 from kerasopt.quantization.placement import find_sites
 from kerasopt.quantization.quantizer import Quantizer
@@ -127,13 +127,7 @@ def freeze_ranges(model: keras.Model, frozen: bool = True) -> None:
 def _sites(model) -> list[Site]:
     """Returns where the quantizers of a model are."""
     graph.require_built(model)
-    sites = [
-        Site(path, layer, slot, link)
-        for path, layer in graph.layers(model)
-        for slot, links in getattr(layer, "parametrizations", {}).items()
-        for link in links
-        if isinstance(link, Quantizer)
-    ]
+    sites = [Site(*each) for each in links_of_model(model, Quantizer)]
     if not sites:
         raise ValueError(
             f"Model '{model.name}' has no quantizers. Call "

@@ -11,8 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from kerasopt import graph
-from kerasopt.parametrization import ACTIVATION_SLOTS, read_until
+from kerasopt.parametrization import ACTIVATION_SLOTS, links_of_model, read_until
 from kerasopt.quantization.arrays import to_float32
 from kerasopt.quantization.cast import Cast
 from kerasopt.quantization.quantizer import Quantizer
@@ -111,16 +110,12 @@ def measure(model: keras.Model, data: Any = None) -> RoundingErrors:
     """
     found = RoundingErrors()
     activations = {}
-    for path, layer in graph.layers(model):
-        for slot, links in getattr(layer, "parametrizations", {}).items():
-            for link in links:
-                if not isinstance(link, Quantizer):
-                    continue
-                found[f"{path}/{slot}"] = RoundingError(link.bits)
-                if slot in ACTIVATION_SLOTS:
-                    activations[link] = found[f"{path}/{slot}"]
-                else:
-                    measure_weight(layer, slot, link, found[f"{path}/{slot}"])
+    for path, layer, slot, link in links_of_model(model, Quantizer):
+        rounding = found[f"{path}/{slot}"] = RoundingError(link.bits)
+        if slot in ACTIVATION_SLOTS:
+            activations[link] = rounding
+        else:
+            measure_weight(layer, slot, link, rounding)
     if data is None:
         return RoundingErrors((path, each) for path, each in found.items() if each._count)
     with _recorded(activations), states_kept(model):

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import keras
 
 from kerasopt import graph
-from kerasopt.parametrization import ACTIVATION_SLOTS, read_until
+from kerasopt.parametrization import ACTIVATION_SLOTS, links_of, read_until
 from kerasopt.quantization.activations import BinaryActivation
 from kerasopt.quantization.formats import wider
 from kerasopt.quantization.quantizer import Quantizer
@@ -62,8 +62,8 @@ class Site(NamedTuple):
                 f"Received: a layer with quantization_mode={mode!r}"
             )
         format = self.quantizer.format
-        for link in getattr(self.layer, "parametrizations", {}).get(self.slot, ()):
-            if isinstance(link, Quantizer) and not any(
+        for link in links_of(self.layer, self.slot, Quantizer):
+            if not any(
                 link.equals(self.quantizer.like(format=wider(format, bits))) for bits in widths
             ):
                 raise ValueError(

@@ -2,7 +2,12 @@
 
 import keras
 
-from kerasopt.parametrization import Parametrization, parametrized_layers, with_gradient_of
+from kerasopt.parametrization import (
+    Parametrization,
+    links_by_slot,
+    parametrized_layers,
+    with_gradient_of,
+)
 
 
 @keras.saving.register_keras_serializable(package="kerasopt")
@@ -78,7 +83,5 @@ def masked_variables(model: keras.layers.Layer) -> list[tuple[keras.Variable, ke
     return [
         (getattr(layer, slot).stored, link.mask)
         for layer in parametrized_layers(model)
-        for slot, links in layer.parametrizations.items()
-        for link in links
-        if isinstance(link, Mask)
+        for slot, link in links_by_slot(layer, Mask)
     ]

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 import keras
 import numpy as np
 
-from kerasopt.parametrization import parametrized_layers
+from kerasopt.parametrization import links_by_slot, parametrized_layers
 from kerasopt.training.model_state import ModelState, build_optimizer
 from kerasopt.training.optimizers.hooked_optimizer import own_variables
 
@@ -168,6 +168,5 @@ def _sizes(variables: list[keras.Variable]) -> list[int]:
 
 def _parametrization_state(model: keras.Model) -> Iterator[keras.Variable]:
     for layer in parametrized_layers(model):
-        for links in layer.parametrizations.values():
-            for link in links:
-                yield from link.variables
+        for _, link in links_by_slot(layer):
+            yield from link.variables

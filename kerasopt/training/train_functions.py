@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from kerasopt.parametrization import parametrized_layers
+from kerasopt.parametrization import links_by_slot, parametrized_layers
 from kerasopt.training.optimizers.hooked_optimizer import hooks_of
 
 # On the function, so that nothing is left on the model when it is compiled, copied or refused.
@@ -50,8 +50,7 @@ def _state(model) -> Any:
     links = [
         (id(link), link.frozen)
         for layer in parametrized_layers(model)
-        for links in layer.parametrizations.values()
-        for link in links
+        for _, link in links_by_slot(layer)
         if hasattr(link, "frozen")
     ]
     held = [id(layer) for layer in model._flatten_layers() if "call" in vars(layer)]

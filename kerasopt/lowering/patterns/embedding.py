@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from kerasopt.graph import Group
+from kerasopt.graph import Group, slots_of
 from kerasopt.inference import QuantizedEmbedding
 from kerasopt.inference.integer.activation import quantized
 from kerasopt.lowering.builder import Builder
@@ -24,7 +24,7 @@ def matches(group: Group) -> bool:
 
 def lower(group: Group, builder: Builder) -> None:
     layer: Any = group.anchor.operation
-    if output_affine(group) is None and "embeddings" not in getattr(layer, "slots", ()):
+    if output_affine(group) is None and "embeddings" not in slots_of(layer):
         raise StaysFloat("no rule quantizes it")
     output = output_of(group).affine
     made = builder.layer(

@@ -17,7 +17,7 @@ from kerasopt.lowering.patterns.contraction import finish_float
 from kerasopt.lowering.patterns.einsum_dense import bias_of, contracted_axes, reshaped
 from kerasopt.lowering.patterns.images import as_sequence, window_on
 from kerasopt.lowering.values import StaysFloat, Value
-from kerasopt.parametrization import read_until
+from kerasopt.parametrization import find_link, read_until
 from kerasopt.quantization import Cast
 
 # Columns of a group are padded to 16. With fewer than these float32 takes fewer bytes.
@@ -81,5 +81,4 @@ def _contract(
 
 def _cast(layer: keras.Operation) -> Cast | None:
     """Returns what rounds the kernel of a layer to 16 bits, or `None`."""
-    links = getattr(layer, "parametrizations", {}).get("kernel", [])
-    return links[-1] if links and isinstance(links[-1], Cast) else None
+    return find_link(layer, "kernel", Cast)

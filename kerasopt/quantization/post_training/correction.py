@@ -4,7 +4,7 @@ import keras
 import numpy as np
 
 from kerasopt import graph
-from kerasopt.parametrization import read_input, read_until
+from kerasopt.parametrization import find_link, read_input, read_until
 from kerasopt.quantization.arrays import to_float32
 from kerasopt.quantization.batches import batches_of
 from kerasopt.quantization.post_training.clipping import has_grid
@@ -65,11 +65,8 @@ def correct(
 
 def _quantizer(layer) -> WeightQuantizer | None:
     """Returns the quantizer of a layer whose kernel can be rounded either way."""
-    links = getattr(layer, "parametrizations", {}).get("kernel", [])
-    for link in links:
-        if has_grid(link) and Products.fit(layer):
-            return link
-    return None
+    quantizer = find_link(layer, "kernel", WeightQuantizer)
+    return quantizer if has_grid(quantizer) and Products.fit(layer) else None
 
 
 def _round(layer, quantizer, products, rounding, rows, target):

@@ -4,7 +4,7 @@ from typing import Any
 
 import keras
 
-from kerasopt.parametrization import is_of_link, parametrized_layers
+from kerasopt.parametrization import is_of_link, links_by_slot, parametrized_layers
 from kerasopt.training.model_state import strategy_scope
 from kerasopt.training.optimizers.hooked_optimizer import hooks_of, own_variables, set_variables
 from kerasopt.training.optimizers.slots import optimizers_of
@@ -61,8 +61,7 @@ def _wanted(model, optimizer) -> list[keras.Variable]:
             continue  # another optimizer trains this layer
         wanted += [
             variable
-            for links in layer.parametrizations.values()
-            for link in links
+            for _, link in links_by_slot(layer)
             for variable in link.trainable_variables
             if optimizer._var_key(variable) in present - known
         ]

@@ -10,7 +10,8 @@ from tensorflow.lite.python import schema_py_generated as schema
 
 from kerasopt.exporters.held_constants import packed
 from kerasopt.exporters.litert.flatbuffer import Quantization
-from kerasopt.graph import Node, activation_bounds
+from kerasopt.graph import Node, activation_bounds, own_class
+from kerasopt.parametrization import find_link
 from kerasopt.quantization.weights import IntegerWeight
 
 _ACTIVATIONS = {
@@ -25,7 +26,7 @@ def holds_int8(node: Node) -> bool:
     layer = node.operation
     held = _held(layer)
     return (
-        getattr(layer, "_own_class", None) in _OPERATORS
+        own_class(layer) in _OPERATORS
         and getattr(layer, "data_format", "channels_last") == "channels_last"
         and getattr(layer, "groups", 1) == 1
         and activation_bounds(layer) in _ACTIVATIONS
@@ -40,7 +41,7 @@ def holds_int8(node: Node) -> bool:
 def write(node: Any, writer: Any, inputs: list[int], output: int) -> None:
     """Adds the operator of a layer that `holds_int8`."""
     layer = node.operation
-    operator, options, version = _OPERATORS[layer._own_class](layer)
+    operator, options, version = _OPERATORS[own_class(layer)](layer)
     integers, scale, axis, bits = _integers(layer)
     kernel = writer.buffer.constant(
         f"{layer.name}/kernel", integers, Quantization(scale, axis=axis)
@@ -69,8 +70,7 @@ def _pack(buffer: Any, constant: int, integers: np.ndarray, bits: int) -> None:
 
 
 def _held(layer: Any) -> IntegerWeight | None:
-    links = getattr(layer, "parametrizations", {}).get("kernel", ())
-    return next((link for link in links if isinstance(link, IntegerWeight)), None)
+    return find_link(layer, "kernel", IntegerWeight)
 
 
 def _channels(layer: Any) -> int:
