@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from kerasopt.exporters.parts import Part
 from kerasopt.graph import Node, unwrap
+from kerasopt.inference import InferenceLayer
+from kerasopt.lowering.table import CONVERTED, Unsupported, row_of
 
 # Names of layers and operations that only give a tensor another shape.
 _RESHAPING = ("ExpandDims", "Flatten", "Reshape", "Squeeze")
@@ -19,7 +22,8 @@ class OperatorTable:
 
     Args:
         format: String, the name of the format, for messages.
-        integer_layers: Dict of the class of an integer layer to its function.
+        room: String, the name of the package of the functions, and of the column of
+            `kerasopt.lowering.table` that says which one is a layer's.
         moving: Dict of the name of the class of a layer or operation, which moves integers, to
             its function; what is not in it is converted in float32.
         reshape: The function of all that only gives a tensor another shape.
@@ -28,7 +32,7 @@ class OperatorTable:
     """
 
     format: str
-    integer_layers: dict[type, Callable[..., None]]
+    room: str
     moving: dict[str, Callable[..., None]]
     reshape: Callable[..., None]
     moves_int16: bool = True
@@ -37,16 +41,14 @@ class OperatorTable:
         """Returns what writes a part, or `None` if a converter has to.
 
         Raises:
-            ValueError: If it is an integer layer that the format has no form of.
+            ValueError: If it is an inference layer that the format has no form of.
         """
-        layer = part.layer
-        if layer is not None:
-            if type(layer) not in self.integer_layers:
-                raise ValueError(
-                    f"{self.format} has no form of '{layer.name}' ({type(layer).__name__}). Export "
-                    "with format='tf_saved_model'."
-                )
-            return self.integer_layers[type(layer)]
+        row = row_of(part.nodes[0].operation)
+        writer = Unsupported("") if row is None else getattr(row, self.room)
+        if isinstance(writer, str) and writer != CONVERTED:
+            return pkgutil.resolve_name(f"kerasopt.exporters.{self.room}.operators.{writer}")
+        if part.layer is not None:
+            raise ValueError(_refusal(self.format, part.layer, writer))
         if part.affine is None or (part.affine.bits == 16 and not self.moves_int16):
             return None
         node = part.nodes[0]
@@ -62,3 +64,11 @@ class OperatorTable:
 def _is_plain(node: Node) -> bool:
     """Whether the output's shape says all about a reshaping."""
     return list(node.keras_node.outputs[0].shape).count(None) <= 1
+
+
+def _refusal(format: str, layer: InferenceLayer, unsupported: Unsupported) -> str:
+    reason = f": {unsupported.reason}" if unsupported.reason else ""
+    return (
+        f"{format} has no form of '{layer.name}' ({type(layer).__name__}){reason}. Export with "
+        "format='tf_saved_model'."
+    )

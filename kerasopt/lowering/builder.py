@@ -11,7 +11,8 @@ import keras
 
 from kerasopt.finalization import finalize
 from kerasopt.graph import Copies, Edge, Group, Node, unwrap
-from kerasopt.inference import Affine, Dequantize, Quantize
+from kerasopt.inference import Affine
+from kerasopt.inference.integer.boundaries import Dequantize, Quantize
 from kerasopt.lowering.held_weights import hold_weights
 from kerasopt.lowering.masks import Masks
 from kerasopt.lowering.quantizers import affine_of, output_affine, signed

@@ -17,11 +17,12 @@ from kerasopt.graph import (
     masked,
     recorded,
     require_built,
+    unwrap,
 )
 from kerasopt.lowering.builder import Builder
-from kerasopt.lowering.patterns import lower
 from kerasopt.lowering.quantizers import activation_quantizer, has_only_zeros
 from kerasopt.lowering.sparse import choose_sparse
+from kerasopt.lowering.table import patterns, takes_int16
 from kerasopt.lowering.values import StaysFloat, Value
 from kerasopt.parametrization import links_of_model
 from kerasopt.quantization import (
@@ -45,10 +46,10 @@ def convert(model: keras.Model, target: str = "int8", batch_size: int = 1) -> ke
 
     Each layer with a kernel, with its batch normalization and ReLU folded in, becomes one integer
     layer on `kerasopt.ops`; so do additions, products, averages, normalizations, attention and
-    functions of single values between them. int8 tensors flow from one to the next, or int16 ones
-    with the spec `"int16x8"`. Inputs and outputs of the new model are float32 as before. What has
-    no integer form, or no quantizer, runs as the float layer it was, its weights in the bits that
-    they are rounded to.
+    elementwise functions between them. int8 tensors flow from one to the next, or int16 ones with
+    the spec `"int16x8"`. Inputs and outputs of the new model are float32 as before. What has no
+    integer form, or no quantizer, runs as the float layer it was, its weights in the bits that they
+    are rounded to.
 
     ```python
     model.fit(x, y, epochs=10, callbacks=[ko.callbacks.QuantizationAware("int8")])
@@ -56,10 +57,10 @@ def convert(model: keras.Model, target: str = "int8", batch_size: int = 1) -> ke
     int8.predict(x)
     ```
 
-    With the target `"sparse"`, each `Dense` layer and each convolution of single pixels is timed on
-    this machine, with a dense and with a sparse kernel, and gets the faster one; a table of what
-    was measured is printed. A quantized model becomes one of integers before, in which blocks of
-    4x1 (`Pruning(pattern="block4x1")`) are left out, other models stay float, and leave out single
+    With the target `"sparse"`, each `Dense` layer and each pointwise convolution is timed on this
+    machine, with a dense and with a sparse kernel, and gets the faster one; a table of what was
+    measured is printed. A quantized model becomes one of integers before, in which blocks of 4x1
+    (`Pruning(pattern="block4x1")`) are left out, other models stay float, and leave out single
     weights. Nothing else of it changes.
 
     ```python
@@ -121,7 +122,7 @@ def _lowered(functional: Functional) -> tuple[tuple[Any, Any], dict[Group, str]]
     masks = masked(graph)
     for group in _parts(Groups(graph)):
         try:
-            lower(group, builder)
+            _lower(group, builder)
         except StaysFloat as reason:
             if id(group.anchor) in masks:
                 floats[group] = MASKED
@@ -133,6 +134,24 @@ def _lowered(functional: Functional) -> tuple[tuple[Any, Any], dict[Group, str]]
             builder.masks.follow(node)
     flat = [builder.output(edge) for edge in graph.outputs]
     return (new_inputs, keras.tree.pack_sequence_as(functional.output, flat)), floats
+
+
+def _lower(group: Group, builder: Builder) -> None:
+    """Lowers `group` by the first pattern that is for groups of its kind.
+
+    Raises:
+        StaysFloat: If there is none, or the group cannot be lowered.
+    """
+    found = ((name, module) for name, module in patterns().items() if module.matches(group))
+    name, pattern = next(found, ("", None))
+    kind = type(unwrap(group.anchor.operation)).__name__
+    if pattern is None:
+        raise StaysFloat(f"{kind} has no integer form")
+    if builder.has_int16(group) and not takes_int16(name):
+        raise StaysFloat(f"{kind} has no form with integers of 16 bits")
+    if name != "attention" and builder.masks.arguments(group.anchor):
+        raise StaysFloat("with a mask it has no integer form")
+    pattern.lower(group, builder)
 
 
 def _check(model: keras.Model, target: str) -> None:

@@ -12,7 +12,6 @@ import numpy as np
 from keras.src.utils import io_utils
 
 from kerasopt import ops
-from kerasopt.inference import QuantizedConv2D, QuantizedDense
 from kerasopt.inference.sparse import SparseConv2D, SparseDense
 from kerasopt.ops import native
 from kerasopt.table import format_table
@@ -21,6 +20,7 @@ _CALLS = 8  # of a layer in one call of a function, which takes time of its own
 _ROUNDS, _SECONDS = 9, 0.01
 # A kernel with a larger share of stored weights is not faster: nothing is measured.
 _LARGEST_SHARE = 0.75
+_FLOATS: dict[type, Any] = {keras.layers.Dense: SparseDense, keras.layers.Conv2D: SparseConv2D}
 
 
 class Choice(NamedTuple):
@@ -66,12 +66,34 @@ def choose_sparse(model: keras.Model, batch_size: int) -> keras.Model:
 
 def _sparse_form(layer: Any) -> Any:
     """Returns a layer that computes the same with a sparse kernel, or `None`."""
-    make = _FORMS.get(type(layer))
-    sparse = make(layer) if make is not None else None
-    if sparse is not None:
-        sparse.build(layer.input.shape)
-        _set(sparse, layer)
+    is_float = type(layer) in _FLOATS and layer.compute_dtype == "float32"
+    is_int8 = "4x1" in getattr(layer, "weight_formats", ()) and layer.input_bits == 8
+    if not (is_float or is_int8) or not _is_pointwise(layer):
+        return None
+    entries = _entries(layer.kernel)
+    if entries is None:
+        return None
+    if is_float:
+        cls, options = _FLOATS[type(layer)], {"activation": layer.activation, "name": layer.name}
+        sparse = cls(layer.kernel.shape[-1], entries, **options)
+    else:
+        changed = {"weight_format": "4x1", "entries": entries}
+        sparse = type(layer).from_config({**layer.get_config(), **changed})
+    sparse.build(layer.input.shape)
+    _set(sparse, layer)
     return sparse
+
+
+def _is_pointwise(layer: Any) -> bool:
+    """Whether a layer multiplies along the last axis only."""
+    if not hasattr(layer, "kernel_size"):
+        return True
+    return (
+        layer.kernel_size == layer.strides == (1, 1)
+        and layer.groups == 1
+        and (isinstance(layer.padding, str) or not any(map(any, layer.padding)))
+        and getattr(layer, "data_format", "channels_last") == "channels_last"
+    )
 
 
 def _input_shape(layer: keras.Layer, batch_size: int) -> tuple[int, ...] | None:
@@ -81,7 +103,7 @@ def _input_shape(layer: keras.Layer, batch_size: int) -> tuple[int, ...] | None:
 
 def _entries(kernel: Any) -> tuple[int, int] | None:
     """Returns what a sparse layer stores of a kernel, `None` if that is most of it."""
-    kernel = keras.ops.convert_to_numpy(kernel)
+    kernel = np.asarray(keras.ops.convert_to_numpy(kernel))
     weights = ops.SparseWeights.pack(kernel, *(np.zeros(kernel.shape[-1], "float32"),) * 2)
     stored = weights.entries * weights.size_of_entry
     is_few = stored <= _LARGEST_SHARE * kernel.size
@@ -136,59 +158,9 @@ def _report(choices: list[Choice], batch_size: int) -> str:
     return f"Measured at batch size {batch_size}:\n{format_table(header, rows)}"
 
 
-def _of_integers(layer: Any) -> keras.Layer | None:
-    if layer.input_affine.bits != 8:
-        return None
-    entries = _entries(layer.kernel.numpy())
-    if entries is None:
-        return None
-    return type(layer).from_config(
-        {**layer.get_config(), "weight_format": "4x1", "entries": entries}
-    )
-
-
-def _of_pixels(layer: Any) -> keras.Layer | None:
-    is_pixelwise = (
-        layer.kernel_size == layer.strides == (1, 1)
-        and layer.groups == 1
-        and (isinstance(layer.padding, str) or not any(map(any, layer.padding)))
-    )
-    return _of_integers(layer) if is_pixelwise else None
-
-
-def _of_dense(layer: Any) -> keras.Layer | None:
-    return _of_floats(layer, SparseDense, layer.units)
-
-
-def _of_conv(layer: Any) -> keras.Layer | None:
-    is_pixelwise = (
-        layer.kernel_size == layer.strides == (1, 1)
-        and layer.groups == 1
-        and layer.data_format == "channels_last"
-    )
-    return _of_floats(layer, SparseConv2D, layer.filters) if is_pixelwise else None
-
-
-def _of_floats(layer: Any, cls: Any, units: int) -> keras.Layer | None:
-    if layer.compute_dtype != "float32":
-        return None
-    entries = _entries(layer.kernel)
-    if entries is None:
-        return None
-    return cls(units, entries, activation=layer.activation, name=layer.name)
-
-
 def _set(sparse: Any, layer: Any) -> None:
     """Sets the weights of a sparse layer to those of a dense one."""
     weights = {name: getattr(layer, name) for name in sparse.stored_names}
     if weights["bias"] is None:
         weights["bias"] = np.zeros(sparse.packed.channels)
     sparse.set_arrays(*map(keras.ops.convert_to_numpy, weights.values()))
-
-
-_FORMS: dict[type, Callable[[Any], keras.Layer | None]] = {
-    QuantizedDense: _of_integers,
-    QuantizedConv2D: _of_pixels,
-    keras.layers.Dense: _of_dense,
-    keras.layers.Conv2D: _of_conv,
-}

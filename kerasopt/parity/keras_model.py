@@ -20,7 +20,8 @@ from kerasopt.graph import (
     clamp_bounds,
     has_kernel,
 )
-from kerasopt.inference import Affine, Quantize
+from kerasopt.inference import Affine
+from kerasopt.inference.integer.boundaries import Quantize
 from kerasopt.inference.integer.layer import ClampedLayer
 from kerasopt.parity.trace import Tensor, Trace
 

@@ -18,7 +18,8 @@ from onnx import numpy_helper
 import kerasopt as ko
 from kerasopt.exporters.foreign_process import ForeignProcess
 from kerasopt.exporters.onnx.run import OnnxRuntime
-from kerasopt.inference import Affine, IntegerLayer
+from kerasopt.inference import Affine
+from kerasopt.inference.integer.layer import IntegerLayer
 
 
 def rows(*shape, seed=0):

@@ -4,16 +4,12 @@ import pytest
 from keras import layers
 
 from kerasopt import ops
-from kerasopt.inference import (
-    Affine,
-    Dequantize,
-    Quantize,
-    QuantizedAdd,
-    QuantizedConv2D,
-    QuantizedDense,
-    QuantizedDepthwiseConv2D,
-    QuantizedGlobalAveragePooling2D,
-)
+from kerasopt.inference import Affine
+from kerasopt.inference.integer.add import QuantizedAdd
+from kerasopt.inference.integer.boundaries import Dequantize, Quantize
+from kerasopt.inference.integer.convolutions import QuantizedConv2D, QuantizedDepthwiseConv2D
+from kerasopt.inference.integer.dense import QuantizedDense
+from kerasopt.inference.integer.global_average_pooling import QuantizedGlobalAveragePooling2D
 
 X, Y, Z = Affine(0.05, -3), Affine(0.1, 7), Affine(0.2, -128)
 

@@ -10,14 +10,12 @@ import numpy as np
 import pytest
 
 import kerasopt as ko
-from kerasopt.inference import (
-    Affine,
-    DynamicDense,
-    QuantizedConv2D,
-    QuantizedDense,
-    QuantizedEmbedding,
-)
+from kerasopt.inference import Affine
 from kerasopt.inference.half import HalfDense
+from kerasopt.inference.integer.convolutions import QuantizedConv2D
+from kerasopt.inference.integer.dense import QuantizedDense
+from kerasopt.inference.integer.dynamic_dense import DynamicDense
+from kerasopt.inference.integer.embedding import QuantizedEmbedding
 from kerasopt.inference.sparse import SparseDense
 
 CONFIG = "config.json"

@@ -6,7 +6,7 @@ import pytest
 from lowering.trained import quantization_aware, randomize, run
 
 import kerasopt as ko
-from kerasopt.inference import BinaryConv2D, BinaryDense
+from kerasopt.inference.binary import BinaryConv2D, BinaryDense
 
 layers = keras.layers
 
@@ -68,7 +68,7 @@ def test_weights_of_zero_stay_float():
     x = images()
     model = quantization_aware(network(), x, "binary")
     model.get_layer("first").kernel.assign(model.get_layer("first").kernel.numpy() * 0.0)
-    with pytest.warns(UserWarning, match="one bit has no zero: first"):
+    with pytest.warns(UserWarning, match="binary ones have no zero: first"):
         float_first = ko.convert(model, "binary")
     assert not isinstance(float_first.get_layer("first"), BinaryConv2D)
 

@@ -12,11 +12,9 @@ from lowering.trained import images, quantization_aware, randomize, run
 
 import kerasopt as ko
 from kerasopt.finalization import finalize
-from kerasopt.inference import (
-    QuantizedBatchNormalization,
-    QuantizedConv2D,
-    QuantizedDense,
-)
+from kerasopt.inference.integer.convolutions import QuantizedConv2D
+from kerasopt.inference.integer.dense import QuantizedDense
+from kerasopt.inference.integer.normalization import QuantizedBatchNormalization
 from kerasopt.lowering import convert
 from kerasopt.ops import native
 from kerasopt.parametrization import parametrize

@@ -10,7 +10,8 @@ from keras import layers
 from lowering.trained import images, quantization_aware, randomize, run
 
 from kerasopt import graph
-from kerasopt.inference import QuantizedConv2D, QuantizedDense
+from kerasopt.inference.integer.convolutions import QuantizedConv2D
+from kerasopt.inference.integer.dense import QuantizedDense
 from kerasopt.lowering import convert
 from kerasopt.quantization import Format, Spec
 

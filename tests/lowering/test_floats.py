@@ -7,7 +7,8 @@ from keras import layers
 from lowering.trained import images, quantization_aware, randomize, run
 
 import kerasopt as ko
-from kerasopt.inference import QuantizedConv2D, QuantizedDense
+from kerasopt.inference.integer.convolutions import QuantizedConv2D
+from kerasopt.inference.integer.dense import QuantizedDense
 from kerasopt.lowering import convert
 
 FLOATS = {

@@ -12,8 +12,9 @@ import kerasopt as ko
 from kerasopt import graph
 from kerasopt.exporters.litert.run import LiteRT
 from kerasopt.exporters.onnx.run import OnnxRuntime
-from kerasopt.inference import Dequantize, Quantize, QuantizedDense
 from kerasopt.inference.half import HalfConv2D, HalfDense
+from kerasopt.inference.integer.boundaries import Dequantize, Quantize
+from kerasopt.inference.integer.dense import QuantizedDense
 from kerasopt.ops import HALF_FORMATS
 from kerasopt.quantization import FloatFormat, Format, Spec, make_recipe
 

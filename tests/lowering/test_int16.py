@@ -10,15 +10,12 @@ from lowering.parity import assert_parity
 from lowering.trained import images, quantization_aware, randomize, run
 
 import kerasopt as ko
-from kerasopt.inference import (
-    Affine,
-    QuantizedAdd,
-    QuantizedConv2D,
-    QuantizedConv2DTranspose,
-    QuantizedDense,
-    QuantizedDepthwiseConv2D,
-    QuantizedMultiply,
-)
+from kerasopt.inference import Affine
+from kerasopt.inference.integer.add import QuantizedAdd
+from kerasopt.inference.integer.conv2d_transpose import QuantizedConv2DTranspose
+from kerasopt.inference.integer.convolutions import QuantizedConv2D, QuantizedDepthwiseConv2D
+from kerasopt.inference.integer.dense import QuantizedDense
+from kerasopt.inference.integer.multiply import QuantizedMultiply
 from kerasopt.lowering import convert
 from kerasopt.ops import native
 

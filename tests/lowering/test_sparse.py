@@ -6,7 +6,8 @@ import pytest
 from lowering.trained import images, quantization_aware, run
 
 import kerasopt as ko
-from kerasopt.inference import QuantizedConv2D, QuantizedDense
+from kerasopt.inference.integer.convolutions import QuantizedConv2D
+from kerasopt.inference.integer.dense import QuantizedDense
 from kerasopt.inference.sparse import SparseConv2D, SparseDense
 from kerasopt.lowering import sparse as sparse_module
 from kerasopt.parametrization import parametrize

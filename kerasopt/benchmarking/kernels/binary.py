@@ -1,4 +1,4 @@
-"""Layers of one bit against the same ones in float32."""
+"""Binary layers against the same ones in float32."""
 
 from __future__ import annotations
 

@@ -9,7 +9,8 @@ from typing import Any
 import keras
 
 from kerasopt.graph import Edge, Graph, is_softmax
-from kerasopt.inference import Dequantize, QuantizedSoftmax
+from kerasopt.inference.integer.boundaries import Dequantize
+from kerasopt.inference.integer.softmax import QuantizedSoftmax
 
 
 @contextlib.contextmanager

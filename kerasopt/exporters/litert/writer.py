@@ -15,7 +15,8 @@ from kerasopt.exporters.litert.splice import splice_part
 from kerasopt.exporters.names import numbered, output_names, unique
 from kerasopt.exporters.parts import Part, Parts
 from kerasopt.graph import Edge, Graph, Node, functional_of
-from kerasopt.inference import Affine, Dequantize, Quantize
+from kerasopt.inference import Affine
+from kerasopt.inference.integer.boundaries import Dequantize, Quantize
 
 
 def quantization_of(affine: Affine) -> Quantization:

@@ -14,7 +14,7 @@ from kerasopt.exporters.onnx.handlers import HANDLERS
 from kerasopt.exporters.onnx.held_constants import hold
 from kerasopt.exporters.parts import Part
 from kerasopt.exporters.quiet import quiet
-from kerasopt.inference import Dequantize
+from kerasopt.inference.integer.boundaries import Dequantize
 
 _OPSET = 18  # the newest that tf2onnx writes
 

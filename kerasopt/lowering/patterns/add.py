@@ -6,7 +6,8 @@ import keras
 import numpy as np
 
 from kerasopt.graph import Group, is_residual, residual_scale
-from kerasopt.inference import Affine, QuantizedAdd
+from kerasopt.inference import Affine
+from kerasopt.inference.integer.add import QuantizedAdd
 from kerasopt.lowering.builder import Builder
 from kerasopt.lowering.patterns.contraction import Output, output_of
 from kerasopt.lowering.patterns.elementwise import look_up

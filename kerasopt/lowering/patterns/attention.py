@@ -9,12 +9,10 @@ from typing import Any
 import keras
 
 from kerasopt.graph import Group, Node
-from kerasopt.inference import (
-    Affine,
-    MaskedSoftmax,
-    QuantizedBatchMatMul,
-    QuantizedSoftmax,
-)
+from kerasopt.inference import Affine
+from kerasopt.inference.integer.batch_matmul import QuantizedBatchMatMul
+from kerasopt.inference.integer.masked_softmax import MaskedSoftmax
+from kerasopt.inference.integer.softmax import QuantizedSoftmax
 from kerasopt.lowering.builder import Builder
 from kerasopt.lowering.patterns.contraction import Output, output_of
 from kerasopt.lowering.patterns.einsum_dense import project

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from kerasopt.graph import Group, is_layer_scale
-from kerasopt.inference import QuantizedBatchNormalization
+from kerasopt.inference.integer.normalization import QuantizedBatchNormalization
 from kerasopt.lowering.builder import Builder
 from kerasopt.lowering.folding import channel_affine, fold
 from kerasopt.lowering.patterns.contraction import finish, input_of, output_of, place

@@ -1,4 +1,4 @@
-"""Dense and convolutions of signs and one-bit weights, with batch normalization."""
+"""Dense and convolutions of signs and binary weights, with batch normalization."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from kerasopt.graph import Group
-from kerasopt.inference import BinaryConv2D, BinaryDense
+from kerasopt.inference.binary import BinaryConv2D, BinaryDense
 from kerasopt.lowering.builder import Builder
 from kerasopt.lowering.folding import channel_affine
 from kerasopt.lowering.patterns.contraction import columns_of, finish_float
@@ -34,7 +34,7 @@ def lower(group: Group, builder: Builder) -> None:
     value = builder.as_float(value)
     kernel, scale = columns_of(layer, "kernel", lambda kernel: kernel)
     if (kernel == 0).mean() > _MOST_ZEROS:
-        raise StaysFloat("its weights are not all -1 and 1: one bit has no zero")
+        raise StaysFloat("its weights are not all -1 and 1: binary ones have no zero")
     kernel = np.where(kernel == 0, 1.0, kernel)
     if kernel[..., 0].size >= _LARGEST_BIAS:
         raise StaysFloat(f"a sum of {kernel[..., 0].size} products may leave int32")

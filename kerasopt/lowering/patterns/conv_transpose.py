@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from kerasopt.graph import Group
-from kerasopt.inference import QuantizedConv2DTranspose
+from kerasopt.inference.integer.conv2d_transpose import QuantizedConv2DTranspose
 from kerasopt.lowering.builder import Builder
 from kerasopt.lowering.patterns.contraction import finish, input_of, lower_contraction
 from kerasopt.lowering.patterns.images import as_image, as_sequence, pair, require_channels_last

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 
 from kerasopt.graph import Group
-from kerasopt.inference import QuantizedDense
+from kerasopt.inference.integer.dense import QuantizedDense
 from kerasopt.lowering.builder import Builder
 from kerasopt.lowering.patterns.contraction import finish, lower_contraction
 

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 
 from kerasopt.graph import Group
-from kerasopt.inference import QuantizedDepthwiseConv2D
+from kerasopt.inference.integer.convolutions import QuantizedDepthwiseConv2D
 from kerasopt.lowering.builder import Builder
 from kerasopt.lowering.patterns.contraction import finish, input_of, lower_contraction
 from kerasopt.lowering.patterns.images import as_sequence, window_on

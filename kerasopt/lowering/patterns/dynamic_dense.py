@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from kerasopt.graph import Group
-from kerasopt.inference import DynamicDense
+from kerasopt.inference.integer.dynamic_dense import DynamicDense
 from kerasopt.lowering.builder import Builder
 from kerasopt.lowering.folding import channel_affine
 from kerasopt.lowering.patterns.contraction import columns_of, finish_float

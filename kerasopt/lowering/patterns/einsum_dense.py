@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from kerasopt.graph import Group
-from kerasopt.inference import QuantizedDense
+from kerasopt.inference.integer.dense import QuantizedDense
 from kerasopt.lowering.builder import Builder
 from kerasopt.lowering.folding import channel_affine, fold
 from kerasopt.lowering.patterns.contraction import (

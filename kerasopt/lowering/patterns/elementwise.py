@@ -1,4 +1,4 @@
-"""Functions of single values, and softmax, to `QuantizedActivation` and `QuantizedSoftmax`."""
+"""Elementwise functions, and softmax, to `QuantizedActivation` and `QuantizedSoftmax`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from kerasopt.graph import (
     is_softmax_function,
     unwrap,
 )
-from kerasopt.inference import Affine, QuantizedActivation, QuantizedSoftmax
+from kerasopt.inference import Affine
+from kerasopt.inference.integer.activation import QuantizedActivation
+from kerasopt.inference.integer.softmax import QuantizedSoftmax
 from kerasopt.lowering.builder import Builder, copy_operation
 from kerasopt.lowering.quantizers import output_affine
 from kerasopt.lowering.values import StaysFloat, Value
@@ -48,7 +50,7 @@ def apply_activation(group: Group, builder: Builder, value: Value, function: Any
 
 
 def look_up(group: Group, builder: Builder, value: Value, functions: list, output: Affine) -> Value:
-    """Applies functions of single values by a table."""
+    """Applies elementwise functions by a table."""
     layer = builder.layer(
         group.anchor,
         (value.affine, output, "function"),

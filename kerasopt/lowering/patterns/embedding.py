@@ -7,8 +7,8 @@ from typing import Any
 import keras
 
 from kerasopt.graph import Group, slots_of
-from kerasopt.inference import QuantizedEmbedding
 from kerasopt.inference.integer.activation import quantized
+from kerasopt.inference.integer.embedding import QuantizedEmbedding
 from kerasopt.lowering.builder import Builder
 from kerasopt.lowering.patterns.contraction import output_of
 from kerasopt.lowering.quantizers import output_affine

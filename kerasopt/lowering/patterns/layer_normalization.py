@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from kerasopt.graph import Group
-from kerasopt.inference import QuantizedLayerNormalization
+from kerasopt.inference.integer.normalization import QuantizedLayerNormalization
 from kerasopt.lowering.builder import Builder
 from kerasopt.lowering.patterns.contraction import input_of, output_of
 from kerasopt.lowering.values import StaysFloat, Value

@@ -8,7 +8,8 @@ from typing import Any
 import keras
 
 from kerasopt.graph import Node
-from kerasopt.inference import Affine, MaxPooling2D
+from kerasopt.inference import Affine
+from kerasopt.inference.integer.max_pooling import MaxPooling2D
 from kerasopt.lowering.builder import Builder, copy_operation
 from kerasopt.lowering.values import Value
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kerasopt.graph import Group, is_product
-from kerasopt.inference import QuantizedMultiply
+from kerasopt.inference.integer.multiply import QuantizedMultiply
 from kerasopt.lowering.builder import Builder
 from kerasopt.lowering.patterns.add import two_inputs
 from kerasopt.lowering.patterns.contraction import Output, output_of

@@ -7,7 +7,8 @@ from typing import Any
 import keras
 
 from kerasopt.graph import Group
-from kerasopt.inference import QuantizedAveragePooling2D, QuantizedGlobalAveragePooling2D
+from kerasopt.inference.integer.average_pooling import QuantizedAveragePooling2D
+from kerasopt.inference.integer.global_average_pooling import QuantizedGlobalAveragePooling2D
 from kerasopt.lowering.builder import Builder
 from kerasopt.lowering.patterns.images import as_image, as_sequence, pair, require_channels_last
 from kerasopt.lowering.quantizers import output_affine

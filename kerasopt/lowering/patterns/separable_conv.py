@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from kerasopt.graph import Group
-from kerasopt.inference import QuantizedConv2D, QuantizedDepthwiseConv2D
+from kerasopt.inference.integer.convolutions import QuantizedConv2D, QuantizedDepthwiseConv2D
 from kerasopt.lowering.builder import Builder
 from kerasopt.lowering.folding import fold
 from kerasopt.lowering.patterns.contraction import (

@@ -10,7 +10,8 @@ from tensorflow.lite.python import schema_py_generated as schema
 
 from kerasopt.exporters.litert.flatbuffer import Quantization
 from kerasopt.graph import Node
-from kerasopt.inference import Affine, Dequantize, Quantize
+from kerasopt.inference import Affine
+from kerasopt.inference.integer.boundaries import Dequantize, Quantize
 
 
 def affine_of(node: Node) -> Affine | None:

@@ -38,7 +38,7 @@ def depthwise_conv2d(node: Any, writer: Any, inputs: list[int], output: int) -> 
 
 
 def batch_normalization(node: Any, writer: Any, inputs: list[int], output: int) -> None:
-    # A depthwise convolution of one pixel: rows of channels are images of one column.
+    # A pointwise depthwise convolution: rows of channels are images of one column.
     layer, (source,) = node.operation, inputs
     channels = writer.shape(source)[-1]
     rank = len(writer.shape(source))

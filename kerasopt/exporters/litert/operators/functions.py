@@ -1,4 +1,4 @@
-"""Functions of single values, and softmax."""
+"""Elementwise functions, and softmax."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ def dense(node: Any, writer: Any) -> None:
 
 
 def batch_normalization(node: Any, writer: Any) -> None:
-    # A depthwise convolution of single pixels.
+    # A pointwise depthwise convolution.
     kernel = _numpy(node.operation.kernel).reshape(-1, 1, 1, 1)
     if len(node.keras_node.outputs[0].shape) == 4:
         operands = _operands(node, writer, kernel, axis=0)
