@@ -3,6 +3,7 @@
 import keras
 
 from kerasopt import graph
+from kerasopt.keras_internals.layers import flattened
 from kerasopt.layers.drop_in import DropIn
 from kerasopt.parametrization import bake, renew_functions
 from kerasopt.quantization import freeze_statistics
@@ -44,7 +45,7 @@ def finalize(model: keras.Model, verbose: bool = True) -> keras.Model:
         ModelState.remove_all(model)
     if isinstance(model, keras.Model) and model.built:
         graph.unwrap_operations(model)
-    for layer in model._flatten_layers():
+    for layer in flattened(model):
         if isinstance(layer, DropIn):
             layer.become_plain()
     if isinstance(model, keras.Model):

@@ -3,7 +3,7 @@
 import math
 
 from kerasopt import graph
-from kerasopt.keras_internals import is_built
+from kerasopt.keras_internals.layers import is_built
 from kerasopt.parametrization import parametrized_layers, renew_functions
 from kerasopt.quantization import (
     ActivationQuantizer,

@@ -1,10 +1,10 @@
 """Which distillation losses there are, and how one is resolved for an output."""
 
 import keras
-from keras.src.losses.losses import LossFunctionWrapper
 
 from kerasopt.distillation.kl_divergence import KLDivergence
 from kerasopt.distillation.outputs import CROSSENTROPIES, Output, takes_logits
+from kerasopt.keras_internals.training import LossFunctionWrapper
 
 ALIASES = {loss.alias: loss for loss in (KLDivergence,)}
 

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import keras
-from keras.src.trainers.compile_utils import get_loss
+
+from kerasopt.keras_internals.training import compiled_losses, get_loss
 
 _OF_CLASSES = (
     keras.losses.categorical_crossentropy,
@@ -68,11 +69,11 @@ def outputs_of(model: keras.Model, structure) -> list[Output]:
         structure: What it returns: tensors, or symbols of them.
     """
     names, tensors = _names(model, structure), keras.tree.flatten(structure)
-    compiled = getattr(model, "_compile_loss", None)
+    compiled = compiled_losses(model)
     losses = weights = [None] * len(names)
     if compiled is not None:
-        losses = spread(compiled._user_loss, structure, names)
-        weights = spread(compiled._user_loss_weights, structure, names)
+        losses = spread(compiled.losses, structure, names)
+        weights = spread(compiled.weights, structure, names)
     outputs = []
     for name, tensor, identifier, weight in zip(names, tensors, losses, weights, strict=True):
         loss = get_loss(identifier, tensor, tensor)

@@ -1,9 +1,9 @@
 """The share of a model's own loss that belongs to some of its outputs."""
 
 import keras
-from keras.src.trainers.compile_utils import CompileLoss
 
 from kerasopt.distillation.outputs import Output
+from kerasopt.keras_internals.training import CompileLoss
 
 
 def own_loss(outputs: list[Output], places: list[int], y, y_pred, sample_weight):

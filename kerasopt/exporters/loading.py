@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import keras
 
+from kerasopt.keras_internals.layers import flattened
 from kerasopt.parametrization import is_rebuilt_from_configs
 from kerasopt.warning import warn
 
@@ -14,7 +15,7 @@ def warn_of_configs(model: keras.Model) -> None:
     Keras' models of classes of their own do not show it: their code creates what is in them. What
     `kerasopt.convert` makes is a functional model, whose file holds the config of each layer.
     """
-    classes = {type(layer).__name__: type(layer) for layer in model._flatten_layers()}
+    classes = {type(layer).__name__: type(layer) for layer in flattened(model)}
     with keras.saving.custom_object_scope(classes):
         bad = {layer.name: why for layer in _from_configs(model) if (why := _why_not(layer))}
     if bad:

@@ -37,9 +37,9 @@ def _call(layer: Any, inputs: Any, training: Any = None, mask: Any = None) -> An
         return type(layer).call(layer, inputs, training=training, mask=mask)
     inner, kwargs = layer.layer, {}
     batch, steps, *sizes = keras.ops.shape(inputs)
-    if inner._call_has_training_arg:
+    if "training" in inner.call_signature_parameters:
         kwargs["training"] = training
-    if inner._call_has_mask_arg and mask is not None:
+    if "mask" in inner.call_signature_parameters and mask is not None:
         kwargs["mask"] = keras.ops.reshape(mask, (-1, *keras.ops.shape(mask)[2:]))
     outputs = inner.call(keras.ops.reshape(inputs, (-1, *sizes)), **kwargs)
     return keras.ops.reshape(outputs, (batch, steps, *keras.ops.shape(outputs)[1:]))

@@ -4,6 +4,7 @@ import h5py
 import keras
 import numpy as np
 
+from kerasopt.keras_internals.layers import flattened
 from kerasopt.sparsity import masked_variables
 from kerasopt.training.optimizers.slots import optimizers_of, slots
 
@@ -15,7 +16,7 @@ def optimizer_names(model: keras.Model) -> set[str]:
     """
     return {
         name
-        for layer in model._flatten_layers()
+        for layer in flattened(model)
         for name, value in vars(layer).items()
         if isinstance(value, keras.optimizers.Optimizer)
     }

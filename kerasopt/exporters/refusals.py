@@ -7,6 +7,7 @@ from typing import Any
 import keras
 
 from kerasopt.graph import layers
+from kerasopt.keras_internals.graphs import producer
 
 # What runtimes take and return, though some of it only to cast it.
 _BOTH = (
@@ -35,7 +36,7 @@ def require_possible(model: keras.Model, functional: Any, runtime: str) -> None:
         for tensor in tensors:
             if tensor.dtype not in _DTYPES[runtime]:
                 raise ValueError(
-                    f"{kind} '{tensor._keras_history.operation.name}' has a dtype that {runtime} "
+                    f"{kind} '{producer(tensor).name}' has a dtype that {runtime} "
                     f"does not take. {_advice(tensor.dtype, runtime)}, or export with "
                     f"format='tf_saved_model'. Received: dtype={tensor.dtype!r}"
                 )

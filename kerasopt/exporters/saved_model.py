@@ -6,11 +6,11 @@ import contextlib
 from pathlib import Path
 
 import keras
-from keras.src.export.export_utils import get_input_signature
 
 from kerasopt import graph
 from kerasopt.exporters.names import is_nested, output_names
 from kerasopt.inference import InferenceLayer
+from kerasopt.keras_internals.saving import get_input_signature, track_backend_variables
 from kerasopt.ops import native
 
 OPS = ("native", "portable")
@@ -48,11 +48,7 @@ def _export(model: keras.Model, path: Path) -> None:
         return outputs
 
     archive.add_endpoint("serve", serve, get_input_signature(model))
-    # Keras tracks its own variables, and those of TensorFlow inside of them where an endpoint
-    # reads them: everything would be in the file twice.
-    tracked = archive._tf_trackable
-    for name in ("variables", "trainable_variables", "non_trainable_variables"):
-        setattr(tracked, name, [variable.value for variable in getattr(tracked, name)])
+    track_backend_variables(archive)
     archive.write_out(str(path), verbose=False)
 
 

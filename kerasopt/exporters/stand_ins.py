@@ -9,7 +9,7 @@ import keras
 import tensorflow as tf
 
 from kerasopt.graph import own_class, unwrap
-from kerasopt.keras_internals import in_inference
+from kerasopt.keras_internals.calls import in_inference
 
 
 def call_of(operation: keras.Operation) -> Callable[..., Any]:

@@ -7,12 +7,17 @@ from collections.abc import Iterable
 from typing import Any
 
 import keras
-from keras.src.ops.node import Node
-from keras.src.utils.tracking import Tracker
 
 from kerasopt.graph import object_parts as objects
+from kerasopt.keras_internals.copies import (
+    OWN,
+    call_behind,
+    call_lists,
+    calls_before,
+    is_call,
+    loss_lists,
+)
 
-_OWN = (keras.Operation, keras.KerasTensor, keras.Variable, Node, Tracker)
 _PLAIN = (str, bytes, int, float, complex, type(None), type(...))
 
 
@@ -51,12 +56,12 @@ class Anatomy:
         if id(container) in self._emptied:
             return []
         if id(container) in self._node_lists:
-            return [x for x in container if not isinstance(x, Node) or id(x) in self._things]
+            return [x for x in container if not is_call(x) or id(x) in self._things]
         return list(container)
 
     def node_index(self, operation: keras.Operation, index: int) -> int:
         """Returns the place that a call of an operation has among those of the model."""
-        return sum(id(node) in self._things for node in operation._inbound_nodes[:index])
+        return sum(id(node) in self._things for node in calls_before(operation, index))
 
     def _walk(self, model: keras.Model) -> None:
         waiting: list[Any] = [model]
@@ -65,7 +70,7 @@ class Anatomy:
             if id(thing) in self._things:
                 continue
             self._things[id(thing)] = thing
-            if isinstance(thing, _OWN) or objects.is_raw_variable(thing):
+            if isinstance(thing, OWN) or objects.is_raw_variable(thing):
                 self.own.append(thing)
             for part in self._parts(thing):
                 if type(part) not in _PLAIN:
@@ -77,22 +82,15 @@ class Anatomy:
             return ()
         if isinstance(thing, keras.Operation):
             self._set_aside(vars(thing))
-        parts = objects.parts_of(thing)
-        if isinstance(thing, keras.KerasTensor) and hasattr(thing, "_keras_history"):
-            operation, index, _ = thing._keras_history
-            calls = () if operation is None else operation._inbound_nodes[index : index + 1]
-            return [*parts, *calls]
-        return parts
+        return [*objects.parts_of(thing), *call_behind(thing)]
 
     def _set_aside(self, state: dict[str, Any]) -> None:
         """Marks the lists of an operation that hold all its calls, or what its last call left."""
-        for name in ("_inbound_nodes", "_outbound_nodes"):
-            nodes = state.get(name)
+        for nodes in call_lists(state):
             # TensorFlow's lists hold what is in them in further lists.
             inner = [x for x in getattr(nodes, "__dict__", {}).values() if isinstance(x, list)]
             self._node_lists.update(map(id, [nodes, *inner]))
-        for name in ("_losses", "_loss_ids", "_losses_override"):
-            self._emptied.add(id(state.get(name)))
+        self._emptied.update(map(id, loss_lists(state)))
 
     def _with_holders(self) -> set[int]:
         for thing in list(self._things.values()):

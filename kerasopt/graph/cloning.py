@@ -7,18 +7,15 @@ import copy
 import functools
 import types
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import keras
 import numpy as np
-from keras.src.models.model import Trainer
-from keras.src.ops.function import Function, make_node_key
-from keras.src.ops.node import KerasHistory
-from keras.src.utils.tracking import Tracker
 
 from kerasopt.graph import object_parts as objects
 from kerasopt.graph.anatomy import Anatomy
+from kerasopt.keras_internals.copies import copy_value, renew_references
 
 
 def clone(model: keras.Model) -> keras.Model:
@@ -60,7 +57,8 @@ class Copies:
             self._fill(*self._unfilled.popleft())
         for thing in self._anatomy.own:
             if id(thing) in self._copies:
-                self._finish(thing, self.of(thing))
+                place_of = self._anatomy.node_index
+                renew_references(thing, self.of(thing), self.of, self._copied_ids, place_of)
 
     def of(self, thing: Any) -> Any:
         """Returns the copy of something in the model, or the thing itself if copies share it."""
@@ -112,8 +110,8 @@ class Copies:
             object.__setattr__(made, name, self.of(value))
         if hasattr(thing, "__dict__"):
             self._fill_attributes(thing, made)
-        if isinstance(thing, keras.Variable) and vars(thing).get("_value") is not None:
-            made._initialize(keras.ops.copy(keras.ops.convert_to_tensor(thing._value)))
+        if isinstance(thing, keras.Variable):
+            copy_value(thing, made)
 
     def _fill_attributes(self, thing: Any, made: Any) -> None:
         # A wrapped operation shares its attributes with the layer that it has become.
@@ -126,25 +124,8 @@ class Copies:
         else:
             object.__setattr__(made, "__dict__", state)
 
-    def _finish(self, thing: Any, made: Any) -> None:
-        """Renews what names objects by their `id` or their place."""
-        if isinstance(thing, keras.KerasTensor) and hasattr(thing, "_keras_history"):
-            operation, index, position = thing._keras_history
-            index = index if operation is None else self._anatomy.node_index(operation, index)
-            made._keras_history = KerasHistory(self.of(operation), index, position)
-        elif isinstance(thing, Tracker):
-            # Its lists are those of its layer, also while they are empty.
-            made.config = {name: (kind, self.of(x)) for name, (kind, x) in thing.config.items()}
-            made.stored_ids = {
-                name: {id(self._copies[x]) for x in ids if x in self._copies}
-                for name, ids in thing.stored_ids.items()
-            }
-        elif isinstance(thing, Function):
-            nodes = [node for each in made._nodes_by_depth.values() for node in each]
-            places = [(x.operation, x.operation._inbound_nodes.index(x)) for x in nodes]
-            made._nodes = {make_node_key(*place) for place in places}
-        if isinstance(thing, keras.Model):
-            Trainer.__init__(made)
+    def _copied_ids(self, ids: Iterable[int]) -> set[int]:
+        return {id(self._copies[each]) for each in ids if each in self._copies}
 
     def _tuple(self, thing: Any) -> Any:
         items = [self.of(x) for x in thing]

@@ -5,6 +5,7 @@ import keras
 from kerasopt.graph.graph import Graph
 from kerasopt.graph.traversal import layers
 from kerasopt.graph.weights import variables_of_weights
+from kerasopt.keras_internals.layers import flattened
 
 
 def frozen_layers(model: keras.Model) -> set[int]:
@@ -37,7 +38,7 @@ def _between(graph: Graph, trains: dict[int, bool]) -> set[int]:
     behind: dict[int, bool] = {}  # calls behind some weights: whether any of those train
     found: dict[int, bool] = {}
     for node in graph:
-        inner = node.operation._flatten_layers() if node.is_layer else ()
+        inner = flattened(node.operation) if node.is_layer else ()
         before = [trains[id(layer)] for layer in inner if id(layer) in trains] or [
             behind[id(edge.source)] and node.owner.trainable
             for edge in node.inputs

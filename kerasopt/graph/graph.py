@@ -7,10 +7,16 @@ from typing import Any
 
 import keras
 from keras import tree
-from keras.src.models.functional import Functional
 
 from kerasopt.graph.node import Edge, Node
-from kerasopt.keras_internals import standardized_inputs
+from kerasopt.keras_internals.graphs import (
+    Functional,
+    call_of,
+    calls_in_order,
+    functional_in,
+    producer,
+    standardized_inputs,
+)
 
 
 def functional_of(operation: Any) -> Functional | None:
@@ -20,7 +26,7 @@ def functional_of(operation: Any) -> Functional | None:
     functional subclasses with a `call` of their own and composite layers do not.
     """
     if isinstance(operation, keras.Sequential) and type(operation).call is keras.Sequential.call:
-        return operation._functional
+        return functional_in(operation)
     if isinstance(operation, Functional) and type(operation).call is Functional.call:
         return operation
     return None
@@ -123,7 +129,7 @@ def _expand(
     edges: dict[int, Edge] = {}
     for declared, edge in zip(functional.inputs, inputs or (), strict=inputs is not None):
         edges[id(declared)] = _as_declared(declared, edge, prefix, functional, nodes)
-    for keras_node in _in_call_order(functional):
+    for keras_node in calls_in_order(functional):
         operation = keras_node.operation
         if all(id(x) in edges for x in keras_node.outputs):
             continue  # an input of a nested model: its edge comes from outside
@@ -161,18 +167,10 @@ def _as_declared(
     for is_due, name, argument in steps:
         if is_due:
             tensor = getattr(keras.ops, name)(tensor, argument)
-            operation, index, _ = tensor._keras_history
-            call = operation._inbound_nodes[index]
             path = f"{prefix}{declared.name}_{name}"
-            nodes.append(Node(operation, path, call, functional, (edge,)))
+            nodes.append(Node(producer(tensor), path, call_of(tensor), functional, (edge,)))
             edge = Edge(nodes[-1])
     return edge
-
-
-def _in_call_order(functional: Functional) -> Iterator[Any]:
-    """Yields the Keras nodes of a functional model in the order in which it runs them."""
-    for depth in sorted(functional._nodes_by_depth, reverse=True):
-        yield from functional._nodes_by_depth[depth]
 
 
 def _argument_order(nested: Functional, keras_node: Any) -> list[int]:

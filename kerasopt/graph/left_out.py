@@ -12,7 +12,7 @@ from kerasopt.graph.parametrized import own_class
 from kerasopt.graph.rules import Rule, parse_rules
 from kerasopt.graph.traversal import layers
 from kerasopt.graph.weights import kernel_names, own_variables
-from kerasopt.keras_internals import variable_of
+from kerasopt.keras_internals.variables import variable_of
 
 # Less is not worth a warning.
 _LARGE_SHARE = 1 / 3

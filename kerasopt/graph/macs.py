@@ -13,6 +13,7 @@ import keras
 from kerasopt.graph.graph import functional_of
 from kerasopt.graph.traversal import layers
 from kerasopt.graph.weights import kernel_names
+from kerasopt.keras_internals.graphs import functional_in
 
 Shape = tuple[int, ...]
 
@@ -88,7 +89,7 @@ def _positions(call: Call, kernel_shape: Shape) -> int:
 
 def _example(model: keras.Model) -> Any:
     """Returns one example of zeros for `model`, or `None` if its shape is not known."""
-    recorded = functional_of(model) or getattr(model, "_functional", None) or model
+    recorded = functional_of(model) or functional_in(model) or model
     if getattr(recorded, "inputs", None):
         structure = recorded.input
     else:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 import keras
 
-from kerasopt.keras_internals import in_inference
+from kerasopt.keras_internals.calls import context_arguments, in_inference, signature_of
 
 
 @dataclass(frozen=True)
@@ -74,10 +73,9 @@ class Node:
     def arguments(self) -> dict[str, Any]:
         """The arguments that the operation's `call` receives, as recorded, by their names."""
         given, operation = self.keras_node.arguments, self.operation
-        signature = getattr(operation, "_call_signature", None) or inspect.signature(operation.call)
+        signature = signature_of(operation)
         # Keras takes `training`, and its like of the user's, from a call of any layer.
-        context = getattr(operation, "_call_context_args", {"training"})
-        unused = set(context) - set(signature.parameters)
+        unused = context_arguments(operation) - set(signature.parameters)
         kwargs = {name: value for name, value in given.kwargs.items() if name not in unused}
         return signature.bind(*given.args, **kwargs).arguments
 

@@ -11,18 +11,13 @@ from typing import Any
 
 import keras
 
-from kerasopt.keras_internals import traced_functions
+from kerasopt.keras_internals.copies import OF_TRAINING, state_without_value
+from kerasopt.keras_internals.layers import traced_functions
 
 # What these libraries make is no part of a model: tensors, tables, strategies, devices.
 _LIBRARIES = ("tensorflow", "tensorflow_text", "jax", "jaxlib", "numpy")
 # Code that reads no model from its globals.
 _NOT_THE_USERS = (*_LIBRARIES, "builtins", "keras", "keras_hub", "kerasopt")
-# What `compile` and `fit` leave on a model.
-_OF_TRAINING = frozenset(
-    "optimizer loss _compile_loss _compile_metrics _compile_config _compiled_trainable_state "
-    "_loss_tracker _eval_epoch_iterator _distributed_dataset _jax_state "
-    "stop_training stop_evaluating stop_predicting".split()
-)
 
 CONTAINERS = (list, dict, set, collections.deque)
 
@@ -50,9 +45,9 @@ def state_of(thing: Any) -> dict[str, Any]:
     """Returns the attributes of an object, without values of variables and traces of training."""
     attributes = getattr(thing, "__dict__", {})
     if isinstance(thing, keras.Variable):
-        return {name: value for name, value in attributes.items() if name != "_value"}
+        return state_without_value(thing)
     if isinstance(thing, keras.Model):
-        known = {name: value for name, value in attributes.items() if name not in _OF_TRAINING}
+        known = {name: value for name, value in attributes.items() if name not in OF_TRAINING}
         return known | dict.fromkeys(traced_functions(thing))
     return dict(attributes)
 

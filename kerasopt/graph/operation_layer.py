@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import copy
-import inspect
 from typing import Any
 
 import keras
 
 from kerasopt.graph.graph import Graph
 from kerasopt.graph.node import Node
+from kerasopt.keras_internals.calls import take_arguments_of
+from kerasopt.keras_internals.graphs import forget_calls, keep_calls
+from kerasopt.keras_internals.layers import held_layers, track
 
 
 @keras.saving.register_keras_serializable(package="kerasopt")
@@ -36,10 +38,7 @@ class OperationLayer(keras.layers.Layer):
         super().__init__(autocast=kwargs.pop("autocast", False), **kwargs)
         self.operation = operation
         # The arguments are the operation's own: constants among them, tensors in any place.
-        self._call_signature = inspect.signature(operation.call)
-        self._convert_input_args = False
-        self._allow_non_tensor_positional_args = True
-        self._build_at_init()
+        take_arguments_of(self, operation.call)
 
     def call(self, *args: Any, **kwargs: Any) -> Any:
         return self.operation.call(*args, **kwargs)
@@ -99,7 +98,7 @@ def wrap_in(functional: Any, operation: keras.Operation) -> OperationLayer:
     if isinstance(operation, keras.Layer):
         return operation
     inner = copy.copy(operation)
-    inner._inbound_nodes, inner._outbound_nodes = [], []
+    forget_calls(inner)
     _become(operation, OperationLayer(inner, name=inner.name))
     _track(functional, operation)
     return operation
@@ -117,17 +116,17 @@ def unwrap_operations(model: keras.Model) -> None:
         layer = node.operation
         if isinstance(layer, OperationLayer):
             inner = layer.operation
-            node.owner._layers[:] = [x for x in node.owner._layers if x is not layer]
+            held = held_layers(node.owner)
+            held[:] = [x for x in held if x is not layer]
             _become(layer, inner)
 
 
 def _become(operation: keras.Operation, other: keras.Operation) -> None:
     """Makes `operation` what `other` is, except for its place in the graph."""
-    inbound, outbound = operation._inbound_nodes, operation._outbound_nodes
-    operation.__class__ = type(other)
-    # One state for both: what `Layer.__new__` wraps around `build` refers to `other`.
-    object.__setattr__(operation, "__dict__", vars(other))
-    operation._inbound_nodes, operation._outbound_nodes = inbound, outbound
+    with keep_calls(operation):
+        operation.__class__ = type(other)
+        # One state for both: what `Layer.__new__` wraps around `build` refers to `other`.
+        object.__setattr__(operation, "__dict__", vars(other))
 
 
 def _track(functional: Any, layer: keras.Layer) -> None:
@@ -137,8 +136,9 @@ def _track(functional: Any, layer: keras.Layer) -> None:
     when the layer came in, and the others must stay where they are: a functional subclass has its
     layers in the order in which its `__init__` made them attributes.
     """
-    functional._tracker.track(layer)
+    track(functional, layer)
+    held = held_layers(functional)
     position = {id(x): i for i, x in enumerate(functional.layers)}
-    others = functional._layers[:-1]
+    others = held[:-1]
     later = [i for i, x in enumerate(others) if position.get(id(x), -1) > position[id(layer)]]
-    functional._layers.insert(later[0] if later else len(others), functional._layers.pop())
+    held.insert(later[0] if later else len(others), held.pop())

@@ -9,6 +9,7 @@ import keras
 
 from kerasopt.graph.node import Node
 from kerasopt.graph.operation_layer import unwrap
+from kerasopt.keras_internals.layers import is_of_applications
 
 _KERNELS = ("kernel", "depthwise_kernel")
 
@@ -107,13 +108,13 @@ def is_residual(operation: keras.Operation, inputs: int) -> bool:
     is_add = isinstance(operation, keras.layers.Add) or (
         not isinstance(operation, keras.Layer) and type(operation).__name__ == "Add"
     )
-    return inputs >= 2 and (is_add or _is_of_applications(operation, "CustomScaleLayer"))
+    return inputs >= 2 and (is_add or is_of_applications(operation, "CustomScaleLayer"))
 
 
 def residual_scale(operation: keras.Operation) -> float:
     """Returns what an addition multiplies its second tensor with: a number in InceptionResNet."""
     layer: Any = operation
-    return float(layer.scale) if _is_of_applications(operation, "CustomScaleLayer") else 1.0
+    return float(layer.scale) if is_of_applications(operation, "CustomScaleLayer") else 1.0
 
 
 def is_concatenation(operation: keras.Operation) -> bool:
@@ -143,7 +144,7 @@ def is_transparent(operation: keras.Operation) -> bool:
 
 def is_layer_scale(operation: keras.Operation) -> bool:
     """Whether `operation` is the layer of ConvNeXt that multiplies each channel with a number."""
-    return _is_of_applications(operation, "LayerScale")
+    return is_of_applications(operation, "LayerScale")
 
 
 def is_reverse(node: Node) -> bool:
@@ -160,14 +161,6 @@ def normalizes_channels(operation: keras.Operation, producer: keras.Layer) -> bo
     if getattr(producer, "data_format", None) == "channels_first":
         return axis == 1
     return axis in (-1, len(producer.output.shape) - 1)
-
-
-def _is_of_applications(operation: keras.Operation, name: str) -> bool:
-    """Whether `operation` is a layer that a network of `keras.applications` has for itself."""
-    return any(
-        cls.__name__ == name and cls.__module__.startswith("keras.src.applications")
-        for cls in type(operation).__mro__
-    )
 
 
 def _function_bounds(function: Any) -> tuple[float, float] | None:

@@ -9,11 +9,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import keras
-from keras.src.models.functional import Functional
 
 from kerasopt.graph.graph import functional_of
 from kerasopt.graph.symbols import Symbols, computes_the_same, symbols
 from kerasopt.graph.traversal import layers
+from kerasopt.keras_internals.graphs import Functional, calls_forgotten
+from kerasopt.keras_internals.layers import flattened
 
 # What these compute between the layers in them is no graph, or is known as a whole.
 _WHOLE = (
@@ -44,14 +45,8 @@ def recorded(model: keras.Model) -> Iterator[Functional]:
     if known is not None:
         yield known
         return
-    every = model._flatten_layers()
-    lists = [nodes for x in every for nodes in (x._inbound_nodes, x._outbound_nodes)]
-    counts = [len(nodes) for nodes in lists]
-    try:
+    with calls_forgotten(flattened(model)):
         yield _record(model)
-    finally:
-        for nodes, count in zip(lists, counts, strict=True):
-            del nodes[count:]
 
 
 def opened_layers(model: keras.Model) -> set[int]:
@@ -106,7 +101,7 @@ def _is_composite(layer: keras.Layer) -> bool:
 def _call(layer: keras.Layer, args: tuple, kwargs: dict[str, Any]) -> Any:
     """Calls a layer's own code as for inference, unless the caller says that it trains."""
     bound = inspect.signature(layer.call).bind(*args, **kwargs)
-    if layer._call_has_training_arg and bound.arguments.get("training") is None:
+    if "training" in layer.call_signature_parameters and bound.arguments.get("training") is None:
         bound.arguments["training"] = False
     return layer.call(*bound.args, **bound.kwargs)
 

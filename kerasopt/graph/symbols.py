@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 import keras
 import numpy as np
-from keras.src.models.functional import Functional
 
 from kerasopt.graph.traversal import layers
+from kerasopt.keras_internals.graphs import Functional
 
 Shape = tuple[int | None, ...]
 

@@ -6,16 +6,18 @@ from collections.abc import Iterator
 from typing import Any
 
 import keras
-from keras.src.models.functional import Functional
 
 from kerasopt.graph.graph import functional_of
 from kerasopt.graph.parametrized import chain_name, slots_of
 from kerasopt.graph.weights import own_variables
-from kerasopt.keras_internals import attributes_of_every_layer, is_built
+from kerasopt.keras_internals.graphs import Functional
+from kerasopt.keras_internals.layers import (
+    ATTRIBUTES_OF_FUNCTIONAL,
+    attributes_of_every_layer,
+    held_layers,
+    is_built,
+)
 from kerasopt.warning import warn
-
-# Attributes in which functional models keep their layers once more.
-_BOOKKEEPING = ("_functional", "_operations", "_operations_by_depth", "_nodes_by_depth")
 
 
 def layers(model: keras.Layer) -> list[tuple[str, keras.Layer]]:
@@ -93,11 +95,11 @@ def _children(parent: keras.Layer) -> Iterator[tuple[str, keras.Layer]]:
     chains = set(map(chain_name, slots_of(parent)))
     tracked = {
         id(layer): (f"_layers/{index}", layer)
-        for index, layer in enumerate(parent._layers)
+        for index, layer in enumerate(held_layers(parent))
         if not isinstance(layer, keras.layers.InputLayer)
         and all(layer is not vars(parent)[name] for name in chains)
     }
-    left_out = {*attributes_of_every_layer(), *_BOOKKEEPING, *chains, *names}
+    left_out = {*attributes_of_every_layer(), *ATTRIBUTES_OF_FUNCTIONAL, *chains, *names}
     for name, value in vars(parent).items():
         if name not in left_out:
             for path, layer in _layers_in(name, value):

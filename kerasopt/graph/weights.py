@@ -2,7 +2,8 @@
 
 import keras
 
-from kerasopt.keras_internals import lora_factors, variable_of
+from kerasopt.keras_internals.layers import held_layers, own_state
+from kerasopt.keras_internals.variables import lora_factors, variable_of
 
 _KERNELS = ("kernel", "recurrent_kernel", "depthwise_kernel", "pointwise_kernel")
 _TABLES = ("embeddings", "reverse_embeddings")
@@ -47,9 +48,8 @@ def own_variables(layer: keras.layers.Layer) -> list[keras.Variable]:
 
     A wrapper may track what is its inner layer's as well: `SpectralNormalization` the kernel.
     """
-    inner = {id(variable) for inner in layer._layers for variable in inner.variables}
-    own = [*layer._trainable_variables, *layer._non_trainable_variables]
-    return [variable for variable in own if id(variable) not in inner]
+    inner = {id(variable) for inner in held_layers(layer) for variable in inner.variables}
+    return [variable for variable in own_state(layer) if id(variable) not in inner]
 
 
 def variables_of_weights(layer: keras.layers.Layer) -> list[keras.Variable]:

@@ -11,7 +11,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from kerasopt.keras_internals import is_reading_file, set_values, without_values
+from kerasopt.keras_internals.saving import is_reading_file
+from kerasopt.keras_internals.variables import set_values, without_values
 
 # Weights from this size on are allocated when the file is found to have them.
 _SMALL = 2**20

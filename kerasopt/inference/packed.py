@@ -9,7 +9,7 @@ import numpy as np
 
 from kerasopt import ops
 from kerasopt.inference.layer import InferenceLayer
-from kerasopt.keras_internals import set_values
+from kerasopt.keras_internals.variables import set_values
 
 Packed = ops.PackedWeights | ops.SparseWeights
 

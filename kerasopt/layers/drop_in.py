@@ -5,6 +5,7 @@ import functools
 import keras
 
 from kerasopt import graph
+from kerasopt.keras_internals.calls import is_training
 from kerasopt.parametrization import Parametrized, links_by_slot, parametrize
 from kerasopt.quantization import (
     Quantizer,
@@ -149,7 +150,7 @@ class DropIn:
     def _warn_if_nothing_moves(self):
         layers = [self, *(layer for _, layer in self.parts())]
         links = [link for layer in layers for _, link in links_by_slot(layer)]
-        trains = self.trainable and self._get_call_context().get_value("training")
+        trains = self.trainable and is_training(self)
         if trains and not all(link.governed for link in links):
             warn(
                 f"Layer '{self.name}' declares compression that no callback of this `fit` moves: "

@@ -13,6 +13,7 @@ from kerasopt.finalization import finalize
 from kerasopt.graph import Copies, Edge, Group, Node, unwrap
 from kerasopt.inference import Affine
 from kerasopt.inference.integer.boundaries import Dequantize, Quantize
+from kerasopt.keras_internals.graphs import forget_calls, producer
 from kerasopt.lowering.held_weights import hold_weights
 from kerasopt.lowering.masks import Masks
 from kerasopt.lowering.quantizers import affine_of, output_affine, signed
@@ -144,7 +145,7 @@ class Builder:
         return self._converted[key]
 
     def _boundary(self, value: Value, cls: type, **affines: Affine) -> keras.Layer:
-        source = value.tensor._keras_history.operation.name
+        source = producer(value.tensor).name
         return cls(**affines, name=self._unique(f"{source}_{cls.__name__.lower()}"))
 
     def _unique(self, name: str) -> str:
@@ -166,7 +167,7 @@ def copy_operation(operation: keras.Operation, name: str) -> keras.Operation:
     """Returns a copy of an operation that is no layer, with no place in any graph."""
     operation = copy.copy(operation)
     operation.name = name
-    operation._inbound_nodes, operation._outbound_nodes = [], []
+    forget_calls(operation)
     return operation
 
 

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import keras
-from keras.src.models.functional import Functional
 
 from kerasopt.graph import (
     Graph,
@@ -19,6 +18,7 @@ from kerasopt.graph import (
     require_built,
     unwrap,
 )
+from kerasopt.keras_internals.graphs import Functional
 from kerasopt.lowering.builder import Builder
 from kerasopt.lowering.quantizers import activation_quantizer, has_only_zeros
 from kerasopt.lowering.sparse import choose_sparse

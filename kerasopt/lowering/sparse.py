@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 
 import keras
 import numpy as np
-from keras.src.utils import io_utils
 
 from kerasopt import ops
 from kerasopt.inference.sparse import SparseConv2D, SparseDense
+from kerasopt.keras_internals.printing import print_msg
 from kerasopt.ops import native
 from kerasopt.table import format_table
 
@@ -60,7 +60,7 @@ def choose_sparse(model: keras.Model, batch_size: int) -> keras.Model:
         return sparse if choices[-1].sparse < choices[-1].dense else layer
 
     chosen = keras.models.clone_model(model, clone_function=fastest)
-    io_utils.print_msg(_report(choices, batch_size))
+    print_msg(_report(choices, batch_size))
     return chosen
 
 

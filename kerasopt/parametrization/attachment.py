@@ -3,7 +3,7 @@
 import keras
 
 from kerasopt.graph.parametrized import chain_name, own_class, slots_of
-from kerasopt.keras_internals import is_built
+from kerasopt.keras_internals.layers import flattened, is_built, untrack
 from kerasopt.parametrization.chain import chain_of
 from kerasopt.parametrization.link import Parametrization
 from kerasopt.parametrization.location import locate
@@ -126,11 +126,11 @@ def unparametrize_all(model: keras.layers.Layer) -> None:
 
 def parametrized_layers(model: keras.layers.Layer) -> list:
     """Returns all layers of `model` that are parametrized, or have such layers inside."""
-    return [layer for layer in model._flatten_layers() if isinstance(layer, Parametrized)]
+    return [layer for layer in flattened(model) if isinstance(layer, Parametrized)]
 
 
 def _release(layer, slot) -> None:
-    layer._tracker.untrack(chain_of(layer, slot))
+    untrack(layer, chain_of(layer, slot))
     del vars(layer)[chain_name(slot)]
     become(layer, set(slots_of(layer)) - {slot})
 

@@ -1,9 +1,11 @@
 """The chain: the links of one slot of a layer, in their canonical order."""
 
 import keras
-from keras.src.backend import AutocastScope
 
 from kerasopt.graph.parametrized import chain_name
+from kerasopt.keras_internals.calls import training_if_noted
+from kerasopt.keras_internals.layers import held_layers, untrack
+from kerasopt.keras_internals.variables import without_autocast
 from kerasopt.parametrization.link import Parametrization, mark
 
 # Set in Keras' call context while a parametrized model runs its training step.
@@ -45,20 +47,16 @@ class Chain(keras.layers.Layer):
         mark(link)
         self.links = sorted([*self.links, link], key=lambda member: member.order)
         # The order of `weights` must not depend on the order of attaching.
-        self._layers.sort(key=lambda member: member.order)
+        held_layers(self).sort(key=lambda member: member.order)
 
     def remove(self, link: Parametrization) -> None:
         """Takes `link`, and its state with it, out of the chain."""
-        self._tracker.untrack(link)
+        untrack(self, link)
         self.links = [member for member in self.links if member is not link]
 
     def call(self, inputs):
-        context = self._get_call_context()
-        training = context.get_value("training")
-        context.set_value("training", training or context.get_value(IN_TRAIN_STEP))
-        outputs = self.apply(inputs, self.links)
-        context.set_value("training", training)
-        return outputs
+        with training_if_noted(self, IN_TRAIN_STEP):
+            return self.apply(inputs, self.links)
 
     def apply(self, inputs, links):
         """Returns `inputs` read through `links`, in the dtype it came in."""
@@ -67,7 +65,7 @@ class Chain(keras.layers.Layer):
         dtype = keras.backend.standardize_dtype(inputs.dtype)
         # Under a mixed policy the surrounding layer casts every variable that
         # is read; links compute in float32, and the result is cast once.
-        with AutocastScope(None):
+        with without_autocast():
             outputs = keras.ops.cast(inputs, "float32")
             for link in links:
                 outputs = link(outputs)

@@ -2,7 +2,7 @@
 
 import keras
 
-from kerasopt.keras_internals import traced_functions
+from kerasopt.keras_internals.layers import traced_functions
 
 
 def renew_functions(model: keras.layers.Layer) -> None:

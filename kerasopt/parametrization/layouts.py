@@ -2,6 +2,7 @@
 
 import keras
 
+from kerasopt.keras_internals.variables import layout_of, set_layout
 from kerasopt.parametrization.link import Parametrization
 
 
@@ -12,7 +13,7 @@ def take_layout(link: Parametrization, weight: keras.Variable) -> None:
     (scales of channels) that axis' part of it. Under `keras.distribution.ModelParallel` Keras would
     look their paths up in the layout map, find nothing and copy them to every device.
     """
-    layout = getattr(weight, "_layout", None)
+    layout = layout_of(weight)
     if not isinstance(layout, keras.distribution.TensorLayout):
         return
     axes = {
@@ -22,5 +23,4 @@ def take_layout(link: Parametrization, weight: keras.Variable) -> None:
     for variable in link.variables:
         found = axes.get(tuple(variable.shape))
         if found is not None and any(axis is not None for axis in found):
-            variable._layout = keras.distribution.TensorLayout(found, layout.device_mesh)
-            variable.assign(variable.value)
+            set_layout(variable, keras.distribution.TensorLayout(found, layout.device_mesh))

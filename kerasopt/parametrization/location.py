@@ -3,7 +3,8 @@
 from typing import Any, NamedTuple
 
 import keras
-from keras.src.models.functional import Functional, functional_like_constructor
+
+from kerasopt.keras_internals.graphs import Functional, is_made_of_configs
 
 
 class Location(NamedTuple):
@@ -86,6 +87,4 @@ def _nowhere(root, step, path):
 
 def is_rebuilt_from_configs(layer) -> bool:
     """Whether a file holds the configs of what is in a layer, which no code of its own creates."""
-    if isinstance(layer, keras.Sequential):
-        return True
-    return isinstance(layer, Functional) and functional_like_constructor(type(layer))
+    return isinstance(layer, keras.Sequential) or is_made_of_configs(layer)

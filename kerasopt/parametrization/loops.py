@@ -11,6 +11,7 @@ from typing import Any
 import keras
 
 from kerasopt.graph.parametrized import slots_of
+from kerasopt.keras_internals.layers import flattened, inner_layers
 
 # What runs the steps of a layer that calls other layers in each of them.
 _LOOPS = {keras.layers.RNN: "inner_loop", keras.layers.TimeDistributed: "call"}
@@ -30,11 +31,11 @@ def update_loops(root: keras.layers.Layer) -> None:
 
     Beside the time that it takes, JAX can assign a link's state only outside of the loop.
     """
-    for layer in root._flatten_layers():
+    for layer in flattened(root):
         steps = next((name for cls, name in _LOOPS.items() if isinstance(layer, cls)), None)
         if steps is None:
             continue
-        if any(slots_of(inner) for inner in layer._flatten_layers(include_self=False)):
+        if any(slots_of(inner) for inner in inner_layers(layer)):
             # Not by another class: a layer around this one, as Bidirectional, writes down and
             # loads the class by itself. A method is copied together with its layer.
             vars(layer)[steps] = types.MethodType(_RUNS[steps], layer)
@@ -62,7 +63,7 @@ def weights_read_once(layer: keras.layers.Layer) -> Iterator[None]:
     What is traced inside has the values of what was read before it as constants.
     """
     values = dict(_VALUES.get({}))
-    for inner in layer._flatten_layers():
+    for inner in flattened(layer):
         for view in getattr(inner, "weight_views", ()):
             if id(view.chain) not in values:  # else it is read once around this
                 values[id(view.chain)] = view.read()

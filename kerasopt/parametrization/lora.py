@@ -12,7 +12,8 @@ from typing import Any
 
 import keras
 
-from kerasopt.keras_internals import has_lora
+from kerasopt.keras_internals.layers import flattened
+from kerasopt.keras_internals.variables import has_lora
 from kerasopt.parametrization.links import links_by_slot
 from kerasopt.parametrization.reading import own_weight, stored_variable
 
@@ -26,7 +27,7 @@ def adapted(layer: keras.Layer) -> str | None:
 
 def merge_lora(model: keras.Layer) -> None:
     """Adds each product to the weight itself: no layer in `model` has LoRA any more."""
-    for layer in model._flatten_layers():
+    for layer in flattened(model):
         name = adapted(layer)
         if name is not None:
             _merge(layer, name)

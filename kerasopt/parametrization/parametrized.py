@@ -13,7 +13,9 @@ import keras
 
 from kerasopt.graph.operation_layer import wrap_in
 from kerasopt.graph.parametrized import chain_name, own_class, slots_of
-from kerasopt.keras_internals import is_built
+from kerasopt.keras_internals.calls import noted
+from kerasopt.keras_internals.layers import held_layers, is_built, unlocked, untrack
+from kerasopt.keras_internals.saving import unpickled
 from kerasopt.parametrization.chain import IN_TRAIN_STEP, Chain, chain_of
 from kerasopt.parametrization.layouts import take_layout
 from kerasopt.parametrization.link import Parametrization
@@ -127,12 +129,8 @@ class Parametrized:
     def train_step(self, *args, **kwargs):
         # Layers inside a subclassed model learn from Keras that they train only if its `call` has
         # a `training` argument, and on JAX passes it on. Chains have to know in any case.
-        context = self._get_call_context()
-        context.set_value(IN_TRAIN_STEP, True)
-        try:
+        with noted(self, IN_TRAIN_STEP):
             return super().train_step(*args, **kwargs)
-        finally:
-            self._maybe_reset_call_context()
 
     def quantize(self, mode=None, config=None, **kwargs):
         raise ValueError(
@@ -147,7 +145,7 @@ class Parametrized:
 
 def _unpickle(cls, file):
     # A function of this module, which has to be imported before the file is read.
-    return cls._unpickle_model(file)
+    return unpickled(cls, file)
 
 
 def _serialize_base(layer):
@@ -244,33 +242,22 @@ def attach(layer, weight: str, link: Parametrization) -> None:
 
 def _empty(layer, variable) -> None:
     """Puts a variable without values in the place of another one."""
-    locked = layer._tracker.locked
-    layer._tracker.unlock()
-    try:
+    with unlocked(layer):
         empty = keras.Variable(
             keras.ops.zeros((0,), variable.dtype), trainable=False, name=variable.name
         )
-        layer._untrack_variable(variable)
+        untrack(layer, variable)
         for name, value in list(vars(layer).items()):
             if value is variable:
                 setattr(layer, name, empty)
-    finally:
-        if locked:
-            layer._tracker.lock()
 
 
 def _hold(layer, name, chain) -> None:
-    # A built layer accepts no state unless its tracker is unlocked.
-    locked = layer._tracker.locked
-    layer._tracker.unlock()
-    try:
+    with unlocked(layer):
         setattr(layer, name, chain)
         # Chains come last, by slot: the order of `weights` must not depend on
         # the order of attaching.
-        layer._layers.sort(key=lambda inner: inner.slot if isinstance(inner, Chain) else "")
-    finally:
-        if locked:
-            layer._tracker.lock()
+        held_layers(layer).sort(key=lambda inner: inner.slot if isinstance(inner, Chain) else "")
 
 
 def attach_when_built(layer, recipe: dict):

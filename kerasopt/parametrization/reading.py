@@ -5,7 +5,8 @@ import functools
 import keras
 
 from kerasopt.graph.parametrized import own_class, slots_of
-from kerasopt.keras_internals import has_lora
+from kerasopt.keras_internals.attention import causal_mask, has_dropout, softmax_of
+from kerasopt.keras_internals.variables import has_lora, variable_under
 from kerasopt.parametrization.chain import chain_of
 from kerasopt.parametrization.view import ParametrizedVariable
 
@@ -111,7 +112,7 @@ def _attention_in_steps(base):
         **kwargs,
     ):
         # A fused operation would pass by what the softmax is read through.
-        steps = bool(slots_of(self._softmax))
+        steps = bool(slots_of(softmax_of(self)))
         fuses = fuses_attention(self, return_attention_scores) and len(query.shape) == 4
         if steps and fuses and attention_mask is not None:
             is_causal = kwargs.pop("use_causal_mask", False)
@@ -128,7 +129,7 @@ def fuses_attention(layer, returns_scores: bool) -> bool:
     A query that sees no key then attends to all of them alike. Where the layer computes scores,
     for its dropout or to return them, the weights of such a query are 0.
     """
-    return not (layer._dropout > 0 or returns_scores)
+    return not (has_dropout(layer) or returns_scores)
 
 
 def _as_fused(layer, query, value, mask, is_causal):
@@ -136,7 +137,7 @@ def _as_fused(layer, query, value, mask, is_causal):
     ops = keras.ops
     mask = ops.cast(mask, "bool")
     if is_causal:
-        mask = ops.logical_and(mask, layer._compute_causal_mask(query, value))
+        mask = ops.logical_and(mask, causal_mask(layer, query, value))
     while len(mask.shape) < 4:
         mask = ops.expand_dims(mask, -3)  # for all heads
     sees = ops.any(mask, axis=-1, keepdims=True)
@@ -159,7 +160,7 @@ def stored_variable(layer, slot: str) -> keras.Variable | None:
         return None
     own = own_weight(layer, slot)
     is_sum = has_lora(layer) and not isinstance(own, keras.Variable)
-    return vars(layer).get(f"_{slot}") if is_sum else own
+    return variable_under(layer, slot) if is_sum else own
 
 
 def own_weight(layer, slot: str):

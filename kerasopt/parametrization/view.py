@@ -1,8 +1,8 @@
 """What `layer.kernel` is on a parametrized layer."""
 
 import keras
-from keras.src.backend import AutocastScope
 
+from kerasopt.keras_internals.variables import autocast, without_autocast
 from kerasopt.parametrization.chain import Chain
 from kerasopt.parametrization.loops import value_read_once
 
@@ -36,14 +36,14 @@ class ParametrizedVariable(keras.Variable):
     @property
     def own_value(self):
         """The value without the chain, a tensor."""
-        with AutocastScope(None):
+        with without_autocast():
             own = self.own()
             return own.value if isinstance(own, keras.Variable) else own
 
     @property
     def value(self):
         read = value_read_once(self.chain)
-        return self.stored._maybe_autocast(self.read() if read is None else read)
+        return autocast(self.stored, self.read() if read is None else read)
 
     def read(self):
         """Returns the value in the dtype of what the layer's own class reads."""

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import keras
-from keras.src.backend import get_keras_mask, set_keras_mask
 
 from kerasopt.exporters.names import numbered
 from kerasopt.exporters.parts import Parts
@@ -23,6 +22,7 @@ from kerasopt.graph import (
 from kerasopt.inference import Affine
 from kerasopt.inference.integer.boundaries import Quantize
 from kerasopt.inference.integer.layer import ClampedLayer
+from kerasopt.keras_internals.calls import copy_mask
 from kerasopt.parity.trace import Tensor, Trace
 
 
@@ -135,7 +135,5 @@ def _read(theirs: Tensor, ours: Tensor, value: Any) -> Any:
     if ours.affine is not None:
         array = theirs.integers(ours.affine)
     tensor = keras.ops.convert_to_tensor(array.reshape(ours.values.shape))
-    mask = get_keras_mask(value)
-    if mask is not None:
-        set_keras_mask(tensor, mask)
+    copy_mask(value, tensor)
     return tensor

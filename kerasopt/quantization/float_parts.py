@@ -6,6 +6,7 @@ import keras
 
 from kerasopt import graph
 from kerasopt.graph import Group, Groups
+from kerasopt.keras_internals.layers import inner_layers
 from kerasopt.parametrization import links_by_slot, links_of
 from kerasopt.quantization.integer_groups import exact_groups, is_quantizable
 from kerasopt.quantization.quantizer import Quantizer
@@ -67,7 +68,7 @@ def _reason(group: Group, is_exact: bool) -> str | None:
         return None
     if graph.has_kernel(operation):
         return "no rule quantizes it"
-    if isinstance(operation, keras.Layer) and len(list(operation._flatten_layers())) > 1:
+    if isinstance(operation, keras.Layer) and inner_layers(operation):
         return _HIDDEN
     if is_quantizable(operation) and not is_exact:
         return "it does not stand between integers"

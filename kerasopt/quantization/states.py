@@ -5,6 +5,8 @@ from collections.abc import Iterator
 
 import keras
 
+from kerasopt.keras_internals.layers import flattened
+
 
 @contextlib.contextmanager
 def states_kept(*models: keras.Model) -> Iterator[None]:
@@ -12,7 +14,7 @@ def states_kept(*models: keras.Model) -> Iterator[None]:
     states = [
         state
         for model in models
-        for layer in model._flatten_layers()
+        for layer in flattened(model)
         if isinstance(layer, keras.layers.RNN)
         for state in keras.tree.flatten(layer.states)
         if isinstance(state, keras.Variable)

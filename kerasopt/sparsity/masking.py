@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 import keras
 
 from kerasopt import graph
+from kerasopt.keras_internals.attention import PROJECTIONS
+from kerasopt.keras_internals.layers import flattened
 from kerasopt.parametrization import Attachments
 from kerasopt.sparsity import patterns
 from kerasopt.sparsity.mask import Mask
@@ -14,8 +16,6 @@ from kerasopt.sparsity.output_channels import OutputChannels
 from kerasopt.sparsity.patterns import Filter, Head, Pattern
 from kerasopt.sparsity.target import Target
 from kerasopt.warning import warn
-
-_PROJECTIONS = ("_query_dense", "_key_dense", "_value_dense", "_output_dense")
 
 
 def attach_masks(
@@ -176,12 +176,12 @@ class _TargetMaker:
             yield target
 
     def _of_heads(self, path, layer, names):
-        if names != _PROJECTIONS:
+        if names != PROJECTIONS:
             raise ValueError(
                 "A head is a part of all kernels of an attention layer, so with pattern 'head' a "
                 f"rule names the layer, not one of its weights. Received: {path}/{names[0]}"
             )
-        kernels = [(f"{path}/{attribute}", getattr(layer, attribute)) for attribute in _PROJECTIONS]
+        kernels = [(f"{path}/{attribute}", getattr(layer, attribute)) for attribute in PROJECTIONS]
         biases = [(at, inner) for at, inner in kernels[:3] if inner.bias is not None]
         members = [self._masked(at, inner, "kernel") for at, inner in kernels]
         return Target(self._pattern, members, [self._masked(*at, "bias") for at in biases])
@@ -199,7 +199,7 @@ class _TargetMaker:
 def _standing(layer, pattern) -> tuple[str, ...]:
     """Returns the names of the weights that a layer stands for in a rule."""
     if isinstance(pattern, Head):
-        return _PROJECTIONS if _fits(layer, pattern) else ()
+        return PROJECTIONS if _fits(layer, pattern) else ()
     # Where the pattern fits none, naming the layer is an error that says so.
     return tuple(_fitting(layer, pattern)) or graph.weight_names(layer)
 
@@ -233,7 +233,7 @@ def _last_layers(model) -> set[int]:
     for node in reversed(graph.Graph.of(model).nodes):
         if any(id(reader) in before for reader in node.consumers):
             before.add(id(node))
-        elif node.is_layer and any(map(graph.kernel_names, node.operation._flatten_layers())):
+        elif node.is_layer and any(map(graph.kernel_names, flattened(node.operation))):
             before.add(id(node))
-            last.update(map(id, node.operation._flatten_layers()))
+            last.update(map(id, flattened(node.operation)))
     return last

@@ -6,7 +6,8 @@ from typing import Any
 
 import keras
 
-from kerasopt.keras_internals import build_for, is_built
+from kerasopt.keras_internals.layers import is_built
+from kerasopt.keras_internals.training import build_for
 
 _ATTRIBUTE = "_kerasopt_first_batch"
 _HOOKS = (

@@ -11,6 +11,7 @@ import keras
 from kerasopt.graph import Edge, Graph, is_softmax
 from kerasopt.inference.integer.boundaries import Dequantize
 from kerasopt.inference.integer.softmax import QuantizedSoftmax
+from kerasopt.keras_internals.graphs import calls_forgotten, producer
 
 
 @contextlib.contextmanager
@@ -21,14 +22,10 @@ def integer_outputs(functional: Any) -> Iterator[keras.Model]:
         functional: The functional model. Its layers remember nothing of it afterwards.
     """
     edges = Graph.of(functional).outputs
-    producers = [_codes(edge)._keras_history.operation for edge in edges if _reads_integers(edge)]
-    outputs = [_on_integers(edge) if _reads_integers(edge) else edge.tensor for edge in edges]
-    try:
+    with calls_forgotten([producer(_codes(edge)) for edge in edges if _reads_integers(edge)]):
+        outputs = [_on_integers(edge) if _reads_integers(edge) else edge.tensor for edge in edges]
         structure = keras.tree.pack_sequence_as(functional.output, outputs)
         yield keras.Model(functional.input, structure, name=functional.name)
-    finally:
-        for producer in producers:
-            producer._outbound_nodes.pop()
 
 
 def _reads_integers(edge: Edge) -> bool:

@@ -8,7 +8,7 @@ import numpy as np
 
 from kerasopt.inference.integer.layer import ClampedLayer
 from kerasopt.inference.packed import FormattedLayer, PackedPart
-from kerasopt.keras_internals import set_values
+from kerasopt.keras_internals.variables import set_values
 from kerasopt.ops.reference.int16 import MOST_PRODUCTS
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import keras
-from keras.src.ops.operation_utils import broadcast_shapes
 
 from kerasopt.inference.affine import Affine
 from kerasopt.inference.layer import InferenceLayer
+from kerasopt.keras_internals.graphs import broadcast_shapes
 from kerasopt.ops.validation import check_output_range
 
 

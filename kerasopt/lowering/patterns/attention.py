@@ -13,6 +13,15 @@ from kerasopt.inference import Affine
 from kerasopt.inference.integer.batch_matmul import QuantizedBatchMatMul
 from kerasopt.inference.integer.masked_softmax import MaskedSoftmax
 from kerasopt.inference.integer.softmax import QuantizedSoftmax
+from kerasopt.keras_internals.attention import (
+    KEY,
+    OUTPUT,
+    QUERY,
+    VALUE,
+    score_scale,
+    sliding_window,
+    softmax_of,
+)
 from kerasopt.lowering.builder import Builder
 from kerasopt.lowering.patterns.contraction import Output, output_of
 from kerasopt.lowering.patterns.einsum_dense import project
@@ -38,28 +47,28 @@ def lower(group: Group, builder: Builder) -> None:
     # Without a key of its own the values are the keys.
     key = value if given.get("key") is None else builder.value(edges[id(given["key"])])
     # The products of query and key are divided by the root of their size.
-    queries = _projected(node, "_query_dense", builder, query, layer._inverse_sqrt_key_dim)
-    keys = _projected(node, "_key_dense", builder, key)
-    values = _projected(node, "_value_dense", builder, value)
+    queries = _projected(node, QUERY, builder, query, score_scale(layer))
+    keys = _projected(node, KEY, builder, key)
+    values = _projected(node, VALUE, builder, value)
     scores = _multiplied(
         node,
         builder,
         (_permuted(queries, _HEADS_FIRST), _permuted(keys, _TRANSPOSED)),
-        _affine(layer._softmax, "input"),
+        _affine(softmax_of(layer), "input"),
         "_scores",
     )
     weights = builder.as_integers(
-        _weights(node, builder, scores), _affine(layer._softmax, "output")
+        _weights(node, builder, scores), _affine(softmax_of(layer), "output")
     )
     context = _multiplied(
         node,
         builder,
         (weights, _permuted(values, _HEADS_FIRST)),
-        _affine(layer._output_dense, "input"),
+        _affine(getattr(layer, OUTPUT), "input"),
         "_context",
     )
     # It has the name of the whole.
-    output = Group((dataclasses.replace(node, operation=layer._output_dense),))
+    output = Group((dataclasses.replace(node, operation=getattr(layer, OUTPUT)),))
     context = _permuted(context, _HEADS_FIRST)
     attended = project(output, builder, context, output_of(group))
     returned = [weights] if given.get("return_attention_scores") else []
@@ -69,7 +78,7 @@ def lower(group: Group, builder: Builder) -> None:
 def _weights(node: Node, builder: Builder, scores: Value) -> Value:
     """Applies the softmax, in float32 where there is a mask."""
     layer: Any = node.operation
-    mask, window = builder.masks.attention(node), layer._sliding_window
+    mask, window = builder.masks.attention(node), sliding_window(layer)
     is_causal = bool(node.arguments.get("use_causal_mask"))
     if mask is None and window is None and not is_causal:
         softmax = builder.layer(
@@ -105,7 +114,7 @@ def _projected(node: Node, name: str, builder: Builder, value: Value, factor: fl
         value = builder.as_integers(value, read)
     if value.affine is None:
         raise StaysFloat("an input has no quantizer")
-    symmetric = name != "_query_dense"
+    symmetric = name != QUERY
     affine = _affine(dense, "output", symmetric)
     # Multiplied with the factor, so is the scale: the integers stay.
     scaled = Affine(affine.scale * factor, affine.zero_point)

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 
 from kerasopt.inference import Affine
+from kerasopt.keras_internals.graphs import call_of, producer
 from kerasopt.lowering.values import StaysFloat, Value
 
 
@@ -59,12 +60,12 @@ def window_on(layer: Any, value: Value) -> tuple[Value, dict[str, Any]]:
 def _unpadded(image: Value) -> tuple[Value, Any]:
     """Returns an image before it was padded by `pad`, and the padding of its height and width."""
     tensor = image.tensor
-    operation: Any = tensor._keras_history.operation
+    operation: Any = producer(tensor)
     is_pad = type(operation).__name__ == "Pad" and operation.mode == "constant"
     if not is_pad or image.affine is None or len(operation.pad_width) != 4:
         return image, "valid"
     batch, height, width, channels = operation.pad_width
-    arguments = operation._inbound_nodes[tensor._keras_history.node_index].arguments
+    arguments = call_of(tensor).arguments
     is_zero_point = arguments.kwargs.get("constant_values") == image.affine.zero_point
     if not is_zero_point or any((*batch, *channels)):
         return image, "valid"

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from kerasopt import graph
+from kerasopt.keras_internals.layers import own_state
 from kerasopt.parametrization import set_own_weight
 from kerasopt.quantization.formats import Format
 from kerasopt.quantization.mixed_precision.widths import WidthSensitivity
@@ -98,7 +99,7 @@ def width_sensitivity(
 @contextlib.contextmanager
 def _rounded(layer, recipe) -> Iterator[None]:
     """Lets the kernels of a layer be rounded, for a moment."""
-    variables = [*layer._trainable_variables, *layer._non_trainable_variables]
+    variables = own_state(layer)
     values = [np.array(keras.ops.convert_to_numpy(variable)) for variable in variables]
     for name in graph.kernel_names(layer):
         weight = np.asarray(keras.ops.convert_to_numpy(getattr(layer, name)), "float32")

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 
 from kerasopt import graph
+from kerasopt.keras_internals.layers import flattened
 from kerasopt.sparsity.criteria.criterion import Criterion
 from kerasopt.sparsity.criteria.input_norms import InputNorm, input_features
 
@@ -66,4 +67,4 @@ class Wanda(Criterion):
 def _in_loops(model) -> set[int]:
     """Returns the ids of the layers of `model` that run in loops."""
     loops = [layer for _, layer in graph.layers(model) if isinstance(layer, _LOOPS)]
-    return {id(layer) for loop in loops for layer in loop._flatten_layers()}
+    return {id(layer) for loop in loops for layer in flattened(loop)}

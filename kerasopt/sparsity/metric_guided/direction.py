@@ -2,6 +2,8 @@
 
 import keras
 
+from kerasopt.keras_internals.training import direction_of
+
 MODES = ("auto", "min", "max")
 
 
@@ -41,4 +43,4 @@ def _keras_direction(model, name):
     found = [m for m in metrics if name == m.name or name.endswith(f"_{m.name}")]
     if not found:
         return None
-    return getattr(max(found, key=lambda metric: len(metric.name)), "_direction", None)
+    return direction_of(max(found, key=lambda metric: len(metric.name)))

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from kerasopt import graph
+from kerasopt.keras_internals.training import forget_jax_state
 from kerasopt.parametrization import Attachments
 from kerasopt.sparsity import criteria, patterns
 from kerasopt.sparsity.criteria.criterion import Criterion
@@ -165,7 +166,7 @@ def _put_back(model: keras.Model) -> Iterator[Attachments]:
     finally:
         if keras.config.backend() == "jax":
             # A step that was interrupted leaves the variables empty, and its state here.
-            model._jax_state = None
+            forget_jax_state(model)
         for variable, value in values:
             variable.assign(value)
         attachments.undo()

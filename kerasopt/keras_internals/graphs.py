@@ -1,0 +1,79 @@
+"""Recorded graphs: functional models, the calls in them, and what called what."""
+
+import contextlib
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import keras
+from keras.src.models.functional import Functional, functional_like_constructor
+from keras.src.ops.operation_utils import broadcast_shapes
+
+__all__ = [
+    "Functional",
+    "broadcast_shapes",
+    "call_of",
+    "calls_forgotten",
+    "calls_in_order",
+    "forget_calls",
+    "functional_in",
+    "is_made_of_configs",
+    "keep_calls",
+    "producer",
+    "standardized_inputs",
+]
+
+
+def functional_in(model: keras.Model) -> Functional | None:
+    """Returns the functional model that a `Sequential` one has made of its layers, or `None`."""
+    return getattr(model, "_functional", None)
+
+
+def is_made_of_configs(model: keras.Model) -> bool:
+    """Whether a functional model is made anew by its inputs and outputs, not by code of its own."""
+    return isinstance(model, Functional) and functional_like_constructor(type(model))
+
+
+def standardized_inputs(functional: Functional, data: Any) -> list[Any]:
+    """Returns the tensors that a functional model makes of what it is called on, in flat order."""
+    return functional._standardize_inputs(data)
+
+
+def calls_in_order(functional: Functional) -> Iterator[Any]:
+    """Yields the nodes of a functional model, each a recorded call, as it runs them."""
+    for depth in sorted(functional._nodes_by_depth, reverse=True):
+        yield from functional._nodes_by_depth[depth]
+
+
+def producer(tensor: keras.KerasTensor) -> keras.Operation:
+    """Returns the operation that returned a symbolic tensor."""
+    return tensor._keras_history.operation
+
+
+def call_of(tensor: keras.KerasTensor) -> Any:
+    """Returns the node of the call that returned a symbolic tensor."""
+    return producer(tensor)._inbound_nodes[tensor._keras_history.node_index]
+
+
+def forget_calls(operation: keras.Operation) -> None:
+    """Gives an operation no place in any graph."""
+    operation._inbound_nodes, operation._outbound_nodes = [], []
+
+
+@contextlib.contextmanager
+def keep_calls(operation: keras.Operation) -> Iterator[None]:
+    """Leaves an operation its place in all graphs while it becomes another one."""
+    inbound, outbound = operation._inbound_nodes, operation._outbound_nodes
+    yield
+    operation._inbound_nodes, operation._outbound_nodes = inbound, outbound
+
+
+@contextlib.contextmanager
+def calls_forgotten(operations: Iterable[keras.Operation]) -> Iterator[None]:
+    """Makes operations forget the calls that are recorded inside of the context."""
+    lists = [nodes for x in operations for nodes in (x._inbound_nodes, x._outbound_nodes)]
+    counts = [len(nodes) for nodes in lists]
+    try:
+        yield
+    finally:
+        for nodes, count in zip(lists, counts, strict=True):
+            del nodes[count:]

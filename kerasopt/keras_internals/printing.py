@@ -1,0 +1,5 @@
+"""Showing messages as Keras does."""
+
+from keras.src.utils.io_utils import print_msg
+
+__all__ = ["print_msg"]
