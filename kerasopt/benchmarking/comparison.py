@@ -37,6 +37,7 @@ def benchmark(
     Example:
 
     ```python
+    int8 = ko.convert(ko.quantize(model, "int8", calibration=x), "int8")
     report = ko.benchmark({"float": model, "int8": int8}, data=(x_test, y_test))
     print(report)
     report["int8"].accuracy

@@ -45,9 +45,8 @@ class BackupAndRestore(keras.callbacks.Callback):
 
     ```python
     keras.utils.set_random_seed(0)
-    model = make_model()
-    model.compile("adam", "sparse_categorical_crossentropy")
-    model.fit(dataset, epochs=20, callbacks=[ko.callbacks.BackupAndRestore("backup")])
+    model = make_model()  # built and compiled
+    model.fit(data, epochs=20, callbacks=[ko.callbacks.BackupAndRestore("backup")])
     ```
 
     Args:

@@ -19,7 +19,12 @@ class CompressedMetric(CopiedUnused):
     Example, with KerasTuner, which saves and scores the best epoch of each trial:
 
     ```python
+    import keras_tuner
+
     class Model(keras_tuner.HyperModel):
+        def build(self, hp):
+            return make_model()  # compiled
+
         def fit(self, hp, model, *args, callbacks=(), **kwargs):
             sparsity = hp.Choice("sparsity", [0.5, 0.8, 0.9])
             pruning = ko.callbacks.Pruning(ko.schedules.OneShot(sparsity, begin="60%"))

@@ -23,7 +23,8 @@ class Compression(TimedCallback):
     ```python
     model = keras.Sequential(
         [
-            keras.Input((784,)),
+            keras.Input((8, 8, 1)),
+            keras.layers.Flatten(),
             kerasopt.layers.Dense(128, "relu", pruning=0.8, weight_quantizer="int8"),
             kerasopt.layers.Dense(10),
         ]

@@ -19,7 +19,8 @@ class Curriculum(FitMember):
     in the logs of training as `"curriculum"`.
 
     ```python
-    data = ko.curriculum.CurriculumDataset(x, y, scores, batch_size=128)
+    scores = ko.curriculum.loss_scores(teacher, x, y)
+    data = ko.curriculum.CurriculumDataset(x, y, scores, batch_size=32)
     model.fit(data, epochs=20, callbacks=[ko.callbacks.Curriculum(data, end="40%")])
     ```
 

@@ -45,9 +45,8 @@ class Distillation(FitMember, LossTerm):
     distillation = ko.callbacks.Distillation(teacher, temperature=4.0, alpha=0.7)
     model.fit(x, y, epochs=10, callbacks=[distillation])
 
-    detector.compile("adam", {"class": cross_entropy, "box": "huber", "mask": dice})
-    losses = {"class": "kl_divergence", "box": "mse", "mask": None}
-    detector.fit(x, y, callbacks=[ko.callbacks.Distillation(teacher, loss=losses)])
+    losses = {"class": "kl_divergence", "box": "mse", "mask": None}  # by the names of the outputs
+    distillation = ko.callbacks.Distillation(teacher, loss=losses)
     ```
 
     Args:

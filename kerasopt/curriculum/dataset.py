@@ -40,7 +40,7 @@ class CurriculumDataset(keras.utils.PyDataset):
 
     ```python
     scores = ko.curriculum.loss_scores(teacher, x, y)
-    data = ko.curriculum.CurriculumDataset(x, y, scores, batch_size=128)
+    data = ko.curriculum.CurriculumDataset(x, y, scores, batch_size=32)
     curriculum = ko.callbacks.Curriculum(data, pacing="root", end="40%")
     model.fit(data, epochs=20, callbacks=[curriculum])
     ```

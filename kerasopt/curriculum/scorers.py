@@ -18,7 +18,7 @@ def loss_scores(
 
     ```python
     scores = ko.curriculum.loss_scores(teacher, x, y)
-    data = ko.curriculum.CurriculumDataset(x, y, scores, batch_size=128)
+    data = ko.curriculum.CurriculumDataset(x, y, scores, batch_size=32)
     ```
 
     Args:

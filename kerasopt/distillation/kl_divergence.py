@@ -28,7 +28,7 @@ class KLDivergence(keras.losses.Loss):
 
     ```python
     loss = ko.distillation.KLDivergence(temperature=4.0, from_logits=True)
-    loss(teacher_logits, student_logits)
+    loss(teacher.predict(x), model.predict(x))  # the logits of both
     ```
 
     Args:

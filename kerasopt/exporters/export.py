@@ -53,7 +53,7 @@ def export(
     Example:
 
     ```python
-    int8 = ko.convert(model, "int8")
+    int8 = ko.convert(ko.quantize(model, "int8", calibration=x), "int8")
     ko.export(int8, "model.tflite", format="litert", io_dtype="int8")
     ```
 

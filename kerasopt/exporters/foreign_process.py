@@ -24,8 +24,11 @@ class ForeignProcess:
     It starts at once: the runtime loads while the file is being written.
 
     ```python
-    with ForeignProcess("LiteRT", script) as process:
-        content, arrays = process.ask("model.tflite", [x], everything=True)
+    from kerasopt.exporters.litert import run
+
+    ko.export(model, "model.tflite", format="litert")
+    with ForeignProcess("LiteRT", run.__file__) as process:
+        content, arrays = process.ask("model.tflite", [x], trace=False)
     ```
 
     Args:

@@ -49,8 +49,8 @@ def choose_sparse(model: keras.Model, batch_size: int) -> keras.Model:
 
     def fastest(layer: keras.Layer) -> keras.Layer:
         sparse = _sparse_form(layer)
-        shape = _input_shape(layer, batch_size)
-        if sparse is None or shape is None:
+        shape = None if sparse is None else _input_shape(layer, batch_size)
+        if shape is None:
             return layer
         weights = sparse.packed
         share = weights.entries * weights.size_of_entry / np.prod(weights.shape)

@@ -17,10 +17,12 @@ def binary_matmul(x: Any, weights: PackedWeights) -> Any:
     op counts the bits that differ: 32 products are one word.
 
     ```python
+    kernel = np.where(np.arange(64 * 10) % 3, 1, -1).reshape(64, 10).astype("int8")
+    scale, bias = np.full(10, 0.5, "float32"), np.zeros(10, "float32")
     weights = kerasopt.ops.PackedWeights.pack(
         kernel, bias, scale, bias_dtype="float32", format="binary"
     )
-    y = kerasopt.ops.binary_matmul(x, weights)
+    y = kerasopt.ops.binary_matmul(np.ones((2, 64), "float32"), weights)
     ```
 
     Args:
@@ -54,7 +56,12 @@ def binary_conv2d(
     The arithmetic is that of `kerasopt.ops.binary_matmul`. What is padded adds nothing to a sum.
 
     ```python
-    y = kerasopt.ops.binary_conv2d(x, weights, padding="same")
+    kernel = np.ones((3, 3, 16, 8), "int8")
+    scale, bias = np.full(8, 0.5, "float32"), np.zeros(8, "float32")
+    weights = kerasopt.ops.PackedWeights.pack(
+        kernel, bias, scale, bias_dtype="float32", format="binary"
+    )
+    y = kerasopt.ops.binary_conv2d(np.ones((1, 8, 8, 16), "float32"), weights, padding="same")
     ```
 
     Args:

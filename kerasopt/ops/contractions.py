@@ -55,6 +55,8 @@ def quantized_matmul(
     or ReLU6 is an output range.
 
     ```python
+    x, kernel = np.ones((2, 64), "int8"), np.ones((64, 10), "int8")
+    bias, multiplier = np.zeros(10, "int32"), np.full(10, 0.01, "float32")
     y = kerasopt.ops.quantized_matmul(
         x, kernel, bias, multiplier, input_zero_point=-3, output_zero_point=5, output_min=5
     )
@@ -122,6 +124,8 @@ def quantized_conv2d(
     """Convolve an int8 or int16 image with an int8 kernel.
 
     ```python
+    x, kernel = np.ones((1, 8, 8, 4), "int8"), np.ones((3, 3, 4, 16), "int8")
+    bias, multiplier = np.zeros(16, "int32"), np.full(16, 0.01, "float32")
     y = kerasopt.ops.quantized_conv2d(
         x, kernel, bias, multiplier, padding="same", input_zero_point=-3, output_zero_point=5
     )
@@ -193,6 +197,8 @@ def quantized_depthwise_conv2d(
     """Convolve each channel of an int8 or int16 image with its own int8 kernels.
 
     ```python
+    x, kernel = np.ones((1, 8, 8, 4), "int8"), np.ones((3, 3, 4, 1), "int8")
+    bias, multiplier = np.zeros(4, "int32"), np.full(4, 0.01, "float32")
     y = kerasopt.ops.quantized_depthwise_conv2d(
         x, kernel, bias, multiplier, strides=2, input_zero_point=-3, output_zero_point=5
     )
@@ -241,6 +247,8 @@ def quantized_scale(
     """Multiply each channel of an int8 tensor by a number and add another one.
 
     ```python
+    x, kernel = np.ones((2, 8, 4), "int8"), np.ones((4,), "int8")
+    bias, multiplier = np.zeros(4, "int32"), np.full(4, 0.5, "float32")
     y = kerasopt.ops.quantized_scale(
         x, kernel, bias, multiplier, input_zero_point=-3, output_zero_point=5
     )
@@ -283,6 +291,7 @@ def quantized_batch_matmul(
     `M = float32(float32(scale0 * scale1) / output_scale)`.
 
     ```python
+    queries, keys = np.ones((2, 5, 8), "int8"), np.ones((2, 8, 7), "int8")
     scores = kerasopt.ops.quantized_batch_matmul(
         queries, keys, scale0=0.1, scale1=0.2, zero_point0=3, zero_point1=-7,
         output_scale=0.25, output_zero_point=0,

@@ -18,6 +18,8 @@ def dynamic_matmul(x: Any, kernel: Any, kernel_scale: Any = None, bias: Any = No
     gives NaN.
 
     ```python
+    x, kernel = np.ones((2, 64), "float32"), np.ones((64, 10), "int8")
+    kernel_scale, bias = np.full(10, 0.01, "float32"), np.zeros(10, "float32")
     y = kerasopt.ops.dynamic_matmul(x, kernel, kernel_scale, bias)
     ```
 

@@ -38,6 +38,7 @@ def quantized_add(
     points are 0, it has more than 32 bits.
 
     ```python
+    x0, x1 = np.ones((2, 8), "int8"), np.ones((2, 8), "int8")
     y = kerasopt.ops.quantized_add(
         x0, x1, scale0=0.1, scale1=0.2, zero_point0=3, zero_point1=-7,
         output_scale=0.25, output_zero_point=0,
@@ -123,6 +124,7 @@ def quantized_multiply(
     with `M = float32(float32(scale0 * scale1) / output_scale)`.
 
     ```python
+    x0, x1 = np.ones((2, 8), "int8"), np.ones((2, 8), "int8")
     y = kerasopt.ops.quantized_multiply(
         x0, x1, scale0=0.1, scale1=0.2, zero_point0=3, zero_point1=-7,
         output_scale=0.25, output_zero_point=0,

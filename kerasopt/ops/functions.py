@@ -17,7 +17,7 @@ def look_up(x: Any, table: Any) -> Any:
 
     ```python
     table = np.arange(-128, 128).clip(0).astype("int8")  # ReLU at zero point 0
-    y = kerasopt.ops.look_up(x, table)
+    y = kerasopt.ops.look_up(np.array([-5, 7], "int8"), table)  # [0, 7]
     ```
 
     Args:
@@ -50,6 +50,7 @@ def quantized_softmax(x: Any, table: Any) -> Any:
     effect.
 
     ```python
+    x = np.array([[1, 2, 3]], "int8")
     y = kerasopt.ops.quantized_softmax(x, kerasopt.ops.exponentials(scale=0.1))
     ```
 
@@ -84,6 +85,7 @@ def quantized_layer_normalization(
 
     ```python
     n, scale, output_scale = 256, 0.05, 0.04
+    x, gamma, beta = np.ones((2, n), "int8"), np.ones(n), np.zeros(n)
     y = kerasopt.ops.quantized_layer_normalization(
         x,
         gain=(gamma / output_scale * 2.0**28 / n**0.5).astype("float32"),

@@ -18,10 +18,12 @@ def half_matmul(x: Any, weights: PackedWeights) -> Any:
     each. The `keras.ops` form adds in another order.
 
     ```python
+    kernel = np.ones((64, 10), "float16")
+    scale, bias = np.ones(10, "float32"), np.zeros(10, "float32")
     weights = kerasopt.ops.PackedWeights.pack(
-        kernel.astype("float16"), bias, scale, bias_dtype="float32", format="float16"
+        kernel, bias, scale, bias_dtype="float32", format="float16"
     )
-    y = kerasopt.ops.half_matmul(x, weights)
+    y = kerasopt.ops.half_matmul(np.ones((2, 64), "float32"), weights)
     ```
 
     Args:
@@ -58,7 +60,12 @@ def half_conv2d(
     The arithmetic is that of `kerasopt.ops.half_matmul`; padding is with zeros.
 
     ```python
-    y = kerasopt.ops.half_conv2d(x, weights, padding="same")
+    kernel = np.ones((3, 3, 16, 8), "float16")
+    scale, bias = np.ones(8, "float32"), np.zeros(8, "float32")
+    weights = kerasopt.ops.PackedWeights.pack(
+        kernel, bias, scale, bias_dtype="float32", format="float16"
+    )
+    y = kerasopt.ops.half_conv2d(np.ones((1, 8, 8, 16), "float32"), weights, padding="same")
     ```
 
     Args:

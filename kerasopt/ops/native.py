@@ -12,7 +12,9 @@ loaded, and neither Keras models nor the code that made them:
 import tensorflow as tf
 from kerasopt.ops import native
 
-native.load()
+ko.export(model, "folder", format="tf_saved_model")  # in one process
+
+native.load()  # in another
 model = tf.saved_model.load("folder")
 ```
 

@@ -33,7 +33,10 @@ class PackedWeights(NamedTuple):
     """Kernel, biases and multipliers of an integer contraction.
 
     ```python
+    kernel = np.ones((64, 10), "int8")
+    bias, multiplier = np.zeros(10, "int32"), np.full(10, 0.01, "float32")
     packed = PackedWeights.pack(kernel, bias, multiplier)
+    x = np.ones((2, 64), "int8")
     y = kerasopt.ops.quantized_matmul(x, packed, input_zero_point=-3, output_zero_point=5)
     ```
 

@@ -26,6 +26,7 @@ def quantized_average_pool(
     window is in the image.
 
     ```python
+    x = np.ones((1, 8, 8, 4), "int8")
     y = kerasopt.ops.quantized_average_pool(
         x, pool_size=2, strides=2, input_scale=0.1, input_zero_point=3,
         output_scale=0.05, output_zero_point=0,
@@ -77,6 +78,7 @@ def max_pool(
     """Take the largest values of an int8 image over windows.
 
     ```python
+    x = np.ones((1, 8, 8, 4), "int8")
     y = kerasopt.ops.max_pool(x, pool_size=3, strides=2, padding="same")
     ```
 
@@ -118,6 +120,7 @@ def quantized_mean(
     `M = float32(float32(input_scale / output_scale) / (height * width))`.
 
     ```python
+    x = np.ones((1, 8, 8, 4), "int8")
     y = kerasopt.ops.quantized_mean(
         x, input_scale=0.1, input_zero_point=3, output_scale=0.05, output_zero_point=0
     )

@@ -16,8 +16,9 @@ def sparse_matmul(x: Any, weights: SparseWeights) -> Any:
     which makes the matrix dense, adds in another order.
 
     ```python
-    weights = kerasopt.ops.SparseWeights.pack(kernel, bias)
-    y = kerasopt.ops.sparse_matmul(x, weights)
+    kernel = np.eye(64, 10, dtype="float32")  # mostly zeros
+    weights = kerasopt.ops.SparseWeights.pack(kernel, np.zeros(10, "float32"))
+    y = kerasopt.ops.sparse_matmul(np.ones((2, 64), "float32"), weights)
     ```
 
     Args:

@@ -28,8 +28,9 @@ class SparseWeights(NamedTuple):
     """Kernel, biases and multipliers of a sparse matrix multiplication.
 
     ```python
-    weights = SparseWeights.pack(kernel, bias)
-    y = kerasopt.ops.sparse_matmul(x, weights)
+    kernel = np.eye(64, 10, dtype="float32")  # mostly zeros
+    weights = SparseWeights.pack(kernel, np.zeros(10, "float32"))
+    y = kerasopt.ops.sparse_matmul(np.ones((2, 64), "float32"), weights)
     ```
 
     Attributes:

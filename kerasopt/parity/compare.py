@@ -29,7 +29,7 @@ def compare(
     in any case, in their order.
 
     ```python
-    int8 = ko.convert(model, "int8")
+    int8 = ko.convert(ko.quantize(model, "int8", calibration=x), "int8")
     report = ko.compare(model, int8, x_test[:100])
     print(report)                 # a table
     print(report.first_parting)   # the first tensor where they part

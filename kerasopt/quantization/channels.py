@@ -11,9 +11,9 @@ class Channels:
 
     ```python
     channels = Channels((3, 3, 16, 32), axes=(3,))
-    channels.split(kernel).shape  # (144, 32)
+    channels.split(np.zeros((3, 3, 16, 32))).shape  # (144, 32)
     channels = Channels((64, 10), axes=(1,), group=(0, 32))
-    channels.split(kernel).shape  # (32, 20): two groups in each of the 10 channels
+    channels.split(np.zeros((64, 10))).shape  # (32, 20): two groups in each of the 10 channels
     ```
 
     Args:

@@ -37,7 +37,7 @@ def attach_quantizers(
     ```python
     ko.quantization.attach_quantizers(model, "int8")
     for step, (x, y) in enumerate(data):
-        train_step(x, y)
+        model.train_on_batch(x, y)
         if step == 100:
             ko.quantization.start_rounding(model)
     ```
@@ -82,7 +82,7 @@ def start_rounding(model: keras.Model) -> None:
     Example:
 
     ```python
-    layer = ko.layers.Dense(10, weight_quantizer="int8")  # in a model with a loop of its own
+    ko.quantization.attach_quantizers(model, "int8_weight_only")
     ko.quantization.start_rounding(model)
     ```
 

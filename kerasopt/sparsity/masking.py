@@ -32,7 +32,7 @@ def attach_masks(
     targets = ko.sparsity.attach_masks(model)
     schedule = ko.schedules.PolynomialDecay(0.0, 0.8, begin=100, end=800, frequency=50)
     for step, (x, y) in enumerate(data):
-        train_step(x, y)
+        model.train_on_batch(x, y)
         if schedule.last_due(step) == step:
             ko.sparsity.update_masks(targets, schedule(step), scope="global")
     ```

@@ -86,7 +86,7 @@ class Clock:
 
         ```python
         with Clock.of(model).held():
-            snapshot.restore()
+            model.optimizer.iterations.assign(0)
         ```
         """
         update = self.update

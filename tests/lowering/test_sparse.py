@@ -55,6 +55,19 @@ def test_float_model():
     np.testing.assert_allclose(run(sparse, x), run(model, x), rtol=1e-4, atol=1e-5)
 
 
+def test_layers_with_several_inputs_stay():
+    x = keras.Input((16,))
+    y = layers.Dense(16, name="narrow")(x)
+    model = keras.Model(x, layers.Dense(10, name="logits")(layers.Add()([x, y])))
+    for name in ("narrow", "logits"):
+        kernel = model.get_layer(name).kernel
+        kernel.assign(kernel.numpy() * (np.arange(16) % 8 == 0)[:, None])
+    sparse = ko.convert(model, "sparse")
+    assert classes(sparse) == {"narrow": SparseDense, "logits": SparseDense}
+    values = np.random.default_rng(0).normal(size=(4, 16)).astype("float32")
+    np.testing.assert_allclose(run(sparse, values), run(model, values), rtol=1e-4, atol=1e-5)
+
+
 def test_masked_weights_are_left_out():
     model = keras.Sequential([keras.Input((16,)), layers.Dense(4, name="dense")])
     mask = Mask()

@@ -18,9 +18,11 @@ class QuantizedDense(DenseLike, Contraction):
     Input: integers of shape `(..., inputs)`. Output: integers of shape `(..., units)`.
 
     ```python
+    from kerasopt.inference import Affine
+
     layer = QuantizedDense(10, input_affine=Affine(0.1, 3), output_affine=Affine(0.2, -5))
     layer.build((None, 64))
-    layer.set_arrays(kernel, bias, kernel_scale)
+    layer.set_arrays(np.ones((64, 10), "int8"), np.zeros(10, "int32"), np.full(10, 0.01))
     ```
 
     Args:

@@ -26,14 +26,12 @@ class MetricSearch:
     """Carries out what a `MetricGuided` decides; all that it knows is kept in the model.
 
     An epoch's metric is that of the model as it is at its end, so decisions are carried out when
-    the next epoch begins, after checkpoints have been written. The caller moves the masks:
+    the next epoch begins, after checkpoints have been written. The caller moves the masks: it calls
 
-    ```python
-    search.start(epoch, sparsity)         # when training begins
-    level = search.advance()              # at the beginning of every epoch, then: masks to `level`
-    search.score(logs, begun)             # at the end of every epoch
-    search.end()                          # when training ends
-    ```
+    - `start` when training begins;
+    - `advance` when an epoch begins, and moves the masks to the sparsity that it returns;
+    - `score` when an epoch ends;
+    - `end` when training ends.
 
     `advance` and `end` may set the optimizer back to earlier iterations (see `Snapshot.restore`).
 

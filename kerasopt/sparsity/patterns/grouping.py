@@ -20,7 +20,7 @@ class Grouping:
     ```python
     grouping = Grouping.along((3, 3, 16, 32), axes=(3,))  # the filters of a convolution
     grouping.count, grouping.sizes  # 32, 144
-    norms = np.linalg.norm(grouping.split(kernel), axis=1)
+    norms = np.linalg.norm(grouping.split(np.random.normal(size=(3, 3, 16, 32))), axis=1)
     mask = grouping.expand(norms > np.median(norms))  # boolean, (3, 3, 16, 32)
     ```
 

@@ -30,10 +30,12 @@ class NM(Pattern):
     dense. Depthwise kernels, which sum over no channels, have no groups.
 
     ```python
-    pattern = NM(2, 4)
-    grouping = pattern.grouping(shape, layout)
+    layer = keras.layers.Dense(3)
+    layer.build((None, 8))
+    pattern, scores, mask = NM(2, 4), abs(layer.kernel.numpy()), np.ones((8, 3), bool)
+    grouping = pattern.grouping((8, 3), ko.graph.kernel_layout(layer, "kernel"))
     kept = pattern.keep(grouping.split(scores), ~grouping.split(mask), sparsity=0.5)
-    mask = grouping.merge(kept)
+    mask = grouping.merge(kept)  # two of four inputs, for each of the 3 outputs
     ```
 
     Reference:

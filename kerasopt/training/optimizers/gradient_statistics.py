@@ -43,7 +43,7 @@ def watch_gradients(
     def mean_gradient(statistic, weight, gradient):
         return 0.9 * statistic + 0.1 * gradient, gradient
 
-    (statistic,) = watch_gradients(model, [layer.kernel], mean_gradient, "mean_gradient")
+    (statistic,) = watch_gradients(model, [model.layers[1].kernel], mean_gradient, "mean_gradient")
     model.fit(x, y)
     unwatch_gradients(model, [statistic])
     ```
