@@ -33,7 +33,7 @@ class Pruning(TimedCallback):
     ```python
     pruning = ko.callbacks.Pruning(
         ko.schedules.PolynomialDecay(0.0, 0.8, begin="10%", end="60%"),
-        scope="global",
+        scope="lamp",
         rules=[("classifier", None), (keras.layers.DepthwiseConv2D, 0.5)],
     )
     model.fit(x, y, epochs=10, callbacks=[pruning])

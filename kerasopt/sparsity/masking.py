@@ -34,7 +34,7 @@ def attach_masks(
     for step, (x, y) in enumerate(data):
         model.train_on_batch(x, y)
         if schedule.last_due(step) == step:
-            ko.sparsity.update_masks(targets, schedule(step), scope="global")
+            ko.sparsity.update_masks(targets, schedule(step), scope="lamp")
     ```
 
     Args:

@@ -26,7 +26,7 @@ def update_masks(
 
     ```python
     targets = ko.sparsity.attach_masks(model)
-    ko.sparsity.update_masks(targets, 0.8, scope="global")
+    ko.sparsity.update_masks(targets, 0.8, scope="lamp")
     ```
 
     Args:
