@@ -9,9 +9,10 @@ from kerasopt.graph import Group, is_residual, residual_scale
 from kerasopt.inference import Affine
 from kerasopt.inference.integer.add import QuantizedAdd
 from kerasopt.lowering.builder import Builder
-from kerasopt.lowering.patterns.contraction import Output, output_of
+from kerasopt.lowering.patterns.contraction import output_of
 from kerasopt.lowering.patterns.elementwise import look_up
-from kerasopt.lowering.values import StaysFloat, Value
+from kerasopt.lowering.patterns.pairs import combine, two_inputs
+from kerasopt.lowering.values import StaysFloat
 
 
 def matches(group: Group) -> bool:
@@ -19,7 +20,7 @@ def matches(group: Group) -> bool:
 
 
 def lower(group: Group, builder: Builder) -> None:
-    output: Output = output_of(group)
+    output = output_of(group)
     values, affines = two_inputs(group, builder)
     scale = residual_scale(group.anchor.operation)
     if scale <= 0.0:
@@ -36,20 +37,4 @@ def lower(group: Group, builder: Builder) -> None:
     ratio = np.float32(largest) / np.float32(output.affine.scale)
     if not 2**-10 <= ratio < 2**8:  # where `kerasopt.ops.quantized_add` is defined
         raise StaysFloat(f"the scales of its inputs are {ratio:.3g} times the output's")
-    layer = builder.layer(
-        group.anchor,
-        (affines, output),
-        lambda name: QuantizedAdd(input_affine=affines, **output.arguments, name=name),
-    )
-    builder.put(group.output, Value(layer([value.tensor for value in values]), output.affine))
-
-
-def two_inputs(group: Group, builder: Builder) -> tuple[list[Value], tuple[Affine, ...]]:
-    """Returns the int8 inputs of a group that has two, and what they stand for."""
-    values = builder.inputs(group.anchor)
-    affines = tuple(value.affine for value in values if value.affine is not None)
-    if len(affines) < len(values):
-        raise StaysFloat("an input has no quantizer")
-    if len(values) != 2:
-        raise StaysFloat(f"only of two tensors it has an integer form, not of {len(values)}")
-    return values, affines
+    combine(group, builder, QuantizedAdd, values, affines, output)

@@ -11,11 +11,15 @@ import numpy as np
 from kerasopt.graph import Group
 from kerasopt.inference.binary import BinaryConv2D, BinaryDense
 from kerasopt.lowering.builder import Builder
-from kerasopt.lowering.folding import channel_affine
-from kerasopt.lowering.patterns.contraction import columns_of, finish_float
+from kerasopt.lowering.patterns.contraction import (
+    columns_of,
+    finish_float,
+    gain_and_offset,
+    place_float,
+)
 from kerasopt.lowering.patterns.images import as_image, as_sequence, window_on
 from kerasopt.lowering.quantizers import reads_signs
-from kerasopt.lowering.values import StaysFloat, Value
+from kerasopt.lowering.values import StaysFloat
 
 # A larger bias, in multiples of the scale, would be clamped, and more products leave int32 with it.
 _LARGEST_BIAS = 2.0**18
@@ -32,16 +36,13 @@ def lower(group: Group, builder: Builder) -> None:
     layer: Any = group.anchor.operation
     (value,) = builder.inputs(group.anchor)
     value = builder.as_float(value)
-    kernel, scale = columns_of(layer, "kernel", lambda kernel: kernel)
+    kernel, scale = columns_of(layer)
     if (kernel == 0).mean() > _MOST_ZEROS:
         raise StaysFloat("its weights are not all -1 and 1: binary ones have no zero")
     kernel = np.where(kernel == 0, 1.0, kernel)
     if kernel[..., 0].size >= _LARGEST_BIAS:
         raise StaysFloat(f"a sum of {kernel[..., 0].size} products may leave int32")
-    normalization = group.batch_normalization
-    gain, offset = channel_affine(
-        layer, normalization and normalization.operation, kernel.shape[-1]
-    )
+    gain, offset = gain_and_offset(group, kernel.shape[-1])
     if (abs(offset) >= _LARGEST_BIAS * scale * abs(gain)).any():
         raise StaysFloat("a bias is too large beside the scale of its weights")
     image = value
@@ -55,9 +56,7 @@ def lower(group: Group, builder: Builder) -> None:
             # The sign of what a layer before has padded is 1: not what this one pads.
             image, window = as_image(value), {**window, "padding": "valid"}
         make = partial(BinaryConv2D, layer.filters, **window)
-    made = builder.layer(group.anchor, "binary", lambda name: make(name=name))
-    result = Value(made(image.tensor))
-    made.set_floats(kernel.reshape(made.packed.shape), scale, gain, offset)
+    result = place_float(group, builder, make, image, kernel, scale, (gain, offset))
     if image is not value:
         result = as_sequence(result, value)
     finish_float(group, builder, result)

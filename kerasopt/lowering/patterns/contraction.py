@@ -64,12 +64,8 @@ def lower_contraction(
     """
     value = value or input_of(group, builder)
     output = output_of(group)
-    layer: Any = group.anchor.operation
-    normalization = group.batch_normalization
-    kernel, scale = columns_of(layer, slot, arrange)
-    gain, offset = channel_affine(
-        layer, normalization and normalization.operation, kernel.shape[-1]
-    )
+    kernel, scale = columns_of(group.anchor.operation, slot, arrange)
+    gain, offset = gain_and_offset(group, kernel.shape[-1])
     assert value.affine is not None
     weights = fold(kernel, scale, gain, offset, value.affine, output.affine)
     return place(group, builder, make, value, output, weights)
@@ -103,6 +99,36 @@ def place(
     return Value(tensor, output.affine)
 
 
+def place_float(
+    group: Group,
+    builder: Builder,
+    make: Callable[..., keras.Layer],
+    value: Value,
+    kernel: np.ndarray,
+    scale: Any,
+    affine: tuple[np.ndarray, np.ndarray],
+) -> Value:
+    """Calls a layer with a kernel and a float output on `value`.
+
+    Args:
+        group: The group, its anchor the layer with the kernel.
+        builder: The `Builder`.
+        make: Makes the layer from a name.
+        value: The `Value` that it reads, made float.
+        kernel: Numbers that the layer holds.
+        scale: Scales of the output channels, or a number.
+        affine: What `gain_and_offset` returns.
+    """
+    gain, offset = affine
+    cls = getattr(make, "func", make)
+    made: Any = builder.layer(group.anchor, cls, lambda name: make(name=name))
+    kernel = kernel.reshape(made.kernel_shape(value.tensor.shape))
+    made.fit_format(kernel * np.sign(gain).astype(kernel.dtype))
+    result = Value(made(builder.as_float(value).tensor))
+    made.set_floats(kernel, scale, gain, offset)
+    return result
+
+
 def finish(group: Group, builder: Builder, value: Value) -> None:
     """Applies an own activation that is no clamp, and puts the output of the group."""
     if activation_bounds(group.anchor.operation) is None:
@@ -125,6 +151,14 @@ def finish_float(group: Group, builder: Builder, value: Value) -> None:
     builder.put(group.output, value if affine is None else builder.as_integers(value, affine))
 
 
+def gain_and_offset(
+    group: Group, channels: int, bias: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns what follows the sums of a group's kernel; see `channel_affine`."""
+    node = group.batch_normalization
+    return channel_affine(group.anchor.operation, node and node.operation, channels, bias)
+
+
 def output_of(group: Group) -> Output:
     """Returns what the sums of a group's kernel are rounded to."""
     layer, activation = group.anchor.operation, group.activation
@@ -142,7 +176,9 @@ def output_of(group: Group) -> Output:
     return Output(affine, bounds)
 
 
-def columns_of(layer: Any, slot: str, arrange: Arrange) -> tuple[np.ndarray, np.ndarray]:
+def columns_of(
+    layer: Any, slot: str = "kernel", arrange: Arrange = lambda kernel: kernel
+) -> tuple[np.ndarray, np.ndarray]:
     """Returns the integers of a kernel, a column for each output channel, and their scales."""
     integers, scales = integer_kernel(layer, slot)
     scales = arrange(np.broadcast_to(scales, integers.shape))

@@ -12,11 +12,12 @@ import numpy as np
 from kerasopt.graph import Group
 from kerasopt.inference.integer.dense import QuantizedDense
 from kerasopt.lowering.builder import Builder
-from kerasopt.lowering.folding import channel_affine, fold
+from kerasopt.lowering.folding import fold
 from kerasopt.lowering.patterns.contraction import (
     Output,
     columns_of,
     finish,
+    gain_and_offset,
     input_of,
     output_of,
     place,
@@ -52,34 +53,36 @@ def project(
         name: What to add to the layer's name.
     """
     layer: Any = group.anchor.operation
-    contracted = contracted_axes(layer)
-    shape = tuple(layer.kernel.shape)
-    inputs, outputs = shape[:contracted], shape[contracted:]
+    flat, outputs, bias = as_dense(layer, value)
     columns = math.prod(outputs)
-    kernel, scale = columns_of(layer, "kernel", lambda array: array.reshape(-1, columns))
-    normalization = group.batch_normalization
-    gain, offset = channel_affine(
-        layer, normalization and normalization.operation, columns, bias_of(layer, outputs)
-    )
+    kernel, scale = columns_of(layer, arrange=lambda array: array.reshape(-1, columns))
+    gain, offset = gain_and_offset(group, columns, bias)
     assert value.affine is not None
     weights = fold(kernel, scale, gain * factor, offset * factor, value.affine, output.affine)
-    flat = reshaped(value, contracted, (math.prod(inputs),))
     made = place(group, builder, partial(QuantizedDense, columns), flat, output, weights, name)
     return reshaped(made, 1, outputs)
 
 
-def contracted_axes(layer: Any) -> int:
+def as_dense(layer: Any, value: Value) -> tuple[Value, tuple[int, ...], np.ndarray | None]:
+    """Returns what a dense layer in its place reads, the axes of its output, and its bias."""
+    contracted = _contracted_axes(layer.equation)
+    shape = tuple(layer.kernel.shape)
+    inputs, outputs = shape[:contracted], shape[contracted:]
+    return reshaped(value, contracted, (math.prod(inputs),)), outputs, _bias_of(layer, outputs)
+
+
+def _contracted_axes(equation: str) -> int:
     """Returns how many axes are summed over: the last of the input, the first of the kernel."""
-    inputs, rest = layer.equation.replace(" ", "").replace("...", "").split(",")
+    inputs, rest = equation.replace(" ", "").replace("...", "").split(",")
     kernel, outputs = rest.split("->")
     count = sum(axis not in outputs for axis in kernel)
     free = inputs[: len(inputs) - count]
     if inputs[len(free) :] != kernel[:count] or outputs != free + kernel[count:] or not count:
-        raise StaysFloat(f"the equation {layer.equation!r} is not that of a dense layer")
+        raise StaysFloat(f"the equation {equation!r} is not that of a dense layer")
     return count
 
 
-def bias_of(layer: Any, outputs: tuple[int, ...]) -> np.ndarray | None:
+def _bias_of(layer: Any, outputs: tuple[int, ...]) -> np.ndarray | None:
     if layer.bias is None:
         return None
     bias = keras.ops.convert_to_numpy(layer.bias)
