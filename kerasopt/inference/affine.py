@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from kerasopt.ops.validation import check_zero_points
+from kerasopt.ops.validation import standardize_zero_points
 
 
 @keras.saving.register_keras_serializable(package="kerasopt")
@@ -39,7 +39,7 @@ class Affine:
             )
         if self.bits not in (8, 16):
             raise ValueError(f"`bits` must be 8 or 16. Received: bits={self.bits}")
-        check_zero_points(self.dtype, zero_point=self.zero_point)
+        standardize_zero_points(self.dtype, zero_point=self.zero_point)
         object.__setattr__(self, "scale", scale)
         object.__setattr__(self, "zero_point", int(self.zero_point))
 

@@ -13,11 +13,9 @@ from kerasopt.ops.affine import (
     quantize,
 )
 from kerasopt.ops.binary import binary_conv2d, binary_matmul
-from kerasopt.ops.contractions import (
-    quantized_batch_matmul,
+from kerasopt.ops.convolution import (
     quantized_conv2d,
     quantized_depthwise_conv2d,
-    quantized_matmul,
     quantized_scale,
 )
 from kerasopt.ops.dynamic import dynamic_matmul
@@ -29,6 +27,7 @@ from kerasopt.ops.functions import (
     quantized_softmax,
 )
 from kerasopt.ops.half import half_conv2d, half_matmul
+from kerasopt.ops.matmul import quantized_batch_matmul, quantized_matmul
 from kerasopt.ops.packed_weights import PackedWeights
 from kerasopt.ops.pooling import max_pool, quantized_average_pool, quantized_mean
 from kerasopt.ops.sparse import sparse_matmul

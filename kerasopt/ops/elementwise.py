@@ -5,15 +5,13 @@ from typing import Any
 
 import numpy as np
 
-from kerasopt.ops import native, reference
+from kerasopt.ops.dispatch import call
 from kerasopt.ops.validation import (
-    check_int8,
-    check_output_range,
     check_scales,
-    check_zero_points,
     integer_dtype,
     product_multiplier,
     standardize_output_range,
+    standardize_zero_points,
 )
 
 
@@ -68,31 +66,18 @@ def quantized_add(
     """
     check_scales(scale0=scale0, scale1=scale1, output_scale=output_scale)
     dtype = integer_dtype(x0)
-    check_zero_points(
+    zero_points = standardize_zero_points(
         dtype,
         zero_point0=zero_point0,
         zero_point1=zero_point1,
         output_zero_point=output_zero_point,
     )
-    output_min, output_max = standardize_output_range(output_min, output_max, dtype)
-    multiplier0, multiplier1, shift = _add_multipliers(scale0, scale1, output_scale)
-    library = native.library_for(x0, x1)
-    op = reference.quantized_add if library is None else library.kerasopt_quantized_add
-    return op(
-        x0,
-        x1,
-        multiplier0=multiplier0,
-        multiplier1=multiplier1,
-        shift=shift,
-        zero_point0=int(zero_point0),
-        zero_point1=int(zero_point1),
-        output_zero_point=int(output_zero_point),
-        output_min=output_min,
-        output_max=output_max,
-    )
+    clamp = standardize_output_range(output_min, output_max, dtype)
+    multipliers = _add_multipliers(scale0, scale1, output_scale)
+    return call("quantized_add", x0, x1, **multipliers, **zero_points, **clamp)
 
 
-def _add_multipliers(scale0: float, scale1: float, output_scale: float) -> tuple[int, int, int]:
+def _add_multipliers(scale0: float, scale1: float, output_scale: float) -> dict[str, int]:
     ratios = [float(np.float32(scale) / np.float32(output_scale)) for scale in (scale0, scale1)]
     if not 2**-10 <= max(ratios) < 2**8:
         raise ValueError(
@@ -102,7 +87,7 @@ def _add_multipliers(scale0: float, scale1: float, output_scale: float) -> tuple
     _, exponent = math.frexp(max(ratios))
     shift = 20 - (exponent - 1)
     multiplier0, multiplier1 = (round(ratio * 2.0**shift) for ratio in ratios)
-    return multiplier0, multiplier1, shift
+    return {"multiplier0": multiplier0, "multiplier1": multiplier1, "shift": shift}
 
 
 def quantized_multiply(
@@ -150,19 +135,9 @@ def quantized_multiply(
         ValueError: If a scale is not positive and finite, or a zero point is outside int8.
         tf.errors.InvalidArgumentError: From the native op, if dtypes or shapes do not agree.
     """
-    check_int8(
+    zero_points = standardize_zero_points(
         zero_point0=zero_point0, zero_point1=zero_point1, output_zero_point=output_zero_point
     )
-    check_output_range(output_min, output_max)
-    library = native.library_for(x0, x1)
-    op = reference.quantized_multiply if library is None else library.kerasopt_quantized_multiply
-    return op(
-        x0,
-        x1,
-        multiplier=product_multiplier(scale0, scale1, output_scale),
-        zero_point0=int(zero_point0),
-        zero_point1=int(zero_point1),
-        output_zero_point=int(output_zero_point),
-        output_min=int(output_min),
-        output_max=int(output_max),
-    )
+    clamp = standardize_output_range(output_min, output_max, "int8")
+    multiplier = product_multiplier(scale0, scale1, output_scale)
+    return call("quantized_multiply", x0, x1, multiplier=multiplier, **zero_points, **clamp)

@@ -5,15 +5,15 @@ from typing import Any
 
 import numpy as np
 
-from kerasopt.ops import native, reference
-from kerasopt.ops.validation import check_int8
+from kerasopt.ops.dispatch import call
+from kerasopt.ops.validation import standardize_zero_points
 
 # Exponentials are whole multiples of 2^-24.
 _EXPONENT_BITS = 24
 
 
 def look_up(x: Any, table: Any) -> Any:
-    """Replace int8 values by those of a table: any function of a single value.
+    """Replace int8 values by those of a table: any elementwise function.
 
     ```python
     table = np.arange(-128, 128).clip(0).astype("int8")  # ReLU at zero point 0
@@ -31,9 +31,7 @@ def look_up(x: Any, table: Any) -> Any:
         ValueError: If a dtype or the rank of `table` is wrong.
         tf.errors.InvalidArgumentError: The same from the native op.
     """
-    library = native.library_for(x, table)
-    op = reference.look_up if library is None else library.kerasopt_look_up
-    return op(x, table)
+    return call("look_up", x, table)
 
 
 def exponentials(scale: float) -> np.ndarray:
@@ -66,9 +64,7 @@ def quantized_softmax(x: Any, table: Any) -> Any:
         tf.errors.InvalidArgumentError: The same from the native op, or if `table` has other values
             than exponentials.
     """
-    library = native.library_for(x, table)
-    op = reference.quantized_softmax if library is None else library.kerasopt_quantized_softmax
-    return op(x, table)
+    return call("quantized_softmax", x, table)
 
 
 def quantized_layer_normalization(
@@ -110,13 +106,8 @@ def quantized_layer_normalization(
         tf.errors.InvalidArgumentError: From the native op, if shapes do not agree, or `gain` is
             not finite.
     """
-    check_int8(output_zero_point=output_zero_point)
+    zero_point = standardize_zero_points(output_zero_point=output_zero_point)
     if not (epsilon >= 0 and math.isfinite(epsilon)):
         raise ValueError(f"`epsilon` must be finite and not negative. Received: epsilon={epsilon}")
-    library = native.library_for(x, gain, offset)
-    op = (
-        reference.quantized_layer_normalization
-        if library is None
-        else library.kerasopt_quantized_layer_normalization
-    )
-    return op(x, gain, offset, epsilon=float(epsilon), output_zero_point=int(output_zero_point))
+    attributes = {"epsilon": float(epsilon), **zero_point}
+    return call("quantized_layer_normalization", x, gain, offset, **attributes)

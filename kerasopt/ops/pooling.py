@@ -4,8 +4,13 @@ from typing import Any
 
 import numpy as np
 
-from kerasopt.ops import native, reference
-from kerasopt.ops.validation import as_pair, check_int8, check_scales, standardize_padding
+from kerasopt.ops.dispatch import call
+from kerasopt.ops.validation import (
+    as_pair,
+    check_scales,
+    standardize_padding,
+    standardize_zero_points,
+)
 
 
 def quantized_average_pool(
@@ -50,22 +55,8 @@ def quantized_average_pool(
         ValueError: If an argument is outside its range, or the window does not fit.
         tf.errors.InvalidArgumentError: The same from the native op.
     """
-    check_int8(input_zero_point=input_zero_point, output_zero_point=output_zero_point)
-    library = native.library_for(x)
-    op = (
-        reference.quantized_average_pool
-        if library is None
-        else library.kerasopt_quantized_average_pool
-    )
-    return op(
-        x,
-        pool_size=as_pair("pool_size", pool_size),
-        strides=as_pair("strides", strides),
-        padding=standardize_padding(padding),
-        scale_ratio=_ratio(input_scale, output_scale),
-        input_zero_point=int(input_zero_point),
-        output_zero_point=int(output_zero_point),
-    )
+    average = _average(input_scale, input_zero_point, output_scale, output_zero_point)
+    return call("quantized_average_pool", x, **_window(pool_size, strides, padding), **average)
 
 
 def max_pool(
@@ -95,14 +86,7 @@ def max_pool(
         ValueError: If an argument is outside its range, or the window does not fit.
         tf.errors.InvalidArgumentError: The same from the native op.
     """
-    library = native.library_for(x)
-    op = reference.max_pool if library is None else library.kerasopt_max_pool
-    return op(
-        x,
-        pool_size=as_pair("pool_size", pool_size),
-        strides=as_pair("strides", strides),
-        padding=standardize_padding(padding),
-    )
+    return call("max_pool", x, **_window(pool_size, strides, padding))
 
 
 def quantized_mean(
@@ -142,20 +126,28 @@ def quantized_mean(
         tf.errors.InvalidArgumentError: From the native op, if dtype or rank is wrong or the
             image is empty.
     """
-    check_int8(input_zero_point=input_zero_point, output_zero_point=output_zero_point)
-    library = native.library_for(x)
-    op = reference.quantized_mean if library is None else library.kerasopt_quantized_mean
-    return op(
-        x,
-        scale_ratio=_ratio(input_scale, output_scale),
-        input_zero_point=int(input_zero_point),
-        output_zero_point=int(output_zero_point),
-        keepdims=keepdims,
+    average = _average(input_scale, input_zero_point, output_scale, output_zero_point)
+    return call("quantized_mean", x, **average, keepdims=keepdims)
+
+
+def _window(
+    pool_size: int | tuple[int, int], strides: int | tuple[int, int], padding: str
+) -> dict[str, Any]:
+    return {
+        "pool_size": as_pair("pool_size", pool_size),
+        "strides": as_pair("strides", strides),
+        "padding": standardize_padding(padding),
+    }
+
+
+def _average(
+    input_scale: float, input_zero_point: int, output_scale: float, output_zero_point: int
+) -> dict[str, Any]:
+    """Returns how the sums of an average are rounded, as the ops take it."""
+    zero_points = standardize_zero_points(
+        input_zero_point=input_zero_point, output_zero_point=output_zero_point
     )
-
-
-def _ratio(input_scale: float, output_scale: float) -> float:
     check_scales(input_scale=input_scale, output_scale=output_scale)
     ratio = float(np.float32(input_scale) / np.float32(output_scale))
     check_scales(**{"input_scale / output_scale": ratio})
-    return ratio
+    return {"scale_ratio": ratio, **zero_points}

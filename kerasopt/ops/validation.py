@@ -6,25 +6,9 @@ import numpy as np
 from keras import backend
 
 
-def check_int8(**values: int) -> None:
-    """Raise unless every value is an integer that int8 can hold."""
-    _check_range(-128, 127, values)
-
-
-def check_zero_points(dtype: str, **values: int) -> None:
-    """Raise unless every value can be the zero point of int8, or int16, whose is 0."""
-    _check_range(*((-128, 127) if dtype == "int8" else (0, 0)), values)
-
-
-def check_output_range(output_min: int, output_max: int, dtype: str = "int8") -> None:
-    """Raise unless `[output_min, output_max]` is a range of values of a dtype."""
-    limits = np.iinfo(dtype)
-    _check_range(limits.min, limits.max, {"output_min": output_min, "output_max": output_max})
-    if output_min > output_max:
-        raise ValueError(
-            "`output_min` must not exceed `output_max`. "
-            f"Received: output_min={output_min}, output_max={output_max}"
-        )
+def standardize_zero_points(dtype: str = "int8", **values: int) -> dict[str, int]:
+    """Return integers; raise unless they can be zero points of int8, or int16, whose is 0."""
+    return _integers(*((-128, 127) if dtype == "int8" else (0, 0)), values)
 
 
 def integer_dtype(x: Any) -> str:
@@ -34,21 +18,27 @@ def integer_dtype(x: Any) -> str:
 
 def standardize_output_range(
     output_min: int | None, output_max: int | None, dtype: str
-) -> tuple[int, int]:
+) -> dict[str, int]:
     """Return the range of an output, that of its dtype where it has no ends; raise on others."""
     limits = np.iinfo(dtype)
-    low = int(limits.min) if output_min is None else output_min
-    high = int(limits.max) if output_max is None else output_max
-    check_output_range(low, high, dtype)
-    return int(low), int(high)
+    low = limits.min if output_min is None else output_min
+    high = limits.max if output_max is None else output_max
+    ends = _integers(limits.min, limits.max, {"output_min": low, "output_max": high})
+    if low > high:
+        raise ValueError(
+            "`output_min` must not exceed `output_max`. "
+            f"Received: output_min={low}, output_max={high}"
+        )
+    return ends
 
 
-def _check_range(low: int, high: int, values: dict[str, int]) -> None:
+def _integers(low: int, high: int, values: dict[str, int]) -> dict[str, int]:
     for name, value in values.items():
         if not low <= value <= high or int(value) != value:
             raise ValueError(
                 f"`{name}` must be an integer from {low} to {high}. Received: {name}={value}"
             )
+    return {name: int(value) for name, value in values.items()}
 
 
 def check_scales(**scales: float) -> None:

@@ -35,7 +35,7 @@ def channel_inputs(rng, channels):
 
 
 def requantize(accumulator, products, bias, multiplier, quantization):
-    """The formula of `kerasopt.ops.contractions` in NumPy, from an int64 sum."""
+    """The formula of `kerasopt.ops.requantization` in NumPy, from an int64 sum."""
     shift = 1
     while (products * 2**22 + 2**31) >> shift >= 2**31 - 1:
         shift += 1

@@ -7,12 +7,12 @@ from typing import Any
 import keras
 
 from kerasopt import ops
-from kerasopt.inference.integer.layer import IntegerLayer
+from kerasopt.inference.integer.layer import AverageLayer
 from kerasopt.ops.validation import as_pair, output_size, standardize_padding
 
 
 @keras.saving.register_keras_serializable(package="kerasopt")
-class QuantizedAveragePooling2D(IntegerLayer):
+class QuantizedAveragePooling2D(AverageLayer):
     """Averages int8 images over windows, and rounds to the output's own scale.
 
     Input: int8 of shape `(batch, height, width, channels)`. Output: int8 of shape
@@ -43,10 +43,7 @@ class QuantizedAveragePooling2D(IntegerLayer):
             pool_size=self.pool_size,
             strides=self.strides,
             padding=self.padding,
-            input_scale=self.input_affine.scale,
-            input_zero_point=self.input_affine.zero_point,
-            output_scale=self.output_affine.scale,
-            output_zero_point=self.output_affine.zero_point,
+            **self.quantization,
         )
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:

@@ -20,7 +20,7 @@ class Contraction(ClampedLayer, FormattedLayer):
 
     with the scales and zero points of input (`s_x`, `z_x`) and output (`s_y`, `z_y`) and one
     `s_w` per output channel. Rounding is half to even; sums are int32. For int16 values, see
-    `kerasopt.ops.contractions`.
+    `kerasopt.ops.requantization`.
 
     Args:
         input_affine: `Affine` of the input.
@@ -67,8 +67,11 @@ class Contraction(ClampedLayer, FormattedLayer):
 
     @property
     def _requantization(self) -> dict[str, Any]:
-        zero_point = self.input_affine.zero_point
-        return {"input_zero_point": zero_point, **self.output_quantization}
+        zero_points = {
+            "input_zero_point": self.input_affine.zero_point,
+            "output_zero_point": self.output_affine.zero_point,
+        }
+        return {**zero_points, **self.clamp}
 
     def _multiplier_of(self, scale: np.ndarray) -> np.ndarray:
         # XLA cannot raise on values, so a bad scale has to be found here.

@@ -7,11 +7,11 @@ from typing import Any
 import keras
 
 from kerasopt import ops
-from kerasopt.inference.integer.layer import IntegerLayer
+from kerasopt.inference.integer.layer import AverageLayer
 
 
 @keras.saving.register_keras_serializable(package="kerasopt")
-class QuantizedGlobalAveragePooling2D(IntegerLayer):
+class QuantizedGlobalAveragePooling2D(AverageLayer):
     """Averages int8 images over height and width, and rounds to the output's own scale.
 
     Input: int8 of shape `(batch, height, width, channels)`. Output: int8 of shape
@@ -27,14 +27,7 @@ class QuantizedGlobalAveragePooling2D(IntegerLayer):
         self.keepdims = keepdims
 
     def call(self, inputs: Any) -> Any:
-        return ops.quantized_mean(
-            inputs,
-            input_scale=self.input_affine.scale,
-            input_zero_point=self.input_affine.zero_point,
-            output_scale=self.output_affine.scale,
-            output_zero_point=self.output_affine.zero_point,
-            keepdims=self.keepdims,
-        )
+        return ops.quantized_mean(inputs, **self.quantization, keepdims=self.keepdims)
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
         image = (1, 1) if self.keepdims else ()

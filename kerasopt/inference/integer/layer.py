@@ -9,7 +9,7 @@ import keras
 from kerasopt.inference.affine import Affine
 from kerasopt.inference.layer import InferenceLayer
 from kerasopt.keras_internals.graphs import broadcast_shapes
-from kerasopt.ops.validation import check_output_range
+from kerasopt.ops.validation import standardize_output_range
 
 
 class IntegerLayer(InferenceLayer):
@@ -100,25 +100,18 @@ class ClampedLayer(IntegerLayer):
     ):
         super().__init__(**kwargs)
         affine: Affine = self.output_affine
-        self.output_min = affine.minimum if output_min is None else output_min
-        self.output_max = affine.maximum if output_max is None else output_max
-        check_output_range(self.output_min, self.output_max, affine.dtype)
+        low = affine.minimum if output_min is None else output_min
+        high = affine.maximum if output_max is None else output_max
+        clamp = standardize_output_range(low, high, affine.dtype)
+        self.output_min, self.output_max = clamp["output_min"], clamp["output_max"]
 
     @property
-    def output_quantization(self) -> dict[str, Any]:
-        """The zero point and the range of the output, as the ops take them."""
-        return {
-            "output_zero_point": self.output_affine.zero_point,
-            "output_min": self.output_min,
-            "output_max": self.output_max,
-        }
+    def clamp(self) -> dict[str, int]:
+        """The range of the output, as the ops take it."""
+        return {"output_min": self.output_min, "output_max": self.output_max}
 
     def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "output_min": self.output_min,
-            "output_max": self.output_max,
-        }
+        return {**super().get_config(), **self.clamp}
 
 
 class PairLayer(ClampedLayer):
@@ -142,10 +135,19 @@ class PairLayer(ClampedLayer):
             "output_zero_point": self.output_affine.zero_point,
         }
 
-    @property
-    def clamp(self) -> dict[str, int]:
-        """The range of the output, as the ops take it."""
-        return {"output_min": self.output_min, "output_max": self.output_max}
-
     def compute_output_shape(self, *input_shapes: Any) -> Any:
         return broadcast_shapes(*input_shapes)
+
+
+class AverageLayer(IntegerLayer):
+    """Base of the integer layers that average one tensor at the scale of the output."""
+
+    @property
+    def quantization(self) -> dict[str, Any]:
+        """Scales and zero points of input and output, as the ops take them."""
+        return {
+            "input_scale": self.input_affine.scale,
+            "input_zero_point": self.input_affine.zero_point,
+            "output_scale": self.output_affine.scale,
+            "output_zero_point": self.output_affine.zero_point,
+        }

@@ -4,8 +4,7 @@ from typing import Any
 
 from keras import backend, ops
 
-from kerasopt.ops.reference.matmul import requantize
-from kerasopt.ops.validation import check_tensor
+from kerasopt.ops.reference.matmul import centered, requantize
 
 
 def quantized_add(
@@ -22,11 +21,8 @@ def quantized_add(
     output_max: int,
 ) -> Any:
     """`clamp(((x0 * m0 + x1 * m1 + 2^(shift - 1)) >> shift) + zero_point)`, all in int32."""
-    check_tensor("x0", x0, ("int8", "int16"), len(x0.shape))
     dtype = backend.standardize_dtype(x0.dtype)
-    check_tensor("x1", x1, dtype, len(x1.shape))
-    x0 = ops.cast(x0, "int32") - zero_point0
-    x1 = ops.cast(x1, "int32") - zero_point1
+    x0, x1 = centered(x0, x1, zero_point0, zero_point1, ("int8", "int16"))
     if dtype == "int16":
         # A product has up to 36 bits, so both bytes of the multipliers are summed apart.
         low = x0 * (multiplier0 & 255) + x1 * (multiplier1 & 255)
@@ -50,8 +46,5 @@ def quantized_multiply(
     output_max: int,
 ) -> Any:
     """Reference of `kerasopt.ops.quantized_multiply`."""
-    check_tensor("x0", x0, "int8", len(x0.shape))
-    check_tensor("x1", x1, "int8", len(x1.shape))
-    x0 = ops.cast(x0, "int32") - zero_point0
-    x1 = ops.cast(x1, "int32") - zero_point1
+    x0, x1 = centered(x0, x1, zero_point0, zero_point1)
     return requantize(x0 * x1, 0, multiplier, output_zero_point, output_min, output_max)

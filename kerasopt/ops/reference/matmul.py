@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from keras import ops
+from keras import backend, ops
 
 from kerasopt.ops.reference.int16 import halves, requantize_halves
 from kerasopt.ops.validation import check_tensor, integer_dtype
@@ -32,6 +32,15 @@ def integer_matmul(x: Any, kernel: Any) -> Any:
         part = ops.cast(ops.matmul(x[..., begin:end], kernel[begin:end]), "int32")
         total = part if total is None else total + part
     return total
+
+
+def centered(
+    x0: Any, x1: Any, zero_point0: int, zero_point1: int, dtypes: tuple[str, ...] = ("int8",)
+) -> tuple[Any, Any]:
+    """Two tensors of one of some dtypes, less their zero points, in int32."""
+    check_tensor("x0", x0, dtypes, len(x0.shape))
+    check_tensor("x1", x1, backend.standardize_dtype(x0.dtype), len(x1.shape))
+    return ops.cast(x0, "int32") - zero_point0, ops.cast(x1, "int32") - zero_point1
 
 
 def is_usable(scale: Any) -> Any:
@@ -117,11 +126,9 @@ def quantized_batch_matmul(
     output_zero_point: int,
 ) -> Any:
     """Reference of `kerasopt.ops.quantized_batch_matmul`."""
-    check_tensor("x0", x0, "int8", len(x0.shape))
     check_tensor("x1", x1, "int8", len(x0.shape))
-    x0 = ops.cast(x0, "int32") - zero_point0
-    x1 = ops.cast(x1, "int32") - zero_point1
-    return requantize(_batched(x0, x1), 0, multiplier, output_zero_point, -128, 127)
+    sums = _batched(*centered(x0, x1, zero_point0, zero_point1))
+    return requantize(sums, 0, multiplier, output_zero_point, -128, 127)
 
 
 def _batched(x0: Any, x1: Any) -> Any:
