@@ -9,6 +9,7 @@ from kerasopt import (
     quantization,
     schedules,
     sparsity,
+    training,
 )
 from kerasopt.benchmarking import benchmark, summary
 from kerasopt.exporters import export, save
@@ -40,5 +41,6 @@ __all__ = [
     "schedules",
     "sparsity",
     "summary",
+    "training",
     "unparametrize",
 ]

@@ -10,6 +10,7 @@ from kerasopt.callbacks.model_checkpoint import ModelCheckpoint
 from kerasopt.callbacks.pruning import Pruning
 from kerasopt.callbacks.quantization_aware import QuantizationAware
 from kerasopt.callbacks.tensorboard import TensorBoard
+from kerasopt.training.timed_callback import TimedCallback
 
 __all__ = [
     "BackupAndRestore",
@@ -22,4 +23,5 @@ __all__ = [
     "Pruning",
     "QuantizationAware",
     "TensorBoard",
+    "TimedCallback",
 ]

@@ -12,8 +12,9 @@ import numpy as np
 from keras.src.backend.common.global_state import get_global_attribute
 from keras.src.random.seed_generator import GLOBAL_SEED_GENERATOR, global_seed_generator
 
+from kerasopt.training.attaching import attached, running, undo_on_failure
 from kerasopt.training.model_state import build_optimizer
-from kerasopt.training.timed import TimedCallback, attached, running, undo_on_failure
+from kerasopt.training.timed_callback import TimedCallback
 from kerasopt.warning import warn
 
 _LATEST, _PREVIOUS, _UNFINISHED = "latest.npz", "previous.npz", "unfinished.npz"
@@ -212,7 +213,7 @@ def _without_passing(
     variables: list[keras.Variable], callbacks: list[TimedCallback]
 ) -> list[keras.Variable]:
     """Leaves out what callbacks have put on the model for one training only."""
-    passing = {id(v) for callback in callbacks for v in callback.attachments.passing}
+    passing = {id(v) for callback in callbacks for v in callback.run.attachments.passing}
     return [variable for variable in variables if id(variable) not in passing]
 
 

@@ -1,14 +1,8 @@
 """The callback of models that are built of `kerasopt.layers`."""
 
-import keras
-
-from kerasopt import graph
-from kerasopt.callbacks.pruning import Pruning
-from kerasopt.callbacks.quantization_aware import QuantizationAware
-from kerasopt.layers.drop_in import DropIn
-from kerasopt.parametrization import links_by_slot
-from kerasopt.quantization import Quantizer, Site
-from kerasopt.training.timed import TimedCallback
+from kerasopt.training.runs import Runs
+from kerasopt.training.technique import techniques
+from kerasopt.training.timed_callback import TimedCallback
 
 
 class Compression(TimedCallback):
@@ -16,7 +10,9 @@ class Compression(TimedCallback):
 
     Layers of `kerasopt.layers` say how they are pruned and quantized; this
     callback does it while the model trains, exactly as `Pruning` and
-    `QuantizationAware` would. Layers that do not train stay as they are.
+    `QuantizationAware` would. Layers that do not train stay as they are. What
+    else layers can declare is in the table of techniques
+    (`kerasopt.training.Technique`), and moves along.
 
     Example:
 
@@ -34,6 +30,7 @@ class Compression(TimedCallback):
     ```
 
     Args:
+        **options: Of the techniques that the layers declare, as follows.
         scope: As in `Pruning`; layers that declare the same schedule object
             share a scope.
         criterion: As in `Pruning`.
@@ -41,87 +38,42 @@ class Compression(TimedCallback):
         freeze: As in `QuantizationAware`.
 
     Raises:
+        TypeError: If no technique has one of the options.
         ValueError: Before training starts, if no layer that trains declares anything.
     """
 
-    def __init__(self, scope="layer", criterion="magnitude", begin="0%", freeze=None):
+    def __init__(self, **options):
         super().__init__()
-        self._pruning = _DeclaredPruning(0.0, scope, criterion)
-        self._quantization = _DeclaredQuantization(begin=begin, freeze=freeze)
-        self._parts: list[TimedCallback] = []
+        known = {name for technique in techniques() for name in technique.options}
+        unknown = sorted(set(options) - known)
+        if unknown:
+            raise TypeError(
+                f"`Compression` takes the options {sorted(known)}. Received: {', '.join(unknown)}"
+            )
+        self.options = options
+        self.make_run()  # raises if one is out of range
+
+    def make_run(self):
+        return DeclaredRuns(
+            technique.run(
+                **{
+                    name: self.options.get(name, default)
+                    for name, default in technique.options.items()
+                }
+            )
+            for technique in techniques()
+        )
+
+
+class DeclaredRuns(Runs):
+    """Does what the layers of a model declare."""
 
     def attach(self, model):
-        self._parts = []
-        parts = (self._pruning, self._quantization)
-        for part in parts:  # all of them: if one cannot attach, the others are detached, too
-            keras.callbacks.Callback.set_model(part, model)
-        for part in parts:
-            part.attachments = self.attachments
-            found = len(self.attachments.links)
-            part.attach(model)
-            if len(self.attachments.links) > found:
-                self._parts.append(part)
-        if not self._parts:
+        super().attach(model)
+        if not self.active:
             raise ValueError(
                 f"Model '{model.name}' has no layer that declares compression and trains. Build it "
                 "of `kerasopt.layers`, or use `kerasopt.callbacks.Pruning` and "
                 "`QuantizationAware`, which need no declarations. "
                 f"Received: model={model.name}"
             )
-
-    def check(self, horizon):
-        for part in self._parts:
-            part.check(horizon)
-
-    def span(self, horizon):
-        begins, ends = zip(*(part.span(horizon) for part in self._parts), strict=True)
-        return min(begins), max(ends)
-
-    def next_due(self, update, horizon):
-        due = [part.next_due(update, horizon) for part in self._parts]
-        return min((moment for moment in due if moment is not None), default=None)
-
-    def on_update(self, update, horizon):
-        for part in self._parts:
-            part.on_update(update, horizon)
-
-    def detach(self):
-        self._quantization.thaw()
-        super().detach()
-
-    def on_train_end(self, logs=None):
-        super().on_train_end(logs)
-        self._quantization.finish()
-
-
-class _DeclaredPruning(Pruning):
-    def _select(self, model):
-        return [
-            graph.WeightSelection(path, part, layer.pruning, graph.weight_names(part))
-            for path, layer, part in _declared_parts(model)
-            if layer.pruning is not None
-        ]
-
-
-class _DeclaredQuantization(QuantizationAware):
-    def _sites(self, model):
-        return [
-            Site(path, part, slot, link)
-            for path, _, part in _declared_parts(model, whole=True)
-            for slot, link in links_by_slot(part, Quantizer)
-        ]
-
-
-def _declared_parts(model, whole=False):
-    """Yields (path, drop-in layer, part of it with weights); `whole`: the layer itself, too.
-
-    Layers that do not train are left as they are.
-    """
-    frozen = graph.frozen_layers(model)
-    for path, layer in graph.layers(model):
-        if isinstance(layer, DropIn):
-            parts = layer.parts()
-            if all(id(part) in frozen for _, part in parts):
-                continue
-            for below, part in {**dict(parts), **({"": layer} if whole else {})}.items():
-                yield f"{path}/{below}".rstrip("/"), layer, part

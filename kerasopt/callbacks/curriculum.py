@@ -4,9 +4,9 @@ import keras
 
 from kerasopt import curriculum, schedules
 from kerasopt.schedules.times import Time
+from kerasopt.training.attaching import require_backend, undo_on_failure
 from kerasopt.training.clock import accumulation_steps, horizon
 from kerasopt.training.fit_scope import FitMember
-from kerasopt.training.timed import require_backend, undo_on_failure
 from kerasopt.training.training_values import TrainingValues
 
 

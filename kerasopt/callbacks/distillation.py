@@ -5,9 +5,9 @@ from typing import Any
 import keras
 
 from kerasopt import distillation, graph
+from kerasopt.training.attaching import require_backend, undo_on_failure
 from kerasopt.training.fit_scope import FitMember, FitScope
 from kerasopt.training.loss_terms import LossTerm, has_own_loss
-from kerasopt.training.timed import require_backend, undo_on_failure
 from kerasopt.training.training_values import TrainingValues
 
 

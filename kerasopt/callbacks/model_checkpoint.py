@@ -2,8 +2,8 @@
 
 import keras
 
+from kerasopt.training.attaching import running
 from kerasopt.training.stage import compression_stage
-from kerasopt.training.timed import running
 
 
 class ModelCheckpoint(keras.callbacks.ModelCheckpoint):

@@ -1,20 +1,12 @@
 """TensorBoard with what compression does."""
 
 import functools
-import itertools
 
 import keras
-import numpy as np
 
-from kerasopt.callbacks.compression_summaries import (
-    mask_images,
-    mask_scalars,
-    range_scalars,
-    read_masks,
-    rounding_scalars,
-)
 from kerasopt.training.copying import CopiedUnused
 from kerasopt.training.stage import compression_stage
+from kerasopt.training.technique import techniques
 
 
 def _with_booleans(log_image):
@@ -81,23 +73,17 @@ class TensorBoard(CopiedUnused, keras.callbacks.TensorBoard):
 
     def on_train_begin(self, logs=None):
         super().on_train_begin(logs)
-        self._masks: dict[str, np.ndarray] = {}
+        self._summaries = [technique.summaries() for technique in techniques()]
 
     def on_epoch_end(self, epoch, logs=None):
         super().on_epoch_end(epoch, logs)
         model = self.model  # on JAX this brings the variables up to date
-        masks = read_masks(model)
-        scalars = itertools.chain(
-            mask_scalars(model, masks, self._masks),
-            range_scalars(model),
-            rounding_scalars(model, self.sample),
-        )
         with self._train_writer.as_default():
-            for tag, value in scalars:
-                self.summary.scalar(tag, value, step=epoch)
-            for tag, image in mask_images(model, masks, self._masks):
-                self.summary.image(tag, image, step=epoch)
+            for summaries in self._summaries:
+                for tag, value in summaries.scalars(model, self.sample):
+                    self.summary.scalar(tag, value, step=epoch)
+                for tag, image in summaries.images(model):
+                    self.summary.image(tag, image, step=epoch)
             stage = compression_stage(model)
             if stage is not None:
                 self.summary.scalar("compression/stage", stage, step=epoch)
-        self._masks = masks

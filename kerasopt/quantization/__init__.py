@@ -36,6 +36,7 @@ from kerasopt.quantization.recipe import Recipe, make_recipe, make_rules
 from kerasopt.quantization.site import Site
 from kerasopt.quantization.specs import Spec
 from kerasopt.quantization.statistics import freeze_statistics, reestimate_statistics
+from kerasopt.quantization.technique import QuantizationTechnique
 from kerasopt.quantization.values_seen import warn_of_values, why_without_range
 from kerasopt.quantization.weights import (
     BinaryWeight,
@@ -68,6 +69,7 @@ __all__ = [
     "Observer",
     "Percentile",
     "Progression",
+    "QuantizationTechnique",
     "Quantizer",
     "Recipe",
     "Rounding",

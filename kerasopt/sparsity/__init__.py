@@ -21,6 +21,7 @@ from kerasopt.sparsity.scopes import LAMP, ErdosRenyiKernel, GlobalScope, LayerS
 from kerasopt.sparsity.sensitivity_analysis import Sensitivity, sensitivity
 from kerasopt.sparsity.sparsity_schedule import sparsity_schedule
 from kerasopt.sparsity.target import Target
+from kerasopt.sparsity.technique import PruningTechnique
 from kerasopt.sparsity.update import update_masks
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "MetricGuided",
     "Movement",
     "Pattern",
+    "PruningTechnique",
     "Random",
     "Regrowth",
     "RigL",

@@ -1,1 +1,16 @@
 """The engine of `fit`: the clock, what is attached, terms of the loss, state, resuming."""
+
+from kerasopt.training.clock import Clock
+from kerasopt.training.declaring import declaring_parts
+from kerasopt.training.run import Run
+from kerasopt.training.technique import Summaries, Technique, register_technique, techniques
+
+__all__ = [
+    "Clock",
+    "Run",
+    "Summaries",
+    "Technique",
+    "declaring_parts",
+    "register_technique",
+    "techniques",
+]

@@ -2,7 +2,7 @@
 
 import keras
 
-from kerasopt.training.timed import running
+from kerasopt.training.attaching import running
 
 COMPLETE = 2
 

@@ -6,7 +6,8 @@ import pytest
 
 import kerasopt as ko
 from kerasopt.callbacks.backup_and_restore import BackupAndRestore
-from kerasopt.training.timed import TimedCallback
+from kerasopt.training import Run
+from kerasopt.training.timed_callback import TimedCallback
 
 EPOCHS, BATCHES = 4, 5
 EAGERLY = keras.config.backend() == "tensorflow"  # where it is the faster way for a few steps
@@ -64,6 +65,14 @@ class Moves(TimedCallback):
     def __init__(self):
         super().__init__()
         self.updates = []
+
+    def make_run(self):
+        return NotedRun(self.updates)
+
+
+class NotedRun(Run):
+    def __init__(self, updates):
+        self.updates = updates
 
     def next_due(self, update, horizon):
         return (update // 3 + 1) * 3

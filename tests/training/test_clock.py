@@ -231,9 +231,14 @@ def test_without_an_optimizer():
 
 MIRRORED = """
 import keras, numpy as np, tensorflow as tf
-from kerasopt.training.timed import TimedCallback
+from kerasopt.callbacks import TimedCallback
+from kerasopt.training import Run
 
 class Recorder(TimedCallback):
+    def make_run(self):
+        return RecordedRun()
+
+class RecordedRun(Run):
     def next_due(self, update, horizon):
         return update + 3
 

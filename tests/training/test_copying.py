@@ -87,4 +87,4 @@ def test_classes_of_the_users_own_are_made_with_their_own_arguments():
             super().__init__(share / 2, pattern=pattern)
 
     copied = copy.deepcopy(Half(0.8, pattern="filter"))
-    assert (copied.schedule.final, copied.pattern.alias) == (0.4, "filter")
+    assert (copied.recipe.final, copied.recipe.pattern.alias) == (0.4, "filter")

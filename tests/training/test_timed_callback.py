@@ -11,8 +11,10 @@ import pytest
 
 from kerasopt.schedules import Linear
 from kerasopt.training import clock as clock_module
+from kerasopt.training.attaching import keep_attached, undo_later, undo_on_failure
 from kerasopt.training.clock import Clock
-from kerasopt.training.timed import TimedCallback, keep_attached, undo_later, undo_on_failure
+from kerasopt.training.run import Run
+from kerasopt.training.timed_callback import TimedCallback
 
 # Enough of the tests of the clock, of timed callbacks and of resuming to run on JAX, too.
 ON_JAX = (
@@ -22,7 +24,7 @@ ON_JAX = (
 
 
 class Recorder(TimedCallback):
-    """Notes what the base asks of it; fails on demand."""
+    """Notes what is asked of its runs, which fail on demand."""
 
     def __init__(self, schedule=None, fail_in=None):
         super().__init__()
@@ -30,26 +32,36 @@ class Recorder(TimedCallback):
         self.fail_in = fail_in
         self.updates, self.attached, self.detached = [], 0, 0
 
+    def make_run(self):
+        return RecordedRun(self)
+
+
+class RecordedRun(Run):
+    def __init__(self, recorder):
+        self.recorder = recorder
+
     def attach(self, model):
-        self.attached += 1
-        if self.fail_in == "attach":
-            raise ValueError("attach fails")
+        self.recorder.attached += 1
+        self._fail_in("attach")
 
     def detach(self):
-        self.detached += 1
+        self.recorder.detached += 1
 
     def check(self, horizon):
-        if self.fail_in == "check":
-            raise ValueError("check fails")
-        self.schedule.check(horizon)
+        self._fail_in("check")
+        self.recorder.schedule.check(horizon)
+
+    def _fail_in(self, method):
+        if self.recorder.fail_in == method:
+            raise ValueError(f"{method} fails")
 
     def next_due(self, update, horizon):
-        return self.schedule.next_due(update, horizon)
+        return self.recorder.schedule.next_due(update, horizon)
 
     def on_update(self, update, horizon):
         # At the end of training, updates that were skipped count, too.
         assert Clock.of(self.model).update == update or update == self.horizon.total
-        self.updates.append(update)
+        self.recorder.updates.append(update)
 
 
 def compiled(**kwargs):
@@ -103,7 +115,7 @@ def test_gradient_accumulation():
     model = compiled(gradient_accumulation_steps=4)
     callback = Recorder(Linear(0.0, 1.0, begin=1, end=4, frequency=2))
     fit(model, callback, batches=6, epochs=3)
-    assert callback.horizon.total == 4
+    assert callback.run.horizon.total == 4
     assert callback.updates == [0, 1, 3, 4, 4]
 
 
@@ -291,7 +303,11 @@ def test_a_model_is_not_kept_alive_by_what_would_be_undone():
 
 def test_on_jax_in_its_own_process():
     here = pathlib.Path(__file__).parent
-    names = "training/test_clock", "training/test_timed", "callbacks/test_backup_and_restore"
+    names = (
+        "training/test_clock",
+        "training/test_timed_callback",
+        "callbacks/test_backup_and_restore",
+    )
     files = [str(here.parent / f"{name}.py") for name in names]
     process = subprocess.run(
         [sys.executable, "-P", "-m", "pytest", "-q", "-k", ON_JAX, *files],

@@ -1,0 +1,89 @@
+"""Quantization, as a row of the table of techniques."""
+
+import keras
+
+from kerasopt import graph
+from kerasopt.parametrization import links_by_slot
+from kerasopt.quantization import specs
+from kerasopt.quantization.quantization_run import QuantizationRun
+from kerasopt.quantization.quantizer import Quantizer
+from kerasopt.quantization.recipe import Recipe, make_recipe
+from kerasopt.quantization.site import Site
+from kerasopt.quantization.specs import Spec
+from kerasopt.quantization.summaries import RoundingSummaries
+from kerasopt.quantization.weights import WeightQuantizer
+from kerasopt.schedules.times import validate_time
+from kerasopt.training.declaring import declaring_parts
+from kerasopt.training.technique import Technique, register_technique
+
+
+def _resolved(identifier):
+    """Returns a `Spec`, or the config of a quantizer: the layer has no quantizers as its parts."""
+    if isinstance(identifier, dict):
+        identifier = keras.saving.deserialize_keras_object(identifier)
+    if isinstance(identifier, Quantizer):
+        return keras.saving.serialize_keras_object(identifier)
+    return specs.get(identifier)
+
+
+def _recipe(declared):
+    """Returns the recipe for what a layer declares of its weights, or of an activation."""
+    if declared is None:
+        return Recipe(Spec(None, None))
+    if isinstance(declared, Spec):
+        return Recipe(declared)
+    quantizer = keras.saving.deserialize_keras_object(dict(declared))
+    if isinstance(quantizer, WeightQuantizer):
+        return Recipe(Spec(quantizer.format, None), weights=quantizer)
+    return Recipe(Spec(None, quantizer.format), activations=quantizer)
+
+
+@register_technique
+class QuantizationTechnique(Technique):
+    arguments = dict.fromkeys(
+        ("weight_quantizer", "input_quantizer", "output_quantizer"), _resolved
+    )
+    description = """\
+weight_quantizer: For the weights: a `kerasopt.quantization.Spec` or its
+    alias, such as `"int8"` or `"binary"`; or a quantizer of weights,
+    such as `kerasopt.quantization.DoReFaWeight()`. Defaults to `None`:
+    not quantized.
+input_quantizer: The same for the input, with quantizers of activations.
+output_quantizer: The same for the output."""
+    options = {"begin": "0%", "freeze": None}
+
+    def links(self, layer, parts, declared):
+        weights = _recipe(declared.get("weight_quantizer"))
+        for path, part in parts:
+            for name in graph.weight_names(part):
+                yield path + name, weights.weight(part, name, enabled=False)
+        output = declared.get("output_quantizer")
+        slots = [("input", declared.get("input_quantizer")), ("output", output)]
+        # What is rounded on the way to the output is so as the output is.
+        if isinstance(layer, (keras.layers.SeparableConv1D, keras.layers.SeparableConv2D)):
+            slots.append(("between", output))
+        if graph.has_kernel(layer) and graph.activation_bounds(layer) is None:
+            slots.append(("pre_activation", output))
+        for slot, argument in slots:
+            yield slot, _recipe(argument).activation(enabled=False)
+
+    def run(self, begin, freeze):
+        begin = validate_time(begin, "begin")
+        freeze = None if freeze is None else validate_time(freeze, "freeze")
+        return DeclaredQuantization(
+            make_recipe("int8", None, None, "moving_average"), begin, freeze
+        )
+
+    def summaries(self):
+        return RoundingSummaries()
+
+
+class DeclaredQuantization(QuantizationRun):
+    """Moves the quantizers of the layers that declare some."""
+
+    def sites(self, model):
+        return [
+            Site(path, part, slot, link)
+            for path, _, part in declaring_parts(model, whole=True)
+            for slot, link in links_by_slot(part, Quantizer)
+        ]
