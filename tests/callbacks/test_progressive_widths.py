@@ -141,7 +141,7 @@ def test_a_file_from_the_way_goes_on(tmp_path):
 
 def test_complete_only_when_narrow():
     callback = ko.callbacks.QuantizationAware("int4", begin=1, progressive=[(8, 5)])
-    assert callback.span(ko.callbacks.timed.Horizon(10, 5)) == (1, 5)
+    assert callback.make_run().span(ko.schedules.Horizon(10, 5)) == (1, 5)
 
 
 @pytest.mark.parametrize(
