@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from kerasopt import graph
-from kerasopt.keras_internals import is_built
+from kerasopt.keras_internals.layers import is_built
 from kerasopt.parametrization import parametrized_layers, renew_functions
 from kerasopt.quantization.activations import ActivationQuantizer
 from kerasopt.quantization.formats import FloatFormat, Format, wider
