@@ -17,8 +17,8 @@ import keras
 import numpy as np
 
 from kerasopt.graph import Node, layers
+from kerasopt.inference.held import HalfWeight, IntegerWeight
 from kerasopt.parametrization import links_by_slot, weights_read_once
-from kerasopt.quantization.weights import HalfWeight, IntegerWeight
 
 _WIDTHS = (2, 4, 8)
 _LARGEST_CODE = 255

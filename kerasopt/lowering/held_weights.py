@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
+import numpy as np
 
 from kerasopt.graph import layers, slots_of
+from kerasopt.inference.held import HalfWeight, HeldWeight, IntegerWeight
 from kerasopt.parametrization import (
     ACTIVATION_SLOTS,
     links_by_slot,
@@ -12,7 +16,8 @@ from kerasopt.parametrization import (
     read_until,
 )
 from kerasopt.quantization import Quantizer
-from kerasopt.quantization.weights import held_weight, holds
+
+_WIDTHS = (1, 2, 4, 8)
 
 
 def hold_weights(source: keras.Layer, plain: keras.Layer) -> None:
@@ -27,7 +32,44 @@ def hold_weights(source: keras.Layer, plain: keras.Layer) -> None:
         target = inner.get(path, plain)
         for slot, quantizer in links_by_slot(layer, Quantizer):
             # A layer that is called twice is met twice.
-            if slot in (*ACTIVATION_SLOTS, *slots_of(target)) or not holds(quantizer):
+            if slot in (*ACTIVATION_SLOTS, *slots_of(target)) or not _holds(quantizer):
                 continue
             weight = read_until(layer, slot, quantizer)
-            parametrize(plain, f"{path}/{slot}".lstrip("/"), held_weight(quantizer, weight))
+            parametrize(plain, f"{path}/{slot}".lstrip("/"), _held(quantizer, weight))
+
+
+def _holds(quantizer: Quantizer) -> bool:
+    """Whether there is a link that holds what a quantizer makes of a weight."""
+    return quantizer.bits <= max(_WIDTHS) or not hasattr(quantizer, "codes")
+
+
+def _held(quantizer: Any, weight: Any) -> HeldWeight:
+    """Returns a link that holds what a quantizer makes of a weight.
+
+    Args:
+        quantizer: A `WeightQuantizer` or `Cast`.
+        weight: Float32 tensor, what it receives.
+    """
+    shape = tuple(weight.shape)
+    if not hasattr(quantizer, "codes"):
+        half = HalfWeight(quantizer.format.dtype)
+        half.build(shape)
+        half.values.assign(keras.ops.cast(weight, quantizer.format.dtype))
+        return half
+    codes, scale, zero_point = map(keras.ops.convert_to_numpy, quantizer.codes(weight))
+    axis = quantizer.axis
+    axes = () if axis is None else axis if isinstance(axis, tuple) else (axis,)
+    held = IntegerWeight(_width(codes), axes, quantizer.group)
+    held.build(shape)
+    held.set_codes(codes, scale, zero_point)
+    return held
+
+
+def _width(codes: np.ndarray) -> int:
+    """Returns how few bits hold all codes."""
+    if np.isin(codes, (-1, 1)).all():
+        return 1
+    low, high = codes.min(), codes.max()
+    return next(
+        bits for bits in _WIDTHS[1:] if -(2 ** (bits - 1)) <= low and high < 2 ** (bits - 1)
+    )

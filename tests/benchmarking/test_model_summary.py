@@ -5,11 +5,12 @@ import numpy as np
 import pytest
 from lowering.trained import images, quantization_aware
 
-from kerasopt import inference
 from kerasopt.benchmarking import summary
 from kerasopt.inference import Affine
 from kerasopt.inference.binary import BinaryDense
 from kerasopt.inference.half import HalfDense
+from kerasopt.inference.integer.dense import QuantizedDense
+from kerasopt.inference.integer.dynamic_dense import DynamicDense
 from kerasopt.inference.sparse import SparseDense
 from kerasopt.lowering import convert
 from kerasopt.parametrization import Parametrization, parametrize
@@ -193,19 +194,19 @@ def test_the_bits_of_a_spec_are_those_of_its_integers(spec, simulated, converted
 @pytest.mark.parametrize(
     "make, bits, size",
     [
-        (lambda: inference.QuantizedDense(32, **AFFINES), (8, 8), 64 * 32 + 3 * 4 * 32),
+        (lambda: QuantizedDense(32, **AFFINES), (8, 8), 64 * 32 + 3 * 4 * 32),
         (
-            lambda: inference.QuantizedDense(32, weight_format="int4", **AFFINES),
+            lambda: QuantizedDense(32, weight_format="int4", **AFFINES),
             (4, 8),
             64 * 32 // 2 + 3 * 4 * 32,
         ),
         (
-            lambda: inference.QuantizedDense(32, weight_format="2:4", **AFFINES),
+            lambda: QuantizedDense(32, weight_format="2:4", **AFFINES),
             (8, 8),
             64 * 32 * 5 // 8 + 3 * 4 * 32,
         ),
-        (lambda: inference.QuantizedDense(32, **WIDE), (8, 16), 64 * 32 + 3 * 4 * 32),
-        (lambda: inference.DynamicDense(32), (8, 8), 64 * 32 + 2 * 4 * 32),
+        (lambda: QuantizedDense(32, **WIDE), (8, 16), 64 * 32 + 3 * 4 * 32),
+        (lambda: DynamicDense(32), (8, 8), 64 * 32 + 2 * 4 * 32),
         (lambda: BinaryDense(32), (1, 1), 64 * 32 // 8 + 2 * 4 * 32),
         (lambda: HalfDense(32, weight_format="bfloat16"), (16, 32), 64 * 32 * 2 + 2 * 4 * 32),
         (lambda: SparseDense(32, (5, 1)), (32, 32), 5 * (4 + 2) + 4 * 32 + 4 * 32),

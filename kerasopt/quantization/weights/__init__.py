@@ -3,7 +3,6 @@
 from kerasopt.axis import resolve
 from kerasopt.quantization.weights.binary import BinaryWeight
 from kerasopt.quantization.weights.dorefa import DoReFaWeight
-from kerasopt.quantization.weights.held import HalfWeight, IntegerWeight, held_weight, holds
 from kerasopt.quantization.weights.lsq import LSQWeight
 from kerasopt.quantization.weights.ternary import TernaryWeight
 from kerasopt.quantization.weights.weight_quantizer import WeightQuantizer
@@ -11,14 +10,10 @@ from kerasopt.quantization.weights.weight_quantizer import WeightQuantizer
 __all__ = [
     "BinaryWeight",
     "DoReFaWeight",
-    "HalfWeight",
-    "IntegerWeight",
     "LSQWeight",
     "TernaryWeight",
     "WeightQuantizer",
     "get",
-    "held_weight",
-    "holds",
 ]
 
 ALIASES: dict[str, type] = {

@@ -2,7 +2,7 @@
 
 import keras
 
-from kerasopt.quantization.channels import Channels
+from kerasopt.graph.channels import Channels
 from kerasopt.quantization.formats import Format
 from kerasopt.quantization.quantizer import Quantizer
 

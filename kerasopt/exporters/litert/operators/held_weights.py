@@ -11,8 +11,8 @@ from tensorflow.lite.python import schema_py_generated as schema
 from kerasopt.exporters.held_constants import packed
 from kerasopt.exporters.litert.flatbuffer import Quantization
 from kerasopt.graph import Node, activation_bounds, own_class
+from kerasopt.inference.held import IntegerWeight
 from kerasopt.parametrization import find_link
-from kerasopt.quantization.weights import IntegerWeight
 
 _ACTIVATIONS = {
     (-np.inf, np.inf): schema.ActivationFunctionType.NONE,

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from hypothesis import strategies as st
 
-from kerasopt.quantization.channels import Channels
+from kerasopt.graph.channels import Channels
 
 
 @hypothesis.settings(deadline=None)

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from kerasopt.quantization.weights import HalfWeight, IntegerWeight
+from kerasopt.inference.held import HalfWeight, IntegerWeight
 
 ROWS = 12
 # Of tables: the axes that have scales, and groups.

@@ -7,11 +7,8 @@ import functools
 import keras
 import numpy as np
 
+from kerasopt.graph.channels import Channels
 from kerasopt.parametrization import Parametrization
-from kerasopt.quantization.channels import Channels
-from kerasopt.quantization.quantizer import Quantizer
-
-_WIDTHS = (1, 2, 4, 8)
 
 
 class HeldWeight(Parametrization):
@@ -22,7 +19,7 @@ class HeldWeight(Parametrization):
         bits: Integer, the bits of one value.
     """
 
-    order = Quantizer.order
+    order = 30  # the place of the quantizers whose values they hold
     holds_weight = True
     bits: int
 
@@ -246,40 +243,3 @@ class HalfWeight(HeldWeight):
 
     def get_config(self):
         return {**super().get_config(), "dtype_held": self.dtype_held}
-
-
-def holds(quantizer: Quantizer) -> bool:
-    """Whether there is a link that holds what a quantizer makes of a weight."""
-    return quantizer.bits <= max(_WIDTHS) or not hasattr(quantizer, "codes")
-
-
-def held_weight(quantizer: Quantizer, weight) -> HeldWeight:
-    """Returns a link that holds what a quantizer makes of a weight.
-
-    Args:
-        quantizer: A `WeightQuantizer` or `Cast`.
-        weight: Float32 tensor, what it receives.
-    """
-    shape = tuple(weight.shape)
-    if not hasattr(quantizer, "codes"):
-        half = HalfWeight(quantizer.format.dtype)
-        half.build(shape)
-        half.values.assign(keras.ops.cast(weight, quantizer.format.dtype))
-        return half
-    codes, scale, zero_point = map(keras.ops.convert_to_numpy, quantizer.codes(weight))
-    axis = quantizer.axis
-    axes = () if axis is None else axis if isinstance(axis, tuple) else (axis,)
-    held = IntegerWeight(_width(codes), axes, quantizer.group)
-    held.build(shape)
-    held.set_codes(codes, scale, zero_point)
-    return held
-
-
-def _width(codes: np.ndarray) -> int:
-    """Returns how few bits hold all codes."""
-    if np.isin(codes, (-1, 1)).all():
-        return 1
-    low, high = codes.min(), codes.max()
-    return next(
-        bits for bits in _WIDTHS[1:] if -(2 ** (bits - 1)) <= low and high < 2 ** (bits - 1)
-    )
