@@ -9,9 +9,8 @@ from typing import Any
 
 import keras
 import numpy as np
-from keras.src.backend.common.global_state import get_global_attribute
-from keras.src.random.seed_generator import GLOBAL_SEED_GENERATOR, global_seed_generator
 
+from kerasopt.keras_internals.training import global_seed, set_first_epoch, set_global_seed
 from kerasopt.training.attaching import attached, running, undo_on_failure
 from kerasopt.training.model_state import build_optimizer
 from kerasopt.training.timed_callback import TimedCallback
@@ -145,7 +144,7 @@ class BackupAndRestore(keras.callbacks.Callback):
         for variable, value in zip(variables, values, strict=True):
             variable.assign(value.view(variable.numpy().dtype))
         self._randomness = header["random"]
-        model._initial_epoch = header["epoch"]
+        set_first_epoch(model, header["epoch"])
 
     def _load(self) -> tuple[dict, list[np.ndarray]] | None:
         """Reads the newest backup that is whole; `None` if there is none at all."""
@@ -183,7 +182,7 @@ class BackupAndRestore(keras.callbacks.Callback):
 
     def _release_initial_epoch(self):
         # `fit` has read it by this time; left alone, it would skip the epochs of the next `fit`.
-        self.model._initial_epoch = None
+        set_first_epoch(self.model, None)
 
 
 def _read(path: str) -> tuple[dict, list[np.ndarray]]:
@@ -222,10 +221,9 @@ def _signature(variables: list[keras.Variable]) -> list:
 
 
 def _randomness() -> dict[str, Any]:
-    generator = get_global_attribute(GLOBAL_SEED_GENERATOR)
     bits = np.random.get_state(legacy=False)
     return {
-        "keras": None if generator is None else generator.state.numpy().tolist(),
+        "keras": global_seed(),
         "python": random.getstate(),
         "numpy": {**bits, "state": {**bits["state"], "key": bits["state"]["key"].tolist()}},
     }
@@ -234,7 +232,7 @@ def _randomness() -> dict[str, Any]:
 def _set_randomness(states: dict[str, Any]):
     if states["keras"] is not None:
         # May create the generator, which draws from Python's `random`: so it comes first.
-        global_seed_generator().state.assign(states["keras"])
+        set_global_seed(states["keras"])
     version, internal, gauss = states["python"]
     random.setstate((version, tuple(internal), gauss))
     np.random.set_state(states["numpy"])

@@ -5,6 +5,8 @@ from typing import Any
 import keras
 
 from kerasopt import distillation, graph
+from kerasopt.keras_internals.callbacks import model_of
+from kerasopt.keras_internals.training import has_metrics
 from kerasopt.training.attaching import require_backend, undo_on_failure
 from kerasopt.training.fit_scope import FitMember, FitScope
 from kerasopt.training.loss_terms import LossTerm, has_own_loss
@@ -119,12 +121,12 @@ class Distillation(FitMember, LossTerm):
                 self._lessons = self._learned(student.output, teacher.output)
 
     def on_train_begin(self, logs=None):
-        with undo_on_failure(self._model):
+        with undo_on_failure(model_of(self)):
             self._check_others()
         super().on_train_begin(logs)
 
     def on_epoch_begin(self, epoch: int, logs=None):
-        if not has_own_loss(self._model):
+        if not has_own_loss(model_of(self)):
             self._check_alone("The model is compiled without a loss")
 
     def make_values(self, model: keras.Model) -> TrainingValues:
@@ -140,10 +142,10 @@ class Distillation(FitMember, LossTerm):
             )
         if loss is None:
             self._check_alone("The data has no targets")
-        if y is None and self._model._compile_metrics is not None:
+        if y is None and has_metrics(model_of(self)):
             raise ValueError(
                 "The data has no targets, so the metrics that the model is compiled with cannot be "
-                f"computed: compile it without. Received: y=None, model={self._model.name}"
+                f"computed: compile it without. Received: y=None, model={model_of(self).name}"
             )
         outputs = self._teacher(x)
         lessons = self._lessons = self._learned(y_pred, outputs)
@@ -162,12 +164,12 @@ class Distillation(FitMember, LossTerm):
         return self.alpha * (distilled - keras.ops.cast(hard, distilled.dtype)), values
 
     def _learned(self, outputs, teacher_outputs):
-        models = self._model, outputs, self.teacher, teacher_outputs
+        models = model_of(self), outputs, self.teacher, teacher_outputs
         return distillation.make_lessons(*models, self.loss, **self._options)
 
     def _loss_of(self, lessons, y, y_pred, sample_weight, loss):
         """The model's own loss of the outputs that learn: the others keep all of theirs."""
-        student = distillation.outputs_of(self._model, y_pred)
+        student = distillation.outputs_of(model_of(self), y_pred)
         own = [place for place, output in enumerate(student) if output.loss is not None]
         learning = [lesson.place for lesson in lessons]
         if set(own) <= set(learning):
@@ -177,7 +179,7 @@ class Distillation(FitMember, LossTerm):
 
     def _others(self) -> list["Distillation"]:
         """All callbacks of this kind that take part in the `fit`, this one among them."""
-        scope = FitScope.of(self._model)
+        scope = FitScope.of(model_of(self))
         members = {*(scope.members if scope is not None else ()), self}
         return [member for member in members if isinstance(member, Distillation)]
 

@@ -2,6 +2,7 @@
 
 import keras
 
+from kerasopt.keras_internals.callbacks import find_direction
 from kerasopt.training.attaching import running
 from kerasopt.training.stage import compression_stage
 
@@ -62,8 +63,7 @@ class ModelCheckpoint(keras.callbacks.ModelCheckpoint):
     def _should_save_model(self, epoch, batch, logs, filepath):
         if self.save_best_only:
             if self.monitor_op is None:
-                # Keras does so at the end of the first epoch; `save_freq` may come before.
-                self._set_monitor_op()
+                find_direction(self)
             stage = compression_stage(self.model)
             if stage is not None and stage < self.stage:
                 return False

@@ -1,30 +1,14 @@
 """TensorBoard with what compression does."""
 
-import functools
-
 import keras
 
+from kerasopt.keras_internals.callbacks import let_draw_booleans, train_run
 from kerasopt.training.copying import CopiedUnused
 from kerasopt.training.stage import compression_stage
 from kerasopt.training.technique import techniques
 
-
-def _with_booleans(log_image):
-    """Lets Keras draw weights that are boolean, as masks are: it knows floats and integers only."""
-
-    @functools.wraps(log_image)
-    def log(self, weight, *args, **kwargs):
-        if keras.backend.standardize_dtype(weight.dtype) == "bool":
-            weight = keras.ops.cast(weight, "float32")
-        return log_image(self, weight, *args, **kwargs)
-
-    return log
-
-
 # Keras' own callback, too: it may stand beside `Pruning`, with `write_images=True`.
-keras.callbacks.TensorBoard._log_weight_as_image = _with_booleans(
-    keras.callbacks.TensorBoard._log_weight_as_image
-)
+let_draw_booleans()
 
 
 class TensorBoard(CopiedUnused, keras.callbacks.TensorBoard):
@@ -78,7 +62,7 @@ class TensorBoard(CopiedUnused, keras.callbacks.TensorBoard):
     def on_epoch_end(self, epoch, logs=None):
         super().on_epoch_end(epoch, logs)
         model = self.model  # on JAX this brings the variables up to date
-        with self._train_writer.as_default():
+        with train_run(self):
             for summaries in self._summaries:
                 for tag, value in summaries.scalars(model, self.sample):
                     self.summary.scalar(tag, value, step=epoch)

@@ -8,6 +8,8 @@ import keras
 QUERY, KEY, VALUE, OUTPUT = "_query_dense", "_key_dense", "_value_dense", "_output_dense"
 PROJECTIONS = (QUERY, KEY, VALUE, OUTPUT)
 SOFTMAX = "_softmax"
+# The method that makes scores, weights and what they sum up, of projected queries, keys and values.
+COMPUTE = "_compute_attention"
 
 
 def softmax_of(attention: Any) -> keras.Layer:
@@ -45,5 +47,5 @@ def is_plain(attention: keras.Operation, cls: Any) -> bool:
         and not layer._flash_attention
         and not getattr(layer, "_use_gate", False)
         # A subclass may compute anything else with the same projections.
-        and (cls.call, cls._compute_attention) == (known.call, known._compute_attention)
+        and (cls.call, getattr(cls, COMPUTE)) == (known.call, getattr(known, COMPUTE))
     )

@@ -31,6 +31,11 @@ def own_state(layer: keras.Layer) -> list[keras.Variable]:
     return [*layer._trainable_variables, *layer._non_trainable_variables]
 
 
+def own_weights(layer: keras.Layer) -> list[keras.Variable]:
+    """Returns those of `own_state` that train where neither they nor the layer are frozen."""
+    return layer._trainable_variables
+
+
 @contextlib.contextmanager
 def unlocked(layer: keras.Layer) -> Iterator[None]:
     """Lets a layer take on state and layers, which one that is built refuses."""

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
-from keras.src.backend import AutocastScope
 from keras.src.backend.common.global_state import get_global_attribute
+from keras.src.backend.common.variables import AutocastScope
 
 
 def variable_of(layer: keras.Layer, name: str):

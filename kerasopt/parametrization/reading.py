@@ -5,7 +5,7 @@ import functools
 import keras
 
 from kerasopt.graph.parametrized import own_class, slots_of
-from kerasopt.keras_internals.attention import causal_mask, has_dropout, softmax_of
+from kerasopt.keras_internals.attention import COMPUTE, causal_mask, has_dropout, softmax_of
 from kerasopt.keras_internals.variables import has_lora, variable_under
 from kerasopt.parametrization.chain import chain_of
 from kerasopt.parametrization.view import ParametrizedVariable
@@ -23,7 +23,7 @@ def members(base: type, slots: tuple[str, ...]) -> dict:
     if "pre_activation" in slots:
         defined["activation"] = _activation_property()
     if issubclass(base, keras.layers.MultiHeadAttention):
-        defined["_compute_attention"] = _attention_in_steps(base)
+        defined[COMPUTE] = _attention_in_steps(base)
     return defined
 
 
@@ -100,7 +100,9 @@ def _separable_call(layer, inputs):
 
 
 def _attention_in_steps(base):
-    @functools.wraps(base._compute_attention)
+    own = getattr(base, COMPUTE)
+
+    @functools.wraps(own)
     def compute(
         self,
         query,
@@ -118,7 +120,7 @@ def _attention_in_steps(base):
             is_causal = kwargs.pop("use_causal_mask", False)
             query, attention_mask = _as_fused(self, query, value, attention_mask, is_causal)
         arguments = query, key, value, attention_mask, training, return_attention_scores or steps
-        return base._compute_attention(self, *arguments, **kwargs)
+        return own(self, *arguments, **kwargs)
 
     return compute
 

@@ -4,6 +4,7 @@ import abc
 
 import keras
 
+from kerasopt.keras_internals.training import add_metric, keep_state_of_step, remove_metric
 from kerasopt.training.copying import CopiedUnused
 from kerasopt.training.loss_terms import LossTerm, added_to_loss
 from kerasopt.training.model_state import strategy_scope
@@ -95,7 +96,8 @@ class FitScope:
                 with added_to_loss(self._model, terms, args, self._mark_used):
                     logs = function(*args)
             except BaseException:
-                _keep_jax_state(self._model, args)
+                if keras.config.backend() == "jax":
+                    keep_state_of_step(self._model, args[0])
                 raise
             self._stepped = True
             return logs
@@ -149,12 +151,12 @@ class FitMember(CopiedUnused, abc.ABC):
 
 
 def _track(model: keras.Model, values: TrainingValues):
-    model._metrics.append(values)
+    add_metric(model, values)
     _renew_test_function(model)
 
 
 def _untrack(model: keras.Model, values: TrainingValues):
-    model._metrics[:] = [metric for metric in model._metrics if metric is not values]
+    remove_metric(model, values)
     _renew_test_function(model)
 
 
@@ -162,23 +164,3 @@ def _renew_test_function(model: keras.Model):
     """On JAX the test step takes the state of all metrics, sharded as when it was made."""
     if keras.config.backend() == "jax" and model.test_function is not None:
         model.make_test_function(force=True)
-
-
-def _keep_jax_state(model: keras.Model, args: tuple):
-    """Lets `fit` find the state that it took from the model's variables before a failed step.
-
-    On JAX `fit` empties the variables before the first step. If that step fails or is interrupted
-    while it is traced or compiled, Keras leaves them empty and the model is lost.
-    """
-    if keras.config.backend() != "jax":
-        return
-    state = args[0]
-    if not any(value.is_deleted() for value in keras.tree.flatten(state)):
-        trainable, non_trainable, optimizer, metrics = state
-        model._jax_state = {
-            "trainable_variables": trainable,
-            "non_trainable_variables": non_trainable,
-            "optimizer_variables": optimizer,
-            "metrics_variables": metrics,
-        }
-        model._jax_state_synced = False

@@ -5,9 +5,13 @@ import contextlib
 from collections.abc import Callable, Iterator, Sequence
 
 import keras
-from keras.src.backend.common.stateless_scope import in_stateless_scope
-from keras.src.losses.loss import unscale_loss_for_distribution
 
+from kerasopt.keras_internals.training import (
+    aggregated,
+    compiled_losses,
+    in_stateless_scope,
+    unscale_loss_for_distribution,
+)
 from kerasopt.training.training_values import TrainingValues
 
 
@@ -116,7 +120,7 @@ def _readable_variables(
 
 def has_own_loss(model: keras.Model) -> bool:
     """Whether a model has a loss before anything is added to it."""
-    return model._compile_loss is not None or _is_own(model.compute_loss)
+    return compiled_losses(model) is not None or _is_own(model.compute_loss)
 
 
 def _is_own(compute_loss: Callable) -> bool:
@@ -128,4 +132,4 @@ def _penalties(model: keras.Model, compute_loss: Callable):
     """What regularizers and `add_loss` contribute; unknown, so 0, to a loss of the user's own."""
     if _is_own(compute_loss):
         return 0.0
-    return sum(model._aggregate_additional_loss(loss) for loss in model.losses)
+    return sum(aggregated(model, loss) for loss in model.losses)

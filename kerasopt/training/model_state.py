@@ -4,8 +4,9 @@ import contextlib
 
 import keras
 import numpy as np
-from keras.src.saving.keras_saveable import KerasSaveable
 
+from kerasopt.keras_internals.layers import unlocked, untrack
+from kerasopt.keras_internals.saving import KerasSaveable
 from kerasopt.parametrization import renew_functions
 
 
@@ -57,7 +58,7 @@ class ModelState(keras.random.SeedGenerator, KerasSaveable):
         if present is not None and present.fits(initial):
             return present
         cls.remove(model, name)
-        with _unlocked(model), strategy_scope(model):
+        with unlocked(model), strategy_scope(model):
             setattr(model, _attribute(name), cls(name, initial))
         renew_functions(model)
         return getattr(model, _attribute(name))
@@ -72,8 +73,7 @@ class ModelState(keras.random.SeedGenerator, KerasSaveable):
         """Takes the state off `model`, if it has it."""
         present = ModelState.find(model, name)
         if present is not None:
-            with _unlocked(model):
-                model._tracker.untrack(present)
+            untrack(model, present)
             delattr(model, _attribute(name))
             renew_functions(model)
 
@@ -114,18 +114,6 @@ def strategy_scope(model: keras.Model):
 
 def _attribute(name: str) -> str:
     return f"_kerasopt_{name}"
-
-
-@contextlib.contextmanager
-def _unlocked(model: keras.Model):
-    # A built model accepts no state unless its tracker is unlocked.
-    locked = model._tracker.locked
-    model._tracker.unlock()
-    try:
-        yield
-    finally:
-        if locked:
-            model._tracker.lock()
 
 
 def build_optimizer(model: keras.Model) -> None:

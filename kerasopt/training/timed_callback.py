@@ -5,6 +5,8 @@ import math
 
 import keras
 
+from kerasopt.keras_internals.callbacks import model_of
+from kerasopt.keras_internals.training import keep_jax_state
 from kerasopt.parametrization import Attachments
 from kerasopt.training.attaching import (
     attached,
@@ -124,7 +126,7 @@ class TimedCallback(CopiedUnused, abc.ABC):
 
     def on_train_batch_begin(self, batch: int, logs=None):
         if not self._has_stepped and keras.config.backend() == "jax":
-            _keep_jax_state(self._model)
+            keep_jax_state(model_of(self))
         self._has_stepped = True
 
     def on_train_batch_end(self, batch: int, logs=None):
@@ -186,22 +188,3 @@ class TimedCallback(CopiedUnused, abc.ABC):
 
     def _remove_clock(self):
         Clock.remove(self.model)
-
-
-class _FirstState(dict):
-    """What the variables of a model held before the first step, unless the step has used it up."""
-
-    def get(self, name, default=None):
-        values = super().get(name, default)
-        return default if any(value.is_deleted() for value in values) else values
-
-
-def _keep_jax_state(model: keras.Model):
-    """Lets `fit` find the state that it takes from the model's variables before the first step.
-
-    If that step fails while it is traced or compiled, Keras would leave the variables empty.
-    """
-    kinds = ("trainable", "non_trainable", "optimizer", "metrics")
-    names = [f"{kind}_variables" for kind in kinds]
-    kept = model._get_jax_state(**dict.fromkeys(names, True))
-    model._jax_state = _FirstState(zip(names, kept, strict=True))

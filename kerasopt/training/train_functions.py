@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 
+from kerasopt.keras_internals.layers import flattened
 from kerasopt.parametrization import links_by_slot, parametrized_layers
 from kerasopt.training.optimizers.hooked_optimizer import hooks_of
 
@@ -53,7 +54,7 @@ def _state(model) -> Any:
         for _, link in links_by_slot(layer)
         if hasattr(link, "frozen")
     ]
-    held = [id(layer) for layer in model._flatten_layers() if "call" in vars(layer)]
+    held = [id(layer) for layer in flattened(model) if "call" in vars(layer)]
     optimizer = getattr(model, "optimizer", None)
     rates = [] if optimizer is None else sorted(map(str, hooks_of(optimizer).rates.items()))
     return tuple(links), tuple(held), tuple(rates)

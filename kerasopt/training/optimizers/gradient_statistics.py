@@ -8,13 +8,20 @@ update.
 import keras
 
 from kerasopt import graph
+from kerasopt.keras_internals.layers import own_state
+from kerasopt.keras_internals.optimizers import (
+    key_of,
+    set_variables,
+    tracked_variables,
+    trained_variables,
+)
+from kerasopt.keras_internals.variables import layout_of
 from kerasopt.training.model_state import build_optimizer
 from kerasopt.training.optimizers.hooked_optimizer import (
     Rule,
     Watch,
     hook,
     hooks_of,
-    set_variables,
     unhook,
     updating,
 )
@@ -71,7 +78,7 @@ def watch_gradients(
     optimizer, hooks = hook(model)
     statistics = []
     for variable in variables:
-        watching = hooks.watches.setdefault(optimizer._var_key(variable), [])
+        watching = hooks.watches.setdefault(key_of(optimizer, variable), [])
         for stale in [watch for watch in watching if watch.name == name]:
             _remove(optimizer, stale.statistic)
             watching.remove(stale)
@@ -79,7 +86,7 @@ def watch_gradients(
             shape=variable.shape,
             initializer=initializer,
             dtype="float32",
-            layout=getattr(variable, "_layout", None),
+            layout=layout_of(variable),
             name=f"{variable.path.replace('/', '_')}_{name}",
         )
         watching.append(Watch(name, statistic, rule))
@@ -119,7 +126,9 @@ def remove_hooks(model: keras.Model) -> None:
 
 
 def _remove(optimizer, statistic) -> None:
-    set_variables(optimizer, [each for each in optimizer._variables if each is not statistic])
+    set_variables(
+        optimizer, [each for each in tracked_variables(optimizer) if each is not statistic]
+    )
 
 
 def _check(model, variables) -> None:
@@ -130,13 +139,11 @@ def _check(model, variables) -> None:
         )
     reached = {id(variable) for variable in model.trainable_variables}
     if model.optimizer.built:
-        reached &= {id(known) for known in updating(model.optimizer)._trainable_variables}
+        reached &= {id(known) for known in trained_variables(updating(model.optimizer))}
     frozen = {id(variable) for variable in variables} - reached
     if frozen:
         layers = [
-            path
-            for path, layer in graph.layers(model)
-            if frozen & {id(v) for v in layer._trainable_variables + layer._non_trainable_variables}
+            path for path, layer in graph.layers(model) if frozen & set(map(id, own_state(layer)))
         ]
         raise ValueError(
             f"No gradient reaches {len(frozen)} weights, since they are not trainable. Leave their "

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import keras
-from keras.src.utils.tracking import DotNotTrackScope
 
+from kerasopt.keras_internals.optimizers import having, key_of
+from kerasopt.keras_internals.saving import unpickled_as
 from kerasopt.training.optimizers.slots import optimizers_of
 
 # (statistic, weight, gradient) -> (new statistic, gradient to apply), all float32.
@@ -52,7 +53,7 @@ class HookedOptimizer:
     _hooks: Hooks
 
     def update_step(self, gradient, variable, learning_rate):
-        key = self._var_key(variable)
+        key = key_of(self, variable)
         for watch in self._hooks.watches.get(key, ()):
             gradient = self._show(gradient, variable, watch)
         rate = self._hooks.rates.get(key, 1.0)
@@ -73,7 +74,7 @@ class HookedOptimizer:
 
     def _use_weight_decay(self, variable):
         # What has a learning rate of its own is no weight of the model.
-        has_rate = self._var_key(variable) in self._hooks.rates
+        has_rate = key_of(self, variable) in self._hooks.rates
         return not has_rate and super()._use_weight_decay(variable)
 
     def save_own_variables(self, store):
@@ -123,16 +124,6 @@ def own_variables(optimizer: keras.optimizers.Optimizer) -> list[keras.Variable]
     return [variable for variable in optimizer.variables if id(variable) not in statistics]
 
 
-def set_variables(optimizer: keras.optimizers.Optimizer, variables: list[keras.Variable]) -> None:
-    """Makes these the variables that an optimizer tracks."""
-    # TensorFlow does not export an object with a list from which something was removed.
-    with DotNotTrackScope():
-        optimizer._variables = list(variables)
-    is_variable, _ = optimizer._tracker.config["variables"]
-    optimizer._tracker.config["variables"] = is_variable, optimizer._variables
-    optimizer._tracker.stored_ids["variables"] = {id(variable) for variable in variables}
-
-
 @functools.cache
 def hooked_class(base: type) -> type:
     """Returns the subclass of the optimizer class `base` that can have hooks."""
@@ -142,7 +133,7 @@ def hooked_class(base: type) -> type:
         # Keras serializes an object as what it says its class is: files, copies and pickles hold
         # the optimizer itself, and load where kerasopt is not installed.
         namespace.update(_own_class=base, __class__=property(lambda optimizer: base))
-        namespace.update(_unpickle_model=base._unpickle_model)
+        namespace.update(unpickled_as(base))
 
     return types.new_class(base.__name__, (HookedOptimizer, base), exec_body=define)
 
@@ -160,12 +151,8 @@ def _become(optimizer, cls: type) -> None:
 def _without_statistics(optimizer) -> Iterator[None]:
     """Lets `optimizer` have its own variables only, for a moment."""
     inner = updating(optimizer)
-    variables = inner._variables
-    vars(inner)["_variables"] = own_variables(inner)
-    try:
+    with having(inner, own_variables(inner)):
         yield
-    finally:
-        vars(inner)["_variables"] = variables
 
 
 def _dense(gradient, shape):

@@ -2,6 +2,7 @@
 
 import keras
 
+from kerasopt.keras_internals.optimizers import key_of
 from kerasopt.training.optimizers.hooked_optimizer import hook, hooks_of, unhook, updating
 
 
@@ -16,7 +17,7 @@ def set_learning_rate(model: keras.Model, variables: list[keras.Variable], facto
         factor: Float of 0 or more. With 0 the variables stay as they are.
     """
     optimizer, hooks = hook(model)
-    hooks.rates.update({optimizer._var_key(variable): factor for variable in variables})
+    hooks.rates.update({key_of(optimizer, variable): factor for variable in variables})
 
 
 def reset_learning_rate(model: keras.Model, variables: list[keras.Variable]) -> None:
@@ -24,5 +25,5 @@ def reset_learning_rate(model: keras.Model, variables: list[keras.Variable]) -> 
     optimizer = updating(model.optimizer)
     hooks = hooks_of(optimizer)
     for variable in variables:
-        hooks.rates.pop(optimizer._var_key(variable), None)
+        hooks.rates.pop(key_of(optimizer, variable), None)
     unhook(model)

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 
 import keras
 
+from kerasopt.keras_internals.optimizers import trained_variables
+
 
 def optimizers_of(model: keras.Model) -> Iterator[keras.optimizers.Optimizer]:
     """Yields the optimizer of `model` and what it wraps (loss scaling), outermost first."""
@@ -19,7 +21,7 @@ def slots(optimizer: keras.optimizers.Optimizer) -> Iterator[tuple[keras.Variabl
     An optimizer holds its slots in lists (`_momentums`, `_velocities`, ...) that run parallel to
     its trainable variables. Factored slots (Adafactor) have other shapes.
     """
-    trainable = optimizer._trainable_variables
+    trainable = trained_variables(optimizer)
     own = {id(variable) for variable in optimizer.variables}
     for members in vars(optimizer).values():
         if not isinstance(members, list) or len(members) != len(trainable):

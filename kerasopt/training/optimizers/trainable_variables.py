@@ -4,9 +4,18 @@ from typing import Any
 
 import keras
 
+from kerasopt.keras_internals.layers import own_weights
+from kerasopt.keras_internals.optimizers import (
+    NO_SLOTS,
+    forget_build,
+    key_of,
+    set_variables,
+    tracked_variables,
+    trained_variables,
+)
 from kerasopt.parametrization import is_of_link, links_by_slot, parametrized_layers
 from kerasopt.training.model_state import strategy_scope
-from kerasopt.training.optimizers.hooked_optimizer import hooks_of, own_variables, set_variables
+from kerasopt.training.optimizers.hooked_optimizer import hooks_of, own_variables
 from kerasopt.training.optimizers.slots import optimizers_of
 
 
@@ -26,76 +35,67 @@ def follow_trainable_variables(model: keras.Model) -> None:
     if optimizer is None or not optimizer.built:
         return
     wanted = _wanted(model, optimizer)
-    before, after = (_keys(optimizer, each) for each in (optimizer._trainable_variables, wanted))
+    before, after = (_keys(optimizer, each) for each in (trained_variables(optimizer), wanted))
     places = {key: place for place, key in enumerate(_keys(optimizer, model.trainable_variables))}
     if places.keys() <= set(after):
         # A file is read into an optimizer that was built for the model, in its order.
-        wanted.sort(key=lambda each: places.get(optimizer._var_key(each), len(places)))
+        wanted.sort(key=lambda each: places.get(key_of(optimizer, each), len(places)))
         after = _keys(optimizer, wanted)
     if before == after:
         return
     optimizers = list(optimizers_of(model))
     states = [_state(each) for each in optimizers]
     for each in optimizers:
-        _forget(each)
+        forget_build(each)
     with strategy_scope(model):
         optimizer.build(wanted)
     for each, state in zip(optimizers, states, strict=True):
         _restore(each, state)
     inner = optimizers[-1]
-    set_variables(inner, [*inner._variables, *hooks_of(inner).statistics])
+    set_variables(inner, [*tracked_variables(inner), *hooks_of(inner).statistics])
 
 
 def _wanted(model, optimizer) -> list[keras.Variable]:
     """Returns what the optimizer is to train: what it trains, and variables of parametrizations."""
     present = set(_keys(optimizer, model.trainable_variables))
-    known = set(_keys(optimizer, optimizer._trainable_variables))
+    known = set(_keys(optimizer, trained_variables(optimizer)))
     wanted = [
         variable
-        for variable in optimizer._trainable_variables
-        if not is_of_link(variable) or optimizer._var_key(variable) in present
+        for variable in trained_variables(optimizer)
+        if not is_of_link(variable) or key_of(optimizer, variable) in present
     ]
     for layer in parametrized_layers(model):
-        own = _keys(optimizer, layer._trainable_variables)
+        own = _keys(optimizer, own_weights(layer))
         if own and not known.intersection(own):
             continue  # another optimizer trains this layer
         wanted += [
             variable
             for _, link in links_by_slot(layer)
             for variable in link.trainable_variables
-            if optimizer._var_key(variable) in present - known
+            if key_of(optimizer, variable) in present - known
         ]
     return wanted
 
 
 def _keys(optimizer, variables) -> list:
-    return [optimizer._var_key(variable) for variable in variables]
+    return [key_of(optimizer, variable) for variable in variables]
 
 
 def _state(optimizer) -> dict[str, Any]:
     """Returns the variables of an optimizer by attribute; those in lists by their weight, too."""
-    keys = _keys(optimizer, optimizer._trainable_variables)
+    keys = _keys(optimizer, trained_variables(optimizer))
     own = {id(variable) for variable in own_variables(optimizer)}
     state: dict[str, Any] = {}
     for name, value in vars(optimizer).items():
         if isinstance(value, keras.Variable) and id(value) in own:
             state[name] = value
-        elif _is_parallel(value, keys) and name not in ("_variables", "_trainable_variables"):
+        elif _is_parallel(value, keys) and name not in NO_SLOTS:
             state[name] = dict(zip(keys, value, strict=True))
     return state
 
 
-def _forget(optimizer) -> None:
-    """Makes an optimizer as it was before it was built."""
-    created = (optimizer._iterations, optimizer._learning_rate)
-    set_variables(optimizer, [each for each in created if isinstance(each, keras.Variable)])
-    optimizer._trainable_variables = []
-    optimizer._trainable_variables_indices = {}
-    optimizer.built = False
-
-
 def _restore(optimizer, state) -> None:
-    keys = _keys(optimizer, optimizer._trainable_variables)
+    keys = _keys(optimizer, trained_variables(optimizer))
     for name, old in state.items():
         new = getattr(optimizer, name)
         if isinstance(old, keras.Variable):
