@@ -85,6 +85,11 @@ def unparametrize(
 ) -> keras.layers.Layer:
     """Takes a parametrization off again; the stored weight stays as it is.
 
+    ```python
+    ko.parametrize(model, "classifier/kernel", ko.sparsity.Mask())
+    ko.unparametrize(model, "classifier/kernel")  # as before
+    ```
+
     Args:
         layer: The layer that `parametrize` was given.
         weight: String, the path that `parametrize` was given.

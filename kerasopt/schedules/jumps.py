@@ -13,6 +13,10 @@ from kerasopt.warning import warn
 class Constant(Schedule):
     """The same value throughout, due once, at the beginning.
 
+    ```python
+    ko.schedules.Constant(0.5)(update=0)  # 0.5
+    ```
+
     Args:
         value: The value, a float.
     """
@@ -27,6 +31,11 @@ class Constant(Schedule):
 @keras.saving.register_keras_serializable(package="kerasopt")
 class OneShot(Schedule):
     """Zero at first, and the whole value at once at `begin`.
+
+    ```python
+    schedule = ko.schedules.OneShot(0.5, begin=100)
+    schedule(99), schedule(100)  # 0.0, 0.5
+    ```
 
     Args:
         value: Value from `begin` on, a float.

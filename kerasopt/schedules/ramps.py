@@ -58,7 +58,12 @@ class PolynomialDecay(Schedule):
 
 @keras.saving.register_keras_serializable(package="kerasopt")
 class Linear(Schedule):
-    """From `initial` to `final` in a straight line. Arguments as in `PolynomialDecay`."""
+    """From `initial` to `final` in a straight line. Arguments as in `PolynomialDecay`.
+
+    ```python
+    ko.schedules.Linear(0.0, 0.8, begin=0, end=100)(50)  # 0.4
+    ```
+    """
 
 
 @keras.saving.register_keras_serializable(package="kerasopt")
@@ -67,6 +72,11 @@ class Cosine(Schedule):
 
     The share done is `(1 - cos(pi * p)) / 2` (Loshchilov and Hutter, "SGDR", 2017,
     https://arxiv.org/abs/1608.03983, without restarts). Arguments as in `PolynomialDecay`.
+
+    ```python
+    schedule = ko.schedules.Cosine(0.0, 0.8, begin=0, end=100)
+    schedule(25), schedule(50), schedule(100)  # 0.117, 0.4, 0.8
+    ```
     """
 
     def curve(self, progress: float) -> float:

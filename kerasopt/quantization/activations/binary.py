@@ -17,6 +17,10 @@ class BinaryActivation(Quantizer):
     with the gradient of a function that resembles it, as in `BinaryWeight`.
     After a ReLU all values are 1: put a batch normalization between instead.
 
+    ```python
+    ko.layers.Dense(10, input_quantizer="binary", weight_quantizer="binary")
+    ```
+
     Args:
         format: Of one bit.
         gradient: `"clipped"` or `"approximate"`.

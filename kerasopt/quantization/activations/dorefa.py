@@ -15,6 +15,10 @@ class DoReFaActivation(Quantizer):
     The gradient is 1 for x from 0 to 1, else 0. It takes the place of an
     activation: networks are made for it, with batch normalizations before it.
 
+    ```python
+    ko.callbacks.QuantizationAware("int4", activation_quantizer="dorefa")
+    ```
+
     Args:
         format: An asymmetric `Format` of 2 bits or more. Defaults to 8 bits.
         enabled: Boolean, whether it rounds from the beginning.

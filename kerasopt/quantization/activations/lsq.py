@@ -25,6 +25,10 @@ class LSQActivation(ActivationQuantizer):
     it, stays one of the values. What is trained are the ratios of both to the
     step and the range that they began with; see `LearnedNumber`.
 
+    ```python
+    ko.callbacks.QuantizationAware("int4", begin="10%", activation_quantizer="lsq")
+    ```
+
     Args:
         format: As in `ActivationQuantizer`.
         observer: As in `ActivationQuantizer`.

@@ -18,6 +18,10 @@ class PACT(ActivationQuantizer):
     place of a ReLU: what is negative becomes 0. The limit begins with the
     largest value that the observer has seen when it is enabled.
 
+    ```python
+    ko.callbacks.QuantizationAware("int4", begin="10%", activation_quantizer="pact")
+    ```
+
     Args:
         format: An asymmetric `Format` of 2 bits or more. Defaults to 8 bits.
         observer: As in `ActivationQuantizer`.

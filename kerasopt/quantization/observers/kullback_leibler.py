@@ -20,6 +20,10 @@ class KullbackLeibler(Histogram):
     integer stands for exactly, count no more than what is next to them: after a
     ReLU they are many, and would ask for steps as small as the bins.
 
+    ```python
+    ko.quantize(model, "int8", x, observer="kl")
+    ```
+
     Reference:
         Migacz, "8-bit Inference with TensorRT" (GPU Technology Conference 2017).
     """
@@ -49,6 +53,8 @@ def _divergence(counts, size, steps):
     clamped[-1] += counts[size:].sum()
     of = np.arange(size) * steps // size
     seen = kept > 0
+    if not seen.any():  # all values would be clamped
+        return np.inf
     totals = np.bincount(of, kept, minlength=steps)
     numbers = np.bincount(of, seen, minlength=steps)
     shared = np.where(seen, (totals / np.maximum(numbers, 1))[of], 0.0)

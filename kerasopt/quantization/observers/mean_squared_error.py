@@ -18,6 +18,10 @@ class MeanSquaredError(Histogram):
     finer steps for all others are worth it. The range is from -t to t, or as far
     as there are values; 99 magnitudes t are tried.
 
+    ```python
+    ko.quantize(model, "int8", x, observer="mse")
+    ```
+
     Reference:
         Choukroun et al., "Low-bit Quantization of Neural Networks for Efficient
         Inference" (2019, https://arxiv.org/abs/1902.06822).

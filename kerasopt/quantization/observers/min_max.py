@@ -11,6 +11,10 @@ class MinMax(Observer):
 
     Nothing is clamped that was seen, and one outlier stretches the range for
     good. Zero is part of every range.
+
+    ```python
+    ko.quantize(model, "int8", x, observer="minmax")
+    ```
     """
 
     def follow(self, inputs, low, high):

@@ -16,6 +16,10 @@ class MovingAverage(Observer):
     and likewise the maximum. What has been one value up to then is taken as the
     first batch: it may be a layer whose weights begin with zero.
 
+    ```python
+    ko.callbacks.QuantizationAware("int8", observer=ko.quantization.MovingAverage(0.9))
+    ```
+
     Args:
         momentum: Float in [0, 1), the weight of the past.
 

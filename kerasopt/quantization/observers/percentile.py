@@ -10,6 +10,10 @@ from kerasopt.quantization.observers.histogram import Histogram
 class Percentile(Histogram):
     """All but a share of the values at either end (alias `"percentile"`).
 
+    ```python
+    ko.quantize(model, "int8", x, observer=ko.quantization.Percentile(99.9))
+    ```
+
     Args:
         percentile: Float above 50 and up to 100: so many percent of the values
             are below the upper end, and as many above the lower one.

@@ -23,6 +23,11 @@ class BinaryWeight(WeightQuantizer):
         clip(w, -1, 1): 1 where |w| <= 1, else 0              "clipped"
         2w - w|w| up to |w| = 1: 2 - 2|w| there, else 0       "approximate"
 
+    ```python
+    quantizer = ko.quantization.BinaryWeight(gradient="approximate")
+    ko.callbacks.QuantizationAware("binary_int8", weight_quantizer=quantizer)
+    ```
+
     Args:
         axis: As in `WeightQuantizer`.
         format: Of one bit.

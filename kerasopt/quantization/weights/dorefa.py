@@ -20,6 +20,10 @@ class DoReFaWeight(WeightQuantizer):
     so that zeros stay zero. The gradient passes through the rounding, not
     through the maximum: `(1 - tanh(w)^2) / max|tanh(w)|`.
 
+    ```python
+    ko.callbacks.QuantizationAware("int4", weight_quantizer="dorefa")
+    ```
+
     Args:
         axis: As in `WeightQuantizer`.
         format: A symmetric `Format` of 2 bits or more. Defaults to 8 bits.

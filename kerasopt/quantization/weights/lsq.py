@@ -31,6 +31,12 @@ class LSQWeight(WeightQuantizer):
     8 bits unused.) The papers have one step for a layer (a spec of granularity
     `"tensor"`).
 
+    ```python
+    ko.callbacks.QuantizationAware(
+        "int4", begin="10%", weight_quantizer="lsq", learned_rate=0.1
+    )
+    ```
+
     Args:
         axis: As in `WeightQuantizer`.
         format: A symmetric `Format` of 2 bits or more. Defaults to 8 bits.

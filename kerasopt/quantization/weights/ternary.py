@@ -19,6 +19,10 @@ class TernaryWeight(WeightQuantizer):
     close to the best for weights of a normal distribution). Zeros stay zero. The
     gradient passes straight through, as in the paper: it is 1.
 
+    ```python
+    ko.callbacks.QuantizationAware("ternary", rules=[("stem", "int8"), ("classifier", "int8")])
+    ```
+
     Args:
         axis: As in `WeightQuantizer`.
         format: Of two bits, symmetric.

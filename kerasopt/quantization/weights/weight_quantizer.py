@@ -23,6 +23,13 @@ class WeightQuantizer(Quantizer):
     Subclasses compute other scales (`affine`), or round in another way
     (`rounded`).
 
+    ```python
+    layer = keras.layers.Dense(10)
+    layer.build((None, 64))
+    ko.parametrize(layer, "kernel", ko.quantization.WeightQuantizer())
+    layer.kernel  # rounded to 255 values in each column
+    ```
+
     Args:
         axis: Integer or tuple of integers, the channel axes of the weight: all
             others share a scale. `None` for one scale in all.

@@ -55,6 +55,12 @@ class Saliency(GradientCriterion):
     Taylor expansion of the change of the loss when one parameter becomes zero,
     `|L(w = 0) - L| ~ |w * dL/dw|`.
 
+    ```python
+    schedule = ko.schedules.PolynomialDecay(0.0, 0.8, begin="10%", end="60%")
+    pruning = ko.callbacks.Pruning(schedule, criterion="saliency", scope="global")
+    model.fit(x, y, epochs=10, callbacks=[pruning])
+    ```
+
     References:
         - Molchanov et al., "Pruning Convolutional Neural Networks for Resource
           Efficient Inference" (2017, https://arxiv.org/abs/1611.06440), section
@@ -79,6 +85,11 @@ class Movement(GradientCriterion):
 
     over all updates t of this training. It is negative for a weight that shrinks:
     those are pruned first, large ones too. Meant for fine-tuning.
+
+    ```python
+    schedule = ko.schedules.PolynomialDecay(0.0, 0.8, begin="20%", end="70%")  # gather first
+    ko.callbacks.Pruning(schedule, criterion="movement")
+    ```
 
     Reference:
         Sanh et al., "Movement Pruning: Adaptive Sparsity by Fine-Tuning" (2020,

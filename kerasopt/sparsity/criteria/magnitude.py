@@ -14,6 +14,10 @@ class Magnitude(Criterion):
     of order 1 (aliases `"magnitude"` and `"l1"`) the mean magnitude, of order 2
     (`"l2"`) the root mean square. For single weights the order makes no difference.
 
+    ```python
+    ko.callbacks.Pruning(0.5, pattern="filter", criterion=ko.sparsity.Magnitude(order=2))  # "l2"
+    ```
+
     Args:
         order: Positive integer, the order of the norm.
 

@@ -14,6 +14,10 @@ class Random(Criterion):
     a gradual schedule prunes in one fixed order, and a resumed training goes on
     with it.
 
+    ```python
+    ko.callbacks.Pruning(0.5, criterion=ko.sparsity.Random(seed=7))
+    ```
+
     Args:
         seed: Integer, not negative.
 

@@ -27,6 +27,11 @@ class Wanda(Criterion):
     The paper compares weights within each output only. Here they compete as the
     scope says, in the whole layer with `"layer"`: outputs lose different shares.
 
+    ```python
+    schedule = ko.schedules.PolynomialDecay(0.0, 0.8, end="60%")
+    model.fit(x, y, epochs=5, callbacks=[ko.callbacks.Pruning(schedule, criterion="wanda")])
+    ```
+
     Raises:
         ValueError: Before training, for a weight whose input does not show: a
             table of embeddings, the cell of an RNN, a layer in `TimeDistributed`,

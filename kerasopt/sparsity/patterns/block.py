@@ -17,6 +17,10 @@ class Block(Pattern):
     it, so `"block4x1"` is 4 inputs of 1 output. Where R or C do not divide, the blocks at the
     lower and the right border are smaller. The rows of a depthwise kernel are its positions.
 
+    ```python
+    ko.callbacks.Pruning(0.8, pattern="block4x1")  # or ko.sparsity.Block(4, 1)
+    ```
+
     Reference:
         Narang et al., "Block-Sparse Recurrent Neural Networks" (2017,
         https://arxiv.org/abs/1711.02782).

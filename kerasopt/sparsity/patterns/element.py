@@ -10,6 +10,10 @@ from kerasopt.sparsity.patterns.pattern import Pattern
 class Element(Pattern):
     """Every weight by itself: the most accurate, and the hardest to run fast.
 
+    ```python
+    ko.callbacks.Pruning(0.8, pattern="element")  # the default
+    ```
+
     Reference:
         Han et al., "Learning both Weights and Connections for Efficient Neural Networks" (2015,
         https://arxiv.org/abs/1506.02626).

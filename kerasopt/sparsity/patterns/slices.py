@@ -13,6 +13,10 @@ class Kernel(Pattern):
     Of a kernel (height, width, in, out), in * out groups of height * width weights. Kernels
     without spatial axes, as in Dense, have no such slices.
 
+    ```python
+    ko.callbacks.Pruning(0.5, pattern="kernel", rules=[("stem", None)])
+    ```
+
     Reference:
         Mao et al., "Exploring the Regularity of Sparse Structure in Convolutional Neural
         Networks" (2017, https://arxiv.org/abs/1705.08922).
@@ -34,6 +38,10 @@ class Filter(Pattern):
 
     Of a kernel (height, width, in, out), out groups of height * width * in weights.
 
+    ```python
+    ko.callbacks.Pruning(0.5, pattern="filter")
+    ```
+
     Reference:
         Li et al., "Pruning Filters for Efficient ConvNets" (2017,
         https://arxiv.org/abs/1608.08710).
@@ -51,6 +59,10 @@ class Channel(Pattern):
 
     Of a kernel (height, width, in, out), in groups of height * width * out weights. In a
     grouped convolution, one channel of each of its groups.
+
+    ```python
+    ko.callbacks.Pruning(0.5, pattern="channel", rules=[("stem", None)])
+    ```
 
     Reference:
         He et al., "Channel Pruning for Accelerating Very Deep Neural Networks" (2017,
@@ -74,6 +86,10 @@ class Head(Pattern):
     In the query, key and value kernels (inputs, heads, size) the heads are the first of two
     output axes, in the output kernel (heads, size, outputs) the first of two input axes, and in
     the biases (heads, size) the first axis.
+
+    ```python
+    ko.callbacks.Pruning(ko.schedules.OneShot(0.5, "10%"), pattern="head", criterion="saliency")
+    ```
 
     Reference:
         Michel et al., "Are Sixteen Heads Really Better than One?" (2019,

@@ -19,6 +19,10 @@ class ErdosRenyiKernel(Scope):
     with the eps at which all kernels together have the sparsity. Within a layer, the lowest scores
     go. A layer that is sparser already stays so, and others are denser for it.
 
+    ```python
+    ko.callbacks.Pruning(0.9, scope="erk", criterion="random", regrowth="rigl")
+    ```
+
     References:
         - Mocanu et al., "Scalable training of artificial neural networks with adaptive sparse
           connectivity inspired by network science" (2018, https://arxiv.org/abs/1707.04780).

@@ -25,6 +25,10 @@ class LAMP(Scope):
     others have weights to give: its largest weight scores 1. Other criteria and groups have their
     scores in the place of the magnitude; they may not be negative.
 
+    ```python
+    ko.callbacks.Pruning(0.8, scope="lamp")
+    ```
+
     Raises:
         ValueError: If there are negative scores.
 

@@ -8,7 +8,12 @@ from kerasopt.sparsity.scopes.selection import keep_highest
 
 @keras.saving.register_keras_serializable(package="kerasopt")
 class LayerScope(Scope):
-    """The same sparsity in every layer, each of which keeps one group at least."""
+    """The same sparsity in every layer, each of which keeps one group at least.
+
+    ```python
+    ko.callbacks.Pruning(0.8, scope="layer", rules=[("stem", None), ("classifier", 0.5)])
+    ```
+    """
 
     def keep(self, scores, sparsity):
         return [self._keep(target, sparsity) for target in scores]
@@ -23,7 +28,12 @@ class LayerScope(Scope):
 
 @keras.saving.register_keras_serializable(package="kerasopt")
 class GlobalScope(Scope):
-    """One threshold for all layers: those that matter less become sparser."""
+    """One threshold for all layers: those that matter less become sparser.
+
+    ```python
+    ko.callbacks.Pruning(ko.schedules.OneShot(0.8, "10%"), scope="global", criterion="saliency")
+    ```
+    """
 
     def keep(self, scores, sparsity):
         return keep_highest(scores, round(sparsity * sum(target.size for target in scores)))

@@ -105,6 +105,12 @@ def test_many_zeros_do_not_narrow_the_range(alias):
 
 
 @pytest.mark.parametrize("alias", ["percentile", "mse", "kl"])
+def test_ranges_reach_values_that_are_far_from_zero(alias):
+    _, high = watched(observers.get(alias), 10 + 0.1 * normal())
+    assert 9.5 < high < 10.6
+
+
+@pytest.mark.parametrize("alias", ["percentile", "mse", "kl"])
 @pytest.mark.parametrize("value", [0.0, float("nan")])
 def test_without_values_there_is_no_range(alias, value):
     low, high = watched(observers.get(alias), np.full(5, value))
