@@ -8,10 +8,19 @@ from typing import Any
 
 from kerasopt.graph import Edge, Graph, Node
 from kerasopt.inference import Affine, InferenceLayer
+from kerasopt.inference.integer.boundaries import Quantize
 
 
 class ShapeMismatch(ValueError):
     """Raised for a call that computes another shape than Keras knows of it."""
+
+
+def rounded_to(node: Node) -> Affine | None:
+    """Returns the one scale that all that reads a float tensor rounds it to, or `None`."""
+    readers = [each.operation for each in node.consumers]
+    affines = {each.output_affine for each in readers if isinstance(each, Quantize)}
+    is_rounded = all(isinstance(each, Quantize) for each in readers) and len(affines) == 1
+    return affines.pop() if is_rounded else None
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 
 from kerasopt.exporters.names import numbered
-from kerasopt.exporters.parts import Parts
+from kerasopt.exporters.parts import Parts, rounded_to
 from kerasopt.graph import (
     Edge,
     Graph,
@@ -20,7 +20,6 @@ from kerasopt.graph import (
     has_kernel,
 )
 from kerasopt.inference import Affine
-from kerasopt.inference.integer.boundaries import Quantize
 from kerasopt.inference.integer.layer import ClampedLayer
 from kerasopt.keras_internals.calls import copy_mask
 from kerasopt.parity.trace import Tensor, Trace
@@ -122,10 +121,7 @@ def _is_clamped(group: Group) -> bool:
 
 def _read_as(edge: Edge) -> Affine | None:
     """Returns what all that reads a float tensor rounds it to, or `None`."""
-    readers = [node.operation for node in edge.source.consumers]
-    affines = {each.output_affine for each in readers if isinstance(each, Quantize)}
-    is_rounded = all(isinstance(each, Quantize) for each in readers) and len(affines) == 1
-    return affines.pop() if is_rounded and not edge.source.is_output else None
+    return None if edge.source.is_output else rounded_to(edge.source)
 
 
 def _read(theirs: Tensor, ours: Tensor, value: Any) -> Any:

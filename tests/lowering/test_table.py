@@ -26,12 +26,13 @@ def modules(package):
 
 
 def layers_of(module):
-    """The layers that files know, which a module defines."""
+    """The layers that files know, which a module defines; links that hold weights are none."""
     return {
         cls
         for cls in vars(module).values()
         if inspect.isclass(cls)
         and issubclass(cls, keras.Layer)
+        and not issubclass(cls, ko.parametrization.Parametrization)
         and cls.__module__ == module.__name__
         and keras.saving.get_registered_name(cls) != cls.__name__
     }

@@ -13,7 +13,7 @@ from kerasopt.exporters.litert.flatbuffer import TYPES, FlatBuffer, Quantization
 from kerasopt.exporters.litert.operators import bridges, operator_of
 from kerasopt.exporters.litert.splice import splice_part
 from kerasopt.exporters.names import numbered, output_names, unique
-from kerasopt.exporters.parts import Part, Parts
+from kerasopt.exporters.parts import Part, Parts, rounded_to
 from kerasopt.graph import Edge, Graph, Node, functional_of
 from kerasopt.inference import Affine
 from kerasopt.inference.integer.boundaries import Dequantize, Quantize
@@ -111,15 +111,14 @@ class Writer:
         node = edge.source
         if not edge.tensor.dtype.startswith("float"):
             return None  # indices of an embedding
-        readers = [reader.operation for reader in node.consumers]
-        affines = {r.output_affine for r in readers if isinstance(r, Quantize)}
-        if len(affines) != 1 or not all(isinstance(r, Quantize) for r in readers):
+        affine = rounded_to(node)
+        if affine is None:
+            readers = [reader.operation.name for reader in node.consumers]
             raise ValueError(
                 f"Input '{node.operation.name}' cannot be int8: it is not rounded to one scale "
-                f"by all that reads it ({[reader.name for reader in readers]}). Export with "
+                f"by all that reads it ({readers}). Export with "
                 "io_dtype='float32'. Received: io_dtype='int8'"
             )
-        (affine,) = affines
         return affine
 
     def _is_skipped(self, part: Part) -> bool:

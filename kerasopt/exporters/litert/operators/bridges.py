@@ -9,9 +9,10 @@ import numpy as np
 from tensorflow.lite.python import schema_py_generated as schema
 
 from kerasopt.exporters.litert.flatbuffer import Quantization
+from kerasopt.exporters.parts import rounded_to
 from kerasopt.graph import Node
 from kerasopt.inference import Affine
-from kerasopt.inference.integer.boundaries import Dequantize, Quantize
+from kerasopt.inference.integer.boundaries import Dequantize
 
 
 def affine_of(node: Node) -> Affine | None:
@@ -28,14 +29,10 @@ def affine_of(node: Node) -> Affine | None:
     )
     if not (is_prelu or is_bilinear) or node.is_output or len(node.inputs) != 1:
         return None
-    readers = [each.operation for each in node.consumers]
-    affines = {each.output_affine for each in readers if isinstance(each, Quantize)}
-    source = node.inputs[0].source.operation
-    if len(affines) != 1 or not all(isinstance(each, Quantize) for each in readers):
+    affine, source = rounded_to(node), node.inputs[0].source.operation
+    if affine is None or not isinstance(source, Dequantize):
         return None
-    (affine,) = affines
-    is_int8 = isinstance(source, Dequantize) and source.input_affine.bits == affine.bits == 8
-    return affine if is_int8 else None
+    return affine if source.input_affine.bits == affine.bits == 8 else None
 
 
 def write(node: Any, writer: Any, inputs: list[int], output: int) -> None:
