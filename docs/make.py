@@ -39,7 +39,13 @@ def load(name: str) -> dict:
 
 
 def made(page: str) -> str:
-    """Returns the page with the figures that the files have today."""
+    """Returns the page with the figures that the files have today.
+
+    Raises:
+        ValueError: If a file, row or column is not there, or a figure has no end.
+    """
+    if page.count("<!-- results: ") != len(MARKED.findall(page)):
+        raise ValueError("a `<!-- results: … -->` has no `<!-- end -->`")
     return MARKED.sub(_marked, page)
 
 
@@ -48,7 +54,7 @@ def _marked(match: re.Match) -> str:
     try:
         text = f"\n{_table(words)}\n" if is_table else _figure(words)
     except (KeyError, ValueError, OSError) as error:
-        raise SystemExit(f"`results: {words}` cannot be read: {error!r}") from error
+        raise ValueError(f"`results: {words}` cannot be read: {error!r}") from error
     return f"<!-- results: {words} -->{text}<!-- end -->"
 
 
@@ -89,7 +95,11 @@ def main():
     complaints = []
     for path in (ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md"))):
         page, name = path.read_text(), path.relative_to(ROOT)
-        new = made(page)
+        try:
+            new = made(page)
+        except ValueError as error:
+            complaints.append(f"{name}: {error}.")
+            continue
         if figures := loose(new):
             complaints.append(f"{name} has figures of no file in docs/results: {figures}.")
         if new != page and arguments.check:

@@ -48,4 +48,16 @@ def test_row_that_no_file_has_is_named(make):
     page = folder / "docs" / "pruning" / "scopes.md"
     page.write_text(page.read_text() + "\n<!-- results: pruning_accuracy luck a -->1<!-- end -->\n")
     checked = run("--check")
-    assert checked.returncode == 1 and "pruning_accuracy luck a" in checked.stderr
+    assert checked.returncode == 1
+    assert "docs/pruning/scopes.md: `results: pruning_accuracy luck a`" in checked.stderr
+
+
+def test_figure_without_end_and_figure_by_hand_are_named(make):
+    folder, run = make
+    page = folder / "docs" / "pruning" / "scopes.md"
+    page.write_text(page.read_text().replace("<!-- end -->", "", 1))
+    (folder / "docs" / "rules.md").write_text("Pruned, it has 87.0 ± 0.2 %.\n")
+    checked = run("--check")
+    assert checked.returncode == 1
+    assert "docs/pruning/scopes.md: a `<!-- results: … -->` has no" in checked.stderr
+    assert "docs/rules.md has figures of no file in docs/results: ['87.0 ± 0.2']" in checked.stderr
