@@ -16,6 +16,11 @@ from kerasopt.ops.validation import standardize_zero_points
 class Affine:
     """The real values `(q - zero_point) * scale` of int8 or int16 values `q`.
 
+    ```python
+    affine = kerasopt.inference.Affine(scale=0.5, zero_point=3)
+    (np.array([3, 5]) - affine.zero_point) * affine.scale  # [0.0, 1.0]
+    ```
+
     Args:
         scale: Positive float, rounded to float32.
         zero_point: Integer from -128 to 127, the value that stands for 0.0; 0 for int16.

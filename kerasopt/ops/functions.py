@@ -35,7 +35,13 @@ def look_up(x: Any, table: Any) -> Any:
 
 
 def exponentials(scale: float) -> np.ndarray:
-    """Return `round(exp(-scale * d) * 2^24)` for d from 0 to 255, as int32."""
+    """Return `round(exp(-scale * d) * 2^24)` for d from 0 to 255, as int32.
+
+    ```python
+    table = kerasopt.ops.exponentials(scale=0.1)
+    table[0] / 2**24, table[10] / 2**24  # 1.0, 0.368: exp(0) and exp(-1)
+    ```
+    """
     steps = np.arange(256, dtype="float64")
     return np.rint(np.exp(-np.float64(scale) * steps) * 2**_EXPONENT_BITS).astype("int32")
 

@@ -25,6 +25,12 @@ class Format:
     | 8 | -127 to 127 | -128 to 127 |
     | 16 | -32767 to 32767 | -32768 to 32767 |
 
+    ```python
+    four_bits = ko.quantization.Format(4, symmetric=True)
+    four_bits.minimum, four_bits.maximum  # -7, 7
+    ko.quantization.Spec(weights=four_bits, activations=None)
+    ```
+
     Args:
         bits: Integer from 1 to 16, the width.
         symmetric: Boolean. A symmetric format has zero point 0 and leaves the
@@ -107,6 +113,11 @@ class Format:
 @dataclasses.dataclass(frozen=True)
 class FloatFormat:
     """Floating-point numbers of 16 bits.
+
+    ```python
+    half = ko.quantization.FloatFormat("bfloat16")
+    ko.quantization.Spec(weights=half, activations=half)
+    ```
 
     Args:
         dtype: `"float16"` (10 bits of mantissa, up to 65504) or `"bfloat16"`

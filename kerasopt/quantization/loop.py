@@ -113,6 +113,11 @@ def freeze_ranges(model: keras.Model, frozen: bool = True) -> None:
     The weights then settle into the very function that `kerasopt.convert` computes.
     It is part of traced steps: trace your step anew afterwards (`tf.function`, `jax.jit`).
 
+    ```python
+    ko.quantization.attach_quantizers(model, "int8")
+    ko.quantization.freeze_ranges(model)  # before the last tenth of the steps, say
+    ```
+
     Args:
         model: A Keras model with quantizers.
         frozen: Boolean, whether to freeze them, or to let them go again.

@@ -24,6 +24,15 @@ class Schedule:
     All methods take the horizon of the training (`kerasopt.schedules.Horizon`), which only times
     in epochs or percentages need: a hand-written loop with times in updates may leave it out.
 
+    ```python
+    @keras.saving.register_keras_serializable(package="my_package")
+    class Quadratic(ko.schedules.Schedule):
+        def curve(self, progress):
+            return progress**2
+
+    Quadratic(0.0, 0.8, begin=0, end=100)(50)  # 0.2
+    ```
+
     Args:
         initial: Value until `begin`, a float.
         final: Value from `end` on, a float.

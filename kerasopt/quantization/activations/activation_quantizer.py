@@ -17,6 +17,11 @@ class ActivationQuantizer(Quantizer):
     frozen. The gradient is that of `Quantizer.round`: values outside the range
     get none.
 
+    ```python
+    quantizer = ko.quantization.ActivationQuantizer(observer="percentile")
+    ko.layers.Dense(10, input_quantizer=quantizer, weight_quantizer="int8")
+    ```
+
     Args:
         format: A `Format` of 2 bits or more. Defaults to 8 bits, asymmetric.
         enabled: Boolean, whether it rounds from the beginning.

@@ -17,6 +17,10 @@ class DynamicQuantizer(Quantizer):
     alone). Nothing is observed, so nothing has to be calibrated. The gradient is
     that of `Quantizer.round`: 1, since nothing is clamped.
 
+    ```python
+    ko.layers.Dense(10, input_quantizer=ko.quantization.DynamicQuantizer(), weight_quantizer="int8")
+    ```
+
     Args:
         format: A `Format` of 2 bits or more. Defaults to 8 bits, symmetric.
         per: `"row"` or `"tensor"`. A tensor's range depends on what else is in

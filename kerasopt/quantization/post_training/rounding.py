@@ -57,6 +57,11 @@ class AdaRound(Rounding):
     standard deviations. The second term is off for the first fifth; then beta falls from 20 to 2
     and makes every h 0 or 1. (The paper has the activation function after the product, too.)
 
+    ```python
+    rounding = ko.quantization.AdaRound(iterations=100)
+    ko.quantize(model, "int4_weight_only", x, rounding=rounding)
+    ```
+
     Args:
         iterations: Positive integer, steps of Adam for each layer.
         batch: Positive integer, rows in a step, where a position sums over more than twice as
