@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import keras
 
 _DEPTHWISE = (keras.layers.DepthwiseConv1D, keras.layers.DepthwiseConv2D)
-_TRANSPOSED = (
+TRANSPOSED = (
     keras.layers.Conv1DTranspose,
     keras.layers.Conv2DTranspose,
     keras.layers.Conv3DTranspose,
@@ -75,7 +75,7 @@ def kernel_layout(layer: keras.layers.Layer, name: str) -> KernelLayout:
     *spatial, before_last, last = range(rank)
     if name == "depthwise_kernel" or isinstance(layer, _DEPTHWISE):
         return KernelLayout(tuple(spatial), (before_last,), (before_last, last))
-    if isinstance(layer, _TRANSPOSED):
+    if isinstance(layer, TRANSPOSED):
         return KernelLayout(tuple(spatial), (last,), (before_last,))
     return KernelLayout(tuple(spatial), (before_last,), (last,))
 

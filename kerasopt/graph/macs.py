@@ -11,17 +11,12 @@ from typing import Any
 import keras
 
 from kerasopt.graph.graph import functional_of
+from kerasopt.graph.kernel_layout import TRANSPOSED
 from kerasopt.graph.traversal import layers
 from kerasopt.graph.weights import kernel_names
 from kerasopt.keras_internals.graphs import functional_in
 
 Shape = tuple[int, ...]
-
-_TRANSPOSED = (
-    keras.layers.Conv1DTranspose,
-    keras.layers.Conv2DTranspose,
-    keras.layers.Conv3DTranspose,
-)
 
 
 @dataclass(frozen=True)
@@ -82,7 +77,7 @@ def _positions(call: Call, kernel_shape: Shape) -> int:
         channels = math.prod(size for axis, size in sizes if axis in output_axes)
         return math.prod(call.output_shape) // channels
     # A transposed convolution adds the kernel into its output once for every input.
-    shape = call.input_shape if isinstance(layer, _TRANSPOSED) else call.output_shape
+    shape = call.input_shape if isinstance(layer, TRANSPOSED) else call.output_shape
     channels_first = getattr(layer, "data_format", None) == "channels_first"
     return math.prod(shape) // shape[1 if channels_first else -1]
 

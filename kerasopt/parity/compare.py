@@ -10,7 +10,8 @@ import keras
 
 from kerasopt.graph import functional_of
 from kerasopt.parity.keras_model import TracedModel
-from kerasopt.parity.report import ParityReport, TensorParity
+from kerasopt.parity.report import ParityReport
+from kerasopt.parity.tensor_parity import TensorParity
 from kerasopt.parity.trace import Trace
 
 

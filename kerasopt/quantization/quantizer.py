@@ -25,6 +25,8 @@ class Quantizer(Copyable, Parametrization):
     order = 30
     # What the class rounds to if nothing else is said.
     default_format: Format | FloatFormat
+    # Whether its integers have to be symmetric, or must not be; `None`: they may be either.
+    is_symmetric: bool | None = None
 
     def __init__(self, format=None, enabled=True, name=None, **kwargs):
         super().__init__(name=name, **kwargs)
@@ -38,6 +40,8 @@ class Quantizer(Copyable, Parametrization):
         """Raises `ValueError` if the class cannot round to `self.format`."""
         if not isinstance(self.format, Format) or self.format.bits < 2:
             self.refuse("integers of 2 bits or more")
+        if self.is_symmetric not in (None, self.format.symmetric):
+            self.refuse("symmetric integers" if self.is_symmetric else "asymmetric integers")
 
     def refuse(self, wanted: str):
         """Raises the error of a format that is not among those that are wanted."""

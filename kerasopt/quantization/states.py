@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Iterator
 
 import keras
+import numpy as np
 
 from kerasopt.keras_internals.layers import flattened
 
@@ -19,12 +20,19 @@ def states_kept(*models: keras.Model) -> Iterator[None]:
         for state in keras.tree.flatten(layer.states)
         if isinstance(state, keras.Variable)
     ]
-    values = [keras.ops.copy(state.value) for state in states]
+    with values_kept(states):
+        yield
+
+
+@contextlib.contextmanager
+def values_kept(variables: list[keras.Variable]) -> Iterator[None]:
+    """Gives variables, after its body, the values that they had before."""
+    values = [np.array(keras.ops.convert_to_numpy(variable)) for variable in variables]
     try:
         yield
     finally:
-        for state, value in zip(states, values, strict=True):
-            state.assign(value)
+        for variable, value in zip(variables, values, strict=True):
+            variable.assign(value)
 
 
 def fixed_batch_size(model: keras.Model) -> int | None:

@@ -30,11 +30,7 @@ class DoReFaActivation(Quantizer):
     """
 
     default_format = Format(8)
-
-    def check_format(self):
-        super().check_format()
-        if self.format.symmetric:
-            self.refuse("asymmetric integers")
+    is_symmetric = False
 
     def call(self, inputs):
         scale = keras.ops.where(self.enabled.value, self.format.step, 0.0)

@@ -36,6 +36,8 @@ class PACT(ActivationQuantizer):
         Networks" (2018, https://arxiv.org/abs/1805.06085), equations 1 to 3.
     """
 
+    is_symmetric = False
+
     settles = True
 
     def __init__(self, format=None, enabled=True, observer="moving_average", decay=0.0, **kwargs):
@@ -43,11 +45,6 @@ class PACT(ActivationQuantizer):
         if not decay >= 0:
             raise ValueError(f"`decay` must be 0 or more. Received: decay={decay!r}")
         self.decay = decay
-
-    def check_format(self):
-        super().check_format()
-        if self.format.symmetric:
-            self.refuse("asymmetric integers")
 
     def build(self, input_shape):
         super().build(input_shape)

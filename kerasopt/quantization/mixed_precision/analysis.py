@@ -15,7 +15,7 @@ from kerasopt.quantization.mixed_precision.widths import WidthSensitivity
 from kerasopt.quantization.post_training.clipping import clipped_weight, has_grid
 from kerasopt.quantization.recipe import make_recipe
 from kerasopt.quantization.specs import Spec
-from kerasopt.quantization.states import fixed_batch_size, states_kept
+from kerasopt.quantization.states import fixed_batch_size, states_kept, values_kept
 
 
 def width_sensitivity(
@@ -99,20 +99,15 @@ def width_sensitivity(
 @contextlib.contextmanager
 def _rounded(layer, recipe) -> Iterator[None]:
     """Lets the kernels of a layer be rounded, for a moment."""
-    variables = own_state(layer)
-    values = [np.array(keras.ops.convert_to_numpy(variable)) for variable in variables]
-    for name in graph.kernel_names(layer):
-        weight = np.asarray(keras.ops.convert_to_numpy(getattr(layer, name)), "float32")
-        quantizer = recipe.weight(layer, name)
-        quantizer.build(weight.shape)
-        if has_grid(quantizer):
-            weight = clipped_weight(weight, quantizer)
-        set_own_weight(layer, name, quantizer(keras.ops.convert_to_tensor(weight)))
-    try:
+    with values_kept(own_state(layer)):
+        for name in graph.kernel_names(layer):
+            weight = np.asarray(keras.ops.convert_to_numpy(getattr(layer, name)), "float32")
+            quantizer = recipe.weight(layer, name)
+            quantizer.build(weight.shape)
+            if has_grid(quantizer):
+                weight = clipped_weight(weight, quantizer)
+            set_own_weight(layer, name, quantizer(keras.ops.convert_to_tensor(weight)))
         yield
-    finally:
-        for variable, value in zip(variables, values, strict=True):
-            variable.assign(value)
 
 
 def _size(layer) -> int:

@@ -34,10 +34,7 @@ class DoReFaWeight(WeightQuantizer):
         https://arxiv.org/abs/1606.06160), equation 9.
     """
 
-    def check_format(self):
-        super().check_format()
-        if not self.format.symmetric:
-            self.refuse("symmetric integers")
+    is_symmetric = True
 
     def affine(self, values):
         scale = keras.ops.full_like(values[0], self.format.step)

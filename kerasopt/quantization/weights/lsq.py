@@ -50,10 +50,7 @@ class LSQWeight(WeightQuantizer):
         - Bhalgat et al., "LSQ+" (2020, https://arxiv.org/abs/2004.09576).
     """
 
-    def check_format(self):
-        super().check_format()
-        if not self.format.symmetric:
-            self.refuse("symmetric integers")
+    is_symmetric = True
 
     def build(self, input_shape):
         super().build(input_shape)
