@@ -28,24 +28,24 @@ def classifier(name: str) -> keras.Model:
     return model
 
 
-def names() -> dict:
-    """Returns a new namespace."""
+def names(text: str) -> dict:
+    """Returns a new namespace; its models are those that the text names, as building takes time."""
     keras.utils.set_random_seed(0)
     rng = np.random.default_rng(0)
     x = rng.normal(size=(EXAMPLES, *IMAGE)).astype("float32")
     y = np.arange(EXAMPLES) % CLASSES
     data = ko.curriculum.CurriculumDataset(x, y, np.arange(EXAMPLES), batch_size=16)
-    model = classifier("model")
+    models = {name: classifier(name) for name in ("model", "teacher") if name in text}
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     return {
         "keras": keras,
         "np": np,
         "ko": ko,
         "kerasopt": ko,
-        "model": model,
-        "teacher": classifier("teacher"),
+        **models,
         "make_model": lambda: classifier("made"),
-        "loss": model.loss,
-        "loss_function": model.loss,
+        "loss": loss,
+        "loss_function": loss,
         "optimizer": keras.optimizers.Adam(),
         "schedule": ko.schedules.PolynomialDecay(0.0, 0.8, begin="0%", end="60%"),
         "data": data,

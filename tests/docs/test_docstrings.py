@@ -30,5 +30,5 @@ def test_block_runs(module, example, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     example.namespace.clear()
     example.namespace.update(vars(importlib.import_module(module)))
-    example.namespace.update(names())
+    example.namespace.update(names(example.parsed))
     example.evaluate()

@@ -15,6 +15,6 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 def test_blocks_run(path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     document = Document.parse(str(path), PythonCodeBlockParser())
-    document.namespace.update(names())
+    document.namespace.update(names(document.text))
     for example in document:
         example.evaluate()
