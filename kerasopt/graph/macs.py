@@ -77,7 +77,8 @@ def _positions(call: Call, kernel_shape: Shape) -> int:
         channels = math.prod(size for axis, size in sizes if axis in output_axes)
         return math.prod(call.output_shape) // channels
     # A transposed convolution adds the kernel into its output once for every input.
-    shape = call.input_shape if isinstance(layer, TRANSPOSED) else call.output_shape
+    is_transposed = isinstance(layer, TRANSPOSED) or getattr(layer, "is_transposed", False)
+    shape = call.input_shape if is_transposed else call.output_shape
     channels_first = getattr(layer, "data_format", None) == "channels_first"
     return math.prod(shape) // shape[1 if channels_first else -1]
 

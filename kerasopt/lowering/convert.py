@@ -7,37 +7,17 @@ from typing import Any
 
 import keras
 
-from kerasopt.graph import (
-    Graph,
-    Group,
-    Groups,
-    Node,
-    is_bookkeeping,
-    masked,
-    recorded,
-    require_built,
-    unwrap,
-)
+from kerasopt.graph import Graph, Group, Groups, masked, recorded, unwrap
 from kerasopt.keras_internals.graphs import Functional
 from kerasopt.lowering.builder import Builder
+from kerasopt.lowering.float_warning import warn_about_floats
 from kerasopt.lowering.quantizers import activation_quantizer, has_only_zeros
+from kerasopt.lowering.requirements import SPARSE, check, rounds_activations
 from kerasopt.lowering.sparse import choose_sparse
 from kerasopt.lowering.table import patterns, takes_int16
 from kerasopt.lowering.values import StaysFloat, Value
-from kerasopt.parametrization import links_of_model
-from kerasopt.quantization import (
-    MASKED,
-    ActivationQuantizer,
-    BinaryActivation,
-    DynamicQuantizer,
-    Quantizer,
-    specs,
-    why_without_range,
-)
-from kerasopt.warning import warn
+from kerasopt.quantization import MASKED, specs
 
-_OF_ACTIVATIONS = (ActivationQuantizer, BinaryActivation, DynamicQuantizer)
-_SPARSE = "sparse"
 _ONLY_ZEROS = "no data made any of its values but zero, so they have no range"
 
 
@@ -99,18 +79,18 @@ def convert(model: keras.Model, target: str = "int8", batch_size: int = 1) -> ke
         Jacob et al., "Quantization and Training of Neural Networks for Efficient
         Integer-Arithmetic-Only Inference" (2018, https://arxiv.org/abs/1712.05877).
     """
-    targets = sorted([*specs.ALIASES, _SPARSE])
+    targets = sorted([*specs.ALIASES, SPARSE])
     if target not in targets:
         raise ValueError(f"`target` must be one of {targets}. Received: target={target!r}")
     if type(batch_size) is not int or batch_size < 1:
         raise ValueError(f"`batch_size` must be a positive integer. Received: {batch_size!r}")
-    _check(model, target)
+    check(model, target)
     with recorded(model) as functional:
         converted, floats = _lowered(functional)
-    if any(isinstance(link, _OF_ACTIVATIONS) for _, link in _quantizers(model)):
-        _warn_about_floats(model, floats)
+    if rounds_activations(model):
+        warn_about_floats(model, floats)
     result = keras.Model(*converted, name=f"{model.name}_{target}")
-    return choose_sparse(result, batch_size) if target == _SPARSE else result
+    return choose_sparse(result, batch_size) if target == SPARSE else result
 
 
 def _lowered(functional: Functional) -> tuple[tuple[Any, Any], dict[Group, str]]:
@@ -154,74 +134,6 @@ def _lower(group: Group, builder: Builder) -> None:
     pattern.lower(group, builder)
 
 
-def _check(model: keras.Model, target: str) -> None:
-    """Raises `ValueError` if a model cannot be converted."""
-    require_built(model)
-    found = _quantizers(model)
-    if not found and target == _SPARSE:
-        return
-    if not found:
-        raise ValueError(
-            "The model has no quantizers, so the ranges of its activations are unknown. Train it "
-            "with `kerasopt.callbacks.QuantizationAware('int8')` in `fit`, and convert it before "
-            f"`kerasopt.finalize`. Received: model={model.name}"
-        )
-    _check_target(target, [link for _, link in found])
-    watched = [(x, link) for x, link in found if isinstance(link, ActivationQuantizer)]
-    some = any(link.has_range for _, link in watched)
-    empty = {
-        path: why_without_range(link)
-        for path, link in watched
-        if not link.has_range and _has_watched(link) and not (some and link.is_zero)
-    }
-    if empty:
-        raise ValueError(
-            "Some activations have no range, so they have no integers. Look at the data and at the "
-            "loss, train the model with `kerasopt.callbacks.QuantizationAware('int8')`, or leave "
-            f"the layers out with rules (name, None). Received: model={model.name} with {empty}"
-        )
-    waiting = {
-        path: link.governed
-        for path, link in found
-        if not (link.is_enabled or (isinstance(link, ActivationQuantizer) and link.is_zero))
-    }
-    if waiting:
-        why = (
-            "the training ended before their `begin`. Train the model to the end of its schedule"
-            if all(waiting.values())
-            else "nothing has moved them. Pass `kerasopt.callbacks.Compression()` to `fit` (or "
-            "`QuantizationAware`, where layers declare nothing); in a training loop of your own "
-            "call `kerasopt.quantization.start_rounding(model)`"
-        )
-        raise ValueError(
-            f"Some quantizers do not round yet: {why}. Received: model={model.name} with layers "
-            f"{sorted(waiting)}"
-        )
-
-
-def _has_watched(link: ActivationQuantizer) -> bool:
-    return link.is_enabled or bool(link.left_out)
-
-
-def _quantizers(model: keras.Model) -> list[tuple[str, Quantizer]]:
-    """Lists the quantizers of a model, with the paths of their layers."""
-    return [(each.path, each.link) for each in links_of_model(model, Quantizer)]
-
-
-def _check_target(target: str, quantizers: list[Quantizer]) -> None:
-    """Raises `ValueError` if no weight is rounded as the target says."""
-    if target in ("int8", _SPARSE):
-        return  # fewer bits are int8 as well
-    wanted = specs.get(target).weights
-    found = {link.format for link in quantizers if not isinstance(link, _OF_ACTIVATIONS)}
-    if wanted not in found:
-        formats = ", ".join(sorted(map(str, found)))
-        raise ValueError(
-            f"The weights of the model are rounded to {formats}: convert it to what it was "
-            f"quantized with. Received: target={target!r}, which has {wanted}"
-        )
-
-
 def _add_inputs(functional: Functional, graph: Graph, builder: Builder) -> object:
     """Creates the inputs of the new model; returns them in the structure of the model's."""
     flat = []
@@ -244,34 +156,3 @@ def _parts(groups: Groups) -> Iterator[Group]:
             if quantized or node is group.output:
                 yield Group(group.nodes[begin:end], group.transparent)
                 begin = end
-
-
-def _warn_about_floats(model: keras.Model, floats: dict[Group, str]) -> None:
-    """Names what stays float and matters.
-
-    That leaves out what has no weights and only prepares the outputs, or only moves values
-    of a float tensor, or makes masks and indices.
-    """
-    nodes = {node: None for group in floats for node in group.nodes}  # in their order
-    before_integers: set[Node] = set()
-    for node in reversed(nodes):
-        if any(it not in nodes or it in before_integers for it in node.consumers):
-            before_integers.add(node)
-    reasons: dict[str, list[str]] = {}
-    for group, reason in floats.items():
-        moves = group.transparent or is_bookkeeping(group.output)
-        matters = group.output in before_integers and not moves
-        if matters or _has_weights(group):
-            reasons.setdefault(reason, []).append(group.anchor.path)
-    if reasons:
-        lines = [f"  {reason}: {_shortened(paths)}" for reason, paths in reasons.items()]
-        warn(f"Parts of '{model.name}' stay in float32:\n" + "\n".join(lines))
-
-
-def _has_weights(group: Group) -> bool:
-    return any(node.is_layer and node.operation.weights for node in group.nodes)
-
-
-def _shortened(paths: list[str]) -> str:
-    shown = ", ".join(paths[:3])
-    return shown if len(paths) <= 3 else f"{shown} and {len(paths) - 3} more"

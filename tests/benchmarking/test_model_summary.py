@@ -170,6 +170,13 @@ def test_macs_are_counted_by_the_bits_of_weights_and_activations():
     assert summary(convert(model), print_fn=len).macs_by_precision == {(4, 8): macs}
 
 
+def test_a_converted_transposed_convolution_has_as_many_products():
+    inputs = keras.Input((5, 5, 4))
+    outputs = layers.Conv2DTranspose(8, 3, strides=2, name="up")(layers.Conv2D(4, 1)(inputs))
+    model = quantization_aware(keras.Model(inputs, outputs), images(8, 5, 4), "int8")
+    assert rows(convert(model))["up"].macs == rows(model)["up"].macs == 25 * 9 * 4 * 8
+
+
 @pytest.mark.parametrize(
     "spec, simulated, converted",
     [

@@ -33,6 +33,8 @@ class QuantizedConv2DTranspose(Contraction):
             convolution: Keras' kernel turned upside down, with its last axes exchanged.
     """
 
+    is_transposed = True  # its products are counted for each pixel of the input
+
     def __init__(
         self,
         filters: int,
