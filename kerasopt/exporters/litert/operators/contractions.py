@@ -11,6 +11,7 @@ from tensorflow.lite.python import schema_py_generated as schema
 from kerasopt.exporters.litert.flatbuffer import Quantization
 from kerasopt.exporters.litert.operators import floats, moving
 from kerasopt.exporters.litert.operators.clamp import clamped
+from kerasopt.exporters.litert.operators.window import padded, set_window
 
 
 def conv2d(node: Any, writer: Any, inputs: list[int], output: int) -> None:
@@ -123,31 +124,6 @@ def constants_of(
         writer.buffer.constant(f"{name}/kernel", kernel, Quantization(scale, axis=axis)),
         writer.buffer.constant(f"{name}/bias", bias, Quantization(bias_scale)),
     )
-
-
-def padded(layer: Any, writer: Any, source: int) -> int:
-    """Returns what a convolution reads: LiteRT has no padding of so many pixels."""
-    return source if isinstance(layer.padding, str) else pad(layer, writer, source, layer.padding)
-
-
-def pad(layer: Any, writer: Any, source: int, rows_and_columns: Any) -> int:
-    """Pads images with pixels before and after their rows and columns."""
-    widths = ((0, 0), *rows_and_columns, (0, 0))
-    shape = [
-        None if size is None else size + sum(pads)
-        for size, pads in zip(writer.shape(source), widths, strict=True)
-    ]
-    padded = writer.like(source, f"{layer.name}/padded", shape)
-    constant = writer.constant(f"{layer.name}/widths", np.array(widths, "int32"))
-    writer.buffer.operator("PAD", [source, constant], [padded], schema.PadOptionsT(), version=2)
-    return padded
-
-
-def set_window(options: Any, layer: Any) -> None:
-    same = layer.padding == "same"
-    options.padding = schema.Padding.SAME if same else schema.Padding.VALID
-    options.strideH, options.strideW = layer.strides
-    options.dilationHFactor, options.dilationWFactor = layer.dilation_rate
 
 
 def as_numpy(variable: Any) -> np.ndarray:

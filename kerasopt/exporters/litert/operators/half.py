@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from tensorflow.lite.python import schema_py_generated as schema
 
-from kerasopt.exporters.litert.operators.contractions import padded, set_window
+from kerasopt.exporters.litert.operators.window import padded, set_window
 
 
 def dense(node: Any, writer: Any, inputs: list[int], output: int) -> None:

@@ -10,6 +10,7 @@ from tensorflow.lite.python import schema_py_generated as schema
 
 from kerasopt.exporters.held_constants import packed
 from kerasopt.exporters.litert.flatbuffer import Quantization
+from kerasopt.exporters.litert.operators.window import set_window
 from kerasopt.graph import Node, activation_bounds, own_class
 from kerasopt.inference.held import IntegerWeight
 from kerasopt.parametrization import find_link
@@ -96,21 +97,16 @@ def _dense(layer: Any) -> tuple:
 
 
 def _conv2d(layer: Any) -> tuple:
-    return "CONV_2D", _window(layer, schema.Conv2DOptionsT()), 5
+    options = schema.Conv2DOptionsT()
+    set_window(options, layer)
+    return "CONV_2D", options, 5
 
 
 def _depthwise_conv2d(layer: Any) -> tuple:
-    options = _window(layer, schema.DepthwiseConv2DOptionsT())
+    options = schema.DepthwiseConv2DOptionsT()
+    set_window(options, layer)
     options.depthMultiplier = layer.depth_multiplier
     return "DEPTHWISE_CONV_2D", options, 6
-
-
-def _window(layer: Any, options: Any) -> Any:
-    same = layer.padding == "same"
-    options.padding = schema.Padding.SAME if same else schema.Padding.VALID
-    options.strideH, options.strideW = layer.strides
-    options.dilationHFactor, options.dilationWFactor = layer.dilation_rate
-    return options
 
 
 _OPERATORS = {

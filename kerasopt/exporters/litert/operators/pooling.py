@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from tensorflow.lite.python import schema_py_generated as schema
 
+from kerasopt.exporters.litert.operators.window import set_steps
 from kerasopt.graph import unwrap
 
 
@@ -17,14 +18,8 @@ def mean(node: Any, writer: Any, inputs: list[int], output: int) -> None:
 
 
 def max_pooling(node: Any, writer: Any, inputs: list[int], output: int) -> None:
-    options = _options(unwrap(node.operation))
-    writer.buffer.operator("MAX_POOL_2D", inputs, [output], options, version=2)
-
-
-def _options(layer: Any) -> Any:
+    layer: Any = unwrap(node.operation)
     options = schema.Pool2DOptionsT()
-    same = layer.padding == "same"
-    options.padding = schema.Padding.SAME if same else schema.Padding.VALID
+    set_steps(options, layer)
     options.filterHeight, options.filterWidth = layer.pool_size
-    options.strideH, options.strideW = layer.strides
-    return options
+    writer.buffer.operator("MAX_POOL_2D", inputs, [output], options, version=2)

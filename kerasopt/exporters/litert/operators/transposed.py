@@ -13,7 +13,8 @@ import numpy as np
 from tensorflow.lite.python import schema_py_generated as schema
 
 from kerasopt.exporters.litert.operators.clamp import clamped
-from kerasopt.exporters.litert.operators.contractions import as_numpy, constants_of, pad
+from kerasopt.exporters.litert.operators.contractions import as_numpy, constants_of
+from kerasopt.exporters.litert.operators.window import pad
 
 
 class _Axis(NamedTuple):
