@@ -6,19 +6,13 @@
 namespace kerasopt {
 namespace {
 
-struct BinaryWeights {
-  static constexpr int kQuads = 1, kBytes = 64;
-
-  template <int kIndex>
-  static __m512i Quad(const int8_t* stored) {
-    return _mm512_loadu_si512(stored);
+struct BinaryWeights : PlainWeights {
+  static Ints Dot(Ints sums, __m512i activations, __m512i weights) {
+    return sums + (Ints)_mm512_popcnt_epi32(_mm512_xor_si512(activations, weights));
   }
-  static Accumulators Dot(Accumulators sums, __m512i activations, __m512i weights) {
-    return sums + (Accumulators)_mm512_popcnt_epi32(_mm512_xor_si512(activations, weights));
-  }
-  static Accumulators Begin(const int32_t*) { return Accumulators{}; }
-  static Accumulators End(Accumulators sums, const int32_t* first) {
-    return FirstSums(first) - (sums << 13);
+  static Ints Begin(const int32_t*) { return Ints{}; }
+  static Ints End(Ints sums, const int32_t* first) {
+    return Load<Ints>(first) - (sums << 13);
   }
 };
 

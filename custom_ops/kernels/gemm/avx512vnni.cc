@@ -1,9 +1,7 @@
 // GEMM for AVX-512 VNNI: groups of four 8-bit products (vpdpbusd). Its left operand is unsigned:
 // activations are stored plus 128.
 
-#include <immintrin.h>
-
-#include "kernels/gemm/convert_halves.h"
+#include "kernels/gemm/conversions.h"
 #include "kernels/gemm/tiles_avx512.h"
 
 namespace kerasopt {
@@ -23,26 +21,16 @@ void Convert(const void* x, int64_t count, void* out) {
                           _mm512_xor_si512(_mm512_maskz_loadu_epi8(mask, values + i), sign));
 }
 
-void Fill(int8_t x, int64_t count, void* out) {
-  __builtin_memset(out, static_cast<uint8_t>(x) ^ 0x80, count);
+inline Ints DotBytes(Ints sums, __m512i activations, __m512i weights) {
+  return (Ints)_mm512_dpbusd_epi32((__m512i)sums, activations, weights);
 }
 
-inline Accumulators DotBytes(Accumulators sums, __m512i activations, __m512i weights) {
-  return (Accumulators)_mm512_dpbusd_epi32((__m512i)sums, activations, weights);
-}
-
-struct Int8Weights {
-  static constexpr int kQuads = 1, kBytes = 64;
-
-  template <int kIndex>
-  static __m512i Quad(const int8_t* stored) {
-    return _mm512_loadu_si512(stored);
-  }
-  static Accumulators Dot(Accumulators sums, __m512i activations, __m512i weights) {
+struct Int8Weights : PlainWeights {
+  static Ints Dot(Ints sums, __m512i activations, __m512i weights) {
     return DotBytes(sums, activations, weights);
   }
-  static Accumulators Begin(const int32_t* first) { return FirstSums(first); }
-  static Accumulators End(Accumulators sums, const int32_t*) { return sums; }
+  static Ints Begin(const int32_t* first) { return Load<Ints>(first); }
+  static Ints End(Ints sums, const int32_t*) { return sums; }
 };
 
 // Weights stay in the upper halves of bytes, so their sums are sixteen times what they should be.
@@ -55,12 +43,12 @@ struct Int4Weights {
     const __m512i shifted = kIndex == 0 ? _mm512_slli_epi16(both, 4) : both;
     return _mm512_and_si512(shifted, _mm512_set1_epi8(static_cast<char>(0xf0)));
   }
-  static Accumulators Dot(Accumulators sums, __m512i activations, __m512i weights) {
+  static Ints Dot(Ints sums, __m512i activations, __m512i weights) {
     return DotBytes(sums, activations, weights);
   }
-  static Accumulators Begin(const int32_t*) { return Accumulators{}; }
-  static Accumulators End(Accumulators sums, const int32_t* first) {
-    return FirstSums(first) + (sums >> 4);
+  static Ints Begin(const int32_t*) { return Ints{}; }
+  static Ints End(Ints sums, const int32_t* first) {
+    return Load<Ints>(first) + (sums >> 4);
   }
 };
 
@@ -77,9 +65,7 @@ struct TwoOfFourWeights : Int8Weights {
                                            0x04040404, 0, 0x0c0c0c0c, 0x08080808, 0x04040404, 0);
     const __m512i shifts =
         _mm512_setr_epi32(0, 0, 4, 4, 8, 8, 12, 12, 16, 16, 20, 20, 24, 24, 28, 28);
-    int64_t halves;
-    __builtin_memcpy(&halves, stored + 32, sizeof(halves));
-    const __m512i pairs = _mm512_srlv_epi32(_mm512_set1_epi64(halves), shifts);
+    const __m512i pairs = _mm512_srlv_epi32(_mm512_set1_epi64(Load<int64_t>(stored + 32)), shifts);
     const __m512i order = _mm512_or_si512(_mm512_permutexvar_epi32(pairs, rows), lanes);
     const __m512i weights = _mm512_cvtepu16_epi32(
         _mm256_loadu_si256(reinterpret_cast<const __m256i*>(stored)));
@@ -90,12 +76,10 @@ struct TwoOfFourWeights : Int8Weights {
 constexpr GemmFunctions kInt8 = FunctionsOf<Int8Weights>, kInt4 = FunctionsOf<Int4Weights>,
                         kTwoOfFour = FunctionsOf<TwoOfFourWeights>;
 
-using Uint8Halves = Halves<uint8_t, 128>;
+using Uint8s = Conversions<uint8_t, 128>;
 
 }  // namespace
 
-const GemmKernel kGemmAvx512Vnni = {
-    sizeof(uint8_t), 128, Convert, Uint8Halves::ConvertHigh, Uint8Halves::ConvertLow, Fill,
-    kInt8, &kInt4, &kTwoOfFour};
+const GemmKernel kGemmAvx512Vnni = Uint8s::KernelOf(Convert, kInt8, &kInt4, &kTwoOfFour);
 
 }  // namespace kerasopt

@@ -1,9 +1,10 @@
 // GEMM for AVX-VNNI: groups of four 8-bit products (vpdpbusd). Its left operand is unsigned:
 // activations are stored plus 128.
 
-#include "kernels/gemm/convert_halves.h"
-#include "kernels/gemm/tiles.h"
-#include "kernels/gemm/outputs_avx2.h"
+#include "kernels/gemm/conversions.h"
+#include "kernels/gemm/vectors_avx2.h"
+// behind the vectors
+#include "kernels/gemm/tiles.inc"
 
 namespace kerasopt {
 namespace {
@@ -20,22 +21,12 @@ void Convert(const void* x, int64_t count, void* out) {
   for (; i < count; ++i) converted[i] = static_cast<int8_t>(values[i] ^ -128);
 }
 
-void Fill(int8_t x, int64_t count, void* out) {
-  __builtin_memset(out, static_cast<uint8_t>(x) ^ 0x80, count);
-}
-
 struct Int8Weights {
-  using Vector = Accumulators;
-  using Int8Output = kerasopt::Int8Output;
-  using FloatOutput = kerasopt::FloatOutput;
-  using SumsOutput = kerasopt::SumsOutput;
   static constexpr int kTileRows = 6;
   static constexpr int kColumns = 16, kVectors = 2, kBytes = 64, kQuads = 1;
 
   static __m256i Activations(const char* row, int64_t i) {
-    int32_t quad;
-    __builtin_memcpy(&quad, row + i * sizeof(quad), sizeof(quad));
-    return _mm256_set1_epi32(quad);
+    return _mm256_set1_epi32(Load<int32_t>(row + i * 4));
   }
 
   template <int, int kVector>
@@ -43,19 +34,19 @@ struct Int8Weights {
     return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(stored + kVector * 32));
   }
 
-  static Vector Dot(Vector sums, __m256i activations, __m256i weights) {
+  static Ints Dot(Ints sums, __m256i activations, __m256i weights) {
 #ifdef __AVXVNNI__
-    return (Vector)_mm256_dpbusd_avx_epi32((__m256i)sums, activations, weights);
+    return (Ints)_mm256_dpbusd_avx_epi32((__m256i)sums, activations, weights);
 #else  // AVX-512 has the same instruction, for tests without the other.
-    return (Vector)_mm256_dpbusd_epi32((__m256i)sums, activations, weights);
+    return (Ints)_mm256_dpbusd_epi32((__m256i)sums, activations, weights);
 #endif
   }
 
   template <typename Output>
-  __attribute__((always_inline)) static void Store(const Output& output, const Vector* sums,
+  __attribute__((always_inline)) static void Store(const Output& output, const Ints* sums,
                                                    int64_t row, int first) {
-    output.Store((__m256i)sums[0], row, first);
-    output.Store((__m256i)sums[1], row, first + kLanes);
+    output.Store(sums, row, first);
+    output.Store(sums + 1, row, first + kLanes);
   }
 };
 
@@ -71,9 +62,9 @@ struct Int4Weights : Int8Weights {
   }
 
   template <typename Output>
-  __attribute__((always_inline)) static void Store(const Output& output, const Vector* sums,
+  __attribute__((always_inline)) static void Store(const Output& output, const Ints* sums,
                                                    int64_t row, int first) {
-    const Vector totals[] = {sums[0] >> 4, sums[1] >> 4};
+    const Ints totals[] = {sums[0] >> 4, sums[1] >> 4};
     Int8Weights::Store(output, totals, row, first);
   }
 };
@@ -90,9 +81,7 @@ struct TwoOfFourWeights : Int8Weights {
                                             0x08080808, 0x0c0c0c0c);
     const __m256i shifts = _mm256_add_epi32(_mm256_setr_epi32(0, 0, 4, 4, 8, 8, 12, 12),
                                             _mm256_set1_epi32(kVector * 16));
-    int64_t halves;
-    __builtin_memcpy(&halves, stored + 32, sizeof(halves));
-    const __m256i pairs = _mm256_srlv_epi32(_mm256_set1_epi64x(halves), shifts);
+    const __m256i pairs = _mm256_srlv_epi32(_mm256_set1_epi64x(Load<int64_t>(stored + 32)), shifts);
     const __m256i order = _mm256_or_si256(_mm256_permutevar8x32_epi32(rows, pairs), lanes);
     const __m256i weights = _mm256_cvtepu16_epi32(
         _mm_loadu_si128(reinterpret_cast<const __m128i*>(stored + kVector * 16)));
@@ -103,12 +92,10 @@ struct TwoOfFourWeights : Int8Weights {
 constexpr GemmFunctions kInt8 = FunctionsOf<Int8Weights>, kInt4 = FunctionsOf<Int4Weights>,
                         kTwoOfFour = FunctionsOf<TwoOfFourWeights>;
 
-using Uint8Halves = Halves<uint8_t, 128>;
+using Uint8s = Conversions<uint8_t, 128>;
 
 }  // namespace
 
-const GemmKernel kGemmAvxVnni = {
-    sizeof(uint8_t), 128, Convert, Uint8Halves::ConvertHigh, Uint8Halves::ConvertLow, Fill,
-    kInt8, &kInt4, &kTwoOfFour};
+const GemmKernel kGemmAvxVnni = Uint8s::KernelOf(Convert, kInt8, &kInt4, &kTwoOfFour);
 
 }  // namespace kerasopt

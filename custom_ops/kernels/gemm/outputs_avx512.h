@@ -6,38 +6,25 @@
 #ifndef KERASOPT_KERNELS_GEMM_OUTPUTS_AVX512_H_
 #define KERASOPT_KERNELS_GEMM_OUTPUTS_AVX512_H_
 
-#include <immintrin.h>
-
-#include "kernels/gemm/table.h"
+#include "kernels/gemm/vectors_avx512.h"
+// behind the vectors
+#include "kernels/gemm/results.inc"
 
 namespace kerasopt {
 namespace {
 
-constexpr int kLanes = 16;
-
-// The intrinsics convert __m512i to vectors of int32 and back, and g++ 12 keeps an array of
-// accumulators that is accessed as two types in memory, with a store in every step.
-typedef int32_t Accumulators __attribute__((vector_size(64)));
-
-class Int8Output {
+class Int8Output : Int8Results {
  public:
-  // Scaled sums are in int32, see packed_kernel.h, and saturate on their way to int8.
   Int8Output(const Panel& panel, const Requantization& r, int8_t* out, int64_t stride)
-      : first_sums_(r.bias),
-        multiplier_(r.multiplier),
-        zero_point_(_mm512_set1_epi16(static_cast<int16_t>(r.zero_point))),
-        smallest_(End(r.min, r)),
-        largest_(End(r.max, r)),
+      : Int8Results(panel, r, out, stride),
         order_(_mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15)),
-        mask_(~__mmask64{0} >> (64 - panel.columns)),
-        out_(out),
-        stride_(stride) {}
+        mask_(~__mmask64{0} >> (64 - panel.columns)) {}
 
   const int32_t* first_sums() const { return first_sums_; }
   void Skip(int64_t rows) { out_ += rows * stride_; }
 
   template <int kVectors, int kRow, int kRows>
-  inline void Store(const Accumulators* sums) const {
+  inline void Store(const Ints* sums) const {
     constexpr int kStored = kVectors == 1 ? 4 : kVectors == 2 ? 2 : 1;  // rows in a vector of bytes
     if constexpr (kRow % kStored == 0) {
       // Sums that a last row does not have are those of its first vector.
@@ -72,44 +59,27 @@ class Int8Output {
   }
 
  private:
-  static __m512i End(float end, const Requantization& r) {
-    return _mm512_set1_epi8(static_cast<int8_t>(static_cast<int32_t>(end) + r.zero_point));
-  }
-
-  __m512i Scaled(Accumulators sums, int vector) const {
-    const __m512 q = _mm512_mul_ps(_mm512_cvtepi32_ps((__m512i)sums),
-                                   _mm512_loadu_ps(multiplier_ + vector * kLanes));
-    return _mm512_cvtps_epi32(q);
-  }
-
   // Four vectors of sums to int8, one after another; vector i is of columns from i % kVectors on.
   template <int kVectors>
-  __m512i Requantized(Accumulators s0, Accumulators s1, Accumulators s2, Accumulators s3) const {
-    const __m512i low = _mm512_packs_epi32(Scaled(s0, 0), Scaled(s1, 1 % kVectors));
-    const __m512i high = _mm512_packs_epi32(Scaled(s2, 2 % kVectors), Scaled(s3, 3 % kVectors));
+  __m512i Requantized(Ints s0, Ints s1, Ints s2, Ints s3) const {
+    const auto scaled = [&](Ints sums, int i) {
+      return (__m512i)Scaled(sums, i % kVectors * kLanes);
+    };
+    const __m512i low = _mm512_packs_epi32(scaled(s0, 0), scaled(s1, 1));
+    const __m512i high = _mm512_packs_epi32(scaled(s2, 2), scaled(s3, 3));
     const __m512i bytes = _mm512_packs_epi16(_mm512_adds_epi16(low, zero_point_),
                                              _mm512_adds_epi16(high, zero_point_));
     const __m512i clamped = _mm512_min_epi8(_mm512_max_epi8(bytes, smallest_), largest_);
     return _mm512_permutexvar_epi32(order_, clamped);
   }
 
-  const int32_t* first_sums_;
-  const float* multiplier_;
-  __m512i zero_point_, smallest_, largest_, order_;
-  __mmask64 mask_;
-  int8_t* out_;
-  int64_t stride_;  // from one row to the next one
+  const __m512i order_;
+  const __mmask64 mask_;
 };
 
-class FloatOutput {
+class FloatOutput : FloatResults {
  public:
-  FloatOutput(const Panel& panel, const int32_t* first_sums, const FloatScaling& scaling,
-              float* out, int64_t stride)
-      : columns_(panel.columns),
-        first_sums_(first_sums),
-        scaling_(scaling),
-        out_(out),
-        stride_(stride) {}
+  using FloatResults::FloatResults;
 
   const int32_t* first_sums() const { return first_sums_; }
 
@@ -119,39 +89,21 @@ class FloatOutput {
   }
 
   template <int kVectors, int kRow, int kRows>
-  inline void Store(const Accumulators* sums) const {
-    const __m512 row_scale = _mm512_set1_ps(scaling_.row_scales[kRow]);
+  inline void Store(const Ints* sums) const {
+    const Floats row_scale = Repeat(scaling_.row_scales[kRow]);
 #pragma GCC unroll 4
     for (int i = 0; i < kVectors; ++i) {
       const int first = i * kLanes, left = columns_ - first;
       const __mmask16 mask = left >= kLanes ? 0xffff : left > 0 ? (1 << left) - 1 : 0;
-      const __m512 m = _mm512_max_ps(
-          _mm512_mul_ps(row_scale, _mm512_loadu_ps(scaling_.scale + first)),
-          _mm512_set1_ps(kSmallestScale));
-      __m512i total = (__m512i)sums[kRow * kVectors + i];
-      if (scaling_.bias != nullptr) {
-        const __m512 offset = _mm512_div_ps(_mm512_loadu_ps(scaling_.bias + first), m);
-        const __m512 clamped =
-            _mm512_min_ps(_mm512_max_ps(offset, _mm512_set1_ps(-kLargestOffset)),
-                          _mm512_set1_ps(kLargestOffset));
-        total = _mm512_add_epi32(total, _mm512_cvtps_epi32(clamped));
-      }
       _mm512_mask_storeu_ps(out_ + kRow * stride_ + first, mask,
-                            _mm512_mul_ps(_mm512_cvtepi32_ps(total), m));
+                            Scaled(sums[kRow * kVectors + i], row_scale, first));
     }
   }
-
- private:
-  int columns_;
-  const int32_t* first_sums_;
-  FloatScaling scaling_;
-  float* out_;
-  int64_t stride_;
 };
 
-class SumsOutput {
+class SumsOutput : SumsResults {
  public:
-  SumsOutput(int32_t* out, int64_t stride) : out_(out), stride_(stride) {}
+  using SumsResults::SumsResults;
 
   const int32_t* first_sums() const {
     static constexpr int32_t kZeros[kLanes * 4] = {};
@@ -160,16 +112,12 @@ class SumsOutput {
   void Skip(int64_t rows) { out_ += rows * stride_; }
 
   template <int kVectors, int kRow, int kRows>
-  inline void Store(const Accumulators* sums) const {
+  inline void Store(const Ints* sums) const {
 #pragma GCC unroll 4
     for (int i = 0; i < kVectors; ++i) {
       _mm512_storeu_si512(out_ + kRow * stride_ + i * kLanes, (__m512i)sums[kRow * kVectors + i]);
     }
   }
-
- private:
-  int32_t* out_;
-  int64_t stride_;
 };
 
 }  // namespace

@@ -1,18 +1,12 @@
 // GEMM micro-kernel in portable C++: one row, four columns at a time.
 
-#include "kernels/gemm/convert_halves.h"
+#include "kernels/gemm/conversions.h"
 #include "kernels/kernel_table.h"
 
 namespace kerasopt {
 namespace {
 
 constexpr int kColumns = 4;
-
-void Convert(const void* x, int64_t count, void* out) { __builtin_memcpy(out, x, count); }
-
-void Fill(int8_t x, int64_t count, void* out) {
-  __builtin_memset(out, static_cast<uint8_t>(x), count);
-}
 
 // Sums of kColumns columns. Unsigned, so that sums beyond int32 wrap around as in the vector
 // instructions.
@@ -73,12 +67,10 @@ void ToSums(const LeftOperand& left, int64_t rows, const Panel& panel, int32_t* 
   }
 }
 
-using Int8Halves = Halves<int8_t, 0>;
+using Int8s = Conversions<int8_t, 0>;
 
 }  // namespace
 
-const GemmKernel kGemmScalar = {
-    sizeof(int8_t), 0, Convert, Int8Halves::ConvertHigh, Int8Halves::ConvertLow, Fill,
-    {ToInt8, ToFloat, ToSums}, nullptr, nullptr};
+const GemmKernel kGemmScalar = Int8s::KernelOf(Int8s::Convert, {ToInt8, ToFloat, ToSums}, nullptr, nullptr);
 
 }  // namespace kerasopt

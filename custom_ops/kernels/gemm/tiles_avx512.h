@@ -10,8 +10,6 @@
 #ifndef KERASOPT_KERNELS_GEMM_TILES_AVX512_H_
 #define KERASOPT_KERNELS_GEMM_TILES_AVX512_H_
 
-#include <immintrin.h>
-
 #include <utility>
 
 #include "kernels/gemm/outputs_avx512.h"
@@ -24,6 +22,16 @@ constexpr int kTileRows = 6;
 constexpr int kApart = 4;
 // A single row waits for memory: bytes of weights that are asked for ahead of their use.
 constexpr int kAhead = 2048;
+
+// A quad of int8 weights, or of bits.
+struct PlainWeights {
+  static constexpr int kQuads = 1, kBytes = 64;
+
+  template <int kIndex>
+  static __m512i Quad(const int8_t* stored) {
+    return _mm512_loadu_si512(stored);
+  }
+};
 
 // Four activations in every lane.
 inline __m512i Broadcast(const char* a) {
@@ -40,18 +48,14 @@ inline __m512i Loaded(const int8_t* stored) {
   return vector;
 }
 
-inline Accumulators FirstSums(const int32_t* first) {
-  return (Accumulators)_mm512_loadu_si512(first);
-}
-
-// Accumulators I = row * kVectors + vector. What is `ahead` of the weights is asked for meanwhile.
+// Ints I = row * kVectors + vector. What is `ahead` of the weights is asked for meanwhile.
 template <typename Weights, int kVectors, typename Output, int... I, int... R, int... V, int... Q>
 inline void Tile(std::integer_sequence<int, I...>, std::integer_sequence<int, R...>,
                  std::integer_sequence<int, V...>, std::integer_sequence<int, Q...>,
                  const LeftOperand& left, const char* const* rows, const Panel& panel,
                  int64_t ahead, const Output& output) {
   const int32_t* first = output.first_sums();
-  Accumulators sums[] = {Weights::Begin(first + I % kVectors * kLanes)...};
+  Ints sums[] = {Weights::Begin(first + I % kVectors * kLanes)...};
   const int8_t* b = panel.weights;
   const auto add = [&](auto index, const char* const* a, int64_t k)
                        __attribute__((always_inline)) {
@@ -87,22 +91,22 @@ void Tiles(const LeftOperand& left, const char* const* rows, int64_t tiles, cons
   }
 }
 
-// Accumulators I = quad * kVectors + vector.
+// Ints I = quad * kVectors + vector.
 template <typename Weights, int kVectors, typename Output, int... I, int... V, int... Q>
 inline void Row(std::integer_sequence<int, I...>, std::integer_sequence<int, V...>,
                 std::integer_sequence<int, Q...>, const LeftOperand& left, const char* row,
                 const Panel& panel, const Output& output) {
   constexpr int kQuads = Weights::kQuads, kBytes = Weights::kBytes;
-  Accumulators sums[] = {(static_cast<void>(I), Accumulators{})...};
+  Ints sums[] = {(static_cast<void>(I), Ints{})...};
   const int8_t* b = panel.weights;
   // Products of the vector at b + i * kBytes, whose quad is that many after k.
-  const auto add = [&](auto index, const char* a, int i, Accumulators& sum)
+  const auto add = [&](auto index, const char* a, int i, Ints& sum)
                        __attribute__((always_inline)) {
     constexpr int kIndex = decltype(index)::value;
     const __m512i weights = Weights::template Quad<kIndex>(b + i * kBytes);
     sum = Weights::Dot(sum, Broadcast(a + (i / kVectors * kQuads + kIndex) * 4), weights);
   };
-  const auto add_quads = [&](const char* a, int i, Accumulators& sum)
+  const auto add_quads = [&](const char* a, int i, Ints& sum)
                              __attribute__((always_inline)) {
     (add(std::integral_constant<int, Q>(), a, i, sum), ...);
   };
@@ -120,7 +124,7 @@ inline void Row(std::integer_sequence<int, I...>, std::integer_sequence<int, V..
   }
   static_assert(kApart == 4, "four sums are added up");
   const int32_t* first = output.first_sums();
-  const Accumulators totals[] = {Weights::End(
+  const Ints totals[] = {Weights::End(
       Weights::Begin(first + V * kLanes) + sums[V] + sums[kVectors + V] + sums[2 * kVectors + V] +
           sums[3 * kVectors + V],
       first + V * kLanes)...};
@@ -181,28 +185,9 @@ void MultiplyTo(const LeftOperand& left, int64_t rows, const Panel& panel, Outpu
   multiply(rest, 1);
 }
 
-template <typename Weights>
-void ToInt8(const LeftOperand& left, int64_t rows, const Panel& panel,
-            const Requantization& requantization, int8_t* out, int64_t out_stride) {
-  MultiplyTo<Weights>(left, rows, panel, Int8Output(panel, requantization, out, out_stride));
-}
-
-template <typename Weights>
-void ToFloat(const LeftOperand& left, int64_t rows, const Panel& panel, const int32_t* first,
-             const FloatScaling& scaling, float* out, int64_t out_stride) {
-  MultiplyTo<Weights>(left, rows, panel, FloatOutput(panel, first, scaling, out, out_stride));
-}
-
-template <typename Weights>
-void ToSums(const LeftOperand& left, int64_t rows, const Panel& panel, int32_t* out,
-            int64_t out_stride) {
-  MultiplyTo<Weights>(left, rows, panel, SumsOutput(out, out_stride));
-}
-
-template <typename Weights>
-constexpr GemmFunctions FunctionsOf = {ToInt8<Weights>, ToFloat<Weights>, ToSums<Weights>};
-
 }  // namespace
 }  // namespace kerasopt
+
+#include "kernels/gemm/functions.inc"
 
 #endif  // KERASOPT_KERNELS_GEMM_TILES_AVX512_H_
