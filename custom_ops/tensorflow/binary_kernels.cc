@@ -1,19 +1,15 @@
 // CPU kernel of the binary convolution.
 
 #include "kernels/binary/binary.h"
+#include "convolution_op.h"
 #include "op_weights.h"
-#include "window_op.h"
 
 namespace kerasopt {
 namespace {
 
-using tensorflow::OpKernelConstruction;
-using tensorflow::OpKernelContext;
-using tensorflow::Tensor;
-
-class BinaryConv2DOp : public WindowOp {
+class BinaryConv2DOp : public ConvolutionOp {
  public:
-  explicit BinaryConv2DOp(OpKernelConstruction* context) : WindowOp(context) {
+  explicit BinaryConv2DOp(OpKernelConstruction* context) : ConvolutionOp(context) {
     OP_REQUIRES_OK(context, CheckBinaryProducts(kernel_shape_));
   }
 

@@ -9,13 +9,6 @@
 namespace kerasopt {
 namespace {
 
-using tensorflow::OpKernel;
-using tensorflow::OpKernelConstruction;
-using tensorflow::OpKernelContext;
-using absl::Status;
-using tensorflow::Tensor;
-using tensorflow::TensorShape;
-
 // Error unless there is one scale, or one per entry of the last axis of x.
 Status CheckScaleShape(const Tensor& x, const Tensor& scale) {
   const int64_t last = x.dims() == 0 ? 1 : x.dim_size(x.dims() - 1);

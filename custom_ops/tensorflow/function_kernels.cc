@@ -9,12 +9,6 @@
 namespace kerasopt {
 namespace {
 
-using absl::Status;
-using tensorflow::OpKernel;
-using tensorflow::OpKernelConstruction;
-using tensorflow::OpKernelContext;
-using tensorflow::Tensor;
-
 // What all share: the output has the shape of x.
 class FunctionKernel : public OpKernel {
  public:

@@ -1,74 +1,41 @@
-// CPU kernels of the integer matrix multiplications.
+// CPU kernels of the matrix multiplications with packed weights.
 
-#include "kernels/gemm/dynamic_matmul.h"
-#include "integer_kernel.h"
+#include "matmul_op.h"
+#include "products.h"
 
 namespace kerasopt {
 namespace {
 
-using tensorflow::OpKernel;
-using tensorflow::OpKernelConstruction;
-using tensorflow::OpKernelContext;
-using tensorflow::Tensor;
+template <typename Product>
+class PackedProduct : public Product {
+ public:
+  using Kernel = typename Product::Kernel;
+
+  Status Init(OpKernelConstruction* context) {
+    TF_RETURN_IF_ERROR(Product::Init(context));
+    TF_RETURN_IF_ERROR(GetKernelShape(context, 2, &kernel_shape_));
+    return GetWeightFormat(context, Product::kIsHalf, &format_);
+  }
+
+  int64_t depth() const { return kernel_shape_[0]; }
+  int64_t columns() const { return kernel_shape_[1]; }
+
+  Status GetKernel(const Tensor& weights, Cache<Kernel>* cache,
+                   std::shared_ptr<const Kernel>* kernel) const {
+    return Product::GetKernel(weights, {1, 1, depth(), columns(), format_}, cache, kernel);
+  }
+
+ private:
+  std::vector<int64_t> kernel_shape_;
+  WeightFormat format_;
+};
 
 template <typename T>
-class QuantizedMatMulOp : public OpKernel {
- public:
-  explicit QuantizedMatMulOp(OpKernelConstruction* context) : OpKernel(context) {
-    OP_REQUIRES_OK(context, GetZeroPointsAndRange<T>(context, &range_));
-    OP_REQUIRES_OK(context, GetKernelShape(context, 2, &kernel_shape_));
-    OP_REQUIRES_OK(context, GetWeightFormat(context, false, &format_));
-  }
-
-  void Compute(OpKernelContext* context) override {
-    const int64_t depth = kernel_shape_[0], units = kernel_shape_[1];
-    std::shared_ptr<const IntegerKernel<T>> kernel;
-    OP_REQUIRES_OK(context,
-                   GetIntegerKernel<T>(context->input(kWeights), {1, 1, depth, units, format_},
-                                       range_.input_zero_point, &cache_, &kernel));
-    int64_t rows;
-    Tensor* y;
-    OP_REQUIRES_OK(context, AllocateProduct(context, depth, units, &rows, &y));
-    if (y->NumElements() == 0) return;
-    QuantizedMatMul(context->input(kX).flat<T>().data(), rows, *kernel, range_.output,
-                    y->flat<T>().data(), DeviceThreads(context));
-  }
-
- private:
-  ZeroPointsAndRange range_;
-  std::vector<int64_t> kernel_shape_;
-  WeightFormat format_;
-  Cache<IntegerKernel<T>> cache_;
-};
-
-class DynamicMatMulOp : public OpKernel {
- public:
-  explicit DynamicMatMulOp(OpKernelConstruction* context) : OpKernel(context) {
-    OP_REQUIRES_OK(context, GetKernelShape(context, 2, &kernel_shape_));
-    OP_REQUIRES_OK(context, GetWeightFormat(context, false, &format_));
-  }
-
-  void Compute(OpKernelContext* context) override {
-    const int64_t depth = kernel_shape_[0], units = kernel_shape_[1];
-    std::shared_ptr<const DynamicKernel> kernel;
-    OP_REQUIRES_OK(context, GetFloatKernel(context->input(kWeights),
-                                           {1, 1, depth, units, format_}, &cache_, &kernel));
-    int64_t rows;
-    Tensor* y;
-    OP_REQUIRES_OK(context, AllocateProduct(context, depth, units, &rows, &y));
-    if (y->NumElements() == 0) return;
-    DynamicMatMul(context->input(kX).flat<float>().data(), rows, *kernel,
-                  y->flat<float>().data(), DeviceThreads(context));
-  }
-
- private:
-  std::vector<int64_t> kernel_shape_;
-  WeightFormat format_;
-  Cache<DynamicKernel> cache_;
-};
+using QuantizedMatMulOp = MatMulOp<PackedProduct<IntegerProduct<T>>>;
 
 KERASOPT_REGISTER_CPU_TYPES("KerasoptQuantizedMatMul", QuantizedMatMulOp);
-KERASOPT_REGISTER_CPU("KerasoptDynamicMatMul", DynamicMatMulOp);
+KERASOPT_REGISTER_CPU("KerasoptDynamicMatMul", MatMulOp<PackedProduct<DynamicProduct>>);
+KERASOPT_REGISTER_CPU("KerasoptHalfMatMul", MatMulOp<PackedProduct<HalfProduct>>);
 
 }  // namespace
 }  // namespace kerasopt

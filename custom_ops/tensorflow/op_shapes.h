@@ -8,11 +8,14 @@
 
 namespace kerasopt {
 
+using absl::Status;
+using tensorflow::shape_inference::DimensionHandle;
+using tensorflow::shape_inference::InferenceContext;
+using tensorflow::shape_inference::ShapeHandle;
+
 // How many windows fit along an axis, or an error if none does.
-inline absl::Status OutputSize(tensorflow::shape_inference::InferenceContext* c,
-                               tensorflow::shape_inference::DimensionHandle input, int64_t kernel,
-                               const WindowAttributes& windows, int axis,
-                               tensorflow::shape_inference::DimensionHandle* output) {
+inline Status OutputSize(InferenceContext* c, DimensionHandle input, int64_t kernel,
+                         const WindowAttributes& windows, int axis, DimensionHandle* output) {
   *output = c->UnknownDim();
   if (!c->ValueKnown(input)) return absl::OkStatus();
   Window window = {};

@@ -46,11 +46,6 @@ class SharedWork {
 
 }  // namespace
 
-using tensorflow::OpKernelConstruction;
-using tensorflow::OpKernelContext;
-using absl::Status;
-using tensorflow::Tensor;
-
 DeviceThreads::DeviceThreads(OpKernelContext* context)
     : workers_(*context->device()->tensorflow_cpu_worker_threads()) {}
 
@@ -68,8 +63,8 @@ void DeviceThreads::Run(int64_t total, int64_t cost, RangeBody body) const {
 }
 
 Status AllocateOutput(OpKernelContext* context, const std::vector<int64_t>& shape, Tensor** y) {
-  tensorflow::TensorShape y_shape;
-  TF_RETURN_IF_ERROR(tensorflow::TensorShape::BuildTensorShape(shape, &y_shape));
+  TensorShape y_shape;
+  TF_RETURN_IF_ERROR(TensorShape::BuildTensorShape(shape, &y_shape));
   return context->allocate_output(0, y_shape, y);
 }
 

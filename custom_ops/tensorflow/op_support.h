@@ -12,10 +12,17 @@
 
 namespace kerasopt {
 
+using absl::Status;
+using tensorflow::OpKernel;
+using tensorflow::OpKernelConstruction;
+using tensorflow::OpKernelContext;
+using tensorflow::Tensor;
+using tensorflow::TensorShape;
+
 // The thread pool of the device that an op runs on.
 class DeviceThreads : public ParallelFor {
  public:
-  explicit DeviceThreads(tensorflow::OpKernelContext* context);
+  explicit DeviceThreads(OpKernelContext* context);
 
   int threads() const override;
   void Run(int64_t total, int64_t cost, RangeBody body) const override;
@@ -24,19 +31,19 @@ class DeviceThreads : public ParallelFor {
   const tensorflow::DeviceBase::CpuWorkerThreads& workers_;
 };
 
-std::vector<int64_t> Dimensions(const tensorflow::Tensor& tensor);
+std::vector<int64_t> Dimensions(const Tensor& tensor);
 
 // Allocates output 0. Sizes may be those of a tensor that nothing can hold.
-absl::Status AllocateOutput(tensorflow::OpKernelContext* context,
-                            const std::vector<int64_t>& shape, tensorflow::Tensor** y);
+Status AllocateOutput(OpKernelContext* context,
+                            const std::vector<int64_t>& shape, Tensor** y);
 
 // Allocates the output of a product of the rows of x, of `depth` values, with a matrix of `columns`
 // columns, and returns how many rows there are.
-absl::Status AllocateProduct(tensorflow::OpKernelContext* context, int64_t depth, int64_t columns,
-                             int64_t* rows, tensorflow::Tensor** y);
+Status AllocateProduct(OpKernelContext* context, int64_t depth, int64_t columns,
+                             int64_t* rows, Tensor** y);
 
 // Error unless every value is positive and finite, and no subnormal number.
-absl::Status CheckPositive(const char* name, const tensorflow::Tensor& tensor);
+Status CheckPositive(const char* name, const Tensor& tensor);
 
 }  // namespace kerasopt
 

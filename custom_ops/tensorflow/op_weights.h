@@ -24,7 +24,7 @@ constexpr int kX = 0, kWeights = 1;
 template <typename Bias>
 class Weights {
  public:
-  absl::Status Init(const tensorflow::Tensor& tensor, int64_t kernel_bytes, int64_t channels) {
+  Status Init(const Tensor& tensor, int64_t kernel_bytes, int64_t channels) {
     TF_RETURN_IF_ERROR(CheckWeights(tensor.shape(), PackedBytes(kernel_bytes, channels)));
     static_assert(sizeof(Bias) == sizeof(float), "both vectors have the same size");
     const int64_t vector = channels * sizeof(float);
@@ -65,7 +65,7 @@ class Cache {
   // `prepare(&prepared)` makes a std::shared_ptr<const Prepared>, if `is_valid(prepared)` is false
   // for what there is, or the tensor is another one.
   template <typename IsValid, typename Prepare>
-  absl::Status Get(const tensorflow::Tensor& weights, const IsValid& is_valid,
+  Status Get(const Tensor& weights, const IsValid& is_valid,
                    const Prepare& prepare, std::shared_ptr<const Prepared>* prepared) {
     std::lock_guard<std::mutex> lock(mutex_);
     *prepared = prepared_.lock();
@@ -93,7 +93,7 @@ bool IsSame(const PackedShape& a, const PackedShape& b);
 // The kernel of a matrix multiplication or convolution, a PackedKernel or its like, prepared for
 // the instruction set in use; `arguments` are what its constructor takes last.
 template <typename Kernel, typename... Arguments>
-absl::Status GetPackedKernel(const tensorflow::Tensor& tensor, const PackedShape& shape,
+Status GetPackedKernel(const Tensor& tensor, const PackedShape& shape,
                              Cache<Kernel>* cache, std::shared_ptr<const Kernel>* kernel,
                              Arguments... arguments) {
   const KernelTable& kernels = Kernels();
@@ -115,7 +115,7 @@ absl::Status GetPackedKernel(const tensorflow::Tensor& tensor, const PackedShape
 
 // A kernel whose sums are scaled to float32, prepared in the same way.
 template <typename Kernel>
-absl::Status GetFloatKernel(const tensorflow::Tensor& tensor, const PackedShape& shape,
+Status GetFloatKernel(const Tensor& tensor, const PackedShape& shape,
                             Cache<Kernel>* cache, std::shared_ptr<const Kernel>* kernel) {
   const KernelTable& kernels = Kernels();
   return cache->Get(

@@ -10,11 +10,6 @@
 namespace kerasopt {
 namespace {
 
-using tensorflow::OpKernel;
-using tensorflow::OpKernelConstruction;
-using tensorflow::OpKernelContext;
-using tensorflow::Tensor;
-
 // What sums and products share: inputs x0 and x1.
 template <typename T>
 class PairKernel : public OpKernel {

@@ -9,11 +9,6 @@
 namespace kerasopt {
 namespace {
 
-using tensorflow::OpKernel;
-using tensorflow::OpKernelConstruction;
-using tensorflow::OpKernelContext;
-using tensorflow::Tensor;
-
 class QuantizedMeanOp : public OpKernel {
  public:
   explicit QuantizedMeanOp(OpKernelConstruction* context) : OpKernel(context) {
@@ -23,9 +18,7 @@ class QuantizedMeanOp : public OpKernel {
 
   void Compute(OpKernelContext* context) override {
     const Tensor& x = context->input(0);
-    OP_REQUIRES(context, x.dims() == 4 && x.dim_size(1) > 0 && x.dim_size(2) > 0,
-                InvalidArgument("x must have rank 4 and at least one pixel. Received: x.shape=",
-                                x.shape().DebugString()));
+    OP_REQUIRES_OK(context, CheckPixels(x.shape()));
     const int64_t batch = x.dim_size(0), channels = x.dim_size(3);
     std::vector<int64_t> shape = {batch, 1, 1, channels};
     if (!keepdims_) shape = {batch, channels};

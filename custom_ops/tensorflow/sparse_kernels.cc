@@ -2,97 +2,89 @@
 
 #include "kernels/dispatch.h"
 #include "kernels/sparse/sparse_matmul.h"
-#include "op_weights.h"
+#include "matmul_op.h"
 #include "sparse_weights.h"
 
 namespace kerasopt {
 namespace {
 
-using absl::Status;
-using tensorflow::OpKernel;
-using tensorflow::OpKernelConstruction;
-using tensorflow::OpKernelContext;
-using tensorflow::Tensor;
-
-class SparseMatMulBase : public OpKernel {
+template <int64_t kElementInputs>
+class SparseProduct {
  public:
-  SparseMatMulBase(OpKernelConstruction* context, int64_t element_inputs) : OpKernel(context) {
-    OP_REQUIRES_OK(context, GetSparseShape(context, element_inputs, &shape_));
+  Status Init(OpKernelConstruction* context) {
+    return GetSparseShape(context, kElementInputs, &shape_);
   }
+
+  int64_t depth() const { return shape_.depth; }
+  int64_t columns() const { return shape_.columns; }
 
  protected:
   SparseShape shape_;
 };
 
-class SparseQuantizedMatMulOp : public SparseMatMulBase {
+class SparseInt8Product : public SparseProduct<4> {
  public:
-  explicit SparseQuantizedMatMulOp(OpKernelConstruction* context) : SparseMatMulBase(context, 4) {
-    OP_REQUIRES_OK(context, GetZeroPointsAndRange<int8_t>(context, &range_));
+  using Value = int8_t;
+  using Kernel = SparseInt8Kernel;
+
+  Status Init(OpKernelConstruction* context) {
+    TF_RETURN_IF_ERROR(SparseProduct::Init(context));
+    return GetZeroPointsAndRange<int8_t>(context, &range_);
   }
 
-  void Compute(OpKernelContext* context) override {
-    std::shared_ptr<const SparseInt8Kernel> kernel;
-    OP_REQUIRES_OK(context, GetKernel(context->input(kWeights), &kernel));
-    int64_t rows;
-    Tensor* y;
-    OP_REQUIRES_OK(context, AllocateProduct(context, shape_.depth, shape_.columns, &rows, &y));
-    if (y->NumElements() == 0) return;
-    SparseQuantizedMatMul(context->input(kX).flat<int8_t>().data(), rows, *kernel, range_.output,
-                          y->flat<int8_t>().data(), DeviceThreads(context));
-  }
-
- private:
-  Status GetKernel(const Tensor& tensor, std::shared_ptr<const SparseInt8Kernel>* kernel) {
+  Status GetKernel(const Tensor& tensor, Cache<Kernel>* cache,
+                   std::shared_ptr<const Kernel>* kernel) const {
     const KernelTable& kernels = Kernels();
-    return cache_.Get(
-        tensor, [&](const SparseInt8Kernel& known) { return &known.kernels() == &kernels; },
-        [&](std::shared_ptr<const SparseInt8Kernel>* prepared) {
+    return cache->Get(
+        tensor, [&](const Kernel& known) { return &known.kernels() == &kernels; },
+        [&](std::shared_ptr<const Kernel>* prepared) {
           SparseWeights<int32_t> weights;
           TF_RETURN_IF_ERROR(weights.Init(tensor, shape_));
-          *prepared = std::make_shared<const SparseInt8Kernel>(
-              kernels, shape_, weights.entries, weights.bias.data(), weights.multiplier.data(),
-              range_.input_zero_point);
+          *prepared = std::make_shared<const Kernel>(kernels, shape_, weights.entries,
+                                                     weights.bias.data(),
+                                                     weights.multiplier.data(),
+                                                     range_.input_zero_point);
           return absl::OkStatus();
         },
         kernel);
   }
 
-  ZeroPointsAndRange range_;
-  Cache<SparseInt8Kernel> cache_;
-};
-
-class SparseMatMulOp : public SparseMatMulBase {
- public:
-  explicit SparseMatMulOp(OpKernelConstruction* context) : SparseMatMulBase(context, 1) {}
-
-  void Compute(OpKernelContext* context) override {
-    std::shared_ptr<const SparseWeights<float>> weights;
-    OP_REQUIRES_OK(
-        context,
-        cache_.Get(
-            context->input(kWeights), [](const SparseWeights<float>&) { return true; },
-            [&](std::shared_ptr<const SparseWeights<float>>* prepared) {
-              auto read = std::make_shared<SparseWeights<float>>();
-              TF_RETURN_IF_ERROR(read->Init(context->input(kWeights), shape_));
-              *prepared = read;
-              return absl::OkStatus();
-            },
-            &weights));
-    int64_t rows;
-    Tensor* y;
-    OP_REQUIRES_OK(context, AllocateProduct(context, shape_.depth, shape_.columns, &rows, &y));
-    if (y->NumElements() == 0) return;
-    SparseMatMul(Kernels(), context->input(kX).flat<float>().data(), rows, shape_,
-                 weights->entries, weights->bias.data(), y->flat<float>().data(),
-                 DeviceThreads(context));
+  void MatMul(const int8_t* x, int64_t rows, const Kernel& kernel, int8_t* y,
+              const ParallelFor& parallel_for) const {
+    SparseQuantizedMatMul(x, rows, kernel, range_.output, y, parallel_for);
   }
 
  private:
-  Cache<SparseWeights<float>> cache_;
+  ZeroPointsAndRange range_;
 };
 
-KERASOPT_REGISTER_CPU("KerasoptSparseQuantizedMatMul", SparseQuantizedMatMulOp);
-KERASOPT_REGISTER_CPU("KerasoptSparseMatMul", SparseMatMulOp);
+class SparseFloatProduct : public SparseProduct<1> {
+ public:
+  using Value = float;
+  using Kernel = SparseWeights<float>;
+
+  Status GetKernel(const Tensor& tensor, Cache<Kernel>* cache,
+                   std::shared_ptr<const Kernel>* kernel) const {
+    return cache->Get(
+        tensor, [](const Kernel&) { return true; },
+        [&](std::shared_ptr<const Kernel>* prepared) {
+          auto read = std::make_shared<Kernel>();
+          TF_RETURN_IF_ERROR(read->Init(tensor, shape_));
+          *prepared = read;
+          return absl::OkStatus();
+        },
+        kernel);
+  }
+
+  void MatMul(const float* x, int64_t rows, const Kernel& weights, float* y,
+              const ParallelFor& parallel_for) const {
+    SparseMatMul(Kernels(), x, rows, shape_, weights.entries, weights.bias.data(), y,
+                 parallel_for);
+  }
+};
+
+KERASOPT_REGISTER_CPU("KerasoptSparseQuantizedMatMul", MatMulOp<SparseInt8Product>);
+KERASOPT_REGISTER_CPU("KerasoptSparseMatMul", MatMulOp<SparseFloatProduct>);
 
 }  // namespace
 }  // namespace kerasopt

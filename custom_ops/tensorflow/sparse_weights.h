@@ -16,7 +16,7 @@ namespace kerasopt {
 
 // Reads the shape of a sparse kernel from the attributes of KERASOPT_SPARSE.
 template <typename Context>
-absl::Status GetSparseShape(Context* context, int64_t element_inputs, SparseShape* shape) {
+Status GetSparseShape(Context* context, int64_t element_inputs, SparseShape* shape) {
   std::vector<int64_t> kernel;
   TF_RETURN_IF_ERROR(GetKernelShape(context, 2, &kernel));
   *shape = {kernel[0], kernel[1], element_inputs, 0, 0};
@@ -54,7 +54,7 @@ struct SparseWeights {
   std::vector<Bias> bias;
   std::vector<float> multiplier;
 
-  absl::Status Init(const tensorflow::Tensor& tensor, const SparseShape& shape) {
+  Status Init(const Tensor& tensor, const SparseShape& shape) {
     constexpr bool kHasMultiplier = std::is_same<Bias, int32_t>::value;
     const SparseLayout layout(shape, kHasMultiplier);
     TF_RETURN_IF_ERROR(CheckWeights(tensor.shape(), layout.size));

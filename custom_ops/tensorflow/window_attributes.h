@@ -99,6 +99,13 @@ absl::Status GetAverage(Context* context, AverageParameters* value) {
   return GetZeroPoint<int8_t>(context, "output_zero_point", &value->output_zero_point);
 }
 
+// Error unless x is made of images with pixels to be averaged.
+inline absl::Status CheckPixels(const tensorflow::TensorShape& x) {
+  if (x.dims() == 4 && x.dim_size(1) > 0 && x.dim_size(2) > 0) return absl::OkStatus();
+  return InvalidArgument("x must have rank 4 and at least one pixel. Received: x.shape=",
+                         x.DebugString());
+}
+
 // The windows of pooling.
 struct PoolAttributes {
   int64_t pool_size[2];

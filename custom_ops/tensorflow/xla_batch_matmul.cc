@@ -11,10 +11,6 @@
 namespace kerasopt {
 namespace {
 
-using tensorflow::OpKernelConstruction;
-using tensorflow::XlaOpKernel;
-using tensorflow::XlaOpKernelContext;
-
 using Shape = std::vector<int64_t>;
 
 class XlaQuantizedBatchMatMul : public XlaOpKernel {

@@ -12,10 +12,6 @@
 namespace kerasopt {
 namespace {
 
-using tensorflow::OpKernelConstruction;
-using tensorflow::XlaOpKernel;
-using tensorflow::XlaOpKernelContext;
-
 class XlaBinaryConv2D : public XlaOpKernel {
  public:
   explicit XlaBinaryConv2D(OpKernelConstruction* context) : XlaOpKernel(context) {

@@ -13,9 +13,9 @@
 
 namespace kerasopt {
 
-class XlaContraction : public tensorflow::XlaOpKernel {
+class XlaContraction : public XlaOpKernel {
  public:
-  explicit XlaContraction(tensorflow::OpKernelConstruction* context) : XlaOpKernel(context) {
+  explicit XlaContraction(OpKernelConstruction* context) : XlaOpKernel(context) {
     tensorflow::DataType type = tensorflow::DT_INT8;
     if (context->HasAttr("T")) OP_REQUIRES_OK(context, context->GetAttr("T", &type));
     is_int16_ = type == tensorflow::DT_INT16;
@@ -25,7 +25,7 @@ class XlaContraction : public tensorflow::XlaOpKernel {
 
  protected:
   // Error if so many products may leave the range of their sums.
-  absl::Status CheckProducts(int64_t products, int64_t most) const {
+  Status CheckProducts(int64_t products, int64_t most) const {
     return is_int16_ ? kerasopt::CheckProducts<int16_t>(products, most) : absl::OkStatus();
   }
 

@@ -11,11 +11,6 @@
 namespace kerasopt {
 namespace {
 
-using absl::Status;
-using tensorflow::OpKernelConstruction;
-using tensorflow::XlaOpKernel;
-using tensorflow::XlaOpKernelContext;
-
 // A scalar, or one value per entry of the last axis, in the given shape. The barrier hides
 // constants: XLA replaces a division by one with a multiplication by its reciprocal.
 xla::XlaOp BroadcastHidden(XlaOpKernelContext* context, int input,
@@ -30,7 +25,7 @@ xla::XlaOp BroadcastHidden(XlaOpKernelContext* context, int input,
 
 // Error unless there is one value, or as many as `most`.
 Status CheckCount(XlaOpKernelContext* context, int input, const char* name, int64_t most) {
-  const tensorflow::TensorShape shape = InputShape(context, input);
+  const TensorShape shape = InputShape(context, input);
   if (shape.dims() <= 1 && (shape.num_elements() == 1 || shape.num_elements() == most)) {
     return absl::OkStatus();
   }

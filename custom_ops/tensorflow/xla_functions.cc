@@ -13,10 +13,6 @@
 namespace kerasopt {
 namespace {
 
-using tensorflow::OpKernelConstruction;
-using tensorflow::XlaOpKernel;
-using tensorflow::XlaOpKernelContext;
-
 xla::XlaOp ToInt32(xla::XlaOp x) { return xla::ConvertElementType(x, xla::S32); }
 xla::XlaOp ToFloat(xla::XlaOp x) { return xla::ConvertElementType(x, xla::F32); }
 
@@ -97,7 +93,7 @@ class XlaQuantizedLayerNormalization : public XlaOpKernel {
   }
 
   void Compile(XlaOpKernelContext* context) override {
-    const tensorflow::TensorShape shape = InputShape(context, 0);
+    const TensorShape shape = InputShape(context, 0);
     OP_REQUIRES_OK(context, CheckLastAxis(shape, kLongestRow));
     const int64_t columns = shape.dim_size(shape.dims() - 1);
     OP_REQUIRES_OK(context, CheckVector("gain", InputShape(context, 1), columns));

@@ -11,10 +11,6 @@
 namespace kerasopt {
 namespace {
 
-using tensorflow::OpKernelConstruction;
-using tensorflow::XlaOpKernel;
-using tensorflow::XlaOpKernelContext;
-
 // A part of the weights, of `count` values of `bytes` bytes.
 xla::XlaOp Part(xla::XlaOp weights, int64_t begin, int64_t count, int64_t bytes,
                 xla::PrimitiveType type) {
@@ -66,48 +62,60 @@ xla::XlaOp Dense(xla::XlaOp weights, const SparseShape& shape, const SparseLayou
   return xla::Slice(kernel, {0, 0}, {shape.depth, shape.columns}, {1, 1});
 }
 
-class XlaSparseQuantizedMatMul : public XlaContraction {
+// `Base` is XlaOpKernel, or what derives from it.
+template <typename Base>
+class XlaSparse : public Base {
  public:
-  explicit XlaSparseQuantizedMatMul(OpKernelConstruction* context) : XlaContraction(context) {
-    OP_REQUIRES_OK(context, GetSparseShape(context, 4, &shape_));
+  XlaSparse(OpKernelConstruction* context, int64_t element_inputs) : Base(context) {
+    OP_REQUIRES_OK(context, GetSparseShape(context, element_inputs, &shape_));
   }
 
   void Compile(XlaOpKernelContext* context) override {
-    const SparseLayout layout(shape_, true);
+    const SparseLayout layout(shape_, shape_.element_inputs == 4);
     OP_REQUIRES_OK(context, CheckRows(InputShape(context, 0), shape_.depth));
     OP_REQUIRES_OK(context, CheckWeights(InputShape(context, 1), layout.size));
-    const xla::XlaOp weights = context->Input(1);
-    const xla::XlaOp kernel = Dense(weights, shape_, layout);
-    const xla::XlaOp sums = MatMul(context->Input(0), kernel, xla::S32);
-    context->SetOutput(
-        0, Finish(sums, kernel, {0}, Part(weights, layout.bias, shape_.columns, 4, xla::S32),
-                  UsableOrZero(Part(weights, layout.multiplier, shape_.columns, 4, xla::F32))));
+    const xla::XlaOp weights = context->Input(1), kernel = Dense(weights, shape_, layout);
+    context->SetOutput(0, Multiply(context->Input(0), kernel, weights, layout));
+  }
+
+ protected:
+  virtual xla::XlaOp Multiply(xla::XlaOp x, xla::XlaOp kernel, xla::XlaOp weights,
+                              const SparseLayout& layout) const = 0;
+
+  // A value of each column, at an offset of the weights.
+  xla::XlaOp Columns(xla::XlaOp weights, int64_t offset, xla::PrimitiveType type) const {
+    return Part(weights, offset, shape_.columns, 4, type);
   }
 
  private:
   SparseShape shape_;
 };
 
-class XlaSparseMatMul : public XlaOpKernel {
+class XlaSparseQuantizedMatMul : public XlaSparse<XlaContraction> {
  public:
-  explicit XlaSparseMatMul(OpKernelConstruction* context) : XlaOpKernel(context) {
-    OP_REQUIRES_OK(context, GetSparseShape(context, 1, &shape_));
-  }
+  explicit XlaSparseQuantizedMatMul(OpKernelConstruction* context) : XlaSparse(context, 4) {}
 
-  void Compile(XlaOpKernelContext* context) override {
-    const SparseLayout layout(shape_, false);
-    OP_REQUIRES_OK(context, CheckRows(InputShape(context, 0), shape_.depth));
-    OP_REQUIRES_OK(context, CheckWeights(InputShape(context, 1), layout.size));
-    const xla::XlaOp weights = context->Input(1);
-    const xla::XlaOp sums = MatMul(context->Input(0), Dense(weights, shape_, layout), xla::F32);
+ protected:
+  xla::XlaOp Multiply(xla::XlaOp x, xla::XlaOp kernel, xla::XlaOp weights,
+                      const SparseLayout& layout) const override {
+    return Finish(MatMul(x, kernel, xla::S32), kernel, {0},
+                  Columns(weights, layout.bias, xla::S32),
+                  UsableOrZero(Columns(weights, layout.multiplier, xla::F32)));
+  }
+};
+
+class XlaSparseMatMul : public XlaSparse<XlaOpKernel> {
+ public:
+  explicit XlaSparseMatMul(OpKernelConstruction* context) : XlaSparse(context, 1) {}
+
+ protected:
+  xla::XlaOp Multiply(xla::XlaOp x, xla::XlaOp kernel, xla::XlaOp weights,
+                      const SparseLayout& layout) const override {
+    const xla::XlaOp sums = MatMul(x, kernel, xla::F32);
     const std::vector<int64_t> shape = Dimensions(sums);
-    const xla::XlaOp bias = Part(weights, layout.bias, shape_.columns, 4, xla::F32);
-    context->SetOutput(
-        0, sums + xla::BroadcastInDim(bias, shape, {static_cast<int64_t>(shape.size()) - 1}));
+    const xla::XlaOp bias = Columns(weights, layout.bias, xla::F32);
+    return sums + xla::BroadcastInDim(bias, shape, {static_cast<int64_t>(shape.size()) - 1});
   }
-
- private:
-  SparseShape shape_;
 };
 
 KERASOPT_REGISTER_XLA("KerasoptSparseQuantizedMatMul", XlaSparseQuantizedMatMul);

@@ -25,6 +25,12 @@
 
 namespace kerasopt {
 
+using absl::Status;
+using tensorflow::OpKernelConstruction;
+using tensorflow::TensorShape;
+using tensorflow::XlaOpKernel;
+using tensorflow::XlaOpKernelContext;
+
 inline xla::XlaOp Scalar(xla::XlaOp like, float value) {
   return xla::ConstantR0<float>(like.builder(), value);
 }
@@ -33,12 +39,12 @@ inline xla::XlaOp Scalar(xla::XlaOp like, int32_t value) {
   return xla::ConstantR0<int32_t>(like.builder(), value);
 }
 
-inline std::vector<int64_t> InputDimensions(tensorflow::XlaOpKernelContext* context, int input) {
+inline std::vector<int64_t> InputDimensions(XlaOpKernelContext* context, int input) {
   const xla::Shape shape = *context->InputXlaShape(input);
   return std::vector<int64_t>(shape.dimensions().begin(), shape.dimensions().end());
 }
 
-inline tensorflow::TensorShape InputShape(tensorflow::XlaOpKernelContext* context, int input) {
+inline tensorflow::TensorShape InputShape(XlaOpKernelContext* context, int input) {
   return tensorflow::TensorShape(InputDimensions(context, input));
 }
 

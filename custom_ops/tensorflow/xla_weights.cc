@@ -117,16 +117,16 @@ xla::XlaOp Unpack(xla::XlaOp packed, const PackedShape& shape) {
   return xla::ConcatInDim(packed.builder(), groups, 2);
 }
 
-absl::Status CheckPacked(tensorflow::XlaOpKernelContext* context, const PackedShape& shape) {
+absl::Status CheckPacked(XlaOpKernelContext* context, const PackedShape& shape) {
   return CheckWeights(InputShape(context, 1),
                       PackedBytes(shape.bytes(), shape.groups * shape.columns));
 }
 
-xla::XlaOp Multipliers(tensorflow::XlaOpKernelContext* context, int64_t channels) {
+xla::XlaOp Multipliers(XlaOpKernelContext* context, int64_t channels) {
   return UsableOrZero(Words(context, 0, channels, xla::F32));
 }
 
-xla::XlaOp Words(tensorflow::XlaOpKernelContext* context, int64_t behind, int64_t channels,
+xla::XlaOp Words(XlaOpKernelContext* context, int64_t behind, int64_t channels,
                  xla::PrimitiveType type) {
   const int64_t bytes = channels * 4, end = context->InputXlaShape(1)->dimensions(0);
   const xla::XlaOp words = xla::SliceInDim(context->Input(1), end - (behind + 1) * bytes,

@@ -13,10 +13,10 @@ namespace kerasopt {
 
 class XlaWindow {
  public:
-  absl::Status Init(tensorflow::OpKernelConstruction* context) { return attributes_.Init(context); }
+  Status Init(OpKernelConstruction* context) { return attributes_.Init(context); }
 
   // The shape of a convolution with a kernel whose channels are those of x.
-  absl::Status GetShape(tensorflow::XlaOpKernelContext* context,
+  Status GetShape(XlaOpKernelContext* context,
                         const std::vector<int64_t>& kernel, int64_t channels,
                         ConvolutionShape* shape) const {
     const tensorflow::TensorShape x = InputShape(context, 0);

@@ -1,50 +1,39 @@
-// Registration and shape functions of the operations with weights, and of those between float32 and
-// integers. Integers are attributes, since they are fixed when a layer is
-// built; biases, multipliers and scales are tensors, so that no compiler sees them as constants
-// to rewrite arithmetic with.
+// Registration and shape functions of the operations with weights. Integers are attributes, since
+// they are fixed when a layer is built; biases, multipliers and scales are tensors, so that no
+// compiler sees them as constants to rewrite arithmetic with.
 
 #include "attributes.h"
 #include "op_shapes.h"
 #include "sparse_weights.h"
-#include "tensorflow/core/framework/common_shape_fns.h"
 #include "tensorflow/core/framework/op.h"
-#include "tensorflow/core/framework/shape_inference.h"
 
 namespace kerasopt {
 namespace {
 
-using absl::Status;
-using tensorflow::shape_inference::DimensionHandle;
-using tensorflow::shape_inference::InferenceContext;
-using tensorflow::shape_inference::ShapeHandle;
-
-Status MatMulShape(InferenceContext* c) {
+// The shape of rows of `depth` values that a kernel of `columns` columns has passed.
+Status RowsShape(InferenceContext* c, int64_t depth, int64_t columns) {
   ShapeHandle x, weights, leading, out;
-  DimensionHandle depth;
-  std::vector<int64_t> kernel;
-  TF_RETURN_IF_ERROR(GetKernelShape(c, 2, &kernel));
+  DimensionHandle last;
   TF_RETURN_IF_ERROR(c->WithRank(c->input(1), 1, &weights));
   TF_RETURN_IF_ERROR(c->WithRankAtLeast(c->input(0), 2, &x));
-  TF_RETURN_IF_ERROR(c->WithValue(c->Dim(x, -1), kernel[0], &depth));
+  TF_RETURN_IF_ERROR(c->WithValue(c->Dim(x, -1), depth, &last));
   TF_RETURN_IF_ERROR(c->Subshape(x, 0, -1, &leading));
-  TF_RETURN_IF_ERROR(c->Concatenate(leading, c->Vector(kernel[1]), &out));
+  TF_RETURN_IF_ERROR(c->Concatenate(leading, c->Vector(columns), &out));
   c->set_output(0, out);
   return absl::OkStatus();
 }
 
+Status MatMulShape(InferenceContext* c) {
+  std::vector<int64_t> kernel;
+  TF_RETURN_IF_ERROR(GetKernelShape(c, 2, &kernel));
+  return RowsShape(c, kernel[0], kernel[1]);
+}
+
 template <int64_t kElementInputs>
 Status SparseMatMulShape(InferenceContext* c) {
-  ShapeHandle x, weights, leading, out;
-  DimensionHandle depth;
   SparseShape shape;
   TF_RETURN_IF_ERROR(GetSparseShape(c, kElementInputs, &shape));
-  TF_RETURN_IF_ERROR(c->WithRank(c->input(1), 1, &weights));
-  TF_RETURN_IF_ERROR(c->WithRankAtLeast(c->input(0), 2, &x));
-  TF_RETURN_IF_ERROR(c->WithValue(c->Dim(x, -1), shape.depth, &depth));
-  TF_RETURN_IF_ERROR(c->Subshape(x, 0, -1, &leading));
-  TF_RETURN_IF_ERROR(c->Concatenate(leading, c->Vector(shape.columns), &out));
-  c->set_output(0, out);
-  return absl::OkStatus();
+  return RowsShape(c, shape.depth, shape.columns);
 }
 
 // The shape of an image that a kernel of the given height and width has passed.
@@ -71,23 +60,16 @@ Status ConvolutionShapeFunction(InferenceContext* c) {
   return WindowShape(c, kernel, kernel[2] * groups, kernel[3]);
 }
 
+Status BinaryShapeFunction(InferenceContext* c) {
+  std::vector<int64_t> kernel;
+  TF_RETURN_IF_ERROR(GetKernelShape(c, 4, &kernel));
+  return WindowShape(c, kernel, kernel[2], kernel[3]);
+}
+
 Status DepthwiseShapeFunction(InferenceContext* c) {
   std::vector<int64_t> kernel;
   TF_RETURN_IF_ERROR(GetKernelShape(c, 4, &kernel));
   return WindowShape(c, kernel, kernel[2], kernel[2] * kernel[3]);
-}
-
-Status SameShape(InferenceContext* c) {
-  ShapeHandle out;
-  TF_RETURN_IF_ERROR(c->Merge(c->input(0), c->input(1), &out));
-  c->set_output(0, out);
-  return absl::OkStatus();
-}
-
-Status MinMaxShape(InferenceContext* c) {
-  c->set_output(0, c->Scalar());
-  c->set_output(1, c->Scalar());
-  return absl::OkStatus();
 }
 
 #define KERASOPT_OUTPUT_ATTRS       \
@@ -135,11 +117,7 @@ REGISTER_OP("KerasoptBinaryConv2D")
     .Input("weights: int8")
     .Output("y: float32")
     .Attr("kernel_shape: list(int)")
-    .KERASOPT_WINDOW_ATTRS.SetShapeFn([](InferenceContext* c) {
-      std::vector<int64_t> kernel;
-      TF_RETURN_IF_ERROR(GetKernelShape(c, 4, &kernel));
-      return WindowShape(c, kernel, kernel[2], kernel[3]);
-    });
+    .KERASOPT_WINDOW_ATTRS.SetShapeFn(BinaryShapeFunction);
 
 #define KERASOPT_HALF             \
   Input("x: float32")             \
@@ -171,55 +149,6 @@ REGISTER_OP("KerasoptSparseMatMul")
     .Input("weights: int8")
     .Output("y: float32")
     .KERASOPT_SPARSE.SetShapeFn(SparseMatMulShape<1>);
-
-REGISTER_OP("KerasoptQuantize")
-    .Input("x: float32")
-    .Input("scale: float32")
-    .Output("y: T")
-    .Attr("T: {int8, int16} = DT_INT8")
-    .Attr("zero_point: int")
-    .SetShapeFn(tensorflow::shape_inference::UnchangedShape);
-
-REGISTER_OP("KerasoptFakeQuantize")
-    .Input("x: float32")
-    .Input("scale: float32")
-    .Input("zero_point: float32")
-    .Output("y: float32")
-    .Attr("qmin: int = -128")
-    .Attr("qmax: int = 127")
-    .SetShapeFn(tensorflow::shape_inference::UnchangedShape);
-
-REGISTER_OP("KerasoptFakeQuantizeGrad")
-    .Input("upstream: float32")
-    .Input("x: float32")
-    .Input("scale: float32")
-    .Input("zero_point: float32")
-    .Output("dx: float32")
-    .Attr("qmin: int = -128")
-    .Attr("qmax: int = 127")
-    .SetShapeFn(SameShape);
-
-REGISTER_OP("KerasoptLearnedScaleGradients")
-    .Input("upstream: float32")
-    .Input("x: float32")
-    .Input("scale: float32")
-    .Input("zero_point: float32")
-    .Output("dx: float32")
-    .Output("by_scale: float32")
-    .Output("clamped: float32")
-    .Attr("qmin: int = -128")
-    .Attr("qmax: int = 127")
-    .SetShapeFn([](InferenceContext* c) {
-      c->set_output(1, c->input(2));
-      c->set_output(2, c->input(2));
-      return SameShape(c);
-    });
-
-REGISTER_OP("KerasoptMinMax")
-    .Input("x: float32")
-    .Output("min: float32")
-    .Output("max: float32")
-    .SetShapeFn(MinMaxShape);
 
 }  // namespace
 }  // namespace kerasopt

@@ -1,4 +1,5 @@
-// Registration and shape functions of the operations on integer tensors that have no packed weights.
+// Registration and shape functions of the operations that have activations only: sums and products
+// of two tensors, pooling, and functions.
 
 #include <vector>
 
@@ -9,12 +10,8 @@
 namespace kerasopt {
 namespace {
 
-using absl::Status;
 using tensorflow::shape_inference::BroadcastBinaryOpOutputShapeFnHelper;
 using tensorflow::shape_inference::BroadcastBinaryOpShapeFn;
-using tensorflow::shape_inference::DimensionHandle;
-using tensorflow::shape_inference::InferenceContext;
-using tensorflow::shape_inference::ShapeHandle;
 
 Status BatchMatMulShape(InferenceContext* c) {
   ShapeHandle x0, x1, batch0, batch1, batch, out;

@@ -1,7 +1,7 @@
 // What the CPU kernels of convolutions share: the window, and the shapes that follow from it.
 
-#ifndef KERASOPT_TENSORFLOW_WINDOW_OP_H_
-#define KERASOPT_TENSORFLOW_WINDOW_OP_H_
+#ifndef KERASOPT_TENSORFLOW_CONVOLUTION_OP_H_
+#define KERASOPT_TENSORFLOW_CONVOLUTION_OP_H_
 
 #include <vector>
 
@@ -11,9 +11,9 @@
 
 namespace kerasopt {
 
-class WindowOp : public tensorflow::OpKernel {
+class ConvolutionOp : public OpKernel {
  public:
-  explicit WindowOp(tensorflow::OpKernelConstruction* context) : OpKernel(context) {
+  explicit ConvolutionOp(OpKernelConstruction* context) : OpKernel(context) {
     OP_REQUIRES_OK(context, GetKernelShape(context, 4, &kernel_shape_));
     OP_REQUIRES_OK(context, window_.Init(context));
   }
@@ -22,13 +22,13 @@ class WindowOp : public tensorflow::OpKernel {
   int64_t filters() const { return kernel_shape_[3]; }
 
   // Of a kernel whose channels are those of x, and which makes `repeats` of each.
-  absl::Status GetShape(const tensorflow::Tensor& x, int64_t channels, ConvolutionShape* shape,
+  Status GetShape(const Tensor& x, int64_t channels, ConvolutionShape* shape,
                         int64_t repeats = 1) const {
     return window_.Make(x.shape(), kernel_shape_, channels, repeats, shape);
   }
 
-  absl::Status AllocateOutput(tensorflow::OpKernelContext* context, const ConvolutionShape& shape,
-                              int64_t channels, tensorflow::Tensor** y) const {
+  Status AllocateOutput(OpKernelContext* context, const ConvolutionShape& shape,
+                              int64_t channels, Tensor** y) const {
     return kerasopt::AllocateOutput(
         context, {shape.batch, shape.height.output, shape.width.output, channels}, y);
   }
@@ -41,4 +41,4 @@ class WindowOp : public tensorflow::OpKernel {
 
 }  // namespace kerasopt
 
-#endif  // KERASOPT_TENSORFLOW_WINDOW_OP_H_
+#endif  // KERASOPT_TENSORFLOW_CONVOLUTION_OP_H_
