@@ -11,7 +11,7 @@
 #include "kernels/gemm/table.h"
 #include "kernels/half/table.h"
 #include "kernels/matrix_product/table.h"
-#include "kernels/peak/table.h"
+#include "kernels/peak/peak.h"
 #include "kernels/pooling/table.h"
 #include "kernels/sparse/table.h"
 

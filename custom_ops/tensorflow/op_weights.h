@@ -88,8 +88,6 @@ class Cache {
   int64_t size_ = 0;
 };
 
-bool IsSame(const PackedShape& a, const PackedShape& b);
-
 // The kernel of a matrix multiplication or convolution, a PackedKernel or its like, prepared for
 // the instruction set in use; `arguments` are what its constructor takes last.
 template <typename Kernel, typename... Arguments>
@@ -100,7 +98,7 @@ Status GetPackedKernel(const Tensor& tensor, const PackedShape& shape,
   return cache->Get(
       tensor,
       [&](const Kernel& known) {
-        return &known.kernels() == &kernels && IsSame(known.shape(), shape);
+        return &known.kernels() == &kernels && known.shape() == shape;
       },
       [&](std::shared_ptr<const Kernel>* prepared) {
         Weights<int32_t> weights;

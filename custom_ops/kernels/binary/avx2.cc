@@ -2,7 +2,8 @@
 
 #include "kernels/binary/table.h"
 #include "kernels/gemm/vectors_avx2.h"
-// behind the vectors
+
+// Made of these vectors.
 #include "kernels/gemm/tiles.inc"
 
 namespace kerasopt {

@@ -149,9 +149,7 @@ void SetFirst(const BinaryKernel& kernel, const ConvolutionShape& shape, const I
 
 BinaryKernel::BinaryKernel(const KernelTable& kernels, const PackedShape& shape,
                            const int8_t* packed, const float* scale, const float* bias)
-    : kernels_(&kernels),
-      shape_(shape),
-      packed_(packed),
+    : PackedWeights(kernels, shape, packed),
       sums_(shape.runs * shape.width(), static_cast<int32_t>(shape.depth)),
       scale_(shape.width(), 1.0f),
       bias_(shape.width(), 0.0f) {

@@ -27,26 +27,19 @@ inline PackedShape PackedBinary(const ConvolutionShape& shape, int64_t filters) 
           WeightFormat::kBinary};
 }
 
-// A packed kernel that is kept elsewhere, its scales and biases.
-class BinaryKernel {
+class BinaryKernel : public PackedWeights {
  public:
   BinaryKernel(const KernelTable& kernels, const PackedShape& shape, const int8_t* packed,
                const float* scale, const float* bias);
 
-  const KernelTable& kernels() const { return *kernels_; }
-  const PackedShape& shape() const { return shape_; }
-  const int8_t* packed() const { return packed_; }
   // Sums of the weights of one pixel of the kernel, for the columns of a panel.
   const int32_t* sums(int64_t run, int64_t panel) const {
-    return sums_.data() + run * shape_.width() + panel * kPanelColumns;
+    return sums_.data() + FirstOf(run, panel);
   }
   FloatScaling scaling(int64_t panel, const float* ones) const;
 
  private:
-  const KernelTable* kernels_;
-  PackedShape shape_;
-  const int8_t* packed_;
-  // Padded to shape_.width() columns.
+  // Padded to shape().width() columns.
   std::vector<int32_t> sums_;
   std::vector<float> scale_, bias_;
 };

@@ -3,7 +3,8 @@
 
 #include "kernels/gemm/conversions.h"
 #include "kernels/gemm/vectors_avx2.h"
-// behind the vectors
+
+// Made of these vectors.
 #include "kernels/gemm/tiles.inc"
 
 namespace kerasopt {

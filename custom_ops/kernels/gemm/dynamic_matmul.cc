@@ -53,7 +53,7 @@ class RoundedRows : public MatrixBlocks {
 
 DynamicKernel::DynamicKernel(const KernelTable& kernels, const PackedShape& shape,
                              const int8_t* packed, const float* scale, const float* bias)
-    : kernels_(&kernels), shape_(shape), packed_(packed), scale_(shape.width(), 1.0f) {
+    : PackedWeights(kernels, shape, packed), scale_(shape.width(), 1.0f) {
   const uint32_t offset = kernels.gemm.activation_offset;
   for (const ColumnSums& sums : SumColumns(packed, shape)) {
     first_.push_back(static_cast<int32_t>(0u - offset * sums.values));

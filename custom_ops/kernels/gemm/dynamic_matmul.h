@@ -10,15 +10,12 @@
 
 namespace kerasopt {
 
-// A packed kernel of one group and run that is kept elsewhere, its scales and biases.
-class DynamicKernel {
+// Of one group and run.
+class DynamicKernel : public PackedWeights {
  public:
   DynamicKernel(const KernelTable& kernels, const PackedShape& shape, const int8_t* packed,
                 const float* scale, const float* bias);
 
-  const KernelTable& kernels() const { return *kernels_; }
-  const PackedShape& shape() const { return shape_; }
-  const int8_t* packed() const { return packed_; }
   // What sums begin with, since activations are stored plus the GEMM's offset.
   const int32_t* first(int64_t panel) const { return first_.data() + panel * kPanelColumns; }
   FloatScaling scaling(int64_t panel, const float* row_scales) const;
@@ -26,10 +23,7 @@ class DynamicKernel {
   float smallest_scale() const { return smallest_scale_; }
 
  private:
-  const KernelTable* kernels_;
-  PackedShape shape_;
-  const int8_t* packed_;
-  // Padded to shape_.width() columns.
+  // Padded to shape().width() columns.
   std::vector<int32_t> first_;
   std::vector<float> scale_, bias_;
   float smallest_scale_ = kSmallestScale;

@@ -77,9 +77,7 @@ Int16Requantization Int16Channels::requantization(int64_t first, const OutputRan
 
 Int16Kernel::Int16Kernel(const KernelTable& kernels, const PackedShape& shape,
                          const int8_t* packed, const int32_t* bias, const float* multiplier)
-    : kernels_(&kernels),
-      shape_(shape),
-      packed_(packed),
+    : PackedWeights(kernels, shape, packed),
       channels_(shape.groups * shape.width(), shape.runs * shape.depth) {
   const std::vector<ColumnSums> sums = SumColumns(packed, shape);
   const int32_t offset = kernels.gemm.activation_offset;
@@ -95,7 +93,7 @@ Int16Kernel::Int16Kernel(const KernelTable& kernels, const PackedShape& shape,
 
 Int16Requantization Int16Kernel::requantization(int64_t group, int64_t panel,
                                                 const OutputRange& output) const {
-  return channels_.requantization(group * shape_.width() + panel * kPanelColumns, output);
+  return channels_.requantization(FirstOf(group, panel), output);
 }
 
 void Gemm(const RowBlocks& high, const RowBlocks& low, const Int16Kernel& kernel,

@@ -39,25 +39,18 @@ class Int16Channels {
   std::vector<float> multiplier_;
 };
 
-// A packed kernel that is kept elsewhere, and what follows its sums.
-class Int16Kernel {
+class Int16Kernel : public PackedWeights {
  public:
   // `bias` and `multiplier` have groups * columns values.
   Int16Kernel(const KernelTable& kernels, const PackedShape& shape, const int8_t* packed,
               const int32_t* bias, const float* multiplier);
 
-  const KernelTable& kernels() const { return *kernels_; }
-  const GemmKernel& gemm() const { return kernels_->gemm; }
-  const PackedShape& shape() const { return shape_; }
-  const int8_t* packed() const { return packed_; }
+  const GemmKernel& gemm() const { return kernels().gemm; }
   Int16Requantization requantization(int64_t group, int64_t panel,
                                      const OutputRange& output) const;
 
  private:
-  const KernelTable* kernels_;
-  PackedShape shape_;
-  const int8_t* packed_;
-  Int16Channels channels_;  // padded to shape_.width() a group
+  Int16Channels channels_;  // padded to shape().width() a group
 };
 
 // Writes rows of groups * columns values; `high` and `low` have the halves of the same rows.

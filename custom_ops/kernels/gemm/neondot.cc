@@ -2,7 +2,8 @@
 
 #include "kernels/gemm/conversions.h"
 #include "kernels/gemm/vectors_neon.h"
-// behind the vectors
+
+// Made of these vectors.
 #include "kernels/gemm/tiles.inc"
 
 namespace kerasopt {

@@ -7,7 +7,8 @@
 #define KERASOPT_KERNELS_GEMM_OUTPUTS_AVX512_H_
 
 #include "kernels/gemm/vectors_avx512.h"
-// behind the vectors
+
+// Made of these vectors.
 #include "kernels/gemm/results.inc"
 
 namespace kerasopt {

@@ -62,10 +62,8 @@ std::vector<ColumnSums> SumColumns(const int8_t* packed, const PackedShape& shap
 PackedKernel::PackedKernel(const KernelTable& kernels, const PackedShape& shape,
                            const int8_t* packed, const int32_t* bias, const float* multiplier,
                            int8_t input_zero_point)
-    : kernels_(&kernels),
+    : PackedWeights(kernels, shape, packed),
       gemm_(&kernels.gemm),
-      shape_(shape),
-      packed_(packed),
       input_zero_point_(input_zero_point),
       bias_(shape.groups * shape.width(), 0),
       multiplier_(shape.groups * shape.width(), 1.0f) {
@@ -88,14 +86,6 @@ PackedKernel::PackedKernel(const KernelTable& kernels, const PackedShape& shape,
       bias_[padded] = static_cast<int32_t>(value - offset * sums[padded].values);
     }
   }
-}
-
-const int32_t* PackedKernel::bias(int64_t group, int64_t panel) const {
-  return bias_.data() + group * shape_.width() + panel * kPanelColumns;
-}
-
-const float* PackedKernel::multiplier(int64_t group, int64_t panel) const {
-  return multiplier_.data() + group * shape_.width() + panel * kPanelColumns;
 }
 
 }  // namespace kerasopt

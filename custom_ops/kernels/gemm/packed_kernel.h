@@ -31,6 +31,11 @@ struct PackedShape {
   int64_t group_bytes() const { return quads() * quad_bytes(); }
   int64_t bytes() const { return groups * group_bytes(); }
 
+  bool operator==(const PackedShape& other) const {
+    return groups == other.groups && runs == other.runs && depth == other.depth &&
+           columns == other.columns && format == other.format;
+  }
+
   // The quads that an expanded kernel has.
   int64_t expanded_quads() const { return quads() * QuadRows(format) / kQuad; }
 };
@@ -50,29 +55,48 @@ struct ColumnSums {
 // Those of all columns, padded to shape.width() a group.
 std::vector<ColumnSums> SumColumns(const int8_t* packed, const PackedShape& shape);
 
-// A packed kernel that is kept elsewhere, and what follows its sums.
-class PackedKernel {
+// A packed kernel that is kept elsewhere; derived classes have what follows its sums.
+class PackedWeights {
+ public:
+  const KernelTable& kernels() const { return *kernels_; }
+  const PackedShape& shape() const { return shape_; }
+  const int8_t* packed() const { return packed_; }
+
+ protected:
+  PackedWeights(const KernelTable& kernels, const PackedShape& shape, const int8_t* packed)
+      : kernels_(&kernels), shape_(shape), packed_(packed) {}
+
+  // Of a panel, in a vector of shape().width() values a group.
+  int64_t FirstOf(int64_t group, int64_t panel) const {
+    return group * shape_.width() + panel * kPanelColumns;
+  }
+
+ private:
+  const KernelTable* kernels_;
+  PackedShape shape_;
+  const int8_t* packed_;
+};
+
+class PackedKernel : public PackedWeights {
  public:
   // `bias` and `multiplier` have groups * columns values.
   PackedKernel(const KernelTable& kernels, const PackedShape& shape, const int8_t* packed,
                const int32_t* bias, const float* multiplier, int8_t input_zero_point);
 
-  const KernelTable& kernels() const { return *kernels_; }
   // The GEMM of `kernels`, or the scalar one if scaled sums could leave int32.
   const GemmKernel& gemm() const { return *gemm_; }
-  const PackedShape& shape() const { return shape_; }
-  const int8_t* packed() const { return packed_; }
   int8_t input_zero_point() const { return input_zero_point_; }
-  const int32_t* bias(int64_t group, int64_t panel) const;
-  const float* multiplier(int64_t group, int64_t panel) const;
+  const int32_t* bias(int64_t group, int64_t panel) const {
+    return bias_.data() + FirstOf(group, panel);
+  }
+  const float* multiplier(int64_t group, int64_t panel) const {
+    return multiplier_.data() + FirstOf(group, panel);
+  }
 
  private:
-  const KernelTable* kernels_;
   const GemmKernel* gemm_;
-  PackedShape shape_;
-  const int8_t* packed_;
   int8_t input_zero_point_;
-  // Padded to shape_.width() columns a group. The bias is corrected for activations that are stored
+  // Padded to shape().width() columns a group. The bias is corrected for activations that are stored
   // plus the GEMM's offset, and without their zero point subtracted.
   std::vector<int32_t> bias_;
   std::vector<float> multiplier_;

@@ -49,9 +49,7 @@ void Multiply(const RowBlocks& left, const HalfKernel& kernel, float* out,
 
 HalfKernel::HalfKernel(const KernelTable& kernels, const PackedShape& shape, const int8_t* packed,
                        const float* scale, const float* bias)
-    : kernels_(&kernels),
-      shape_(shape),
-      packed_(packed),
+    : PackedWeights(kernels, shape, packed),
       scale_(shape.groups * shape.width(), 1.0f),
       bias_(shape.groups * shape.width(), 0.0f) {
   for (int64_t group = 0; group < shape.groups; ++group) {
@@ -62,7 +60,7 @@ HalfKernel::HalfKernel(const KernelTable& kernels, const PackedShape& shape, con
 }
 
 ChannelAffine HalfKernel::affine(int64_t group, int64_t panel) const {
-  const int64_t first = group * shape_.width() + panel * kPanelColumns;
+  const int64_t first = FirstOf(group, panel);
   return {scale_.data() + first, bias_.data() + first};
 }
 

@@ -12,23 +12,16 @@
 
 namespace kerasopt {
 
-// A packed kernel that is kept elsewhere, and what follows its sums.
-class HalfKernel {
+class HalfKernel : public PackedWeights {
  public:
   // `scale` and `bias` have groups * columns values.
   HalfKernel(const KernelTable& kernels, const PackedShape& shape, const int8_t* packed,
              const float* scale, const float* bias);
 
-  const KernelTable& kernels() const { return *kernels_; }
-  const PackedShape& shape() const { return shape_; }
-  const int8_t* packed() const { return packed_; }
   ChannelAffine affine(int64_t group, int64_t panel) const;
 
  private:
-  const KernelTable* kernels_;
-  PackedShape shape_;
-  const int8_t* packed_;
-  std::vector<float> scale_, bias_;  // padded to shape_.width() columns a group
+  std::vector<float> scale_, bias_;  // padded to shape().width() columns a group
 };
 
 // Row-major x of shape (rows, depth).

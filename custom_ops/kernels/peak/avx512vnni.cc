@@ -2,7 +2,7 @@
 
 #include <immintrin.h>
 
-#include "kernels/peak/table.h"
+#include "kernels/peak/peak.h"
 
 namespace kerasopt {
 

@@ -6,6 +6,17 @@
 
 #include <cstdint>
 
+namespace kerasopt {
+
+using PeakFunction = int64_t (*)(int64_t steps);
+
+#ifdef KERASOPT_X86
+int64_t PeakProductsAvx2(int64_t steps);
+int64_t PeakProductsAvx512Vnni(int64_t steps);
+#endif
+
+}  // namespace kerasopt
+
 // Multiplies int8 vectors in registers, without memory, `steps` times as many as hide the latency.
 // Returns the number of products, or 0 if the instruction set in use has no vectors.
 extern "C" int64_t KerasoptPeakProducts(int64_t steps);
