@@ -44,15 +44,18 @@ const Candidate* Candidates(int* count) {
       {{"avxvnni", kGemmAvxVnni, kLoopsAvx2, kSparseAvx2, kBinaryAvx2, kHalfAvx2, nullptr, nullptr},
        [] { return __builtin_cpu_supports(KERASOPT_AVXVNNI) && HasFmaAndF16c(); }},
 #endif
-      {{"avx2", kGemmAvx2, kLoopsAvx2, kSparseAvx2, kBinaryAvx2, kHalfAvx2, nullptr, &PeakProductsAvx2},
+      {{"avx2", kGemmAvx2, kLoopsAvx2, kSparseAvx2, kBinaryAvx2, kHalfAvx2, nullptr,
+        &PeakProductsAvx2},
        [] { return __builtin_cpu_supports("avx2") && HasFmaAndF16c(); }},
 #endif
 #ifdef KERASOPT_NEONDOT
       // The compiler has plain NEON everywhere, so for scalar loops, too.
-      {{"neondot", kGemmNeonDot, kLoopsScalar, kSparseScalar, kBinaryScalar, kHalfScalar, nullptr, nullptr},
+      {{"neondot", kGemmNeonDot, kLoopsScalar, kSparseScalar, kBinaryScalar, kHalfScalar, nullptr,
+        nullptr},
        [] { return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0; }},
 #endif
-      {{"scalar", kGemmScalar, kLoopsScalar, kSparseScalar, kBinaryScalar, kHalfScalar, nullptr, nullptr},
+      {{"scalar", kGemmScalar, kLoopsScalar, kSparseScalar, kBinaryScalar, kHalfScalar, nullptr,
+        nullptr},
        [] { return true; }},
   };
   *count = sizeof(candidates) / sizeof(candidates[0]);

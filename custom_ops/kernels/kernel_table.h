@@ -1,6 +1,7 @@
 // The functions that exist once per instruction set, of all families. A table is filled by the
-// translation units named after that instruction set, which contain nothing else: an inline function
-// of the standard library compiled there could be merged with, and replace, the portable one.
+// translation units named after that instruction set, which contain nothing else: an inline
+// function of the standard library compiled there could be merged with, and replace, the portable
+// one.
 
 #ifndef KERASOPT_KERNELS_KERNEL_TABLE_H_
 #define KERASOPT_KERNELS_KERNEL_TABLE_H_

@@ -32,8 +32,9 @@ Status MeanShape(InferenceContext* c) {
   bool keepdims;
   TF_RETURN_IF_ERROR(c->WithRank(c->input(0), 4, &x));
   TF_RETURN_IF_ERROR(c->GetAttr("keepdims", &keepdims));
-  c->set_output(0, keepdims ? c->MakeShape({c->Dim(x, 0), c->MakeDim(1), c->MakeDim(1), c->Dim(x, 3)})
-                            : c->MakeShape({c->Dim(x, 0), c->Dim(x, 3)}));
+  c->set_output(0, keepdims
+                       ? c->MakeShape({c->Dim(x, 0), c->MakeDim(1), c->MakeDim(1), c->Dim(x, 3)})
+                       : c->MakeShape({c->Dim(x, 0), c->Dim(x, 3)}));
   return absl::OkStatus();
 }
 
@@ -44,8 +45,8 @@ Status PoolShape(InferenceContext* c) {
   TF_RETURN_IF_ERROR(pool.Init(c));
   TF_RETURN_IF_ERROR(c->WithRank(c->input(0), 4, &x));
   for (int axis : {0, 1}) {
-    TF_RETURN_IF_ERROR(OutputSize(c, c->Dim(x, axis + 1), pool.pool_size[axis], pool.window, axis,
-                                  &image[axis]));
+    TF_RETURN_IF_ERROR(
+        OutputSize(c, c->Dim(x, axis + 1), pool.pool_size[axis], pool.window, axis, &image[axis]));
   }
   c->set_output(0, c->MakeShape({c->Dim(x, 0), image[0], image[1], c->Dim(x, 3)}));
   return absl::OkStatus();
@@ -76,17 +77,15 @@ Status TableShape(InferenceContext* c) {
   return absl::OkStatus();
 }
 
-#define KERASOPT_PAIR_ATTRS         \
-  Attr("zero_point0: int")          \
-      .Attr("zero_point1: int")     \
-      .Attr("output_zero_point: int")
+#define KERASOPT_PAIR_ATTRS \
+  Attr("zero_point0: int").Attr("zero_point1: int").Attr("output_zero_point: int")
 
-#define KERASOPT_POOL                        \
-  Input("x: int8")                           \
-      .Output("y: int8")                     \
-      .Attr("pool_size: list(int) >= 2")     \
-      .Attr("strides: list(int) >= 2")       \
-      .Attr("padding: {'same', 'valid'}")    \
+#define KERASOPT_POOL                     \
+  Input("x: int8")                        \
+      .Output("y: int8")                  \
+      .Attr("pool_size: list(int) >= 2")  \
+      .Attr("strides: list(int) >= 2")    \
+      .Attr("padding: {'same', 'valid'}") \
       .SetShapeFn(PoolShape)
 
 REGISTER_OP("KerasoptQuantizedAdd")

@@ -1,7 +1,7 @@
 // CPU kernel of the binary convolution.
 
-#include "kernels/binary/binary.h"
 #include "convolution_op.h"
+#include "kernels/binary/binary.h"
 #include "op_weights.h"
 
 namespace kerasopt {
@@ -18,9 +18,8 @@ class BinaryConv2DOp : public ConvolutionOp {
     ConvolutionShape shape;
     OP_REQUIRES_OK(context, GetShape(x, kernel_shape_[2], &shape));
     std::shared_ptr<const BinaryKernel> kernel;
-    OP_REQUIRES_OK(context,
-                   GetFloatKernel(context->input(kWeights), PackedBinary(shape, filters()),
-                                  &cache_, &kernel));
+    OP_REQUIRES_OK(context, GetFloatKernel(context->input(kWeights), PackedBinary(shape, filters()),
+                                           &cache_, &kernel));
     Tensor* y;
     OP_REQUIRES_OK(context, AllocateOutput(context, shape, filters(), &y));
     if (y->NumElements() == 0) return;

@@ -72,25 +72,25 @@ Status DepthwiseShapeFunction(InferenceContext* c) {
   return WindowShape(c, kernel, kernel[2], kernel[2] * kernel[3]);
 }
 
-#define KERASOPT_OUTPUT_ATTRS       \
-  Attr("input_zero_point: int")     \
+#define KERASOPT_OUTPUT_ATTRS         \
+  Attr("input_zero_point: int")       \
       .Attr("output_zero_point: int") \
       .Attr("output_min: int = -128") \
       .Attr("output_max: int = 127")
 
-#define KERASOPT_WINDOW_ATTRS                        \
-  Attr("strides: list(int) >= 2 = [1, 1]")           \
-      .Attr("padding: {'same', 'valid'} = 'valid'")  \
-      .Attr("pads: list(int) = [0, 0, 0, 0]")        \
+#define KERASOPT_WINDOW_ATTRS                       \
+  Attr("strides: list(int) >= 2 = [1, 1]")          \
+      .Attr("padding: {'same', 'valid'} = 'valid'") \
+      .Attr("pads: list(int) = [0, 0, 0, 0]")       \
       .Attr("dilation_rate: list(int) >= 2 = [1, 1]")
 
 // `weights` has the kernel, whose shape is an attribute, the biases and the multipliers, in the
 // order that kerasopt/ops/packed_weights.py tells.
-#define KERASOPT_CONTRACTION                     \
-  Input("x: T")                                  \
-      .Input("weights: int8")                    \
-      .Output("y: T")                            \
-      .Attr("T: {int8, int16} = DT_INT8")        \
+#define KERASOPT_CONTRACTION              \
+  Input("x: T")                           \
+      .Input("weights: int8")             \
+      .Output("y: T")                     \
+      .Attr("T: {int8, int16} = DT_INT8") \
       .Attr("kernel_shape: list(int)")
 
 #define KERASOPT_WEIGHT_FORMAT Attr("weight_format: {'int8', 'int4', '2:4'} = 'int8'")
@@ -110,7 +110,8 @@ REGISTER_OP("KerasoptQuantizedConv2D")
     .KERASOPT_WINDOW_ATTRS.KERASOPT_OUTPUT_ATTRS.SetShapeFn(ConvolutionShapeFunction);
 
 REGISTER_OP("KerasoptQuantizedDepthwiseConv2D")
-    .KERASOPT_CONTRACTION.KERASOPT_WINDOW_ATTRS.KERASOPT_OUTPUT_ATTRS.SetShapeFn(DepthwiseShapeFunction);
+    .KERASOPT_CONTRACTION.KERASOPT_WINDOW_ATTRS.KERASOPT_OUTPUT_ATTRS.SetShapeFn(
+        DepthwiseShapeFunction);
 
 REGISTER_OP("KerasoptBinaryConv2D")
     .Input("x: float32")
@@ -119,10 +120,10 @@ REGISTER_OP("KerasoptBinaryConv2D")
     .Attr("kernel_shape: list(int)")
     .KERASOPT_WINDOW_ATTRS.SetShapeFn(BinaryShapeFunction);
 
-#define KERASOPT_HALF             \
-  Input("x: float32")             \
-      .Input("weights: int8")     \
-      .Output("y: float32")       \
+#define KERASOPT_HALF                  \
+  Input("x: float32")                  \
+      .Input("weights: int8")          \
+      .Output("y: float32")            \
       .Attr("kernel_shape: list(int)") \
       .Attr("weight_format: {'float16', 'bfloat16'}")
 
@@ -133,10 +134,8 @@ REGISTER_OP("KerasoptHalfConv2D")
     .KERASOPT_WINDOW_ATTRS.SetShapeFn(ConvolutionShapeFunction);
 
 // `weights` are in the order that kerasopt/ops/sparse_weights.py tells.
-#define KERASOPT_SPARSE                \
-  Attr("kernel_shape: list(int)")      \
-      .Attr("entries: int >= 0")       \
-      .Attr("block_columns: int >= 1")
+#define KERASOPT_SPARSE \
+  Attr("kernel_shape: list(int)").Attr("entries: int >= 0").Attr("block_columns: int >= 1")
 
 REGISTER_OP("KerasoptSparseQuantizedMatMul")
     .Input("x: int8")

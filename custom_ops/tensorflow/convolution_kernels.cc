@@ -21,10 +21,10 @@ class Conv2DOp : public ConvolutionOp {
     ConvolutionShape shape;
     OP_REQUIRES_OK(context, GetShape(x, kernel_shape_[2] * groups_, &shape));
     std::shared_ptr<const typename Product::Kernel> kernel;
-    OP_REQUIRES_OK(context,
-                   product_.GetKernel(context->input(kWeights),
-                                      PackedConvolution(shape, filters(), groups_, format_),
-                                      &cache_, &kernel));
+    OP_REQUIRES_OK(
+        context, product_.GetKernel(context->input(kWeights),
+                                    PackedConvolution(shape, filters(), groups_, format_), &cache_,
+                                    &kernel));
     Tensor* y;
     OP_REQUIRES_OK(context, AllocateOutput(context, shape, filters(), &y));
     if (y->NumElements() == 0) return;

@@ -23,12 +23,12 @@ class ConvolutionOp : public OpKernel {
 
   // Of a kernel whose channels are those of x, and which makes `repeats` of each.
   Status GetShape(const Tensor& x, int64_t channels, ConvolutionShape* shape,
-                        int64_t repeats = 1) const {
+                  int64_t repeats = 1) const {
     return window_.Make(x.shape(), kernel_shape_, channels, repeats, shape);
   }
 
-  Status AllocateOutput(OpKernelContext* context, const ConvolutionShape& shape,
-                              int64_t channels, Tensor** y) const {
+  Status AllocateOutput(OpKernelContext* context, const ConvolutionShape& shape, int64_t channels,
+                        Tensor** y) const {
     return kerasopt::AllocateOutput(
         context, {shape.batch, shape.height.output, shape.width.output, channels}, y);
   }

@@ -13,9 +13,10 @@ namespace {
 Status CheckScaleShape(const Tensor& x, const Tensor& scale) {
   const int64_t last = x.dims() == 0 ? 1 : x.dim_size(x.dims() - 1);
   if (scale.dims() > 1 || (scale.NumElements() != 1 && scale.NumElements() != last)) {
-    return InvalidArgument("scale must be a scalar or have one value per entry of the last axis "
-                           "of x. Received: scale.shape=", scale.shape().DebugString(),
-                           ", x.shape=", x.shape().DebugString());
+    return InvalidArgument(
+        "scale must be a scalar or have one value per entry of the last axis "
+        "of x. Received: scale.shape=",
+        scale.shape().DebugString(), ", x.shape=", x.shape().DebugString());
   }
   return absl::OkStatus();
 }
@@ -62,10 +63,10 @@ class FakeQuantizeKernel : public OpKernel {
     const Tensor &x = context->input(first_), &scale = context->input(first_ + 1);
     OP_REQUIRES_OK(context, CheckScaleShape(x, scale));
     OP_REQUIRES_OK(context, CheckZeroPointShape(scale, context->input(first_ + 2)));
-    OP_REQUIRES(context, context->input(0).shape() == x.shape(),
-                InvalidArgument("upstream and x must have the same shape. Received: ",
-                                context->input(0).shape().DebugString(), " and ",
-                                x.shape().DebugString()));
+    OP_REQUIRES(
+        context, context->input(0).shape() == x.shape(),
+        InvalidArgument("upstream and x must have the same shape. Received: ",
+                        context->input(0).shape().DebugString(), " and ", x.shape().DebugString()));
     if (scale.dims() == 0 && scale.scalar<float>()() == 0.0f) {  // switched off
       context->set_output(0, context->input(0));
       return SetSums(context, scale.shape());
@@ -82,10 +83,9 @@ class FakeQuantizeKernel : public OpKernel {
   }
 
   QuantizationGrid GridOf(OpKernelContext* context) const {
-    return QuantizationGrid(Values(context, first_ + 1),
-                            context->input(first_ + 1).NumElements(),
-                            Values(context, first_ + 2),
-                            context->input(first_ + 2).NumElements(), qmin_, qmax_);
+    return QuantizationGrid(Values(context, first_ + 1), context->input(first_ + 1).NumElements(),
+                            Values(context, first_ + 2), context->input(first_ + 2).NumElements(),
+                            qmin_, qmax_);
   }
 
   // Writes the values of output 0, and the other outputs.
@@ -104,9 +104,10 @@ class FakeQuantizeKernel : public OpKernel {
   static Status CheckZeroPointShape(const Tensor& scale, const Tensor& zero_point) {
     if (zero_point.dims() > 1 ||
         (zero_point.NumElements() != 1 && zero_point.NumElements() != scale.NumElements())) {
-      return InvalidArgument("zero_point must be a scalar or have the shape of scale. Received: "
-                             "zero_point.shape=", zero_point.shape().DebugString(),
-                             ", scale.shape=", scale.shape().DebugString());
+      return InvalidArgument(
+          "zero_point must be a scalar or have the shape of scale. Received: "
+          "zero_point.shape=",
+          zero_point.shape().DebugString(), ", scale.shape=", scale.shape().DebugString());
     }
     return absl::OkStatus();
   }
@@ -159,9 +160,9 @@ class MinMaxOp : public OpKernel {
 
   void Compute(OpKernelContext* context) override {
     const Tensor& x = context->input(0);
-    OP_REQUIRES(context, x.NumElements() > 0,
-                InvalidArgument("x must not be empty. Received: x.shape=",
-                                x.shape().DebugString()));
+    OP_REQUIRES(
+        context, x.NumElements() > 0,
+        InvalidArgument("x must not be empty. Received: x.shape=", x.shape().DebugString()));
     Tensor *min, *max;
     OP_REQUIRES_OK(context, context->allocate_output(0, {}, &min));
     OP_REQUIRES_OK(context, context->allocate_output(1, {}, &max));

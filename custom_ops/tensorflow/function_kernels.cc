@@ -26,8 +26,7 @@ class FunctionKernel : public OpKernel {
 
  protected:
   virtual Status Check(OpKernelContext* context) const = 0;
-  virtual void Run(OpKernelContext* context, const int8_t* x, int64_t count,
-                   int8_t* out) const = 0;
+  virtual void Run(OpKernelContext* context, const int8_t* x, int64_t count, int8_t* out) const = 0;
 
   static int64_t RowSize(const Tensor& x) { return x.dim_size(x.dims() - 1); }
 };
@@ -58,9 +57,8 @@ class QuantizedSoftmaxOp : public FunctionKernel {
     const auto values = table.flat<int32_t>();
     for (int i = 0; i < 256; ++i) {
       if (values(i) < 0 || values(i) > values(0) || values(0) != kPowerOfZero) {
-        return InvalidArgument("table must have exponentials, the first of which is ",
-                               kPowerOfZero, " and the largest. Received: table[", i,
-                               "]=", values(i));
+        return InvalidArgument("table must have exponentials, the first of which is ", kPowerOfZero,
+                               " and the largest. Received: table[", i, "]=", values(i));
       }
     }
     return absl::OkStatus();

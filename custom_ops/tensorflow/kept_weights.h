@@ -1,9 +1,10 @@
 // What ops prepared of their weights, for as long as these live.
 //
-// TensorFlow keeps the kernel of an op that ran eagerly for ever, so what is prepared belongs to the
-// tensor of weights and not to the kernel. There is one reference to a tensor here, however many
-// kernels use it: once it is the only one left, the tensor and what was made of it are dropped. That
-// is looked at when other weights are prepared, and when Python has collected garbage.
+// TensorFlow keeps the kernel of an op that ran eagerly for ever, so what is prepared belongs to
+// the tensor of weights and not to the kernel. There is one reference to a tensor here, however
+// many kernels use it: once it is the only one left, the tensor and what was made of it are
+// dropped. That is looked at when other weights are prepared, and when Python has collected
+// garbage.
 
 #ifndef KERASOPT_TENSORFLOW_KEPT_WEIGHTS_H_
 #define KERASOPT_TENSORFLOW_KEPT_WEIGHTS_H_

@@ -25,8 +25,8 @@ class MatMulOp : public OpKernel {
     OP_REQUIRES_OK(context,
                    AllocateProduct(context, product_.depth(), product_.columns(), &rows, &y));
     if (y->NumElements() == 0) return;
-    product_.MatMul(context->input(kX).flat<Value>().data(), rows, *kernel,
-                    y->flat<Value>().data(), DeviceThreads(context));
+    product_.MatMul(context->input(kX).flat<Value>().data(), rows, *kernel, y->flat<Value>().data(),
+                    DeviceThreads(context));
   }
 
  private:

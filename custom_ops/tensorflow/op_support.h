@@ -34,13 +34,12 @@ class DeviceThreads : public ParallelFor {
 std::vector<int64_t> Dimensions(const Tensor& tensor);
 
 // Allocates output 0. Sizes may be those of a tensor that nothing can hold.
-Status AllocateOutput(OpKernelContext* context,
-                            const std::vector<int64_t>& shape, Tensor** y);
+Status AllocateOutput(OpKernelContext* context, const std::vector<int64_t>& shape, Tensor** y);
 
 // Allocates the output of a product of the rows of x, of `depth` values, with a matrix of `columns`
 // columns, and returns how many rows there are.
-Status AllocateProduct(OpKernelContext* context, int64_t depth, int64_t columns,
-                             int64_t* rows, Tensor** y);
+Status AllocateProduct(OpKernelContext* context, int64_t depth, int64_t columns, int64_t* rows,
+                       Tensor** y);
 
 // Error unless every value is positive and finite, and no subnormal number.
 Status CheckPositive(const char* name, const Tensor& tensor);
@@ -51,10 +50,10 @@ Status CheckPositive(const char* name, const Tensor& tensor);
   REGISTER_KERNEL_BUILDER(Name(name).Device(tensorflow::DEVICE_CPU), __VA_ARGS__)
 
 // For the types that T may be.
-#define KERASOPT_REGISTER_CPU_TYPES(name, op)                                                  \
-  REGISTER_KERNEL_BUILDER(Name(name).Device(tensorflow::DEVICE_CPU).TypeConstraint<int8_t>("T"), \
-                          op<int8_t>);                                                         \
-  REGISTER_KERNEL_BUILDER(                                                                     \
-      Name(name).Device(tensorflow::DEVICE_CPU).TypeConstraint<int16_t>("T"), op<int16_t>)
+#define KERASOPT_REGISTER_CPU_TYPES(name, op)                                                     \
+  REGISTER_KERNEL_BUILDER(Name(name).Device(tensorflow::DEVICE_CPU).TypeConstraint<int8_t>("T"),  \
+                          op<int8_t>);                                                            \
+  REGISTER_KERNEL_BUILDER(Name(name).Device(tensorflow::DEVICE_CPU).TypeConstraint<int16_t>("T"), \
+                          op<int16_t>)
 
 #endif  // KERASOPT_TENSORFLOW_OP_SUPPORT_H_

@@ -9,9 +9,9 @@
 #include <string>
 #include <vector>
 
+#include "kept_weights.h"
 #include "kernels/dispatch.h"
 #include "kernels/gemm/packed_kernel.h"
-#include "kept_weights.h"
 #include "op_support.h"
 
 namespace kerasopt {
@@ -65,12 +65,12 @@ class Cache {
   // `prepare(&prepared)` makes a std::shared_ptr<const Prepared>, if `is_valid(prepared)` is false
   // for what there is, or the tensor is another one.
   template <typename IsValid, typename Prepare>
-  Status Get(const Tensor& weights, const IsValid& is_valid,
-                   const Prepare& prepare, std::shared_ptr<const Prepared>* prepared) {
+  Status Get(const Tensor& weights, const IsValid& is_valid, const Prepare& prepare,
+             std::shared_ptr<const Prepared>* prepared) {
     std::lock_guard<std::mutex> lock(mutex_);
     *prepared = prepared_.lock();
-    const bool is_same = *prepared != nullptr && source_ == weights.data() &&
-                         size_ == weights.NumElements();
+    const bool is_same =
+        *prepared != nullptr && source_ == weights.data() && size_ == weights.NumElements();
     if (is_same && is_valid(**prepared)) return absl::OkStatus();
     KeptWeights::Get().Drop(this, source_);
     TF_RETURN_IF_ERROR(prepare(prepared));
@@ -91,21 +91,17 @@ class Cache {
 // The kernel of a matrix multiplication or convolution, a PackedKernel or its like, prepared for
 // the instruction set in use; `arguments` are what its constructor takes last.
 template <typename Kernel, typename... Arguments>
-Status GetPackedKernel(const Tensor& tensor, const PackedShape& shape,
-                             Cache<Kernel>* cache, std::shared_ptr<const Kernel>* kernel,
-                             Arguments... arguments) {
+Status GetPackedKernel(const Tensor& tensor, const PackedShape& shape, Cache<Kernel>* cache,
+                       std::shared_ptr<const Kernel>* kernel, Arguments... arguments) {
   const KernelTable& kernels = Kernels();
   return cache->Get(
       tensor,
-      [&](const Kernel& known) {
-        return &known.kernels() == &kernels && known.shape() == shape;
-      },
+      [&](const Kernel& known) { return &known.kernels() == &kernels && known.shape() == shape; },
       [&](std::shared_ptr<const Kernel>* prepared) {
         Weights<int32_t> weights;
         TF_RETURN_IF_ERROR(weights.Init(tensor, shape.bytes(), shape.groups * shape.columns));
-        *prepared = std::make_shared<const Kernel>(kernels, shape, weights.kernel(),
-                                                   weights.bias(), weights.multiplier(),
-                                                   arguments...);
+        *prepared = std::make_shared<const Kernel>(kernels, shape, weights.kernel(), weights.bias(),
+                                                   weights.multiplier(), arguments...);
         return absl::OkStatus();
       },
       kernel);
@@ -113,8 +109,8 @@ Status GetPackedKernel(const Tensor& tensor, const PackedShape& shape,
 
 // A kernel whose sums are scaled to float32, prepared in the same way.
 template <typename Kernel>
-Status GetFloatKernel(const Tensor& tensor, const PackedShape& shape,
-                            Cache<Kernel>* cache, std::shared_ptr<const Kernel>* kernel) {
+Status GetFloatKernel(const Tensor& tensor, const PackedShape& shape, Cache<Kernel>* cache,
+                      std::shared_ptr<const Kernel>* kernel) {
   const KernelTable& kernels = Kernels();
   return cache->Get(
       tensor, [&](const Kernel& known) { return &known.kernels() == &kernels; },

@@ -79,8 +79,8 @@ class QuantizedBatchMatMulOp : public OpKernel {
     std::vector<int64_t> batch0, batch1, shape;
     OP_REQUIRES(context, ProductShape(Dimensions(x0), Dimensions(x1), &batch0, &batch1, &shape),
                 InvalidArgument("x0 and x1 must have shapes (..., rows, depth) and (..., depth, "
-                                "columns). Received: x0.shape=", x0.shape().DebugString(),
-                                ", x1.shape=", x1.shape().DebugString()));
+                                "columns). Received: x0.shape=",
+                                x0.shape().DebugString(), ", x1.shape=", x1.shape().DebugString()));
     Tensor* y;
     OP_REQUIRES_OK(context, AllocateOutput(context, shape, &y));
     if (y->NumElements() == 0) return;

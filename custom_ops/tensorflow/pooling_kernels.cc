@@ -50,8 +50,10 @@ class PoolKernel : public OpKernel {
     ConvolutionShape shape;
     OP_REQUIRES_OK(context, attributes_.Make(x.shape(), &shape));
     Tensor* y;
-    OP_REQUIRES_OK(context, AllocateOutput(context, {shape.batch, shape.height.output,
-                                                     shape.width.output, shape.channels}, &y));
+    OP_REQUIRES_OK(
+        context,
+        AllocateOutput(context,
+                       {shape.batch, shape.height.output, shape.width.output, shape.channels}, &y));
     if (y->NumElements() == 0) return;
     Run(x.flat<int8_t>().data(), shape, y->flat<int8_t>().data(), DeviceThreads(context));
   }

@@ -27,8 +27,8 @@ inline absl::Status CheckLastAxis(const tensorflow::TensorShape& x, int64_t long
 inline absl::Status CheckVector(const char* name, const tensorflow::TensorShape& shape,
                                 int64_t size) {
   if (shape.dims() == 1 && shape.dim_size(0) == size) return absl::OkStatus();
-  return InvalidArgument(name, " must have shape (", size, ",). Received: ", name, ".shape=",
-                         shape.DebugString());
+  return InvalidArgument(name, " must have shape (", size, ",). Received: ", name,
+                         ".shape=", shape.DebugString());
 }
 
 // Bytes of a tensor of weights: the kernel, filled up to whole cache lines, and two vectors.

@@ -40,10 +40,9 @@ class SparseInt8Product : public SparseProduct<4> {
         [&](std::shared_ptr<const Kernel>* prepared) {
           SparseWeights<int32_t> weights;
           TF_RETURN_IF_ERROR(weights.Init(tensor, shape_));
-          *prepared = std::make_shared<const Kernel>(kernels, shape_, weights.entries,
-                                                     weights.bias.data(),
-                                                     weights.multiplier.data(),
-                                                     range_.input_zero_point);
+          *prepared =
+              std::make_shared<const Kernel>(kernels, shape_, weights.entries, weights.bias.data(),
+                                             weights.multiplier.data(), range_.input_zero_point);
           return absl::OkStatus();
         },
         kernel);
@@ -78,8 +77,7 @@ class SparseFloatProduct : public SparseProduct<1> {
 
   void MatMul(const float* x, int64_t rows, const Kernel& weights, float* y,
               const ParallelFor& parallel_for) const {
-    SparseMatMul(Kernels(), x, rows, shape_, weights.entries, weights.bias.data(), y,
-                 parallel_for);
+    SparseMatMul(Kernels(), x, rows, shape_, weights.entries, weights.bias.data(), y, parallel_for);
   }
 };
 

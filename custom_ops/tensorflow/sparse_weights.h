@@ -8,8 +8,8 @@
 #include <type_traits>
 #include <vector>
 
-#include "op_weights.h"
 #include "kernels/sparse/sparse_kernel.h"
+#include "op_weights.h"
 #include "tensorflow/core/framework/tensor.h"
 
 namespace kerasopt {
@@ -29,8 +29,8 @@ Status GetSparseShape(Context* context, int64_t element_inputs, SparseShape* sha
       shape->entries > shape->elements() * shape->blocks()) {
     return InvalidArgument("A sparse kernel has at most ", kMostElements,
                            " elements in a column, and no more entries than a dense one. "
-                           "Received: ", shape->elements(), " elements, ", shape->entries,
-                           " entries");
+                           "Received: ",
+                           shape->elements(), " elements, ", shape->entries, " entries");
   }
   return absl::OkStatus();
 }
@@ -65,8 +65,9 @@ struct SparseWeights {
     entries = {reinterpret_cast<const uint32_t*>(data + layout.ends),
                reinterpret_cast<const uint16_t*>(data + layout.rows), data};
     if (!IsConsistent(shape, entries)) {
-      return InvalidArgument("weights must have entries inside of the kernel, in the order of its "
-                             "columns: they are damaged");
+      return InvalidArgument(
+          "weights must have entries inside of the kernel, in the order of its "
+          "columns: they are damaged");
     }
     bias.assign(shape.blocks() * shape.block_columns, Bias{0});
     std::memcpy(bias.data(), data + layout.bias, shape.columns * sizeof(Bias));

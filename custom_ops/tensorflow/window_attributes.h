@@ -49,8 +49,10 @@ struct WindowAttributes {
   absl::Status Make(const tensorflow::TensorShape& x, const std::vector<int64_t>& kernel,
                     int64_t channels, int64_t repeats, ConvolutionShape* shape) const {
     if (x.dims() != 4 || x.dim_size(3) != channels) {
-      return InvalidArgument("x must have rank 4, and ", channels, " channels to match kernel. "
-                             "Received: x.shape=", x.DebugString());
+      return InvalidArgument("x must have rank 4, and ", channels,
+                             " channels to match kernel. "
+                             "Received: x.shape=",
+                             x.DebugString());
     }
     shape->batch = x.dim_size(0), shape->channels = channels;
     TF_RETURN_IF_ERROR(Make(x.dim_size(1), kernel[0], 0, &shape->height));
@@ -65,8 +67,8 @@ struct WindowAttributes {
     const int64_t line = width.pad_before + width.input + width.pad_after;
     if (shape->height.span() > kMostLineBytes / 4 / channels / repeats / line) {
       return InvalidArgument("The lines under a window must have at most ", kMostLineBytes,
-                             " bytes. Received: x.shape=", x.DebugString(), ", dilation rate=",
-                             shape->height.dilation, ", ", width.dilation);
+                             " bytes. Received: x.shape=", x.DebugString(),
+                             ", dilation rate=", shape->height.dilation, ", ", width.dilation);
     }
     return absl::OkStatus();
   }

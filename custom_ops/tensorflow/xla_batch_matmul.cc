@@ -25,8 +25,8 @@ class XlaQuantizedBatchMatMul : public XlaOpKernel {
     OP_REQUIRES(context, ProductShape(shape0, shape1, &batch0, &batch1, &shape),
                 InvalidArgument("x0 and x1 must have shapes (..., rows, depth) and (..., depth, "
                                 "columns). Received: x0.shape=",
-                                InputShape(context, 0).DebugString(), ", x1.shape=",
-                                InputShape(context, 1).DebugString()));
+                                InputShape(context, 0).DebugString(),
+                                ", x1.shape=", InputShape(context, 1).DebugString()));
     const int64_t axes = static_cast<int64_t>(batch0.size()), depth = shape0.back();
     const Shape batch(shape.begin(), shape.end() - 2);
     const int32_t zero_point0 = product_.zero_point0, zero_point1 = product_.zero_point1;

@@ -65,9 +65,9 @@ class XlaContraction : public XlaOpKernel {
   static xla::XlaOp KernelSums(xla::XlaOp kernel, absl::Span<const int64_t> reduced,
                                xla::XlaOp bias) {
     xla::XlaBuilder* builder = kernel.builder();
-    const xla::XlaOp sums = xla::Reduce(
-        xla::ConvertElementType(kernel, xla::S32), xla::Zero(builder, xla::S32),
-        xla::CreateScalarAddComputation(xla::S32, builder), reduced);
+    const xla::XlaOp sums =
+        xla::Reduce(xla::ConvertElementType(kernel, xla::S32), xla::Zero(builder, xla::S32),
+                    xla::CreateScalarAddComputation(xla::S32, builder), reduced);
     return xla::Reshape(sums, Dimensions(bias));
   }
 
@@ -82,8 +82,7 @@ class XlaContraction : public XlaOpKernel {
   xla::XlaOp FinishHalves(xla::XlaOp high, xla::XlaOp low, int64_t products, xla::XlaOp bias,
                           xla::XlaOp multiplier) const {
     const int32_t shift = Int16Shift(products);
-    const xla::XlaOp low_bias =
-        (bias & Scalar(bias, 255)) + Scalar(bias, 1 << (shift - 1));
+    const xla::XlaOp low_bias = (bias & Scalar(bias, 255)) + Scalar(bias, 1 << (shift - 1));
     high = high + OfColumns(xla::ShiftRightArithmetic(bias, Scalar(bias, 8)), high);
     low = low + OfColumns(low_bias, low);
     const xla::XlaOp sums = xla::ShiftLeft(high, Scalar(high, 8 - shift)) +

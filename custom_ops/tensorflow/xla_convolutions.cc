@@ -20,8 +20,8 @@ class XlaConvolution : public XlaContraction {
                               const ConvolutionShape& image, xla::XlaOp filter, int64_t filters,
                               int64_t groups) const {
     const auto sum = [&](xla::XlaOp x, xla::XlaOp kernel, int32_t zero) {
-      const xla::XlaOp padding = xla::ConvertElementType(
-          Scalar(x, zero), x.builder()->GetShape(x)->element_type());
+      const xla::XlaOp padding =
+          xla::ConvertElementType(Scalar(x, zero), x.builder()->GetShape(x)->element_type());
       return window.Convolve(x, image, kernel, groups, padding, xla::S32);
     };
     return Contract(context->Input(0), filter, {0, 1, 2}, Words(context, 1, filters, xla::S32),
@@ -38,8 +38,8 @@ class XlaQuantizedConv2D : public XlaPackedConv2D<XlaConvolution> {
     return CheckProducts(products, kMostInt16Products);
   }
 
-  xla::XlaOp Convolve(XlaOpKernelContext* context, const ConvolutionShape& image,
-                      xla::XlaOp kernel, int64_t filters, int64_t groups) const override {
+  xla::XlaOp Convolve(XlaOpKernelContext* context, const ConvolutionShape& image, xla::XlaOp kernel,
+                      int64_t filters, int64_t groups) const override {
     return ConvolveIntegers(context, window_, image, kernel, filters, groups);
   }
 };

@@ -95,8 +95,8 @@ class XlaFakeQuantize : public XlaOpKernel {
     // Whether a clamp passes NaN on is left to the platform.
     const xla::XlaOp is_nan = xla::Ne(scaled, scaled);
     const xla::XlaOp q = xla::RoundNearestEven(scaled) + zero_point;
-    const xla::XlaOp clipped = xla::Clamp(Scalar(x, static_cast<float>(qmin_)), q,
-                                          Scalar(x, static_cast<float>(qmax_)));
+    const xla::XlaOp clipped =
+        xla::Clamp(Scalar(x, static_cast<float>(qmin_)), q, Scalar(x, static_cast<float>(qmax_)));
     if constexpr (kWhat == FakeQuantization::kForward) {
       const xla::XlaOp y = xla::Select(is_nan, scaled, (clipped - zero_point) * scale);
       context->SetOutput(0, xla::Select(is_off, passed, y));
@@ -120,8 +120,7 @@ class XlaFakeQuantize : public XlaOpKernel {
     const xla::XlaOp is_inside =
         xla::And(xla::Ge(zero_point, Scalar(scale, static_cast<float>(qmin_))),
                  xla::Le(zero_point, Scalar(scale, static_cast<float>(qmax_))));
-    const xla::XlaOp is_grid =
-        xla::And(xla::IsFinite(scale), xla::And(is_integer, is_inside));
+    const xla::XlaOp is_grid = xla::And(xla::IsFinite(scale), xla::And(is_integer, is_inside));
     return xla::Select(xla::Lt(xla::Abs(scale), smallest), xla::ZerosLike(scale),
                        xla::Select(is_grid, scale, NanLike(scale)));
   }
@@ -151,15 +150,14 @@ class XlaMinMax : public XlaOpKernel {
     OP_REQUIRES(context, xla::ShapeUtil::ElementsIn(*context->InputXlaShape(0)) > 0,
                 InvalidArgument("x must not be empty"));
     // Whether a reduction with min passes NaN on is left to the platform, so it is done here.
-    const xla::XlaOp has_nan =
-        xla::ReduceAll(xla::Ne(x, x), xla::ConstantR0<bool>(builder, false),
-                       xla::CreateScalarOrComputation(xla::PRED, builder));
+    const xla::XlaOp has_nan = xla::ReduceAll(xla::Ne(x, x), xla::ConstantR0<bool>(builder, false),
+                                              xla::CreateScalarOrComputation(xla::PRED, builder));
     const xla::XlaOp nan = Scalar(x, std::numeric_limits<float>::quiet_NaN());
     const float infinity = std::numeric_limits<float>::infinity();
-    const xla::XlaOp min = xla::ReduceAll(x, Scalar(x, infinity),
-                                          xla::CreateScalarMinComputation(xla::F32, builder));
-    const xla::XlaOp max = xla::ReduceAll(x, Scalar(x, -infinity),
-                                          xla::CreateScalarMaxComputation(xla::F32, builder));
+    const xla::XlaOp min =
+        xla::ReduceAll(x, Scalar(x, infinity), xla::CreateScalarMinComputation(xla::F32, builder));
+    const xla::XlaOp max =
+        xla::ReduceAll(x, Scalar(x, -infinity), xla::CreateScalarMaxComputation(xla::F32, builder));
     context->SetOutput(0, xla::Select(has_nan, nan, min));
     context->SetOutput(1, xla::Select(has_nan, nan, max));
   }

@@ -77,10 +77,10 @@ class XlaQuantizedSoftmax : public XlaOpKernel {
     const xla::XlaOp low = rows.Sum(xla::And(powers, Scalar(x, 4095)));
     // The product is exact, so contracting it and the sum changes nothing.
     const xla::XlaOp total = ToFloat(high) * Scalar(x, 4096.0f) + ToFloat(low);
-    const xla::XlaOp q = ToInt32(
-        xla::RoundNearestEven(ToFloat(powers) * Scalar(x, 256.0f) / rows.OfRows(total)));
-    context->SetOutput(0, xla::ConvertElementType(
-                              xla::Min(q - Scalar(x, 128), Scalar(x, 127)), xla::S8));
+    const xla::XlaOp q =
+        ToInt32(xla::RoundNearestEven(ToFloat(powers) * Scalar(x, 256.0f) / rows.OfRows(total)));
+    context->SetOutput(
+        0, xla::ConvertElementType(xla::Min(q - Scalar(x, 128), Scalar(x, 127)), xla::S8));
   }
 };
 
@@ -102,13 +102,13 @@ class XlaQuantizedLayerNormalization : public XlaOpKernel {
     const xla::XlaOp x = ToInt32(context->Input(0));
     const Rows rows(x);
     const int32_t size = static_cast<int32_t>(rows.size());
-    const xla::XlaOp mean = ToInt32(xla::RoundNearestEven(
-        ToFloat(rows.Sum(x)) * Scalar(x, static_cast<float>(1.0 / size))));
+    const xla::XlaOp mean = ToInt32(
+        xla::RoundNearestEven(ToFloat(rows.Sum(x)) * Scalar(x, static_cast<float>(1.0 / size))));
     const xla::XlaOp centred = x - rows.OfRows(mean);
     const xla::XlaOp total = rows.Sum(centred);
     const xla::XlaOp spread = rows.Sum(centred * centred) - total * total / Scalar(x, size);
-    xla::XlaOp root = xla::RoundNearestEven(
-        xla::Sqrt(ToFloat(spread) + Scalar(x, epsilon_)) * Scalar(x, 4096.0f));
+    xla::XlaOp root = xla::RoundNearestEven(xla::Sqrt(ToFloat(spread) + Scalar(x, epsilon_)) *
+                                            Scalar(x, 4096.0f));
     // An integer: XLA turns a division by a root into a product with another function.
     root = xla::Max(ToInt32(xla::Min(root, Scalar(x, kLargestRoot))), Scalar(x, 1));
     const xla::XlaOp scaled = ToFloat(centred * Scalar(x, size) - rows.OfRows(total)) /

@@ -35,11 +35,11 @@ class XlaHalfConv2D : public XlaPackedConv2D<XlaOpKernel> {
   explicit XlaHalfConv2D(OpKernelConstruction* context) : XlaPackedConv2D(context, true) {}
 
  protected:
-  xla::XlaOp Convolve(XlaOpKernelContext* context, const ConvolutionShape& image,
-                      xla::XlaOp kernel, int64_t, int64_t groups) const override {
+  xla::XlaOp Convolve(XlaOpKernelContext* context, const ConvolutionShape& image, xla::XlaOp kernel,
+                      int64_t, int64_t groups) const override {
     const xla::XlaOp x = context->Input(0);
-    return Scaled(context, window_.Convolve(x, image, ToFloat32(kernel), groups, Scalar(x, 0.0f),
-                                            xla::F32));
+    return Scaled(context,
+                  window_.Convolve(x, image, ToFloat32(kernel), groups, Scalar(x, 0.0f), xla::F32));
   }
 };
 

@@ -47,9 +47,8 @@ class XlaDynamicMatMul : public XlaPackedMatMul<XlaOpKernel> {
     const float largest = std::numeric_limits<float>::max();
     x = xla::Clamp(Scalar(x, -largest), xla::Select(xla::IsNan(x), xla::ZerosLike(x), x),
                    Scalar(x, largest));
-    const xla::XlaOp magnitude =
-        xla::Reduce(xla::Abs(x), Scalar(x, 0.0f),
-                    xla::CreateScalarMaxComputation(xla::F32, builder), {last});
+    const xla::XlaOp magnitude = xla::Reduce(
+        xla::Abs(x), Scalar(x, 0.0f), xla::CreateScalarMaxComputation(xla::F32, builder), {last});
     const xla::XlaOp step = magnitude * Scalar(x, 1.0f / 127.0f);
     xla::XlaOp weights_scale = Words(context, 0, columns, xla::F32);
     const xla::XlaOp is_usable = IsUsable(weights_scale);
@@ -62,10 +61,9 @@ class XlaDynamicMatMul : public XlaPackedMatMul<XlaOpKernel> {
     const xla::XlaOp smallest =
         xla::Max(ratio * Scalar(x, 1.0f / (1 << 30)), Scalar(x, kSmallestScale));
     const xla::XlaOp scale = xla::Max(step, smallest);
-    const xla::XlaOp q =
-        xla::Clamp(Scalar(x, -127.0f),
-                   xla::RoundNearestEven(x / xla::BroadcastInDim(scale, shape, leading)),
-                   Scalar(x, 127.0f));
+    const xla::XlaOp q = xla::Clamp(
+        Scalar(x, -127.0f), xla::RoundNearestEven(x / xla::BroadcastInDim(scale, shape, leading)),
+        Scalar(x, 127.0f));
     const xla::XlaOp sums = MatMul(xla::ConvertElementType(q, xla::S8), kernel, xla::S32);
     const std::vector<int64_t> out = Dimensions(sums);
     const auto of_rows = [&](xla::XlaOp op) { return xla::BroadcastInDim(op, out, leading); };

@@ -18,12 +18,11 @@ class XlaPair : public XlaOpKernel {
 
   void Compile(XlaOpKernelContext* context) override {
     std::vector<int64_t> shape;
-    OP_REQUIRES(
-        context,
-        BroadcastShape(InputDimensions(context, 0), InputDimensions(context, 1), &shape),
-        InvalidArgument("x0 and x1 must have shapes that broadcast. Received: x0.shape=",
-                        InputShape(context, 0).DebugString(), ", x1.shape=",
-                        InputShape(context, 1).DebugString()));
+    OP_REQUIRES(context,
+                BroadcastShape(InputDimensions(context, 0), InputDimensions(context, 1), &shape),
+                InvalidArgument("x0 and x1 must have shapes that broadcast. Received: x0.shape=",
+                                InputShape(context, 0).DebugString(),
+                                ", x1.shape=", InputShape(context, 1).DebugString()));
     context->SetOutput(0, Combine(context, SharedAxes(context)));
   }
 
@@ -108,12 +107,12 @@ class XlaQuantizedMultiply : public XlaPair {
   xla::XlaOp Combine(XlaOpKernelContext* context,
                      const std::vector<int64_t>& shared) const override {
     const ProductParameters& p = parameters_;
-    const xla::XlaOp products = xla::Mul(Centred(context, 0, p.zero_point0),
-                                         Centred(context, 1, p.zero_point1), shared);
+    const xla::XlaOp products =
+        xla::Mul(Centred(context, 0, p.zero_point0), Centred(context, 1, p.zero_point1), shared);
     const int32_t point = p.output_zero_point;
-    return XlaRequantize(products, Scalar(products, p.multiplier),
-                         {point, static_cast<int32_t>(p.min) + point,
-                          static_cast<int32_t>(p.max) + point});
+    return XlaRequantize(
+        products, Scalar(products, p.multiplier),
+        {point, static_cast<int32_t>(p.min) + point, static_cast<int32_t>(p.max) + point});
   }
 
  private:

@@ -27,7 +27,8 @@ class XlaQuantizedMean : public XlaOpKernel {
         xla::Reduce(x - Scalar(x, average_.input_zero_point), xla::Zero(builder, xla::S32),
                     xla::CreateScalarAddComputation(xla::S32, builder), {1, 2});
     const float multiplier = average_.scale_ratio / pixels;
-    xla::XlaOp y = XlaRequantize(sums, Scalar(x, multiplier), {average_.output_zero_point, -128, 127});
+    xla::XlaOp y =
+        XlaRequantize(sums, Scalar(x, multiplier), {average_.output_zero_point, -128, 127});
     if (keepdims_) y = xla::Reshape(y, {shape.dim_size(0), 1, 1, shape.dim_size(3)});
     context->SetOutput(0, y);
   }

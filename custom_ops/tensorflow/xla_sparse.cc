@@ -36,9 +36,9 @@ xla::XlaOp Dense(xla::XlaOp weights, const SparseShape& shape, const SparseLayou
     const xla::XlaOp is_behind =
         xla::Le(xla::BroadcastInDim(ends, pairs, {1}),
                 xla::Iota(builder, xla::ShapeUtil::MakeShape(xla::S32, pairs), 0));
-    const xla::XlaOp block = xla::Reduce(
-        xla::ConvertElementType(is_behind, xla::S32), xla::Zero(builder, xla::S32),
-        xla::CreateScalarAddComputation(xla::S32, builder), {1});
+    const xla::XlaOp block =
+        xla::Reduce(xla::ConvertElementType(is_behind, xla::S32), xla::Zero(builder, xla::S32),
+                    xla::CreateScalarAddComputation(xla::S32, builder), {1});
     const xla::XlaOp indices = xla::ConcatInDim(
         builder, {xla::Reshape(block, {entries, 1}), xla::Reshape(rows, {entries, 1})}, 1);
     const int64_t size = width * shape.element_inputs;
@@ -53,8 +53,8 @@ xla::XlaOp Dense(xla::XlaOp weights, const SparseShape& shape, const SparseLayou
       numbers.add_scatter_dims_to_operand_dims(axis);
     }
     numbers.set_index_vector_dim(1);
-    kernel = xla::Scatter(kernel, indices, values,
-                          xla::CreateScalarAddComputation(type, builder), numbers);
+    kernel = xla::Scatter(kernel, indices, values, xla::CreateScalarAddComputation(type, builder),
+                          numbers);
   }
   kernel = xla::Reshape(kernel, {shape.blocks(), shape.elements(), width, shape.element_inputs});
   kernel = xla::Reshape(xla::Transpose(kernel, {1, 3, 0, 2}),
@@ -98,8 +98,7 @@ class XlaSparseQuantizedMatMul : public XlaSparse<XlaContraction> {
  protected:
   xla::XlaOp Multiply(xla::XlaOp x, xla::XlaOp kernel, xla::XlaOp weights,
                       const SparseLayout& layout) const override {
-    return Finish(MatMul(x, kernel, xla::S32), kernel, {0},
-                  Columns(weights, layout.bias, xla::S32),
+    return Finish(MatMul(x, kernel, xla::S32), kernel, {0}, Columns(weights, layout.bias, xla::S32),
                   UsableOrZero(Columns(weights, layout.multiplier, xla::F32)));
   }
 };

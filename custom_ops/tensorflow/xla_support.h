@@ -2,10 +2,11 @@
 //
 // Attributes and shapes, which are known when a computation is made, are checked as the CPU kernels
 // check them: XLA aborts on shapes that do not agree. Values cannot be, since computations cannot
-// fail. What the CPU kernels refuse of them has a defined result here, that of kerasopt/ops/reference:
-// an integer output is its zero point, and a float one NaN, where a multiplier or scale of the
-// weights is not positive and finite. Tables of softmax and indices of sparse weights, which no
-// such result can be told for, may give any values, but stay inside of their tensors.
+// fail. What the CPU kernels refuse of them has a defined result here, that of
+// kerasopt/ops/reference: an integer output is its zero point, and a float one NaN, where a
+// multiplier or scale of the weights is not positive and finite. Tables of softmax and indices of
+// sparse weights, which no such result can be told for, may give any values, but stay inside of
+// their tensors.
 
 #ifndef KERASOPT_TENSORFLOW_XLA_SUPPORT_H_
 #define KERASOPT_TENSORFLOW_XLA_SUPPORT_H_
@@ -78,8 +79,7 @@ inline xla::XlaOp MatMul(xla::XlaOp x, xla::XlaOp kernel, xla::PrimitiveType sum
 
 // clamp(round_half_even(float(sums) * multiplier)) + zero point; `multiplier` has the shape of
 // `sums` or is a scalar.
-inline xla::XlaOp XlaRequantize(xla::XlaOp sums, xla::XlaOp multiplier,
-                                const OutputRange& output,
+inline xla::XlaOp XlaRequantize(xla::XlaOp sums, xla::XlaOp multiplier, const OutputRange& output,
                                 xla::PrimitiveType type = xla::S8) {
   xla::XlaOp q = xla::RoundNearestEven(xla::ConvertElementType(sums, xla::F32) * multiplier);
   // Clamped before the zero point is added, in integers: XLA would contract a float addition
@@ -104,11 +104,11 @@ inline xla::XlaOp XlaScaleToFloat(xla::XlaOp sums, xla::XlaOp scale, xla::XlaOp 
 // TensorFlow turns XLA registrations into kernels once, at the first compilation of the process;
 // this library may be loaded after that, so it registers the kernels itself too. The priority
 // decides where both did.
-#define KERASOPT_REGISTER_XLA(name, ...)                                                     \
-  REGISTER_XLA_OP(Name(name), __VA_ARGS__);                                                  \
-  REGISTER_KERNEL_BUILDER(Name(name).Device(tensorflow::DEVICE_CPU_XLA_JIT).Priority(1),     \
-                          __VA_ARGS__);                                                      \
-  REGISTER_KERNEL_BUILDER(Name(name).Device(tensorflow::DEVICE_GPU_XLA_JIT).Priority(1),     \
+#define KERASOPT_REGISTER_XLA(name, ...)                                                 \
+  REGISTER_XLA_OP(Name(name), __VA_ARGS__);                                              \
+  REGISTER_KERNEL_BUILDER(Name(name).Device(tensorflow::DEVICE_CPU_XLA_JIT).Priority(1), \
+                          __VA_ARGS__);                                                  \
+  REGISTER_KERNEL_BUILDER(Name(name).Device(tensorflow::DEVICE_GPU_XLA_JIT).Priority(1), \
                           __VA_ARGS__)
 
 #endif  // KERASOPT_TENSORFLOW_XLA_SUPPORT_H_

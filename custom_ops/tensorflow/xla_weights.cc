@@ -27,20 +27,19 @@ xla::XlaOp Halves(xla::XlaOp x, int axes) {
 
 // Weights of "2:4" blocks (blocks, bytes) as (blocks, columns, rows).
 xla::XlaOp TwoOfFour(xla::XlaOp stored, int64_t blocks) {
-  xla::XlaOp halves = xla::Reshape(xla::SliceInDim(stored, 2 * kColumnBlock, 40, 1, 1),
-                                   {blocks, 2, 4});
+  xla::XlaOp halves =
+      xla::Reshape(xla::SliceInDim(stored, 2 * kColumnBlock, 40, 1, 1), {blocks, 2, 4});
   halves = xla::Transpose(halves, {0, 2, 1});
   const xla::XlaOp pair =
       xla::And(xla::Reshape(Halves(halves, 1), {blocks, kColumnBlock, 1}), Byte(stored, 7));
   const auto is = [&](int8_t value) { return xla::Eq(pair, Byte(stored, value)); };
   const auto below = [&](int8_t value) { return xla::Lt(pair, Byte(stored, value)); };
   const auto byte = [&](int8_t value) { return xla::FullLike(pair, value); };
-  const xla::XlaOp first =
-      xla::Select(below(3), byte(0), xla::Select(below(5), byte(1), byte(2)));
+  const xla::XlaOp first = xla::Select(below(3), byte(0), xla::Select(below(5), byte(1), byte(2)));
   const xla::XlaOp second =
       xla::Select(is(0), byte(1), xla::Select(xla::Or(is(1), is(3)), byte(2), byte(3)));
-  const xla::XlaOp weights = xla::Reshape(xla::SliceInDim(stored, 0, 2 * kColumnBlock, 1, 1),
-                                          {blocks, kColumnBlock, 2});
+  const xla::XlaOp weights =
+      xla::Reshape(xla::SliceInDim(stored, 0, 2 * kColumnBlock, 1, 1), {blocks, kColumnBlock, 2});
   const auto weight = [&](int i) { return xla::SliceInDim(weights, i, i + 1, 1, 2); };
   std::vector<xla::XlaOp> rows;
   for (int8_t row = 0; row < kQuad; ++row) {
@@ -55,8 +54,8 @@ xla::XlaOp TwoOfFour(xla::XlaOp stored, int64_t blocks) {
 // Signs of "binary" blocks (blocks, bytes) as (blocks, columns, rows).
 xla::XlaOp Signs(xla::XlaOp stored, int64_t blocks) {
   const std::vector<int64_t> shape = {blocks, kColumnBlock, 4, 8};
-  const xla::XlaOp bytes = xla::BroadcastInDim(
-      xla::Reshape(stored, {blocks, kColumnBlock, 4}), shape, {0, 1, 2});
+  const xla::XlaOp bytes =
+      xla::BroadcastInDim(xla::Reshape(stored, {blocks, kColumnBlock, 4}), shape, {0, 1, 2});
   const xla::XlaOp bit = xla::Iota(stored.builder(), xla::ShapeUtil::MakeShape(xla::S8, shape), 3);
   const xla::XlaOp is_set = xla::And(xla::ShiftRightArithmetic(bytes, bit), xla::FullLike(bit, 1));
   const xla::XlaOp sign = xla::FullLike(bit, 1) - is_set - is_set;
@@ -64,8 +63,8 @@ xla::XlaOp Signs(xla::XlaOp stored, int64_t blocks) {
 }
 
 // Panels of `width` columns each, from `offset` on, as (runs, depth, panels * width).
-xla::XlaOp UnpackPanels(xla::XlaOp packed, const PackedShape& shape, int64_t offset,
-                        int64_t panels, int64_t width) {
+xla::XlaOp UnpackPanels(xla::XlaOp packed, const PackedShape& shape, int64_t offset, int64_t panels,
+                        int64_t width) {
   const int64_t quads = shape.quads() / shape.runs, rows = QuadRows(shape.format);
   const int64_t blocks = panels * shape.quads() * width / kColumnBlock;
   const int64_t bytes = BlockBytes(shape.format);
@@ -82,16 +81,15 @@ xla::XlaOp UnpackPanels(xla::XlaOp packed, const PackedShape& shape, int64_t off
   }
   if (IsHalf(shape.format)) {
     x = xla::Reshape(x, {panels, shape.runs, quads, width, 2});
-    x = xla::BitcastConvertType(
-        x, shape.format == WeightFormat::kFloat16 ? xla::F16 : xla::BF16);
+    x = xla::BitcastConvertType(x, shape.format == WeightFormat::kFloat16 ? xla::F16 : xla::BF16);
     x = xla::Transpose(x, {1, 2, 0, 3});
     return xla::Reshape(x, {shape.runs, shape.depth, panels * width});
   }
   x = xla::Reshape(x, {panels, shape.runs, quads, width, kQuad});
   // Four rows of a quad, as often as it has them.
-  x = shape.format == WeightFormat::kInt4 ? Halves(x, 2)
-                                          : xla::Reshape(x, {panels, shape.runs, quads, 1, width,
-                                                             kQuad});
+  x = shape.format == WeightFormat::kInt4
+          ? Halves(x, 2)
+          : xla::Reshape(x, {panels, shape.runs, quads, 1, width, kQuad});
   x = xla::Transpose(x, {1, 2, 3, 5, 0, 4});
   x = xla::Reshape(x, {shape.runs, quads * rows, panels * width});
   return xla::SliceInDim(x, 0, shape.depth, 1, 1);
@@ -111,8 +109,8 @@ xla::XlaOp Unpack(xla::XlaOp packed, const PackedShape& shape) {
     if (rest > 0) {
       parts.push_back(UnpackPanels(packed, shape, offset + whole * panel_bytes, 1, rest));
     }
-    groups.push_back(xla::SliceInDim(xla::ConcatInDim(packed.builder(), parts, 2), 0,
-                                     shape.columns, 1, 2));
+    groups.push_back(
+        xla::SliceInDim(xla::ConcatInDim(packed.builder(), parts, 2), 0, shape.columns, 1, 2));
   }
   return xla::ConcatInDim(packed.builder(), groups, 2);
 }
@@ -129,8 +127,8 @@ xla::XlaOp Multipliers(XlaOpKernelContext* context, int64_t channels) {
 xla::XlaOp Words(XlaOpKernelContext* context, int64_t behind, int64_t channels,
                  xla::PrimitiveType type) {
   const int64_t bytes = channels * 4, end = context->InputXlaShape(1)->dimensions(0);
-  const xla::XlaOp words = xla::SliceInDim(context->Input(1), end - (behind + 1) * bytes,
-                                           end - behind * bytes, 1, 0);
+  const xla::XlaOp words =
+      xla::SliceInDim(context->Input(1), end - (behind + 1) * bytes, end - behind * bytes, 1, 0);
   return xla::BitcastConvertType(xla::Reshape(words, {channels, 4}), type);
 }
 

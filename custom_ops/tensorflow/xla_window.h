@@ -16,9 +16,8 @@ class XlaWindow {
   Status Init(OpKernelConstruction* context) { return attributes_.Init(context); }
 
   // The shape of a convolution with a kernel whose channels are those of x.
-  Status GetShape(XlaOpKernelContext* context,
-                        const std::vector<int64_t>& kernel, int64_t channels,
-                        ConvolutionShape* shape) const {
+  Status GetShape(XlaOpKernelContext* context, const std::vector<int64_t>& kernel, int64_t channels,
+                  ConvolutionShape* shape) const {
     const tensorflow::TensorShape x = InputShape(context, 0);
     TF_RETURN_IF_ERROR(attributes_.Make(x, kernel, channels, 1, shape));
     const auto padded = [](const Window& window) {
@@ -26,8 +25,10 @@ class XlaWindow {
     };
     // Here the whole image is padded, not the lines at hand.
     if (padded(shape->height) > kMostSize / channels / padded(shape->width)) {
-      return InvalidArgument("x must have at most ", kMostSize, " values an image when it is "
-                             "padded. Received: x.shape=", x.DebugString());
+      return InvalidArgument("x must have at most ", kMostSize,
+                             " values an image when it is "
+                             "padded. Received: x.shape=",
+                             x.DebugString());
     }
     return absl::OkStatus();
   }
@@ -44,15 +45,16 @@ class XlaWindow {
     const xla::XlaOp padded = xla::Pad(x, padding, config);
     const std::vector<int64_t> kernel = Dimensions(filter);
     if (groups == 1 && kernel[0] == 1 && kernel[1] == 1) {
-      // XLA's CPU compiler makes wrong code of such a convolution of integers that it computes in the
-      // same place, and right code of the product.
+      // XLA's CPU compiler makes wrong code of such a convolution of integers that it computes in
+      // the same place, and right code of the product.
       return MatMul(xla::Slice(padded, {0, 0, 0, 0}, Dimensions(padded),
                                {1, attributes_.strides[0], attributes_.strides[1], 1}),
                     xla::Reshape(filter, {kernel[2], kernel[3]}), sums);
     }
-    return xla::ConvGeneralDilated(
-        padded, filter, attributes_.strides, /*padding=*/{{0, 0}, {0, 0}}, /*lhs_dilation=*/{1, 1},
-        attributes_.dilation_rate, DimensionNumbers(), groups, /*batch_group_count=*/1, nullptr, sums);
+    return xla::ConvGeneralDilated(padded, filter, attributes_.strides,
+                                   /*padding=*/{{0, 0}, {0, 0}}, /*lhs_dilation=*/{1, 1},
+                                   attributes_.dilation_rate, DimensionNumbers(), groups,
+                                   /*batch_group_count=*/1, nullptr, sums);
   }
 
  private:

@@ -43,10 +43,10 @@ void Check(const ConvolutionShape& shape, int64_t filters, int threads, unsigned
         for (int64_t f = 0; f < filters; ++f) {
           int64_t sum = 0;
           for (int64_t run = 0; run < packed_shape.runs; ++run) {
-            const int64_t line = i * height.stride - height.pad_before +
-                                 run / width.kernel * height.dilation;
-            const int64_t pixel = j * width.stride - width.pad_before +
-                                  run % width.kernel * width.dilation;
+            const int64_t line =
+                i * height.stride - height.pad_before + run / width.kernel * height.dilation;
+            const int64_t pixel =
+                j * width.stride - width.pad_before + run % width.kernel * width.dilation;
             if (line < 0 || line >= height.input || pixel < 0 || pixel >= width.input) continue;
             for (int64_t c = 0; c < shape.channels; ++c) {
               const float value =
@@ -88,7 +88,8 @@ TEST_P(BinaryTest, Windows) {
   unsigned seed = 0;
   for (int64_t stride : {1, 2}) {
     for (int64_t dilation : {1, 2}) {
-      for (const Padding& padding : {Padding{true, 0, 0}, Padding{false, 0, 0}, Padding{false, 4, 1}}) {
+      for (const Padding& padding :
+           {Padding{true, 0, 0}, Padding{false, 0, 0}, Padding{false, 4, 1}}) {
         for (int64_t channels : {3, 32, 40}) {
           ++seed;
           Check({2, channels, MakeWindow(7, 3, stride, dilation, padding),

@@ -1,5 +1,5 @@
-#include "kernels/depthwise/depthwise.h"
 #include "kernels/gemm/convolution.h"
+#include "kernels/depthwise/depthwise.h"
 
 #include "testing.h"
 #include "windows.h"
@@ -60,8 +60,7 @@ void CheckConvolution(Image image, int64_t groups, int threads) {
   const PackedKernel prepared(Kernels(), packed_shape, packed.data(), image.bias.data(),
                               image.multiplier.data(), image.zero_point);
   std::vector<int8_t> y(expected.size(), 99);
-  QuantizedConv2D(image.x.data(), shape, prepared, image.output, y.data(),
-                  Threads(threads));
+  QuantizedConv2D(image.x.data(), shape, prepared, image.output, y.data(), Threads(threads));
   ASSERT_EQ(y, expected);
 }
 

@@ -94,8 +94,9 @@ TEST_P(DynamicMatMulTest, EveryFormatOfWeights) {
 
 TEST_P(DynamicMatMulTest, WhatIsNotFiniteAndWhatUnderflows) {
   const float infinity = std::numeric_limits<float>::infinity(), nan = std::nanf("");
-  const std::vector<float> x = {nan,  2.0f,  -1.0f, nan,    nan,   nan,   infinity, 3.0f, -5.0f,
-                                0.0f, -0.0f, 0.0f,  1e-32f, 1e-40f, 0.0f, kMax,     1.0f, -infinity};
+  const std::vector<float> x = {nan,      2.0f,   -1.0f, nan,  nan,   nan,
+                                infinity, 3.0f,   -5.0f, 0.0f, -0.0f, 0.0f,
+                                1e-32f,   1e-40f, 0.0f,  kMax, 1.0f,  -infinity};
   const std::vector<int8_t> kernel = {1, -128, 5, 127, -3, 90};
   for (float scale : {1e-3f, 1e-20f}) {
     const std::vector<float> scales(2, scale), bias = {0.25f, -1e30f};

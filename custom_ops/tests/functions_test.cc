@@ -71,7 +71,7 @@ TEST_P(FunctionsTest, LayerNormalization) {
   for (int64_t size : sizes) {
     const int64_t rows = 4;
     std::vector<int8_t> x = random.Int8s(rows * size);
-    std::fill_n(x.begin(), size, int8_t{-128});  // no variance
+    std::fill_n(x.begin(), size, int8_t{-128});                                // no variance
     for (int64_t i = 0; i < size; ++i) x[size + i] = i % 2 == 0 ? 127 : -128;  // the largest one
     std::vector<float> gain(size);
     for (float& value : gain) value = static_cast<float>(random.Integer(-100000000, 100000000));

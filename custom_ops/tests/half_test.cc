@@ -17,7 +17,8 @@ constexpr WeightFormat kFormats[] = {WeightFormat::kFloat16, WeightFormat::kBflo
 // The value of 16 bits with an exponent of so many.
 float ValueOf(uint16_t bits, int exponent_bits) {
   const int mantissa_bits = 15 - exponent_bits, largest = (1 << exponent_bits) - 1;
-  const int mantissa = bits & ((1 << mantissa_bits) - 1), exponent = bits >> mantissa_bits & largest;
+  const int mantissa = bits & ((1 << mantissa_bits) - 1),
+            exponent = bits >> mantissa_bits & largest;
   const int bias = largest / 2;
   double value;
   if (exponent == largest) {
@@ -39,7 +40,8 @@ std::vector<uint16_t> Weights(Random* random, int64_t count, WeightFormat format
   const bool is_float16 = format == WeightFormat::kFloat16;
   std::vector<uint16_t> weights(count);
   for (uint16_t& bits : weights) {
-    const int64_t magnitude = random->Integer(0, 9) == 0 ? random->Integer(0, is_float16 ? 1023 : 127)
+    const int64_t magnitude = random->Integer(0, 9) == 0
+                                  ? random->Integer(0, is_float16 ? 1023 : 127)
                               : is_float16 ? random->Integer(10 << 10, 17 << 10)
                                            : random->Integer(120 << 7, 130 << 7);
     bits = static_cast<uint16_t>(magnitude | random->Integer(0, 1) << 15);
@@ -209,7 +211,8 @@ TEST_P(HalfTest, Windows) {
   for (WeightFormat format : kFormats) {
     for (int64_t stride : {1, 2}) {
       for (int64_t dilation : {1, 2}) {
-        for (const Padding& padding : {Padding{true, 0, 0}, Padding{false, 0, 0}, Padding{false, 4, 1}}) {
+        for (const Padding& padding :
+             {Padding{true, 0, 0}, Padding{false, 0, 0}, Padding{false, 4, 1}}) {
           for (int64_t channels : {1, 3, 18}) {
             ++seed;
             SCOPED_TRACE(seed);

@@ -84,7 +84,8 @@ TEST_P(Int16Test, EveryFormatOfWeights) {
   for (WeightFormat format : {WeightFormat::kInt4, WeightFormat::kTwoOfFour}) {
     for (int64_t depth : {1, 7, 8, 35, 130, 1023}) {
       const Problem problem(5, depth, 70, depth, format);
-      ASSERT_EQ(problem.Computed(), problem.Expected()) << static_cast<int>(format) << ": " << depth;
+      ASSERT_EQ(problem.Computed(), problem.Expected())
+          << static_cast<int>(format) << ": " << depth;
     }
   }
 }
@@ -152,8 +153,7 @@ TEST_P(Int16Test, Convolutions) {
                      kernel[((group * taps + tap) * depth + c) * columns + f % columns];
             }
           });
-          expected.push_back(
-              RequantizedToInt16(sum, taps * depth, bias[f], multiplier[f], kWhole));
+          expected.push_back(RequantizedToInt16(sum, taps * depth, bias[f], multiplier[f], kWhole));
         }
       }
       const PackedShape packed_shape = PackedConvolution(shape, filters, groups);

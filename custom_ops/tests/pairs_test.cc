@@ -51,8 +51,8 @@ void ExpectPairs(unsigned seed, const Op& op, const Formula& formula) {
   Random random(seed);
   for (const Pair& each : kPairs) {
     for (bool swapped : {false, true}) {
-      const Shape &shape0 = swapped ? each.shape1 : each.shape0;
-      const Shape &shape1 = swapped ? each.shape0 : each.shape1;
+      const Shape& shape0 = swapped ? each.shape1 : each.shape0;
+      const Shape& shape1 = swapped ? each.shape0 : each.shape1;
       Shape shape;
       ASSERT_TRUE(BroadcastShape(shape0, shape1, &shape));
       ASSERT_EQ(shape, each.shape);
@@ -123,8 +123,8 @@ TEST_P(PairsTest, MatrixProducts) {
         const std::vector<int8_t> x0 = random.Int8s(Count(batch0) * rows * depth);
         const std::vector<int8_t> x1 = random.Int8s(Count(batch1) * depth * columns);
         std::vector<int8_t> y(Count(batch) * rows * columns), expected(y.size());
-        const MatrixProduct p = {x0.data(), x1.data(), rows,  depth,
-                                 columns,   -128,      127, {0, 0.003f, -135.0f, 120.0f, 7}};
+        const MatrixProduct p = {x0.data(), x1.data(), rows, depth,
+                                 columns,   -128,      127,  {0, 0.003f, -135.0f, 120.0f, 7}};
         for (int64_t i = 0; i < static_cast<int64_t>(y.size()); ++i) {
           const int64_t matrix = i / (rows * columns);
           const int64_t row = SourceOf(matrix, batch, batch0) * rows + i / columns % rows;

@@ -13,8 +13,8 @@ struct Case {
 };
 
 const std::vector<Case> kCases = {
-    {1, 1, 1, 1, 1, false}, {5, 7, 3, 2, 1, true},    {9, 8, 3, 3, 2, false},
-    {4, 4, 9, 9, 2, true},  {6, 5, 2, 2, 5, true},    {20, 17, 20, 17, 1, false},
+    {1, 1, 1, 1, 1, false}, {5, 7, 3, 2, 1, true},     {9, 8, 3, 3, 2, false},
+    {4, 4, 9, 9, 2, true},  {6, 5, 2, 2, 5, true},     {20, 17, 20, 17, 1, false},
     {3, 3, 1, 1, 2, true},  {7, 11, 7, 1000, 3, true},
 };
 
@@ -34,8 +34,9 @@ void ExpectWindows(const std::vector<int8_t>& x, const ConvolutionShape& shape,
               const int64_t row = line * height.stride + i - height.pad_before;
               const int64_t column = pixel * width.stride + j - width.pad_before;
               if (row < 0 || row >= height.input || column < 0 || column >= width.input) continue;
-              values.push_back(x[((image * height.input + row) * width.input + column) *
-                                     shape.channels + channel]);
+              values.push_back(
+                  x[((image * height.input + row) * width.input + column) * shape.channels +
+                    channel]);
             }
           }
           ASSERT_EQ(y[next++], formula(values)) << "line " << line << ", pixel " << pixel;

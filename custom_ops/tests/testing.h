@@ -33,8 +33,8 @@ class KernelTest : public testing::TestWithParam<std::string> {
   void SetUp() override { ASSERT_TRUE(KerasoptSelectInstructionSet(GetParam().c_str())); }
 };
 
-#define KERASOPT_INSTANTIATE(Suite)                                              \
-  INSTANTIATE_TEST_SUITE_P(All, Suite, testing::ValuesIn(InstructionSets()),     \
+#define KERASOPT_INSTANTIATE(Suite)                                          \
+  INSTANTIATE_TEST_SUITE_P(All, Suite, testing::ValuesIn(InstructionSets()), \
                            [](const auto& info) { return info.param; })
 
 // As many threads as asked for; each takes a range of the items.
@@ -130,7 +130,8 @@ inline void Store(int8_t weight, WeightFormat format, int64_t column, int64_t ro
     const int8_t kept = other < 0 ? 0 : block[column * 2 + (kPairs[old][1] == other)];
     for (int pair = 0; pair < 6; ++pair) {
       const bool has_row = kPairs[pair][0] == row || kPairs[pair][1] == row;
-      if (!has_row || (other >= 0 && kPairs[pair][0] != other && kPairs[pair][1] != other)) continue;
+      if (!has_row || (other >= 0 && kPairs[pair][0] != other && kPairs[pair][1] != other))
+        continue;
       *half = static_cast<int8_t>((*half & ~(15 << shift)) | pair << shift);
       for (int i : {0, 1}) block[column * 2 + i] = kPairs[pair][i] == row ? weight : kept;
       return;

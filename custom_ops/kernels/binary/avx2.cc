@@ -31,8 +31,7 @@ struct BinaryWeights {
         _mm256_shuffle_epi8(bits, _mm256_and_si256(differ, low)),
         _mm256_shuffle_epi8(bits, _mm256_and_si256(_mm256_srli_epi16(differ, 4), low)));
     const __m256i pairs = _mm256_maddubs_epi16(counts, _mm256_set1_epi8(1));
-    return (Ints)_mm256_add_epi32((__m256i)sums,
-                                    _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+    return (Ints)_mm256_add_epi32((__m256i)sums, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
   }
 
   template <typename Output>

@@ -11,9 +11,7 @@ struct BinaryWeights : PlainWeights {
     return sums + (Ints)_mm512_popcnt_epi32(_mm512_xor_si512(activations, weights));
   }
   static Ints Begin(const int32_t*) { return Ints{}; }
-  static Ints End(Ints sums, const int32_t* first) {
-    return Load<Ints>(first) - (sums << 13);
-  }
+  static Ints End(Ints sums, const int32_t* first) { return Load<Ints>(first) - (sums << 13); }
 };
 
 }  // namespace

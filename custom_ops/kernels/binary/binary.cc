@@ -88,8 +88,8 @@ class SignRows : public RowBlocks {
   void SetRunOffsets(int64_t* offsets) const override {
     for (int64_t i = 0; i < shape_.height.kernel; ++i) {
       for (int64_t j = 0; j < shape_.width.kernel; ++j) {
-        *offsets++ = i * shape_.height.dilation * line_bytes_ +
-                     j * shape_.width.dilation * pixel_bytes_;
+        *offsets++ =
+            i * shape_.height.dilation * line_bytes_ + j * shape_.width.dilation * pixel_bytes_;
       }
     }
   }
@@ -180,8 +180,9 @@ void BinaryConv2D(const float* x, const ConvolutionShape& shape, const BinaryKer
                   float* out, const ParallelFor& parallel_for) {
   const int64_t columns = kernel.shape().columns, pixels = shape.width.output;
   const SignRows left(x, shape, kernel, parallel_for.threads());
-  const bool is_padded = shape.height.pad_before + shape.height.pad_after +
-                             shape.width.pad_before + shape.width.pad_after > 0;
+  const bool is_padded = shape.height.pad_before + shape.height.pad_after + shape.width.pad_before +
+                             shape.width.pad_after >
+                         0;
   const auto body = [&](const LeftOperand& operand, const LoadedRows& loaded,
                         const ReadyPanel& at) {
     alignas(64) int32_t first[kPanelColumns];

@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "kernels/common/image_lines.h"
-#include "kernels/gemm/packed_kernel.h"
 #include "kernels/common/parallel_for.h"
+#include "kernels/gemm/packed_kernel.h"
 
 namespace kerasopt {
 

@@ -9,8 +9,8 @@
 
 namespace kerasopt {
 
-// Multiplies rows of bits with a panel of WeightFormat::kBinary: sums are first - (d << 13), where d
-// is how many bits differ.
+// Multiplies rows of bits with a panel of WeightFormat::kBinary: sums are first - (d << 13), where
+// d is how many bits differ.
 using MultiplyBinary = void (*)(const LeftOperand& left, int64_t rows, const Panel& panel,
                                 const int32_t* first, const FloatScaling& scaling, float* out,
                                 int64_t out_stride);

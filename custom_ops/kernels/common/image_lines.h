@@ -34,7 +34,6 @@ struct ConvolutionShape {
   int64_t pixels() const { return batch * height.output * width.output; }
 };
 
-
 // The lines that some of a convolution's output lines read.
 class ImageLines {
  public:

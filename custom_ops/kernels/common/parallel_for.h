@@ -28,7 +28,8 @@ class ParallelFor {
   virtual ~ParallelFor() = default;
 
   virtual int threads() const = 0;
-  // Calls `body` on disjoint ranges, none empty, that cover [0, total); `cost` is the cycles of one item.
+  // Calls `body` on disjoint ranges, none empty, that cover [0, total); an item costs
+  // `cost` cycles.
   virtual void Run(int64_t total, int64_t cost, RangeBody body) const = 0;
 };
 

@@ -7,8 +7,8 @@
 
 namespace kerasopt {
 
-// int8: clamp(rint(float(sum + bias) * multiplier), min, max) + zero_point. `min` and `max` are less
-// the zero point, so no float is added after the multiplication.
+// int8: clamp(rint(float(sum + bias) * multiplier), min, max) + zero_point. `min` and `max` are
+// less the zero point, so no float is added after the multiplication.
 struct Requantization {
   const int32_t* bias;
   const float* multiplier;
@@ -40,8 +40,8 @@ constexpr float kSmallestScale = 7.888609e-31f;  // 2^-100
 // Leaves room for the products of 66,000 activations.
 constexpr float kLargestOffset = 1073741824.0f;  // 2^30
 
-// float32: float(sum + rint(bias / m)) * m with m = max(row_scale * scale, kSmallestScale), where the
-// rounded bias is clamped to +-kLargestOffset.
+// float32: float(sum + rint(bias / m)) * m with m = max(row_scale * scale, kSmallestScale), where
+// the rounded bias is clamped to +-kLargestOffset.
 struct FloatScaling {
   const float* row_scales;
   const float* scale;  // of the columns

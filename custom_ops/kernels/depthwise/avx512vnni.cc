@@ -230,14 +230,13 @@ void AnyColumns(const DepthwiseBlock& b, const int8_t* window, int64_t second,
       __m512i sums[kVectors];
       for (int j = 0; j < kVectors; ++j) sums[j] = weights.bias[j];
       for (int64_t group = 0; group < groups; ++group) {
-        const __m512i(*at)[kVectors] =
-            interleaved + group * group_pixels + pixel * b.width_stride;
+        const __m512i(*at)[kVectors] = interleaved + group * group_pixels + pixel * b.width_stride;
         const __m512i(*steps)[kVectors] = weights.steps + group * b.kernel_width;
         for (int64_t column = 0; column < b.kernel_width; ++column) {
 #pragma GCC unroll 4
           for (int j = 0; j < kVectors; ++j) {
-            sums[j] = _mm512_dpbusd_epi32(sums[j], at[column * b.width_dilation][j],
-                                          steps[column][j]);
+            sums[j] =
+                _mm512_dpbusd_epi32(sums[j], at[column * b.width_dilation][j], steps[column][j]);
           }
         }
       }
@@ -255,7 +254,8 @@ void Lines(const DepthwiseBlock& b, int64_t first, const Weights& weights, const
   for (int64_t line = 0; line < b.lines; line += kIsPair ? 2 : 1) {
     // A last line without another one is written twice.
     const int64_t below = kIsPair && line + 1 < b.lines ? 1 : 0;
-    const int8_t* window = static_cast<const int8_t*>(b.image) + line * b.height_stride * b.line_stride + first;
+    const int8_t* window =
+        static_cast<const int8_t*>(b.image) + line * b.height_stride * b.line_stride + first;
     const int64_t second = below * b.height_stride * b.line_stride;
     int8_t* at = out + line * line_size + first;
     const Target target = {at, at + below * line_size, b.channels, stored};

@@ -45,8 +45,8 @@ DepthwiseLoop<int16_t, Int16Requantization> LoopOf(const DepthwiseBlock&,
 
 template <typename T, typename Output>
 void QuantizedDepthwiseConv2D(const T* x, const ConvolutionShape& single, int64_t depth_multiplier,
-                              const int8_t* kernel, int8_t zero_point, const Output& output,
-                              T* out, const ParallelFor& parallel_for) {
+                              const int8_t* kernel, int8_t zero_point, const Output& output, T* out,
+                              const ParallelFor& parallel_for) {
   ConvolutionShape shape = single;
   const Window &height = shape.height, &width = shape.width;
   std::vector<T> repeated;
@@ -56,11 +56,11 @@ void QuantizedDepthwiseConv2D(const T* x, const ConvolutionShape& single, int64_
     x = repeated.data();
     shape.channels *= depth_multiplier;
   }
-  DepthwiseBlock block = {nullptr,       0,
+  DepthwiseBlock block = {nullptr,        0,
                           shape.channels, 0,
-                          width.output,  height.kernel,
-                          width.kernel,  height.stride,
-                          width.stride,  height.dilation,
+                          width.output,   height.kernel,
+                          width.kernel,   height.stride,
+                          width.stride,   height.dilation,
                           width.dilation, zero_point};
   const DepthwiseLoop<T, Output> loop = LoopOf(block, output);
   const ImageLines lines(shape, loop.copy, zero_point);
@@ -85,8 +85,9 @@ void QuantizedDepthwiseConv2D(const T* x, const ConvolutionShape& single, int64_
   parallel_for.Run(shape.batch * height.output, width.output * taps * shape.channels / 16, body);
 }
 
-template void QuantizedDepthwiseConv2D(const int8_t*, const ConvolutionShape&, int64_t, const int8_t*,
-                                       int8_t, const Requantization&, int8_t*, const ParallelFor&);
+template void QuantizedDepthwiseConv2D(const int8_t*, const ConvolutionShape&, int64_t,
+                                       const int8_t*, int8_t, const Requantization&, int8_t*,
+                                       const ParallelFor&);
 template void QuantizedDepthwiseConv2D(const int16_t*, const ConvolutionShape&, int64_t,
                                        const int8_t*, int8_t, const Int16Requantization&, int16_t*,
                                        const ParallelFor&);

@@ -15,8 +15,8 @@ namespace kerasopt {
 // int16_t with Int16Requantization and a zero point of 0.
 template <typename T, typename Output>
 void QuantizedDepthwiseConv2D(const T* x, const ConvolutionShape& shape, int64_t depth_multiplier,
-                              const int8_t* kernel, int8_t zero_point, const Output& output,
-                              T* out, const ParallelFor& parallel_for);
+                              const int8_t* kernel, int8_t zero_point, const Output& output, T* out,
+                              const ParallelFor& parallel_for);
 
 }  // namespace kerasopt
 

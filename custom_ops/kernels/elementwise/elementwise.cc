@@ -51,8 +51,8 @@ void QuantizedAdd(const T* x0, const T* x1, const BroadcastPair& pair,
   });
 }
 
-template void QuantizedAdd(const int8_t*, const int8_t*, const BroadcastPair&,
-                           const AddParameters&, int8_t*, const ParallelFor&);
+template void QuantizedAdd(const int8_t*, const int8_t*, const BroadcastPair&, const AddParameters&,
+                           int8_t*, const ParallelFor&);
 template void QuantizedAdd(const int16_t*, const int16_t*, const BroadcastPair&,
                            const AddParameters&, int16_t*, const ParallelFor&);
 
@@ -67,8 +67,8 @@ void QuantizedMultiply(const int8_t* x0, const int8_t* x1, const BroadcastPair& 
 }
 
 QuantizationGrid::QuantizationGrid(const float* scales, int64_t scale_count,
-                                   const float* zero_points, int64_t zero_point_count,
-                                   int32_t qmin, int32_t qmax)
+                                   const float* zero_points, int64_t zero_point_count, int32_t qmin,
+                                   int32_t qmax)
     : scales_(scales, scales + scale_count), min_(scale_count), max_(scale_count) {
   for (int64_t i = 0; i < scale_count; ++i) {
     const float zero_point = zero_points[zero_point_count == 1 ? 0 : i];

@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "kernels/common/broadcast.h"
-#include "kernels/elementwise/table.h"
 #include "kernels/common/parallel_for.h"
+#include "kernels/elementwise/table.h"
 
 namespace kerasopt {
 
@@ -56,8 +56,7 @@ void FakeQuantizeGradient(const float* upstream, const float* x, int64_t count,
 void LearnedScaleGradients(const float* upstream, const float* x, int64_t count,
                            const QuantizationGrid& grid, float* out, float* by_scale,
                            float* clamped, const ParallelFor& parallel_for);
-void MinMax(const float* x, int64_t count, float* min, float* max,
-            const ParallelFor& parallel_for);
+void MinMax(const float* x, int64_t count, float* min, float* max, const ParallelFor& parallel_for);
 
 }  // namespace kerasopt
 

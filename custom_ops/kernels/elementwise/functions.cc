@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "kernels/dispatch.h"
 #include "kernels/common/scratch.h"
+#include "kernels/dispatch.h"
 
 namespace kerasopt {
 

@@ -5,8 +5,8 @@
 
 #include <cstdint>
 
-#include "kernels/elementwise/table.h"
 #include "kernels/common/parallel_for.h"
+#include "kernels/elementwise/table.h"
 
 namespace kerasopt {
 
@@ -14,8 +14,8 @@ namespace kerasopt {
 void LookUp(const int8_t* x, int64_t count, const int8_t* table, int8_t* out,
             const ParallelFor& parallel_for);
 
-// Rows of 1 to kLongestSoftmax values, with sums that int32 holds. `exponentials` has 256 values, of
-// which the first one is kPowerOfZero and none is larger; see ops.quantized_softmax.
+// Rows of 1 to kLongestSoftmax values, with sums that int32 holds. `exponentials` has 256 values,
+// of which the first one is kPowerOfZero and none is larger; see ops.quantized_softmax.
 constexpr int64_t kLongestSoftmax = (1 << 19) - 1;
 constexpr int32_t kPowerOfZero = 1 << 24;
 void QuantizedSoftmax(const int8_t* x, int64_t rows, int64_t size, const int32_t* exponentials,

@@ -70,8 +70,8 @@ struct QuantizationLoops {
   void (*quantize_to_int16[2])(const float* x, int64_t count, Grid grid, int32_t zero_point,
                                int16_t* out);
   void (*fake_quantize[2])(const float* x, int64_t count, Grid grid, float* out);
-  void (*fake_quantize_gradient[2])(const float* upstream, const float* x, int64_t count,
-                                    Grid grid, float* out);
+  void (*fake_quantize_gradient[2])(const float* upstream, const float* x, int64_t count, Grid grid,
+                                    float* out);
   // That, and the sums that the gradients of a learned scale are made of are added to by_scale and
   // clamped: of all values to the first one, or of each value to its own.
   void (*learned_scale_gradients[2])(const float* upstream, const float* x, int64_t count,

@@ -47,9 +47,7 @@ struct Int4Weights {
     return DotBytes(sums, activations, weights);
   }
   static Ints Begin(const int32_t*) { return Ints{}; }
-  static Ints End(Ints sums, const int32_t* first) {
-    return Load<Ints>(first) + (sums >> 4);
-  }
+  static Ints End(Ints sums, const int32_t* first) { return Load<Ints>(first) + (sums >> 4); }
 };
 
 struct TwoOfFourWeights : Int8Weights {
@@ -67,8 +65,8 @@ struct TwoOfFourWeights : Int8Weights {
         _mm512_setr_epi32(0, 0, 4, 4, 8, 8, 12, 12, 16, 16, 20, 20, 24, 24, 28, 28);
     const __m512i pairs = _mm512_srlv_epi32(_mm512_set1_epi64(Load<int64_t>(stored + 32)), shifts);
     const __m512i order = _mm512_or_si512(_mm512_permutexvar_epi32(pairs, rows), lanes);
-    const __m512i weights = _mm512_cvtepu16_epi32(
-        _mm256_loadu_si256(reinterpret_cast<const __m256i*>(stored)));
+    const __m512i weights =
+        _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(stored)));
     return _mm512_shuffle_epi8(weights, order);
   }
 };

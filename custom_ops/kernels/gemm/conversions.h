@@ -34,9 +34,10 @@ struct Conversions {
 
   // `convert` may do better than Convert.
   static constexpr GemmKernel KernelOf(ConvertFunction convert, const GemmFunctions& int8,
-                                       const GemmFunctions* int4, const GemmFunctions* two_of_four) {
-    return {sizeof(Activation), kOffset, convert, ConvertHigh, ConvertLow,
-            Fill,               int8,    int4,    two_of_four};
+                                       const GemmFunctions* int4,
+                                       const GemmFunctions* two_of_four) {
+    return {sizeof(Activation), kOffset, convert, ConvertHigh, ConvertLow, Fill, int8, int4,
+            two_of_four};
   }
 
  private:

@@ -5,8 +5,8 @@
 
 #include <cstdint>
 
-#include "kernels/gemm/gemm.h"
 #include "kernels/common/image_lines.h"
+#include "kernels/gemm/gemm.h"
 #include "kernels/gemm/int16_matmul.h"
 
 namespace kerasopt {

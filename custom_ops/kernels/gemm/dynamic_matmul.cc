@@ -31,8 +31,8 @@ class RoundedRows : public MatrixBlocks {
     int8_t* rounded = reinterpret_cast<int8_t*>(converted + largest_block() * row_bytes_);
     for (int64_t i = 0; i < count; ++i) {
       rows[i] = converted + i * row_bytes_;
-      kernels_.loops.gemm.quantize_row(x_ + (first + i) * depth_, depth_, smallest_scale_, scales + i,
-                                  rounded);
+      kernels_.loops.gemm.quantize_row(x_ + (first + i) * depth_, depth_, smallest_scale_,
+                                       scales + i, rounded);
       kernels_.gemm.convert(rounded, depth_, converted + i * row_bytes_);
     }
     return count;

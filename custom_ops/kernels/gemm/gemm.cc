@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "kernels/gemm/matrix_rows.h"
 #include "kernels/common/scratch.h"
+#include "kernels/gemm/matrix_rows.h"
 
 namespace kerasopt {
 namespace {
@@ -112,13 +112,12 @@ void ForPanels(const RowBlocks& left, const PackedShape& shape, const int8_t* pa
   parallel_for.Run(left.blocks() * shares, cost, body);
 }
 
-void Gemm(const RowBlocks& left, const PackedKernel& kernel, const OutputRange& output,
-          int8_t* out, const ParallelFor& parallel_for) {
+void Gemm(const RowBlocks& left, const PackedKernel& kernel, const OutputRange& output, int8_t* out,
+          const ParallelFor& parallel_for) {
   const PackedShape& shape = kernel.shape();
   const int64_t columns = shape.groups * shape.columns;
   const PanelMultiply multiply = PanelMultiplyOf(kernel.gemm(), shape);
-  const auto body = [&](const LeftOperand& operand, const LoadedRows& rows,
-                        const ReadyPanel& at) {
+  const auto body = [&](const LeftOperand& operand, const LoadedRows& rows, const ReadyPanel& at) {
     multiply.functions.to_int8(
         operand, rows.count, at.panel,
         RequantizationOf(kernel.bias(at.group, at.index), kernel.multiplier(at.group, at.index),

@@ -5,8 +5,8 @@
 
 #include <cstdint>
 
-#include "kernels/gemm/packed_kernel.h"
 #include "kernels/common/parallel_for.h"
+#include "kernels/gemm/packed_kernel.h"
 
 namespace kerasopt {
 
@@ -87,8 +87,8 @@ int64_t NeededBlocks(int64_t panels, int threads);
 int64_t BlockRows(int64_t rows, int64_t row_bytes, int64_t panels, int threads);
 
 // Writes rows of groups * columns values.
-void Gemm(const RowBlocks& left, const PackedKernel& kernel, const OutputRange& output,
-          int8_t* out, const ParallelFor& parallel_for);
+void Gemm(const RowBlocks& left, const PackedKernel& kernel, const OutputRange& output, int8_t* out,
+          const ParallelFor& parallel_for);
 
 // Row-major x of shape (rows, depth).
 void QuantizedMatMul(const int8_t* x, int64_t rows, const PackedKernel& kernel,

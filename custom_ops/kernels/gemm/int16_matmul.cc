@@ -67,16 +67,13 @@ void Int16Channels::Add(int64_t channel, int32_t high, int32_t low) {
 }
 
 Int16Requantization Int16Channels::requantization(int64_t first, const OutputRange& output) const {
-  return {high_.data() + first,
-          low_.data() + first,
-          multiplier_.data() + first,
-          shift_,
-          static_cast<float>(output.min),
-          static_cast<float>(output.max)};
+  return {high_.data() + first,           low_.data() + first,
+          multiplier_.data() + first,     shift_,
+          static_cast<float>(output.min), static_cast<float>(output.max)};
 }
 
-Int16Kernel::Int16Kernel(const KernelTable& kernels, const PackedShape& shape,
-                         const int8_t* packed, const int32_t* bias, const float* multiplier)
+Int16Kernel::Int16Kernel(const KernelTable& kernels, const PackedShape& shape, const int8_t* packed,
+                         const int32_t* bias, const float* multiplier)
     : PackedWeights(kernels, shape, packed),
       channels_(shape.groups * shape.width(), shape.runs * shape.depth) {
   const std::vector<ColumnSums> sums = SumColumns(packed, shape);
@@ -102,10 +99,8 @@ void Gemm(const RowBlocks& high, const RowBlocks& low, const Int16Kernel& kernel
   const int64_t columns = shape.groups * shape.columns;
   const PanelMultiply multiply = PanelMultiplyOf(kernel.gemm(), shape);
   const auto requantize = kernel.kernels().loops.gemm.requantize_to_int16;
-  const auto body = [&](const LeftOperand& operand, const LoadedRows& rows,
-                        const ReadyPanel& at) {
-    const Int16Requantization requantization =
-        kernel.requantization(at.group, at.index, output);
+  const auto body = [&](const LeftOperand& operand, const LoadedRows& rows, const ReadyPanel& at) {
+    const Int16Requantization requantization = kernel.requantization(at.group, at.index, output);
     int16_t* to = out + rows.first * columns + at.group * shape.columns + at.index * kPanelColumns;
     int32_t sums[kSumRows * kPanelColumns];
     for (int64_t first = 0; first < rows.count; first += kSumRows) {

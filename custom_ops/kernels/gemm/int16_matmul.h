@@ -46,8 +46,7 @@ class Int16Kernel : public PackedWeights {
               const int32_t* bias, const float* multiplier);
 
   const GemmKernel& gemm() const { return kernels().gemm; }
-  Int16Requantization requantization(int64_t group, int64_t panel,
-                                     const OutputRange& output) const;
+  Int16Requantization requantization(int64_t group, int64_t panel, const OutputRange& output) const;
 
  private:
   Int16Channels channels_;  // padded to shape().width() a group

@@ -33,7 +33,8 @@ class MatrixRows : public MatrixBlocks {
  public:
   // x is row-major, and is multiplied with a kernel of `shape`.
   MatrixRows(const void* x, int64_t rows, const Copy& copy, const PackedShape& shape, int threads)
-      : MatrixBlocks(rows, BlockRows(rows, shape.depth * copy.value_bytes, shape.panels(), threads)),
+      : MatrixBlocks(rows,
+                     BlockRows(rows, shape.depth * copy.value_bytes, shape.panels(), threads)),
         x_(static_cast<const char*>(x)),
         depth_(shape.depth),
         row_bytes_(shape.depth * copy.value_bytes),

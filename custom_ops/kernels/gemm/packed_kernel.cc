@@ -21,8 +21,7 @@ Panel PanelOf(const int8_t* packed, const PackedShape& shape, int64_t group, int
   const int64_t offset =
       group * shape.group_bytes() + first / kColumnBlock * shape.quads() * block_bytes;
   const int width = static_cast<int>(std::min(kPanelColumns, shape.width() - first));
-  return {packed + offset, width,
-          static_cast<int>(std::min(kPanelColumns, shape.columns - first)),
+  return {packed + offset, width, static_cast<int>(std::min(kPanelColumns, shape.columns - first)),
           static_cast<int>(width / kColumnBlock * block_bytes)};
 }
 
@@ -38,9 +37,8 @@ Panel ExpandedPanelOf(const int8_t* packed, const PackedShape& shape, int64_t gr
 
 std::vector<ColumnSums> SumColumns(const int8_t* packed, const PackedShape& shape) {
   std::vector<ColumnSums> sums(shape.groups * shape.width());
-  std::vector<int8_t> expanded(shape.format == WeightFormat::kInt8
-                                   ? 0
-                                   : shape.expanded_quads() * kQuad * kPanelColumns);
+  std::vector<int8_t> expanded(
+      shape.format == WeightFormat::kInt8 ? 0 : shape.expanded_quads() * kQuad * kPanelColumns);
   for (int64_t group = 0; group < shape.groups; ++group) {
     for (int64_t p = 0; p < shape.panels(); ++p) {
       const Panel panel = ExpandedPanelOf(packed, shape, group, p, expanded.data());

@@ -2,8 +2,8 @@
 //
 // A kernel is a matrix of `runs` times `depth` rows and `columns` columns, for each group. A run is
 // what lies side by side in an image: a line of a convolution's window, or its only pixel. Runs are
-// padded to whole stored quads, columns to whole blocks of 16, with zeros. Panels of 64 columns (the
-// last one of what is left) follow each other, each as [quad][block]; see weight_format.h.
+// padded to whole stored quads, columns to whole blocks of 16, with zeros. Panels of 64 columns
+// (the last one of what is left) follow each other, each as [quad][block]; see weight_format.h.
 
 #ifndef KERASOPT_KERNELS_GEMM_PACKED_KERNEL_H_
 #define KERASOPT_KERNELS_GEMM_PACKED_KERNEL_H_
@@ -11,8 +11,8 @@
 #include <cstdint>
 #include <vector>
 
-#include "kernels/kernel_table.h"
 #include "kernels/gemm/weight_format.h"
+#include "kernels/kernel_table.h"
 
 namespace kerasopt {
 
@@ -96,8 +96,8 @@ class PackedKernel : public PackedWeights {
  private:
   const GemmKernel* gemm_;
   int8_t input_zero_point_;
-  // Padded to shape().width() columns a group. The bias is corrected for activations that are stored
-  // plus the GEMM's offset, and without their zero point subtracted.
+  // Padded to shape().width() columns a group. The bias is corrected for activations that are
+  // stored plus the GEMM's offset, and without their zero point subtracted.
   std::vector<int32_t> bias_;
   std::vector<float> multiplier_;
 };

@@ -35,7 +35,8 @@ void ToInt8(const LeftOperand& left, int64_t rows, const Panel& panel,
       columns.bias += first;
       columns.multiplier += first;
       const int count = panel.columns - first < kColumns ? panel.columns - first : kColumns;
-      kLoopsScalar.gemm.requantize(reinterpret_cast<const int32_t*>(sums), count, columns, out + first);
+      kLoopsScalar.gemm.requantize(reinterpret_cast<const int32_t*>(sums), count, columns,
+                                   out + first);
     }
   }
 }
@@ -51,7 +52,7 @@ void ToFloat(const LeftOperand& left, int64_t rows, const Panel& panel, const in
                                     scaling.bias == nullptr ? nullptr : scaling.bias + first};
       const int count = panel.columns - first < kColumns ? panel.columns - first : kColumns;
       kLoopsScalar.gemm.scale_to_float(reinterpret_cast<const int32_t*>(sums), count, columns,
-                                  out + first);
+                                       out + first);
     }
   }
 }
@@ -71,6 +72,7 @@ using Int8s = Conversions<int8_t, 0>;
 
 }  // namespace
 
-const GemmKernel kGemmScalar = Int8s::KernelOf(Int8s::Convert, {ToInt8, ToFloat, ToSums}, nullptr, nullptr);
+const GemmKernel kGemmScalar =
+    Int8s::KernelOf(Int8s::Convert, {ToInt8, ToFloat, ToSums}, nullptr, nullptr);
 
 }  // namespace kerasopt

@@ -22,8 +22,8 @@ struct LeftOperand {
 struct Panel {
   const int8_t* weights;
   int width;
-  int columns;     // those that are not padding
-  int quad_bytes;  // from one stored quad to the next one
+  int columns;             // those that are not padding
+  int quad_bytes;          // from one stored quad to the next one
   int64_t next_bytes = 0;  // from the weights to those of the panel that is multiplied next
 };
 
@@ -33,9 +33,8 @@ struct GemmFunctions {
   void (*to_int8)(const LeftOperand& left, int64_t rows, const Panel& panel,
                   const Requantization& requantization, int8_t* out, int64_t out_stride);
   // Sums begin with `first`.
-  void (*to_float)(const LeftOperand& left, int64_t rows, const Panel& panel,
-                   const int32_t* first, const FloatScaling& scaling, float* out,
-                   int64_t out_stride);
+  void (*to_float)(const LeftOperand& left, int64_t rows, const Panel& panel, const int32_t* first,
+                   const FloatScaling& scaling, float* out, int64_t out_stride);
   // The sums themselves; up to the width of the panel is written.
   void (*to_sums)(const LeftOperand& left, int64_t rows, const Panel& panel, int32_t* out,
                   int64_t out_stride);

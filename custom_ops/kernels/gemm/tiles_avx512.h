@@ -57,8 +57,7 @@ inline void Tile(std::integer_sequence<int, I...>, std::integer_sequence<int, R.
   const int32_t* first = output.first_sums();
   Ints sums[] = {Weights::Begin(first + I % kVectors * kLanes)...};
   const int8_t* b = panel.weights;
-  const auto add = [&](auto index, const char* const* a, int64_t k)
-                       __attribute__((always_inline)) {
+  const auto add = [&](auto index, const char* const* a, int64_t k) __attribute__((always_inline)) {
     constexpr int kIndex = decltype(index)::value;
     const __m512i weights[] = {Loaded<Weights, kIndex>(b + V * Weights::kBytes)...};
     const int64_t at = (k * Weights::kQuads + kIndex) * 4;
@@ -100,14 +99,12 @@ inline void Row(std::integer_sequence<int, I...>, std::integer_sequence<int, V..
   Ints sums[] = {(static_cast<void>(I), Ints{})...};
   const int8_t* b = panel.weights;
   // Products of the vector at b + i * kBytes, whose quad is that many after k.
-  const auto add = [&](auto index, const char* a, int i, Ints& sum)
-                       __attribute__((always_inline)) {
+  const auto add = [&](auto index, const char* a, int i, Ints& sum) __attribute__((always_inline)) {
     constexpr int kIndex = decltype(index)::value;
     const __m512i weights = Weights::template Quad<kIndex>(b + i * kBytes);
     sum = Weights::Dot(sum, Broadcast(a + (i / kVectors * kQuads + kIndex) * 4), weights);
   };
-  const auto add_quads = [&](const char* a, int i, Ints& sum)
-                             __attribute__((always_inline)) {
+  const auto add_quads = [&](const char* a, int i, Ints& sum) __attribute__((always_inline)) {
     (add(std::integral_constant<int, Q>(), a, i, sum), ...);
   };
   for (int64_t run = 0; run < left.runs; ++run) {
@@ -124,10 +121,10 @@ inline void Row(std::integer_sequence<int, I...>, std::integer_sequence<int, V..
   }
   static_assert(kApart == 4, "four sums are added up");
   const int32_t* first = output.first_sums();
-  const Ints totals[] = {Weights::End(
-      Weights::Begin(first + V * kLanes) + sums[V] + sums[kVectors + V] + sums[2 * kVectors + V] +
-          sums[3 * kVectors + V],
-      first + V * kLanes)...};
+  const Ints totals[] = {Weights::End(Weights::Begin(first + V * kLanes) + sums[V] +
+                                          sums[kVectors + V] + sums[2 * kVectors + V] +
+                                          sums[3 * kVectors + V],
+                                      first + V * kLanes)...};
   output.template Store<kVectors, 0, 1>(totals);
 }
 

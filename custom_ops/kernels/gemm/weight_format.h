@@ -7,8 +7,8 @@
 //               [column][weight], then half a byte for each column: in which of the pairs of rows
 //               (0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3) they are. Even columns come before
 //               odd ones, low halves before high ones.
-//   kBinary     32 rows; a block is [column][row / 8], a bit for each row, the lowest first, which is
-//               set for -1 and clear for 1. Never expanded: see binary/binary.h.
+//   kBinary     32 rows; a block is [column][row / 8], a bit for each row, the lowest first, which
+//               is set for -1 and clear for 1. Never expanded: see binary/binary.h.
 //   kFloat16    1 row; a block is [column], of 2 bytes each. So is kBfloat16. Never expanded: see
 //               half/half_matmul.h.
 

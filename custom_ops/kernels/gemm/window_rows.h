@@ -5,9 +5,9 @@
 
 #include <algorithm>
 
+#include "kernels/common/image_lines.h"
 #include "kernels/gemm/activations.h"
 #include "kernels/gemm/gemm.h"
-#include "kernels/common/image_lines.h"
 
 namespace kerasopt {
 
@@ -49,17 +49,16 @@ class WindowRows : public RowBlocks {
   }
 
   int64_t first_row(int64_t block) const override {
-    const int64_t line = block / image_blocks_ * shape_.height.output +
-                         block % image_blocks_ * block_lines_;
+    const int64_t line =
+        block / image_blocks_ * shape_.height.output + block % image_blocks_ * block_lines_;
     return line * shape_.width.output;
   }
 
   void SetRunOffsets(int64_t* offsets) const override {
     const int64_t runs_per_line = kernel_.runs / shape_.height.kernel;
     for (int64_t run = 0; run < kernel_.runs; ++run) {
-      offsets[run] =
-          run / runs_per_line * shape_.height.dilation * lines_.line_bytes() +
-          run % runs_per_line * shape_.width.dilation * lines_.pixel_bytes();
+      offsets[run] = run / runs_per_line * shape_.height.dilation * lines_.line_bytes() +
+                     run % runs_per_line * shape_.width.dilation * lines_.pixel_bytes();
     }
   }
 

@@ -36,8 +36,7 @@ void Multiply(const RowBlocks& left, const HalfKernel& kernel, float* out,
   const HalfKernels& kernels = kernel.kernels().half;
   const MultiplyHalf multiply =
       shape.format == WeightFormat::kFloat16 ? kernels.float16 : kernels.bfloat16;
-  const auto body = [&](const LeftOperand& operand, const LoadedRows& rows,
-                        const ReadyPanel& at) {
+  const auto body = [&](const LeftOperand& operand, const LoadedRows& rows, const ReadyPanel& at) {
     multiply(operand, rows.count, at.panel, kernel.affine(at.group, at.index),
              out + rows.first * columns + at.group * shape.columns + at.index * kPanelColumns,
              columns);
@@ -69,8 +68,8 @@ void HalfMatMul(const float* x, int64_t rows, const HalfKernel& kernel, float* o
   Multiply(FloatRows(x, rows, kernel.shape(), parallel_for.threads()), kernel, out, parallel_for);
 }
 
-void HalfConv2D(const float* x, const ConvolutionShape& shape, const HalfKernel& kernel,
-                float* out, const ParallelFor& parallel_for) {
+void HalfConv2D(const float* x, const ConvolutionShape& shape, const HalfKernel& kernel, float* out,
+                const ParallelFor& parallel_for) {
   if (IsPointwise(shape, kernel.shape())) {
     return HalfMatMul(x, shape.pixels(), kernel, out, parallel_for);
   }

@@ -29,8 +29,8 @@ void HalfMatMul(const float* x, int64_t rows, const HalfKernel& kernel, float* o
                 const ParallelFor& parallel_for);
 
 // Padding is with zeros, which are multiplied as other values are.
-void HalfConv2D(const float* x, const ConvolutionShape& shape, const HalfKernel& kernel,
-                float* out, const ParallelFor& parallel_for);
+void HalfConv2D(const float* x, const ConvolutionShape& shape, const HalfKernel& kernel, float* out,
+                const ParallelFor& parallel_for);
 
 }  // namespace kerasopt
 

@@ -15,9 +15,9 @@ struct ChannelAffine {
   const float* bias;
 };
 
-// Multiplies float32 rows with a panel of weights of 16 bits. A sum begins with 0 and adds a product
-// after the other, in the order of the rows of the kernel, with one rounding each. Columns of
-// `affine` are those of the panel, readable up to its width.
+// Multiplies float32 rows with a panel of weights of 16 bits. A sum begins with 0 and adds a
+// product after the other, in the order of the rows of the kernel, with one rounding each. Columns
+// of `affine` are those of the panel, readable up to its width.
 using MultiplyHalf = void (*)(const LeftOperand& left, int64_t rows, const Panel& panel,
                               const ChannelAffine& affine, float* out, int64_t out_stride);
 

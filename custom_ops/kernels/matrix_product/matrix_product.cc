@@ -1,7 +1,7 @@
 #include "kernels/matrix_product/matrix_product.h"
 
-#include "kernels/dispatch.h"
 #include "kernels/common/scratch.h"
+#include "kernels/dispatch.h"
 
 namespace kerasopt {
 

@@ -6,8 +6,8 @@
 #include <cstdint>
 
 #include "kernels/common/broadcast.h"
-#include "kernels/matrix_product/table.h"
 #include "kernels/common/parallel_for.h"
+#include "kernels/matrix_product/table.h"
 
 namespace kerasopt {
 

@@ -17,8 +17,8 @@ int64_t PeakProductsAvx512Vnni(int64_t steps) {
         "vpdpbusd %0, %0, %%zmm25\n vpdpbusd %0, %0, %%zmm26\n vpdpbusd %0, %0, %%zmm27\n"
         :
         : "v"(ones)
-        : "xmm16", "xmm17", "xmm18", "xmm19", "xmm20", "xmm21", "xmm22", "xmm23", "xmm24",
-          "xmm25", "xmm26", "xmm27");
+        : "xmm16", "xmm17", "xmm18", "xmm19", "xmm20", "xmm21", "xmm22", "xmm23", "xmm24", "xmm25",
+          "xmm26", "xmm27");
   }
   return steps * 12 * 64;
 }

@@ -25,8 +25,7 @@ void ForWindows(const int8_t* x, const ConvolutionShape& shape, int8_t* out,
                 const ParallelFor& parallel_for, const Body& body) {
   const Window &height = shape.height, &width = shape.width;
   const int64_t channels = shape.channels, line_size = width.input * channels;
-  const int64_t taps =
-      std::min(height.kernel, height.input) * std::min(width.kernel, width.input);
+  const int64_t taps = std::min(height.kernel, height.input) * std::min(width.kernel, width.input);
   const int64_t cost = width.output * (taps + 4) * (channels / 16 + 1);
   parallel_for.Run(shape.batch * height.output, cost, [&](int64_t begin, int64_t end) {
     std::vector<const int8_t*> pixels(taps);

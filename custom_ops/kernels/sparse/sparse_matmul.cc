@@ -76,9 +76,9 @@ void SparseMatMul(const KernelTable& kernels, const float* x, int64_t rows,
       },
       [&](const char* tile, int pixels, int64_t column, int64_t first) {
         const int columns = static_cast<int>(std::min(kColumns, shape.columns - column));
-        tiles.multiply_float[shape.block_columns > 1](
-            tile, pixels, {entries, column, columns}, bias,
-            out + first * shape.columns + column, shape.columns);
+        tiles.multiply_float[shape.block_columns > 1](tile, pixels, {entries, column, columns},
+                                                      bias, out + first * shape.columns + column,
+                                                      shape.columns);
       });
 }
 
