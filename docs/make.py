@@ -1,4 +1,4 @@
-"""Puts the figures of `docs/results/*.json` into the README and the pages.
+"""Puts the figures of `docs/results/*.json`, and what the code says, into README and pages.
 
 A figure stands between two comments, which name a file, a row and a column; or, with two words, a
 file and one of the facts beside its rows:
@@ -12,6 +12,11 @@ follow a bar, or are all that the file has:
     <!-- results: pruning_accuracy uniform:0.8:4 *:0.9:4 | zeros method accuracy -->
     <!-- end -->
 
+The choices along an axis are a table, too, of their aliases and summaries:
+
+    <!-- choices: kerasopt.sparsity.criteria.CRITERIA -->
+    <!-- end -->
+
     python docs/make.py            # rewrites the pages that are out of date
     python docs/make.py --check    # changes nothing; ends with 1 and names them
 """
@@ -19,6 +24,7 @@ follow a bar, or are all that the file has:
 import argparse
 import fnmatch
 import functools
+import importlib
 import json
 import re
 import shlex
@@ -29,7 +35,9 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "examples" / "benchmarks"))
 import results  # noqa: E402
 
-MARKED = re.compile(r"<!-- results: (?P<words>.*?) -->(?P<text>.*?)<!-- end -->", re.DOTALL)
+MARKED = re.compile(
+    r"<!-- (?P<kind>results|choices): (?P<words>.*?) -->(?P<text>.*?)<!-- end -->", re.DOTALL
+)
 FENCED = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
 
 
@@ -50,12 +58,29 @@ def made(page: str) -> str:
 
 
 def _marked(match: re.Match) -> str:
-    words, is_table = match["words"], match["text"].startswith("\n")
+    kind, words, is_table = match["kind"], match["words"], match["text"].startswith("\n")
     try:
-        text = f"\n{_table(words)}\n" if is_table else _figure(words)
-    except (KeyError, ValueError, OSError) as error:
-        raise ValueError(f"`results: {words}` cannot be read: {error!r}") from error
-    return f"<!-- results: {words} -->{text}<!-- end -->"
+        if kind == "choices":
+            text = f"\n{_choices(words)}\n"
+        else:
+            text = f"\n{_table(words)}\n" if is_table else _figure(words)
+    except (KeyError, ValueError, OSError, ImportError) as error:
+        raise ValueError(f"`{kind}: {words}` cannot be read: {error!r}") from error
+    return f"<!-- {kind}: {words} -->{text}<!-- end -->"
+
+
+def _axis(room: str):
+    module, _, name = room.rpartition(".")
+    return getattr(importlib.import_module(module), name)
+
+
+def _choices(room: str) -> str:
+    rows = ["| Alias | Class | Summary |", "| --- | --- | --- |"]
+    for cls, aliases in _axis(room).listed():
+        written = ", ".join(f'`"{alias}"`' for alias in aliases)
+        summary = cls.__doc__.splitlines()[0].replace("|", r"\|")
+        rows.append(f"| {written} | `{cls.__name__}` | {summary} |")
+    return "\n".join(rows)
 
 
 def _table(words: str) -> str:

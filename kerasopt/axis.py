@@ -1,8 +1,15 @@
 """What the axes of all techniques have in common: small objects known by an alias."""
 
-from typing import Any
+import importlib
+import pkgutil
+import re
+import textwrap
+from collections.abc import Callable, Mapping
+from typing import Any, Generic, TypeVar
 
 import keras
+
+Choice = TypeVar("Choice")
 
 
 class Axis:
@@ -20,29 +27,119 @@ class Axis:
         return f"{type(self).__name__}({arguments})"
 
 
-def resolve(identifier: Any, axis: type, aliases: dict[str, type], argument: str) -> Any:
-    """Returns the choice that an alias, a config or the object itself stands for.
+class Choices(Generic[Choice]):
+    """The choices along one axis, each of which says its alias where it is defined.
+
+    A class in a file of the axis' room, under `@CRITERIA.register("magnitude", l2={"order": 2})`,
+    is all that there is to a choice; `CRITERIA.get("l2")` is `Magnitude(order=2)`.
 
     Args:
-        identifier: What the user passed.
-        axis: The base class of the axis.
-        aliases: Dict of alias to class.
-        argument: The name of the user's argument, for the error.
+        argument: String, the user's argument that takes a choice, for errors.
+        base: The class that all choices are instances of.
+        room: String, the public module of `base`, for errors.
+
+    Attributes:
+        classes: Dict of the names of the registered classes to them.
+        aliases: Dict of each alias to the class and the arguments that it stands for; `None` if
+            it shows a `form`, as `"N:M"`.
+    """
+
+    def __init__(self, argument: str, base: type[Choice], room: str):
+        self.argument = argument
+        self.base = base
+        self.room = room
+        self.classes: dict[str, Any] = {}
+        self.aliases: dict[str, tuple[Any, Mapping[str, Any] | None]] = {}
+        self._forms: list[tuple[re.Pattern, Any]] = []
+
+    def register(
+        self,
+        *aliases: str,
+        form: str | None = None,
+        package: str = "kerasopt",
+        name: str | None = None,
+        **others: Mapping[str, Any],
+    ) -> Callable[[type], type]:
+        """Makes a class a choice, under its aliases, and serializable; a decorator.
+
+        Args:
+            *aliases: Strings. The first is the `alias` of the class.
+            form: A regular expression of further aliases whose groups are integers, the arguments
+                of the class; the first of `aliases` stands for it in messages.
+            package: As in `keras.saving.register_keras_serializable`.
+            name: As there.
+            **others: Further aliases, each with a dict of the arguments that it stands for.
+        """
+
+        def registered(choice: Any) -> type:
+            keras.saving.register_keras_serializable(package, name)(choice)
+            self.classes[choice.__name__] = choice
+            self.aliases |= {alias: (choice, {} if form is None else None) for alias in aliases}
+            self.aliases |= {alias: (choice, arguments) for alias, arguments in others.items()}
+            if aliases:
+                choice.alias = aliases[0]
+            if form is not None:
+                self._forms.append((re.compile(form), choice))
+            return choice
+
+        return registered
+
+    def listed(self) -> list[tuple[Any, list[str]]]:
+        """Returns the classes that have aliases, each with them."""
+        aliases: dict[Any, list[str]] = {}
+        for alias, (choice, _) in self.aliases.items():
+            aliases.setdefault(choice, []).append(alias)
+        return list(aliases.items())
+
+    def load(self, room: str) -> None:
+        """Imports every module of a package, so that a file in it is a choice."""
+        for module in pkgutil.iter_modules(importlib.import_module(room).__path__):
+            importlib.import_module(f"{room}.{module.name}")
+
+    def get(self, identifier: Any) -> Choice:
+        """Returns the choice that an alias, a config or the object itself stands for.
+
+        Raises:
+            ValueError: If `identifier` stands for none.
+        """
+        if isinstance(identifier, dict):
+            identifier = keras.saving.deserialize_keras_object(identifier)
+        if isinstance(identifier, self.base):
+            return identifier
+        if isinstance(identifier, str):
+            for form, choice in self._forms:
+                if match := form.fullmatch(identifier):
+                    return choice(*map(int, match.groups()))
+            choice, arguments = self.aliases.get(identifier, (None, None))
+            if arguments is not None:
+                return choice(**arguments)
+        raise ValueError(
+            f"`{self.argument}` must be a `{self.room}.{self.base.__name__}` or one of "
+            f"{sorted(self.aliases)}. Received: {self.argument}={identifier!r}"
+        )
+
+
+def find_class(module: str, name: str, *axes: Choices) -> type:
+    """Returns the choice of this name, as an attribute of a module.
 
     Raises:
-        ValueError: If `identifier` stands for none.
+        AttributeError: If no axis has one.
     """
-    if isinstance(identifier, dict):
-        identifier = keras.saving.deserialize_keras_object(identifier)
-    if isinstance(identifier, str) and identifier in aliases:
-        return aliases[identifier]()
-    if isinstance(identifier, axis):
-        return identifier
-    raise ValueError(
-        f"`{argument}` must be a `{_room(axis)}.{axis.__name__}` or one of "
-        f"{sorted(aliases)}. Received: {argument}={identifier!r}"
-    )
+    for axis in axes:
+        if name in axis.classes:
+            return axis.classes[name]
+    raise AttributeError(f"Module '{module}' has no attribute '{name}'.")
 
 
-def _room(axis: type) -> str:
-    return ".".join(axis.__module__.split(".")[:2])
+def documents(**axes: Choices) -> Callable[[Any], Any]:
+    """Puts the aliases of axes into a docstring, where a line is `{name}`; a decorator."""
+
+    def documented(target: Any) -> Any:
+        for name, axis in axes.items():
+            aliases = ", ".join(f'`"{alias}"`' for alias in axis.aliases)
+            (indent,) = re.findall(rf"^( *)\{{{name}\}}$", target.__doc__, re.MULTILINE)
+            text = textwrap.fill(aliases, 80, initial_indent=indent, subsequent_indent=indent)
+            target.__doc__ = target.__doc__.replace(f"{indent}{{{name}}}", text)
+        return target
+
+    return documented

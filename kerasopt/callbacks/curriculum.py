@@ -3,6 +3,8 @@
 import keras
 
 from kerasopt import curriculum, schedules
+from kerasopt.axis import documents
+from kerasopt.curriculum.pacings import PACINGS
 from kerasopt.schedules.times import Time
 from kerasopt.training.attaching import require_backend, undo_on_failure
 from kerasopt.training.clock import accumulation_steps, horizon
@@ -10,6 +12,7 @@ from kerasopt.training.fit_scope import FitMember
 from kerasopt.training.training_values import TrainingValues
 
 
+@documents(pacings=PACINGS)
 class Curriculum(FitMember):
     """Lets the share of a `CurriculumDataset` that is in use grow during `fit`.
 
@@ -28,7 +31,8 @@ class Curriculum(FitMember):
 
     Args:
         data: The `CurriculumDataset` that is passed to `fit`.
-        pacing: `"root"`, `"linear"`, or a pacing function.
+        pacing: A function from progress to share, or an alias:
+            {pacings}
         begin: Time at which the share begins to grow: optimizer updates, a percentage of those of
             this training, or `kerasopt.epochs(n)`.
         end: Time from which on all samples are in use.

@@ -1,11 +1,17 @@
 """Pruning inside `fit`."""
 
+from kerasopt.axis import documents
+from kerasopt.sparsity.criteria import CRITERIA
 from kerasopt.sparsity.metric_guided.guided_run import GuidedRun
+from kerasopt.sparsity.patterns import PATTERNS
 from kerasopt.sparsity.pruning_run import PruningRun
 from kerasopt.sparsity.recipe import make_recipe
+from kerasopt.sparsity.regrowth import REGROWTHS
+from kerasopt.sparsity.scopes import SCOPES
 from kerasopt.training.timed_callback import TimedCallback
 
 
+@documents(criteria=CRITERIA, patterns=PATTERNS, scopes=SCOPES, regrowths=REGROWTHS)
 class Pruning(TimedCallback):
     """Sets the least important weights to zero while the model trains.
 
@@ -36,16 +42,16 @@ class Pruning(TimedCallback):
             float in [0, 1), which holds from the first update on; or a
             `kerasopt.sparsity.MetricGuided`, which looks for the highest that
             a metric bears.
-        scope: `"layer"` (every kernel reaches the sparsity by itself),
-            `"global"` (all kernels together do, by one threshold), `"erk"`
-            (Erdős-Rényi-kernel), `"lamp"` or a `kerasopt.sparsity.Scope`.
-        criterion: `"magnitude"` (or `"l1"`), `"l2"`, `"random"`, `"saliency"`,
-            `"movement"`, `"wanda"`, a `kerasopt.sparsity.Criterion`, or a
-            function that takes the array of a weight and returns scores of its
-            shape.
-        pattern: `"element"`, `"2:4"` or any N:M, `"block4x1"` or any size,
-            `"kernel"`, `"filter"`, `"channel"`, `"head"` or a
-            `kerasopt.sparsity.Pattern`.
+        scope: A `kerasopt.sparsity.Scope` or an alias, such as `"layer"` (every
+            kernel reaches the sparsity by itself) or `"global"` (all kernels
+            together do, by one threshold):
+            {scopes}
+        criterion: A `kerasopt.sparsity.Criterion`, a function that takes the array
+            of a weight and returns scores of its shape, or an alias:
+            {criteria}
+        pattern: A `kerasopt.sparsity.Pattern` or an alias (`"N:M"` such as
+            `"2:4"`, `"blockRxC"` such as `"block4x1"`):
+            {patterns}
         rules: List of (selector, sparsity), first match wins. The selector is a
             glob on a layer's name or path, the path of a weight (`"dense/bias"`,
             `"*/cell/recurrent_kernel"`), a layer class or a predicate; the
@@ -62,8 +68,9 @@ class Pruning(TimedCallback):
             `OneShot` schedule (the lottery ticket hypothesis): `"init"`, the
             beginning of the training; `"epoch k"`, the end of its k-th epoch, or
             another time. `None`: training goes on where it is.
-        regrowth: `"set"`, `"rigl"`, `"straight_through"` or a
-            `kerasopt.sparsity.Regrowth`, if pruned weights may come back.
+        regrowth: A `kerasopt.sparsity.Regrowth` or an alias, if pruned weights may
+            come back:
+            {regrowths}
 
     Raises:
         ValueError: Before training starts, if a sparsity is outside [0, 1) or

@@ -1,11 +1,20 @@
 """Quantization-aware training inside `fit`."""
 
+from kerasopt.axis import documents
 from kerasopt.quantization import Progression, make_recipe, make_rules
+from kerasopt.quantization.activations import ACTIVATION_QUANTIZERS
+from kerasopt.quantization.observers import OBSERVERS
 from kerasopt.quantization.quantization_run import QuantizationRun
+from kerasopt.quantization.weights import WEIGHT_QUANTIZERS
 from kerasopt.schedules.times import validate_time
 from kerasopt.training.timed_callback import TimedCallback
 
 
+@documents(
+    weight_quantizers=WEIGHT_QUANTIZERS,
+    activation_quantizers=ACTIVATION_QUANTIZERS,
+    observers=OBSERVERS,
+)
 class QuantizationAware(TimedCallback):
     """Trains with weights and activations rounded to integers.
 
@@ -43,17 +52,19 @@ class QuantizationAware(TimedCallback):
             or predicates. Layers without a match get the callback's spec if
             they train and have a kernel, add or average; embeddings, and frozen
             layers, are quantized only where a rule names them.
-        weight_quantizer: How weights are rounded: `"minmax"`, `"lsq"`, `"dorefa"`,
-            `"ternary"`, `"binary"` or a `kerasopt.quantization.WeightQuantizer`
-            with arguments of its own. `None`: as fits the format (`"binary"`
-            for one bit, `"ternary"` for two, else `"minmax"`).
-        activation_quantizer: The same for activations: `"minmax"`, `"lsq"`,
-            `"pact"`, `"dorefa"`, `"binary"` or a quantizer of activations.
-        observer: How ranges of activations are found: `"moving_average"` or
-            `"minmax"`, which follow the batches; or `"percentile"`, `"mse"` or
-            `"kl"`, which count values until `begin` (if that is 0, for a twentieth
-            of the training, up to 100 updates) and then find the range once; or a
-            `kerasopt.quantization.Observer`.
+        weight_quantizer: How weights are rounded: a
+            `kerasopt.quantization.WeightQuantizer` with arguments of its own, or an
+            alias; `None`: as fits the format (`"binary"` for one bit, `"ternary"`
+            for two, else `"minmax"`):
+            {weight_quantizers}
+        activation_quantizer: The same for activations:
+            {activation_quantizers}
+        observer: How ranges of activations are found: a
+            `kerasopt.quantization.Observer` or an alias. `"moving_average"` and
+            `"minmax"` follow the batches; the others count values until `begin` (if
+            that is 0, for a twentieth of the training, up to 100 updates) and then
+            find the range once:
+            {observers}
         learned_rate: Float of 0 or more: the learning rate of scales that are
             learned, as a multiple of the optimizer's. They have no weight decay,
             and rest from `freeze` on.

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import keras
 import numpy as np
 
-from kerasopt.curriculum import pacing as pacing_functions
+from kerasopt.curriculum import pacings
 
 _ORDERS = {
     "easy": lambda scores, rng: np.argsort(scores, kind="stable"),
@@ -104,7 +104,7 @@ class CurriculumDataset(keras.utils.PyDataset):
             begin: Batches before the share begins to grow, counted from epoch 0.
             end: Batches after which the share is 1.
         """
-        self._pacing = (pacing_functions.get(pacing), begin, end)
+        self._pacing = (pacings.get(pacing), begin, end)
 
     def share(self, step: int) -> float:
         """The share of the sorted samples in use in batch `step`, counted from epoch 0."""

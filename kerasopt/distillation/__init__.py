@@ -6,15 +6,16 @@
 | `"mse"` and others | Keras' own losses that compare values |
 """
 
-from kerasopt.distillation.kl_divergence import KLDivergence
+from typing import Any
+
+from kerasopt.axis import find_class
 from kerasopt.distillation.lessons import Lesson, check_losses, make_lessons
-from kerasopt.distillation.losses import deserialize, get, serialize
+from kerasopt.distillation.losses import LOSSES, deserialize, get, serialize
 from kerasopt.distillation.outputs import Kind, Output, outputs_of
 from kerasopt.distillation.own_loss import own_loss
 from kerasopt.distillation.teacher import Teacher
 
 __all__ = [
-    "KLDivergence",
     "Kind",
     "Lesson",
     "Output",
@@ -26,4 +27,9 @@ __all__ = [
     "outputs_of",
     "own_loss",
     "serialize",
+    *LOSSES.classes,
 ]
+
+
+def __getattr__(name: str) -> Any:
+    return find_class(__name__, name, LOSSES)

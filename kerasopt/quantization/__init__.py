@@ -1,14 +1,10 @@
 """Quantization: formats, quantizers, observers and where they go."""
 
+from typing import Any
+
+from kerasopt.axis import find_class
 from kerasopt.quantization import activations, observers, specs, weights
-from kerasopt.quantization.activations import (
-    PACT,
-    ActivationQuantizer,
-    BinaryActivation,
-    DoReFaActivation,
-    DynamicQuantizer,
-    LSQActivation,
-)
+from kerasopt.quantization.activations import ActivationQuantizer
 from kerasopt.quantization.cast import Cast
 from kerasopt.quantization.float_parts import MASKED, float_parts
 from kerasopt.quantization.formats import FloatFormat, Format, wider
@@ -20,54 +16,31 @@ from kerasopt.quantization.measurement import (
     measure_weight,
 )
 from kerasopt.quantization.mixed_precision import Widths, WidthSensitivity, width_sensitivity
-from kerasopt.quantization.observers import (
-    KullbackLeibler,
-    MeanSquaredError,
-    MinMax,
-    MovingAverage,
-    Observer,
-    Percentile,
-)
+from kerasopt.quantization.observers.observer import OBSERVERS, Observer
 from kerasopt.quantization.placement import find_sites
 from kerasopt.quantization.post_training import AdaRound, Nearest, Rounding
 from kerasopt.quantization.progression import Progression
-from kerasopt.quantization.quantizer import Quantizer
+from kerasopt.quantization.quantizer import ACTIVATION_QUANTIZERS, Quantizer
 from kerasopt.quantization.recipe import Recipe, make_recipe, make_rules
 from kerasopt.quantization.site import Site
 from kerasopt.quantization.specs import Spec
 from kerasopt.quantization.statistics import freeze_statistics, reestimate_statistics
 from kerasopt.quantization.technique import QuantizationTechnique
 from kerasopt.quantization.values_seen import warn_of_values, why_without_range
-from kerasopt.quantization.weights import (
-    BinaryWeight,
-    DoReFaWeight,
-    LSQWeight,
-    TernaryWeight,
-    WeightQuantizer,
-)
+from kerasopt.quantization.weights.weight_quantizer import WEIGHT_QUANTIZERS, WeightQuantizer
+
+_AXES = (ACTIVATION_QUANTIZERS, OBSERVERS, WEIGHT_QUANTIZERS)
 
 __all__ = [
-    "LSQActivation",
-    "LSQWeight",
+    *(name for axis in _AXES for name in axis.classes),
     "MASKED",
-    "PACT",
     "ActivationQuantizer",
     "AdaRound",
-    "BinaryActivation",
-    "BinaryWeight",
     "Cast",
-    "DoReFaActivation",
-    "DoReFaWeight",
-    "DynamicQuantizer",
     "FloatFormat",
     "Format",
-    "KullbackLeibler",
-    "MeanSquaredError",
-    "MinMax",
-    "MovingAverage",
     "Nearest",
     "Observer",
-    "Percentile",
     "Progression",
     "QuantizationTechnique",
     "Quantizer",
@@ -77,7 +50,6 @@ __all__ = [
     "RoundingErrors",
     "Site",
     "Spec",
-    "TernaryWeight",
     "WeightQuantizer",
     "WidthSensitivity",
     "Widths",
@@ -101,3 +73,7 @@ __all__ = [
     "wider",
     "width_sensitivity",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    return find_class(__name__, name, *_AXES)

@@ -3,6 +3,7 @@
 import keras
 
 from kerasopt import ops
+from kerasopt.axis import Choices
 from kerasopt.parametrization import Parametrization
 from kerasopt.quantization.copyable import Copyable
 from kerasopt.quantization.formats import FloatFormat, Format
@@ -117,3 +118,6 @@ class Quantizer(Copyable, Parametrization):
 
     def arguments(self):
         return {"format": self.format, "enabled": self.initially_enabled}
+
+
+ACTIVATION_QUANTIZERS = Choices("activation_quantizer", Quantizer, "kerasopt.quantization")

@@ -5,34 +5,17 @@ applied, so that a costly change of state (a new mask) does not happen in every 
 """
 
 import numbers
+from typing import Any
 
-import keras
-
-from kerasopt.schedules.jumps import Constant, Iterative, OneShot
-from kerasopt.schedules.ramps import Cosine, Linear, PolynomialDecay
-from kerasopt.schedules.schedule import Schedule
+from kerasopt.axis import find_class
+from kerasopt.schedules.schedule import SCHEDULES, Schedule
 from kerasopt.schedules.times import Horizon
 
-__all__ = [
-    "Constant",
-    "Cosine",
-    "Horizon",
-    "Iterative",
-    "Linear",
-    "OneShot",
-    "PolynomialDecay",
-    "Schedule",
-    "get",
-]
+SCHEDULES.load(__name__)
 
-ALIASES: dict[str, type[Schedule]] = {
-    "constant": Constant,
-    "one_shot": OneShot,
-    "iterative": Iterative,
-    "polynomial_decay": PolynomialDecay,
-    "linear": Linear,
-    "cosine": Cosine,
-}
+__all__ = ["Horizon", "Schedule", "get", "register", *SCHEDULES.classes]
+
+register = SCHEDULES.register
 
 
 def get(identifier) -> Schedule:
@@ -48,17 +31,18 @@ def get(identifier) -> Schedule:
     Raises:
         ValueError: If the identifier is none of these.
     """
-    if isinstance(identifier, Schedule):
-        return identifier
     if isinstance(identifier, numbers.Real) and not isinstance(identifier, bool):
-        return Constant(float(identifier))
-    if isinstance(identifier, dict):
-        if identifier.get("class_name") in ALIASES:
-            return ALIASES[identifier["class_name"]].from_config(identifier.get("config", {}))
-        schedule = keras.saving.deserialize_keras_object(identifier)
-        if isinstance(schedule, Schedule):
-            return schedule
+        return SCHEDULES.classes["Constant"](float(identifier))
+    if isinstance(identifier, dict) and identifier.get("class_name") in SCHEDULES.aliases:
+        schedule, _ = SCHEDULES.aliases[identifier["class_name"]]
+        return schedule.from_config(identifier.get("config", {}))
+    if isinstance(identifier, (dict, Schedule)):
+        return SCHEDULES.get(identifier)
     raise ValueError(
         "`schedule` must be a `kerasopt.schedules.Schedule`, a number, or a dict whose "
-        f'"class_name" is one of {sorted(ALIASES)}. Received: schedule={identifier!r}'
+        f'"class_name" is one of {sorted(SCHEDULES.aliases)}. Received: schedule={identifier!r}'
     )
+
+
+def __getattr__(name: str) -> Any:
+    return find_class(__name__, name, SCHEDULES)

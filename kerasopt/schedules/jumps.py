@@ -4,12 +4,12 @@ import bisect
 
 import keras
 
-from kerasopt.schedules.schedule import UNKNOWN, Schedule
+from kerasopt.schedules.schedule import SCHEDULES, UNKNOWN, Schedule
 from kerasopt.schedules.times import Horizon, Time
 from kerasopt.warning import warn
 
 
-@keras.saving.register_keras_serializable(package="kerasopt")
+@SCHEDULES.register("constant")
 class Constant(Schedule):
     """The same value throughout, due once, at the beginning.
 
@@ -28,7 +28,7 @@ class Constant(Schedule):
         return {"value": self.final}
 
 
-@keras.saving.register_keras_serializable(package="kerasopt")
+@SCHEDULES.register("one_shot")
 class OneShot(Schedule):
     """Zero at first, and the whole value at once at `begin`.
 
@@ -49,7 +49,7 @@ class OneShot(Schedule):
         return {"value": self.final, "begin": keras.saving.serialize_keras_object(self.begin)}
 
 
-@keras.saving.register_keras_serializable(package="kerasopt")
+@SCHEDULES.register("iterative")
 class Iterative(Schedule):
     """Rounds of pruning with training in between, each taking the same share of what is left.
 

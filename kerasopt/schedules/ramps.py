@@ -2,13 +2,11 @@
 
 import math
 
-import keras
-
-from kerasopt.schedules.schedule import Schedule, finite
+from kerasopt.schedules.schedule import SCHEDULES, Schedule, finite
 from kerasopt.schedules.times import Epochs, Time
 
 
-@keras.saving.register_keras_serializable(package="kerasopt")
+@SCHEDULES.register("polynomial_decay")
 class PolynomialDecay(Schedule):
     """Fast at first, slow towards the end: the schedule of gradual pruning.
 
@@ -56,7 +54,7 @@ class PolynomialDecay(Schedule):
         return {**super().get_config(), "power": self.power}
 
 
-@keras.saving.register_keras_serializable(package="kerasopt")
+@SCHEDULES.register("linear")
 class Linear(Schedule):
     """From `initial` to `final` in a straight line. Arguments as in `PolynomialDecay`.
 
@@ -66,7 +64,7 @@ class Linear(Schedule):
     """
 
 
-@keras.saving.register_keras_serializable(package="kerasopt")
+@SCHEDULES.register("cosine")
 class Cosine(Schedule):
     """Half a cosine: slow at both ends, steepest in the middle.
 

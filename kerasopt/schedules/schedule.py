@@ -5,6 +5,7 @@ import numbers
 
 import keras
 
+from kerasopt.axis import Choices
 from kerasopt.schedules.times import Epochs, Horizon, Time, magnitude, resolve, validate_time
 from kerasopt.warning import warn
 
@@ -169,3 +170,6 @@ def finite(value: float, name: str) -> float:
     if isinstance(value, bool) or not isinstance(value, numbers.Real) or not math.isfinite(value):
         raise ValueError(f"`{name}` must be a finite number. Received: {name}={value!r}")
     return float(value)
+
+
+SCHEDULES = Choices("schedule", Schedule, "kerasopt.schedules")

@@ -1,59 +1,37 @@
 """Pruning: which weights are zero, and how that is decided."""
 
+from typing import Any
+
+from kerasopt.axis import find_class
 from kerasopt.sparsity import criteria, patterns, regrowth, scopes
-from kerasopt.sparsity.criteria import Criterion, Magnitude, Movement, Random, Saliency, Wanda
+from kerasopt.sparsity.criteria.criterion import CRITERIA, Criterion
 from kerasopt.sparsity.mask import Mask, masked_variables
 from kerasopt.sparsity.masked_weight import MaskedWeight
 from kerasopt.sparsity.masking import attach_masks
 from kerasopt.sparsity.metric_guided import MetricGuided
-from kerasopt.sparsity.patterns import (
-    NM,
-    Block,
-    Channel,
-    Element,
-    Filter,
-    Head,
-    Kernel,
-    Pattern,
-)
-from kerasopt.sparsity.regrowth import SET, Regrowth, RigL, StraightThrough
-from kerasopt.sparsity.scopes import LAMP, ErdosRenyiKernel, GlobalScope, LayerScope, Scope
+from kerasopt.sparsity.patterns.pattern import PATTERNS, Pattern
+from kerasopt.sparsity.regrowth.regrowth import REGROWTHS, Regrowth
+from kerasopt.sparsity.scopes.scope import SCOPES, Scope
 from kerasopt.sparsity.sensitivity_analysis import Sensitivity, sensitivity
 from kerasopt.sparsity.sparsity_schedule import sparsity_schedule
 from kerasopt.sparsity.target import Target
 from kerasopt.sparsity.technique import PruningTechnique
 from kerasopt.sparsity.update import update_masks
 
+_AXES = (CRITERIA, PATTERNS, REGROWTHS, SCOPES)
+
 __all__ = [
-    "LAMP",
-    "NM",
-    "SET",
-    "Block",
-    "Channel",
+    *(name for axis in _AXES for name in axis.classes),
     "Criterion",
-    "Element",
-    "ErdosRenyiKernel",
-    "Filter",
-    "GlobalScope",
-    "Head",
-    "Kernel",
-    "LayerScope",
-    "Magnitude",
     "Mask",
     "MaskedWeight",
     "MetricGuided",
-    "Movement",
     "Pattern",
     "PruningTechnique",
-    "Random",
     "Regrowth",
-    "RigL",
-    "Saliency",
     "Scope",
     "Sensitivity",
-    "StraightThrough",
     "Target",
-    "Wanda",
     "attach_masks",
     "criteria",
     "masked_variables",
@@ -64,3 +42,7 @@ __all__ = [
     "sparsity_schedule",
     "update_masks",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    return find_class(__name__, name, *_AXES)

@@ -28,7 +28,8 @@ def make(tmp_path):
 
 def test_pages_are_up_to_date(make):
     _, run = make
-    assert run("--check").stderr == ""
+    checked = run("--check")
+    assert checked.returncode == 0, checked.stderr
 
 
 def test_page_of_an_older_figure_is_named_and_rewritten(make):

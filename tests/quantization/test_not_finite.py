@@ -45,7 +45,7 @@ def built(quantizer, shape=None):
 
 
 @pytest.mark.parametrize("bad", BAD)
-@pytest.mark.parametrize("alias", observers.ALIASES)
+@pytest.mark.parametrize("alias", observers.OBSERVERS.aliases)
 def test_batches_that_are_not_finite_stay_out(alias, bad):
     observer, expected = observers.get(alias), observers.get(alias)
     observer.build()

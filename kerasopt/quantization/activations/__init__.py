@@ -1,33 +1,17 @@
-"""Quantizers of activations."""
+"""Quantizers of activations. A quantizer is a file beside this one."""
 
-from kerasopt.axis import resolve
+from typing import Any
+
+from kerasopt.axis import find_class
 from kerasopt.quantization.activations.activation_quantizer import ActivationQuantizer
-from kerasopt.quantization.activations.binary import BinaryActivation
-from kerasopt.quantization.activations.dorefa import DoReFaActivation
-from kerasopt.quantization.activations.dynamic import DynamicQuantizer
-from kerasopt.quantization.activations.lsq import LSQActivation
-from kerasopt.quantization.activations.pact import PACT
-from kerasopt.quantization.quantizer import Quantizer
+from kerasopt.quantization.quantizer import ACTIVATION_QUANTIZERS
 
-__all__ = [
-    "ActivationQuantizer",
-    "BinaryActivation",
-    "DoReFaActivation",
-    "DynamicQuantizer",
-    "LSQActivation",
-    "PACT",
-    "get",
-]
+ACTIVATION_QUANTIZERS.load(__name__)
 
-ALIASES: dict[str, type] = {
-    "lsq": LSQActivation,
-    "minmax": ActivationQuantizer,
-    "dorefa": DoReFaActivation,
-    "pact": PACT,
-    "binary": BinaryActivation,
-}
+__all__ = ["ActivationQuantizer", "get", "register", *ACTIVATION_QUANTIZERS.classes]
+
+get, register = ACTIVATION_QUANTIZERS.get, ACTIVATION_QUANTIZERS.register
 
 
-def get(identifier) -> Quantizer:
-    """Returns a quantizer of activations from its alias (as `"minmax"`), its config or itself."""
-    return resolve(identifier, Quantizer, ALIASES, "activation_quantizer")
+def __getattr__(name: str) -> Any:
+    return find_class(__name__, name, ACTIVATION_QUANTIZERS)

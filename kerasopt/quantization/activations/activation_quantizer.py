@@ -5,10 +5,10 @@ import numpy as np
 
 from kerasopt.quantization import observers
 from kerasopt.quantization.formats import Format
-from kerasopt.quantization.quantizer import Quantizer
+from kerasopt.quantization.quantizer import ACTIVATION_QUANTIZERS, Quantizer
 
 
-@keras.saving.register_keras_serializable(package="kerasopt")
+@ACTIVATION_QUANTIZERS.register("minmax")
 class ActivationQuantizer(Quantizer):
     """Integers with one scale, from the range that an observer saw (alias `"minmax"`).
 

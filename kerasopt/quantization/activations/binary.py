@@ -4,11 +4,11 @@ import keras
 
 from kerasopt.parametrization import with_gradient_of
 from kerasopt.quantization.formats import Format
-from kerasopt.quantization.quantizer import Quantizer
+from kerasopt.quantization.quantizer import ACTIVATION_QUANTIZERS, Quantizer
 from kerasopt.quantization.sign import SURROGATES, check_gradient
 
 
-@keras.saving.register_keras_serializable(package="kerasopt")
+@ACTIVATION_QUANTIZERS.register("binary")
 class BinaryActivation(Quantizer):
     """The sign of an activation, 1 for zero (alias `"binary"`).
 

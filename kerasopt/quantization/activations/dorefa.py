@@ -3,10 +3,10 @@
 import keras
 
 from kerasopt.quantization.formats import Format
-from kerasopt.quantization.quantizer import Quantizer
+from kerasopt.quantization.quantizer import ACTIVATION_QUANTIZERS, Quantizer
 
 
-@keras.saving.register_keras_serializable(package="kerasopt")
+@ACTIVATION_QUANTIZERS.register("dorefa")
 class DoReFaActivation(Quantizer):
     """Integers that span 0 to 1 (alias `"dorefa"`).
 

@@ -4,10 +4,10 @@ import keras
 
 from kerasopt import ops
 from kerasopt.quantization.formats import Format
-from kerasopt.quantization.quantizer import Quantizer
+from kerasopt.quantization.quantizer import ACTIVATION_QUANTIZERS, Quantizer
 
 
-@keras.saving.register_keras_serializable(package="kerasopt")
+@ACTIVATION_QUANTIZERS.register()
 class DynamicQuantizer(Quantizer):
     """Integers whose scale is found as the values come, in training and after it.
 

@@ -8,9 +8,10 @@ from kerasopt.quantization.learned_step import (
     positive,
     round_with_learned_step,
 )
+from kerasopt.quantization.quantizer import ACTIVATION_QUANTIZERS
 
 
-@keras.saving.register_keras_serializable(package="kerasopt")
+@ACTIVATION_QUANTIZERS.register("lsq")
 class LSQActivation(ActivationQuantizer):
     """Integers whose step and offset are learned (alias `"lsq"`).
 

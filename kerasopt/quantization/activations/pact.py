@@ -5,9 +5,10 @@ import keras
 from kerasopt.parametrization import with_gradient_of
 from kerasopt.quantization.activations.activation_quantizer import ActivationQuantizer
 from kerasopt.quantization.formats import NEGLIGIBLE
+from kerasopt.quantization.quantizer import ACTIVATION_QUANTIZERS
 
 
-@keras.saving.register_keras_serializable(package="kerasopt")
+@ACTIVATION_QUANTIZERS.register("pact")
 class PACT(ActivationQuantizer):
     """Integers that span 0 to a limit, which is learned (alias `"pact"`).
 

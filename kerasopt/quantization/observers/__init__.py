@@ -1,36 +1,17 @@
-"""Observers: which range of values an activation has."""
+"""Observers: which range of values an activation has. An observer is a file beside this one."""
 
-from kerasopt.axis import resolve
+from typing import Any
+
+from kerasopt.axis import find_class
 from kerasopt.quantization.observers.histogram import Histogram
-from kerasopt.quantization.observers.known_range import KnownRange
-from kerasopt.quantization.observers.kullback_leibler import KullbackLeibler
-from kerasopt.quantization.observers.mean_squared_error import MeanSquaredError
-from kerasopt.quantization.observers.min_max import MinMax
-from kerasopt.quantization.observers.moving_average import MovingAverage
-from kerasopt.quantization.observers.observer import Observer
-from kerasopt.quantization.observers.percentile import Percentile
+from kerasopt.quantization.observers.observer import OBSERVERS, Observer
 
-__all__ = [
-    "Histogram",
-    "KnownRange",
-    "KullbackLeibler",
-    "MeanSquaredError",
-    "MinMax",
-    "MovingAverage",
-    "Observer",
-    "Percentile",
-    "get",
-]
+OBSERVERS.load(__name__)
 
-ALIASES: dict[str, type] = {
-    "minmax": MinMax,
-    "moving_average": MovingAverage,
-    "percentile": Percentile,
-    "mse": MeanSquaredError,
-    "kl": KullbackLeibler,
-}
+__all__ = ["Histogram", "Observer", "get", "register", *OBSERVERS.classes]
+
+get, register = OBSERVERS.get, OBSERVERS.register
 
 
-def get(identifier) -> Observer:
-    """Returns an observer from its alias (such as `"minmax"`), its config or itself."""
-    return resolve(identifier, Observer, ALIASES, "observer")
+def __getattr__(name: str) -> Any:
+    return find_class(__name__, name, OBSERVERS)

@@ -1,11 +1,9 @@
 """Ranges that need no observing."""
 
-import keras
-
-from kerasopt.quantization.observers.observer import Observer
+from kerasopt.quantization.observers.observer import OBSERVERS, Observer
 
 
-@keras.saving.register_keras_serializable(package="kerasopt")
+@OBSERVERS.register()
 class KnownRange(Observer):
     """The range of a function, of which a power of two is the scale.
 

@@ -1,12 +1,12 @@
 """Ranges that keep the distribution."""
 
-import keras
 import numpy as np
 
 from kerasopt.quantization.observers.histogram import Histogram
+from kerasopt.quantization.observers.observer import OBSERVERS
 
 
-@keras.saving.register_keras_serializable(package="kerasopt")
+@OBSERVERS.register("kl")
 class KullbackLeibler(Histogram):
     """The range at which the rounded values are distributed most like the others (alias `"kl"`).
 

@@ -1,14 +1,14 @@
 """Ranges of the smallest rounding error."""
 
-import keras
 import numpy as np
 
 from kerasopt.quantization.observers.histogram import Histogram
+from kerasopt.quantization.observers.observer import OBSERVERS
 
 _CANDIDATES = np.linspace(1.0, 0.02, 99)
 
 
-@keras.saving.register_keras_serializable(package="kerasopt")
+@OBSERVERS.register("mse")
 class MeanSquaredError(Histogram):
     """The range at which rounding changes the values least (alias `"mse"`).
 

@@ -2,10 +2,10 @@
 
 import keras
 
-from kerasopt.quantization.observers.observer import Observer
+from kerasopt.quantization.observers.observer import OBSERVERS, Observer
 
 
-@keras.saving.register_keras_serializable(package="kerasopt")
+@OBSERVERS.register("minmax")
 class MinMax(Observer):
     """The smallest and the largest value of all batches (alias `"minmax"`).
 

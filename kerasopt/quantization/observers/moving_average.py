@@ -2,10 +2,10 @@
 
 import keras
 
-from kerasopt.quantization.observers.observer import Observer
+from kerasopt.quantization.observers.observer import OBSERVERS, Observer
 
 
-@keras.saving.register_keras_serializable(package="kerasopt")
+@OBSERVERS.register("moving_average")
 class MovingAverage(Observer):
     """Follows the smallest and the largest value of the batches (alias `"moving_average"`).
 

@@ -3,6 +3,7 @@
 import keras
 
 from kerasopt import ops
+from kerasopt.axis import Choices
 from kerasopt.parametrization import OptionalState
 from kerasopt.quantization.copyable import Copyable
 from kerasopt.quantization.formats import Format
@@ -122,3 +123,6 @@ def _add_state(layer, name, shape):
         aggregation="mean",
         name=name,
     )
+
+
+OBSERVERS = Choices("observer", Observer, "kerasopt.quantization")

@@ -1,12 +1,12 @@
 """Ranges that leave outliers out."""
 
-import keras
 import numpy as np
 
 from kerasopt.quantization.observers.histogram import Histogram
+from kerasopt.quantization.observers.observer import OBSERVERS
 
 
-@keras.saving.register_keras_serializable(package="kerasopt")
+@OBSERVERS.register("percentile")
 class Percentile(Histogram):
     """All but a share of the values at either end (alias `"percentile"`).
 

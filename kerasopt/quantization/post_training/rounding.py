@@ -3,10 +3,9 @@
 import abc
 import math
 
-import keras
 import numpy as np
 
-from kerasopt.axis import Axis, resolve
+from kerasopt.axis import Axis, Choices
 from kerasopt.quantization.formats import Format
 
 
@@ -32,7 +31,10 @@ class Rounding(Axis, abc.ABC):
         """
 
 
-@keras.saving.register_keras_serializable(package="kerasopt")
+ROUNDINGS = Choices("rounding", Rounding, "kerasopt.quantization")  # type: ignore[type-abstract]
+
+
+@ROUNDINGS.register("nearest")
 class Nearest(Rounding):
     """To the nearest integer (alias `"nearest"`)."""
 
@@ -40,7 +42,7 @@ class Nearest(Rounding):
         return np.clip(np.rint(columns / scale), format.minimum, format.maximum)
 
 
-@keras.saving.register_keras_serializable(package="kerasopt")
+@ROUNDINGS.register("adaround")
 class AdaRound(Rounding):
     """To the integer above or below, as the output of the layer wants it (alias `"adaround"`).
 
@@ -158,9 +160,4 @@ class _Adam:
         return self._rate * mean / (np.sqrt(square) + 1e-8)
 
 
-ALIASES: dict[str, type] = {"nearest": Nearest, "adaround": AdaRound}
-
-
-def get(identifier) -> Rounding:
-    """Returns a rounding from its alias (such as `"adaround"`), its config or itself."""
-    return resolve(identifier, Rounding, ALIASES, "rounding")
+get = ROUNDINGS.get

@@ -5,10 +5,10 @@ import keras
 from kerasopt.parametrization import with_gradient_of
 from kerasopt.quantization.formats import NEGLIGIBLE, Format
 from kerasopt.quantization.sign import SURROGATES, check_gradient
-from kerasopt.quantization.weights.weight_quantizer import WeightQuantizer
+from kerasopt.quantization.weights.weight_quantizer import WEIGHT_QUANTIZERS, WeightQuantizer
 
 
-@keras.saving.register_keras_serializable(package="kerasopt")
+@WEIGHT_QUANTIZERS.register("binary")
 class BinaryWeight(WeightQuantizer):
     """The sign of a weight, times the mean magnitude of its channel (alias `"binary"`).
 

@@ -3,10 +3,10 @@
 import keras
 
 from kerasopt.quantization.formats import NEGLIGIBLE
-from kerasopt.quantization.weights.weight_quantizer import WeightQuantizer
+from kerasopt.quantization.weights.weight_quantizer import WEIGHT_QUANTIZERS, WeightQuantizer
 
 
-@keras.saving.register_keras_serializable(package="kerasopt")
+@WEIGHT_QUANTIZERS.register("dorefa")
 class DoReFaWeight(WeightQuantizer):
     """Integers that span `tanh(w)` (alias `"dorefa"`).
 

@@ -10,10 +10,10 @@ from kerasopt.quantization.learned_step import (
     positive,
     round_with_learned_step,
 )
-from kerasopt.quantization.weights.weight_quantizer import WeightQuantizer
+from kerasopt.quantization.weights.weight_quantizer import WEIGHT_QUANTIZERS, WeightQuantizer
 
 
-@keras.saving.register_keras_serializable(package="kerasopt")
+@WEIGHT_QUANTIZERS.register("lsq")
 class LSQWeight(WeightQuantizer):
     """Integers whose scale is learned with the weights (alias `"lsq"`).
 

@@ -4,10 +4,10 @@ import keras
 
 from kerasopt.parametrization import with_gradient_of
 from kerasopt.quantization.formats import NEGLIGIBLE, Format
-from kerasopt.quantization.weights.weight_quantizer import WeightQuantizer
+from kerasopt.quantization.weights.weight_quantizer import WEIGHT_QUANTIZERS, WeightQuantizer
 
 
-@keras.saving.register_keras_serializable(package="kerasopt")
+@WEIGHT_QUANTIZERS.register("ternary")
 class TernaryWeight(WeightQuantizer):
     """-1, 0 or 1, times the mean magnitude of what is not 0 (alias `"ternary"`).
 

@@ -2,12 +2,16 @@
 
 import keras
 
+<<<<<<< HEAD
 from kerasopt.graph.channels import Channels
+=======
+from kerasopt.axis import Choices
+from kerasopt.quantization.channels import Channels
+>>>>>>> 4fa6e42 (Aliases stand on the classes; a choice along an axis is one file)
 from kerasopt.quantization.formats import Format
 from kerasopt.quantization.quantizer import Quantizer
 
 
-@keras.saving.register_keras_serializable(package="kerasopt")
 class WeightQuantizer(Quantizer):
     """Integers that span the values of each channel (alias `"minmax"`).
 
@@ -92,3 +96,7 @@ class WeightQuantizer(Quantizer):
 
     def arguments(self):
         return {**super().arguments(), "axis": self.axis, "group": self.group}
+
+
+WEIGHT_QUANTIZERS = Choices("weight_quantizer", WeightQuantizer, "kerasopt.quantization")
+WEIGHT_QUANTIZERS.register("minmax")(WeightQuantizer)

@@ -1,44 +1,26 @@
-"""Criteria: how much each weight matters."""
+"""Criteria: how much each weight matters. A criterion is a file beside this one."""
 
-import functools
 from typing import Any
 
-from kerasopt.axis import resolve
-from kerasopt.sparsity.criteria.criterion import Criterion
-from kerasopt.sparsity.criteria.function import FunctionCriterion
-from kerasopt.sparsity.criteria.gradients import Movement, Saliency
-from kerasopt.sparsity.criteria.magnitude import Magnitude
-from kerasopt.sparsity.criteria.random import Random
-from kerasopt.sparsity.criteria.wanda import Wanda
+from kerasopt.axis import find_class
+from kerasopt.sparsity.criteria.criterion import CRITERIA, Criterion
 
-__all__ = [
-    "Criterion",
-    "FunctionCriterion",
-    "Magnitude",
-    "Movement",
-    "Random",
-    "Saliency",
-    "Wanda",
-    "get",
-]
+CRITERIA.load(__name__)
 
-ALIASES: dict[str, Any] = {
-    "l1": Magnitude,
-    "l2": functools.partial(Magnitude, order=2),
-    "magnitude": Magnitude,
-    "movement": Movement,
-    "random": Random,
-    "saliency": Saliency,
-    "wanda": Wanda,
-}
+__all__ = ["Criterion", "get", "register", *CRITERIA.classes]
+
+register = CRITERIA.register
 
 
 def get(identifier) -> Criterion:
-    """Returns a criterion from its alias, its config, a function or itself.
+    """Returns a criterion from its alias (such as `"magnitude"`), its config, a function or itself.
 
-    The aliases are `"magnitude"`, `"l1"`, `"l2"`, `"random"`, `"saliency"`,
-    `"movement"` and `"wanda"`.
+    A function takes the array of a weight, and returns scores of its shape.
     """
     if callable(identifier) and not isinstance(identifier, (Criterion, type)):
-        return FunctionCriterion(identifier)
-    return resolve(identifier, Criterion, ALIASES, "criterion")
+        return CRITERIA.classes["FunctionCriterion"](identifier)
+    return CRITERIA.get(identifier)
+
+
+def __getattr__(name: str) -> Any:
+    return find_class(__name__, name, CRITERIA)

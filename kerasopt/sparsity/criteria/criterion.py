@@ -5,7 +5,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from kerasopt.axis import Axis
+from kerasopt.axis import Axis, Choices
 from kerasopt.sparsity.masked_weight import MaskedWeight
 
 
@@ -97,3 +97,6 @@ class Criterion(Axis):
 
     def __str__(self):
         return type(self).__name__
+
+
+CRITERIA = Choices("criterion", Criterion, "kerasopt.sparsity")

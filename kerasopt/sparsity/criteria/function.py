@@ -5,10 +5,10 @@ from collections.abc import Callable
 import keras
 import numpy as np
 
-from kerasopt.sparsity.criteria.criterion import Criterion
+from kerasopt.sparsity.criteria.criterion import CRITERIA, Criterion
 
 
-@keras.saving.register_keras_serializable(package="kerasopt")
+@CRITERIA.register()
 class FunctionCriterion(Criterion):
     """The scores that a function of the user's own gives to a weight.
 

@@ -4,7 +4,7 @@ import functools
 
 import keras
 
-from kerasopt.sparsity.criteria.criterion import Criterion
+from kerasopt.sparsity.criteria.criterion import CRITERIA, Criterion
 from kerasopt.training.optimizers.gradient_statistics import unwatch_gradients, watch_gradients
 from kerasopt.warning import warn
 
@@ -45,7 +45,7 @@ class GradientCriterion(Criterion):
         super().reset(weights)
 
 
-@keras.saving.register_keras_serializable(package="kerasopt")
+@CRITERIA.register("saliency")
 class Saliency(GradientCriterion):
     """How much the loss would change without a weight, to first order.
 
@@ -77,7 +77,7 @@ class Saliency(GradientCriterion):
         return statistic + keras.ops.abs(weight * gradient), gradient
 
 
-@keras.saving.register_keras_serializable(package="kerasopt")
+@CRITERIA.register("movement")
 class Movement(GradientCriterion):
     """How far training has moved a weight away from zero.
 

@@ -1,12 +1,11 @@
 """The criterion of the size of a weight."""
 
-import keras
 import numpy as np
 
-from kerasopt.sparsity.criteria.criterion import Criterion
+from kerasopt.sparsity.criteria.criterion import CRITERIA, Criterion
 
 
-@keras.saving.register_keras_serializable(package="kerasopt")
+@CRITERIA.register("magnitude", "l1", l2={"order": 2})
 class Magnitude(Criterion):
     """The absolute value of a weight, `|w|`.
 

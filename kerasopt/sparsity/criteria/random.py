@@ -1,12 +1,11 @@
 """The control: no criterion at all."""
 
-import keras
 import numpy as np
 
-from kerasopt.sparsity.criteria.criterion import Criterion
+from kerasopt.sparsity.criteria.criterion import CRITERIA, Criterion
 
 
-@keras.saving.register_keras_serializable(package="kerasopt")
+@CRITERIA.register("random")
 class Random(Criterion):
     """Scores drawn uniformly from [0, 1), whatever the weight: the control.
 

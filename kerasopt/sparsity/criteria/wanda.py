@@ -5,14 +5,14 @@ import numpy as np
 
 from kerasopt import graph
 from kerasopt.keras_internals.layers import flattened
-from kerasopt.sparsity.criteria.criterion import Criterion
+from kerasopt.sparsity.criteria.criterion import CRITERIA, Criterion
 from kerasopt.sparsity.criteria.input_norms import InputNorm, input_features
 
 # Their layers run once per time step, in a loop that cannot add anything up.
 _LOOPS = (keras.layers.RNN, keras.layers.TimeDistributed)
 
 
-@keras.saving.register_keras_serializable(package="kerasopt")
+@CRITERIA.register("wanda")
 class Wanda(Criterion):
     """The magnitude of a weight times the norm of the input it is multiplied with.
 

@@ -2,13 +2,11 @@
 
 import math
 
-import keras
-
 from kerasopt.sparsity.patterns.grouping import Grouping
-from kerasopt.sparsity.patterns.pattern import FORMS, Pattern
+from kerasopt.sparsity.patterns.pattern import PATTERNS, Pattern
 
 
-@keras.saving.register_keras_serializable(package="kerasopt")
+@PATTERNS.register("blockRxC", form=r"block(\d+)x(\d+)")
 class Block(Pattern):
     """Rectangles of the kernel as a matrix: `"block4x1"`, or any `"blockRxC"`.
 
@@ -38,7 +36,7 @@ class Block(Pattern):
     def __init__(self, rows: int, columns: int):
         if min(rows, columns) < 1:
             raise ValueError(
-                f"A block has at least one row and one column. {FORMS} "
+                f"A block has at least one row and one column. "
                 f"Received: pattern='block{rows}x{columns}'"
             )
         self.rows, self.columns = rows, columns

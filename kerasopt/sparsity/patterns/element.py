@@ -1,12 +1,10 @@
 """Weights by themselves."""
 
-import keras
-
 from kerasopt.sparsity.patterns.grouping import Grouping
-from kerasopt.sparsity.patterns.pattern import Pattern
+from kerasopt.sparsity.patterns.pattern import PATTERNS, Pattern
 
 
-@keras.saving.register_keras_serializable(package="kerasopt")
+@PATTERNS.register("element")
 class Element(Pattern):
     """Every weight by itself: the most accurate, and the hardest to run fast.
 
@@ -18,8 +16,6 @@ class Element(Pattern):
         Han et al., "Learning both Weights and Connections for Efficient Neural Networks" (2015,
         https://arxiv.org/abs/1506.02626).
     """
-
-    alias = "element"
 
     def grouping(self, shape, layout):
         return Grouping.elements(shape)

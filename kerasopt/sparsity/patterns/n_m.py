@@ -2,18 +2,17 @@
 
 import math
 
-import keras
 import numpy as np
 
 from kerasopt.sparsity.patterns.grouping import Grouping
-from kerasopt.sparsity.patterns.pattern import FORMS, Pattern
+from kerasopt.sparsity.patterns.pattern import PATTERNS, Pattern
 from kerasopt.sparsity.scopes import LayerScope
 
 # How many groups are ranked at once: what is compared stays in the cache.
 _CHUNK = 16384
 
 
-@keras.saving.register_keras_serializable(package="kerasopt")
+@PATTERNS.register("N:M", form=r"(\d+):(\d+)")
 class NM(Pattern):
     """Of every M consecutive input channels, N stay: `"2:4"`, or any `"N:M"`.
 
@@ -55,8 +54,7 @@ class NM(Pattern):
     def __init__(self, n: int, m: int):
         if not 0 < n <= m or m < 2:
             raise ValueError(
-                f"Of M weights, at least 2, N stay, from 1 to M. {FORMS} "
-                f"Received: pattern='{n}:{m}'"
+                f"Of M weights, at least 2, N stay, from 1 to M. Received: pattern='{n}:{m}'"
             )
         self.n, self.m = n, m
         self.alias = f"{n}:{m}"

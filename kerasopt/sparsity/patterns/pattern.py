@@ -1,15 +1,9 @@
 """What every pattern is."""
 
-from kerasopt.axis import Axis
+from kerasopt.axis import Axis, Choices
 from kerasopt.graph import KernelLayout
 from kerasopt.sparsity.patterns.grouping import Grouping
 from kerasopt.sparsity.scopes import Scope
-
-# What a user may write, for errors.
-FORMS = (
-    "Patterns are 'element', 'kernel', 'filter', 'channel', 'head', 'N:M' such as '2:4', and "
-    "'blockRxC' such as 'block4x1'."
-)
 
 
 class Pattern(Axis):
@@ -58,3 +52,6 @@ class Pattern(Axis):
             f"{reason}. Leave its layer out with the rule (layer, None), or choose another "
             f"pattern. Received: pattern='{self.alias}'"
         )
+
+
+PATTERNS = Choices("pattern", Pattern, "kerasopt.sparsity")

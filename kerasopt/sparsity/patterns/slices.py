@@ -1,12 +1,10 @@
 """Slices of a kernel: all weights of a channel, a pair of channels, or a head."""
 
-import keras
-
 from kerasopt.sparsity.patterns.grouping import Grouping
-from kerasopt.sparsity.patterns.pattern import Pattern
+from kerasopt.sparsity.patterns.pattern import PATTERNS, Pattern
 
 
-@keras.saving.register_keras_serializable(package="kerasopt")
+@PATTERNS.register("kernel")
 class Kernel(Pattern):
     """One slice of a convolution: the window that one input and one output channel share.
 
@@ -22,7 +20,6 @@ class Kernel(Pattern):
         Networks" (2017, https://arxiv.org/abs/1705.08922).
     """
 
-    alias = "kernel"
     needs = "spatial axes"
 
     def applies(self, shape, layout):
@@ -32,7 +29,7 @@ class Kernel(Pattern):
         return Grouping.along(shape, layout.inputs + layout.outputs)
 
 
-@keras.saving.register_keras_serializable(package="kerasopt")
+@PATTERNS.register("filter")
 class Filter(Pattern):
     """One output channel: a filter of a convolution, a unit of a dense layer.
 
@@ -47,13 +44,11 @@ class Filter(Pattern):
         https://arxiv.org/abs/1608.08710).
     """
 
-    alias = "filter"
-
     def grouping(self, shape, layout):
         return Grouping.along(shape, layout.outputs)
 
 
-@keras.saving.register_keras_serializable(package="kerasopt")
+@PATTERNS.register("channel")
 class Channel(Pattern):
     """One input channel, as all outputs read it; one row of an embedding.
 
@@ -69,7 +64,6 @@ class Channel(Pattern):
         https://arxiv.org/abs/1707.06168).
     """
 
-    alias = "channel"
     needs = "axis of input channels"
 
     def applies(self, shape, layout):
@@ -79,7 +73,7 @@ class Channel(Pattern):
         return Grouping.along(shape, layout.inputs)
 
 
-@keras.saving.register_keras_serializable(package="kerasopt")
+@PATTERNS.register("head")
 class Head(Pattern):
     """One head of an attention layer.
 
@@ -96,7 +90,6 @@ class Head(Pattern):
         https://arxiv.org/abs/1905.10650).
     """
 
-    alias = "head"
     needs = "axis of heads"
 
     def applies(self, shape, layout):

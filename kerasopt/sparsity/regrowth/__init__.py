@@ -1,17 +1,22 @@
-"""Regrowth: when and how pruned weights come back."""
+"""Regrowth: when and how pruned weights come back. Each kind is a file beside this one."""
 
-from kerasopt.axis import resolve
+from typing import Any
+
+from kerasopt.axis import find_class
 from kerasopt.sparsity.regrowth.exchange import Exchange
-from kerasopt.sparsity.regrowth.regrowth import Regrowth
-from kerasopt.sparsity.regrowth.rigl import RigL
-from kerasopt.sparsity.regrowth.sparse_evolution import SET
-from kerasopt.sparsity.regrowth.straight_through import StraightThrough
+from kerasopt.sparsity.regrowth.regrowth import REGROWTHS, Regrowth
 
-__all__ = ["Exchange", "Regrowth", "RigL", "SET", "StraightThrough", "get"]
+REGROWTHS.load(__name__)
 
-ALIASES: dict[str, type] = {"set": SET, "rigl": RigL, "straight_through": StraightThrough}
+__all__ = ["Exchange", "Regrowth", "get", "register", *REGROWTHS.classes]
+
+register = REGROWTHS.register
 
 
 def get(identifier) -> Regrowth:
     """Returns a regrowth from its alias, its config or itself; of `None`, one that revives none."""
-    return Regrowth() if identifier is None else resolve(identifier, Regrowth, ALIASES, "regrowth")
+    return Regrowth() if identifier is None else REGROWTHS.get(identifier)
+
+
+def __getattr__(name: str) -> Any:
+    return find_class(__name__, name, REGROWTHS)

@@ -2,7 +2,7 @@
 
 import keras
 
-from kerasopt.axis import Axis
+from kerasopt.axis import Axis, Choices
 from kerasopt.parametrization import Attachments
 from kerasopt.schedules import Schedule
 from kerasopt.schedules.times import Horizon
@@ -74,3 +74,6 @@ class Regrowth(Axis):
             update: Integer, the optimizer update.
             model: The model, for the state of its optimizer.
         """
+
+
+REGROWTHS = Choices("regrowth", Regrowth, "kerasopt.sparsity")

@@ -4,10 +4,11 @@ import keras
 
 from kerasopt import schedules
 from kerasopt.sparsity.regrowth.exchange import Exchange
+from kerasopt.sparsity.regrowth.regrowth import REGROWTHS
 from kerasopt.training.optimizers.gradient_statistics import unwatch_gradients, watch_gradients
 
 
-@keras.saving.register_keras_serializable(package="kerasopt")
+@REGROWTHS.register("rigl")
 class RigL(Exchange):
     """Rigging the lottery: connections come back where the loss would fall fastest.
 

@@ -1,15 +1,15 @@
 """Sparse evolutionary training."""
 
-import keras
 import numpy as np
 
 from kerasopt.schedules.times import epochs
 from kerasopt.sparsity.regrowth.exchange import Exchange
+from kerasopt.sparsity.regrowth.regrowth import REGROWTHS
 
 _EVERY_EPOCH = epochs(1)
 
 
-@keras.saving.register_keras_serializable(package="kerasopt")
+@REGROWTHS.register("set")
 class SET(Exchange):
     """Sparse evolutionary training: connections come back at random.
 

@@ -4,10 +4,10 @@ import keras
 
 from kerasopt import schedules
 from kerasopt.schedules.times import Epochs, Time
-from kerasopt.sparsity.regrowth.regrowth import Regrowth
+from kerasopt.sparsity.regrowth.regrowth import REGROWTHS, Regrowth
 
 
-@keras.saving.register_keras_serializable(package="kerasopt")
+@REGROWTHS.register("straight_through")
 class StraightThrough(Regrowth):
     """Pruned weights are latent: they train on, and come back when they have grown.
 

@@ -1,33 +1,18 @@
-"""Scopes: over which weights a sparsity holds."""
+"""Scopes: over which weights a sparsity holds. A scope is a file beside this one."""
 
-from kerasopt.axis import resolve
-from kerasopt.sparsity.scopes.erk import ErdosRenyiKernel
-from kerasopt.sparsity.scopes.lamp import LAMP
-from kerasopt.sparsity.scopes.scope import Scope
+from typing import Any
+
+from kerasopt.axis import find_class
+from kerasopt.sparsity.scopes.scope import SCOPES, Scope
 from kerasopt.sparsity.scopes.scores import Scores, hide
 from kerasopt.sparsity.scopes.selection import keep_highest
-from kerasopt.sparsity.scopes.thresholds import GlobalScope, LayerScope
 
-__all__ = [
-    "LAMP",
-    "ErdosRenyiKernel",
-    "GlobalScope",
-    "LayerScope",
-    "Scope",
-    "Scores",
-    "get",
-    "hide",
-    "keep_highest",
-]
+SCOPES.load(__name__)
 
-ALIASES: dict[str, type] = {
-    "layer": LayerScope,
-    "global": GlobalScope,
-    "erk": ErdosRenyiKernel,
-    "lamp": LAMP,
-}
+__all__ = ["Scope", "Scores", "get", "hide", "keep_highest", "register", *SCOPES.classes]
+
+get, register = SCOPES.get, SCOPES.register
 
 
-def get(identifier) -> Scope:
-    """Returns a scope from its alias (such as `"global"`), its config or itself."""
-    return resolve(identifier, Scope, ALIASES, "scope")
+def __getattr__(name: str) -> Any:
+    return find_class(__name__, name, SCOPES)

@@ -1,14 +1,13 @@
 """Sparsities as those of an Erdős–Rényi random graph: small layers stay denser."""
 
-import keras
 import numpy as np
 
-from kerasopt.sparsity.scopes.scope import Scope
+from kerasopt.sparsity.scopes.scope import SCOPES, Scope
 from kerasopt.sparsity.scopes.scores import HIDDEN
 from kerasopt.sparsity.scopes.selection import keep_highest
 
 
-@keras.saving.register_keras_serializable(package="kerasopt")
+@SCOPES.register("erk")
 class ErdosRenyiKernel(Scope):
     """Denser where a layer is small, as in an Erdős–Rényi random graph of kernels.
 

@@ -2,17 +2,16 @@
 
 import math
 
-import keras
 import numpy as np
 
-from kerasopt.sparsity.scopes.scope import Scope
+from kerasopt.sparsity.scopes.scope import SCOPES, Scope
 from kerasopt.sparsity.scopes.scores import HIDDEN, Scores
 from kerasopt.sparsity.scopes.selection import FEW, LOWEST, ascending, divide, keep_highest, sample
 
 _LARGEST = np.finfo("float32").max
 
 
-@keras.saving.register_keras_serializable(package="kerasopt")
+@SCOPES.register("lamp")
 class LAMP(Scope):
     """One threshold for all layers, on scores that say what a weight is in its layer.
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from kerasopt.axis import Axis
+from kerasopt.axis import Axis, Choices
 from kerasopt.sparsity.scopes.scores import Scores
 
 
@@ -25,3 +25,6 @@ class Scope(Axis):
             List of boolean arrays (count,), false where a group is pruned.
         """
         raise TypeError(f"{type(self).__name__} must define `keep`.")
+
+
+SCOPES = Choices("scope", Scope, "kerasopt.sparsity")

@@ -1,12 +1,10 @@
 """Scopes of one threshold: for each layer, or for all."""
 
-import keras
-
-from kerasopt.sparsity.scopes.scope import Scope
+from kerasopt.sparsity.scopes.scope import SCOPES, Scope
 from kerasopt.sparsity.scopes.selection import keep_highest
 
 
-@keras.saving.register_keras_serializable(package="kerasopt")
+@SCOPES.register("layer")
 class LayerScope(Scope):
     """The same sparsity in every layer, each of which keeps one group at least.
 
@@ -26,7 +24,7 @@ class LayerScope(Scope):
         return kept
 
 
-@keras.saving.register_keras_serializable(package="kerasopt")
+@SCOPES.register("global")
 class GlobalScope(Scope):
     """One threshold for all layers: those that matter less become sparser.
 

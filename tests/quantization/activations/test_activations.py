@@ -158,11 +158,6 @@ def test_a_config_round_trip(quantizer):
     assert copy.equals(quantizer)
 
 
-@pytest.mark.parametrize("alias", activations.ALIASES)
-def test_aliases_are_resolved(alias):
-    assert type(activations.get(alias)) is activations.ALIASES[alias]
-
-
 @pytest.mark.parametrize(
     "make, message",
     [

@@ -179,11 +179,6 @@ def test_a_config_round_trip(quantizer):
     assert copy.equals(quantizer) and not copy.equals(quantizer.like(axis=0))
 
 
-@pytest.mark.parametrize("alias", weights.ALIASES)
-def test_aliases_are_resolved(alias):
-    assert type(weights.get(alias)) is weights.ALIASES[alias]
-
-
 @pytest.mark.parametrize(
     "make, message",
     [

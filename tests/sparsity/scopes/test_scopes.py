@@ -15,7 +15,7 @@ ELEMENTS = st.sampled_from([0.0, 0.5, 1.0, 2.0])
 ARRAYS = hnp.arrays("float32", hnp.array_shapes(max_dims=3, max_side=8), elements=ELEMENTS)
 LISTS = st.lists(ARRAYS, min_size=1, max_size=3)
 SPARSITY = st.floats(0, 1, exclude_max=True)
-SCOPES = pytest.mark.parametrize("scope", scopes.ALIASES)
+SCOPES = pytest.mark.parametrize("scope", scopes.SCOPES.aliases)
 
 
 def scored(arrays, sizes=1):
@@ -50,7 +50,7 @@ def test_global_scope_has_one_threshold(arrays, sparsity):
 
 def test_the_scopes_differ_where_layers_do():
     scores = scored([np.full((30, 40), 0.1, "float32"), np.full((2, 6), 1.0, "float32")])
-    found = {name: pruned(scopes.get(name).keep(scores, 0.5)) for name in scopes.ALIASES}
+    found = {name: pruned(scopes.get(name).keep(scores, 0.5)) for name in scopes.SCOPES.aliases}
     assert found["layer"] == [600, 6]
     assert found["global"] == [606, 0]
     # All of a layer tie, so the first scores 1 / count, and so on up to 1.

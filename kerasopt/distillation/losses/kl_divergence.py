@@ -6,10 +6,11 @@ import keras
 import numpy as np
 from keras import ops
 
+from kerasopt.distillation.losses.loss import LOSSES
 from kerasopt.distillation.outputs import Kind, Output
 
 
-@keras.saving.register_keras_serializable(package="kerasopt", name="distillation>KLDivergence")
+@LOSSES.register("kl_divergence", name="distillation>KLDivergence")
 class KLDivergence(keras.losses.Loss):
     """Divergence of the student's softened class probabilities from the teacher's.
 
@@ -62,8 +63,6 @@ class KLDivergence(keras.losses.Loss):
             from_logits if teacher_from_logits is None else teacher_from_logits
         )
 
-    alias = "kl_divergence"
-
     @classmethod
     def for_output(
         cls,
@@ -87,8 +86,8 @@ class KLDivergence(keras.losses.Loss):
             of_loss = f"{output.kind.value}, by the loss that the model is compiled with"
             reason = "one unit" if output.shape[-1] == 1 else of_loss
             raise ValueError(
-                f"{output} has {reason}, and '{cls.alias}' compares probabilities of classes that "
-                f"exclude each other. If it has such classes, pass a `KLDivergence` for it."
+                f"{output} has {reason}, and 'kl_divergence' compares probabilities of classes "
+                "that exclude each other. If it has such classes, pass a `KLDivergence` for it."
             )
         if from_logits is not None:
             return cls(temperature, from_logits)

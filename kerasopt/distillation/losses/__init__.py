@@ -1,12 +1,17 @@
-"""Which distillation losses there are, and how one is resolved for an output."""
+"""Distillation losses, and how one is resolved for an output. A loss is a file beside this one."""
+
+from typing import Any
 
 import keras
 
-from kerasopt.distillation.kl_divergence import KLDivergence
+from kerasopt.axis import find_class
+from kerasopt.distillation.losses.loss import LOSSES
 from kerasopt.distillation.outputs import CROSSENTROPIES, Output, takes_logits
 from kerasopt.keras_internals.training import LossFunctionWrapper
 
-ALIASES = {loss.alias: loss for loss in (KLDivergence,)}
+LOSSES.load(__name__)
+
+register = LOSSES.register
 
 
 def serialize(loss: keras.losses.Loss) -> dict:
@@ -33,8 +38,8 @@ def get(identifier) -> keras.losses.Loss | type:
     Raises:
         ValueError: If the identifier is none of these.
     """
-    if isinstance(identifier, str) and identifier in ALIASES:
-        return ALIASES[identifier]
+    if isinstance(identifier, str) and identifier in LOSSES.aliases:
+        return LOSSES.aliases[identifier][0]
     try:
         loss = deserialize(identifier) if _is_config(identifier) else keras.losses.get(identifier)
     except (TypeError, ValueError):
@@ -42,17 +47,18 @@ def get(identifier) -> keras.losses.Loss | type:
     if isinstance(identifier, str) and loss is not None:
         function = _wrapped(loss).fn
         if function is keras.losses.kl_divergence:
-            return KLDivergence
+            return LOSSES.classes["KLDivergence"]
         if function in CROSSENTROPIES:
             loss = None  # Keras' own have no temperature, and need to know what is logits
     if isinstance(loss, type) and issubclass(loss, keras.losses.Loss):
         return loss
     if callable(loss) and not isinstance(loss, type):
         return _wrapped(loss)
+    aliases = ", ".join(map(repr, LOSSES.aliases))
     raise ValueError(
-        f"`loss` must be {', '.join(map(repr, sorted(ALIASES)))}, the name of a Keras loss that "
-        "compares values such as 'mse', a `keras.losses.Loss`, or a function of the outputs of "
-        f"the teacher and of the model. Received: loss={identifier!r}"
+        f"`loss` must be {aliases}, the name of a Keras loss that compares values such as 'mse', "
+        "a `keras.losses.Loss`, or a function of the outputs of the teacher and of the model. "
+        f"Received: loss={identifier!r}"
     )
 
 
@@ -82,3 +88,7 @@ def check_kinds(loss: keras.losses.Loss, output: Output, teacher: Output) -> Non
                 f"{kinds[wanted]}: for classes take 'kl_divergence', which knows both. "
                 f"Received: loss={loss}"
             )
+
+
+def __getattr__(name: str) -> Any:
+    return find_class(__name__, name, LOSSES)
