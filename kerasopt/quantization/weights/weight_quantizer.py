@@ -2,12 +2,8 @@
 
 import keras
 
-<<<<<<< HEAD
-from kerasopt.graph.channels import Channels
-=======
 from kerasopt.axis import Choices
-from kerasopt.quantization.channels import Channels
->>>>>>> 4fa6e42 (Aliases stand on the classes; a choice along an axis is one file)
+from kerasopt.graph.channels import Channels
 from kerasopt.quantization.formats import Format
 from kerasopt.quantization.quantizer import Quantizer
 
