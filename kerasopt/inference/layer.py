@@ -101,8 +101,10 @@ class InferenceLayer(keras.layers.Layer):
 
     def load_own_variables(self, store: Any) -> None:
         arrays = [self._array(store, key, weight) for key, weight in self._stored().items()]
+        size = sum(array.nbytes for array in arrays)
         self.set_arrays(*arrays)
-        _release(sum(array.nbytes for array in arrays))
+        del arrays  # before what they took is given back
+        _release(size)
 
     def quantize(self, mode: Any = None, config: Any = None, **kwargs: Any) -> None:
         raise ValueError(f"Layer '{self.name}' is converted already. Received: mode={mode}")

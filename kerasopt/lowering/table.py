@@ -10,6 +10,7 @@ from typing import Any
 import keras
 
 from kerasopt.inference.binary import BinaryConv2D, BinaryDense
+from kerasopt.inference.dynamic_dense import DynamicDense
 from kerasopt.inference.half import HalfConv2D, HalfDense
 from kerasopt.inference.integer.activation import QuantizedActivation
 from kerasopt.inference.integer.add import QuantizedAdd
@@ -19,10 +20,8 @@ from kerasopt.inference.integer.boundaries import Dequantize, Quantize
 from kerasopt.inference.integer.conv2d_transpose import QuantizedConv2DTranspose
 from kerasopt.inference.integer.convolutions import QuantizedConv2D, QuantizedDepthwiseConv2D
 from kerasopt.inference.integer.dense import QuantizedDense
-from kerasopt.inference.integer.dynamic_dense import DynamicDense
 from kerasopt.inference.integer.embedding import QuantizedEmbedding
 from kerasopt.inference.integer.global_average_pooling import QuantizedGlobalAveragePooling2D
-from kerasopt.inference.integer.masked_softmax import MaskedSoftmax
 from kerasopt.inference.integer.max_pooling import MaxPooling2D
 from kerasopt.inference.integer.multiply import QuantizedMultiply
 from kerasopt.inference.integer.normalization import (
@@ -30,6 +29,7 @@ from kerasopt.inference.integer.normalization import (
     QuantizedLayerNormalization,
 )
 from kerasopt.inference.integer.softmax import QuantizedSoftmax
+from kerasopt.inference.masked_softmax import MaskedSoftmax
 from kerasopt.inference.sparse import SparseConv2D, SparseDense
 
 

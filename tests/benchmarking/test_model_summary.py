@@ -8,9 +8,9 @@ from lowering.trained import images, quantization_aware
 from kerasopt.benchmarking import summary
 from kerasopt.inference import Affine
 from kerasopt.inference.binary import BinaryDense
+from kerasopt.inference.dynamic_dense import DynamicDense
 from kerasopt.inference.half import HalfDense
 from kerasopt.inference.integer.dense import QuantizedDense
-from kerasopt.inference.integer.dynamic_dense import DynamicDense
 from kerasopt.inference.sparse import SparseDense
 from kerasopt.lowering import convert
 from kerasopt.parametrization import Parametrization, parametrize

@@ -11,10 +11,10 @@ import pytest
 
 import kerasopt as ko
 from kerasopt.inference import Affine
+from kerasopt.inference.dynamic_dense import DynamicDense
 from kerasopt.inference.half import HalfDense
 from kerasopt.inference.integer.convolutions import QuantizedConv2D
 from kerasopt.inference.integer.dense import QuantizedDense
-from kerasopt.inference.integer.dynamic_dense import DynamicDense
 from kerasopt.inference.integer.embedding import QuantizedEmbedding
 from kerasopt.inference.sparse import SparseDense
 

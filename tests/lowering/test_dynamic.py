@@ -9,7 +9,7 @@ from lowering.trained import quantization_aware, randomize, run
 import kerasopt as ko
 from kerasopt.exporters.litert.run import LiteRT
 from kerasopt.exporters.onnx.run import OnnxRuntime
-from kerasopt.inference.integer.dynamic_dense import DynamicDense
+from kerasopt.inference.dynamic_dense import DynamicDense
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,8 @@ import keras
 from kerasopt.graph import Group, Node
 from kerasopt.inference import Affine
 from kerasopt.inference.integer.batch_matmul import QuantizedBatchMatMul
-from kerasopt.inference.integer.masked_softmax import MaskedSoftmax
 from kerasopt.inference.integer.softmax import QuantizedSoftmax
+from kerasopt.inference.masked_softmax import MaskedSoftmax
 from kerasopt.keras_internals.attention import (
     KEY,
     OUTPUT,

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 
 from kerasopt.graph import Group
-from kerasopt.inference.integer.dynamic_dense import DynamicDense
+from kerasopt.inference.dynamic_dense import DynamicDense
 from kerasopt.lowering.builder import Builder
 from kerasopt.lowering.patterns.contraction import (
     columns_of,
