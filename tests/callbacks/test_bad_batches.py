@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import kerasopt as ko
+from kerasopt.parametrization import links_of_model
 
 X = np.random.default_rng(0).normal(size=(40, 6)).astype("float32")
 Y = X[:, :3]
@@ -44,13 +45,7 @@ def with_one(value):
 
 
 def ranges(model):
-    return [
-        link.observed
-        for layer in model._flatten_layers()
-        for links in getattr(layer, "parametrizations", {}).values()
-        for link in links
-        if hasattr(link, "observer")
-    ]
+    return [link.observed for _, _, _, link in links_of_model(model) if hasattr(link, "observer")]
 
 
 @pytest.mark.filterwarnings("ignore:.*not finite in some:UserWarning")

@@ -4,6 +4,7 @@ from techniques.properties import assert_sparse, kernels
 from techniques.technique_test_case import TechniqueTestCase
 
 import kerasopt as ko
+from kerasopt.parametrization import links_of_model
 
 
 class TestDynamicPruning(TechniqueTestCase):
@@ -25,10 +26,4 @@ class TestDynamicPruning(TechniqueTestCase):
         # What is there for the training leaves with it.
         optimizer = getattr(model, "optimizer", None)  # a clone has none
         assert not hasattr(getattr(optimizer, "inner_optimizer", optimizer), "_watches")
-        links = [link for layer in model._flatten_layers() for link in links_of(layer)]
-        assert not any(link.dense_gradient for link in links)
-
-
-def links_of(layer):
-    chains = getattr(layer, "parametrizations", {}).values()
-    return [link for links in chains for link in links]
+        assert not any(each.link.dense_gradient for each in links_of_model(model))

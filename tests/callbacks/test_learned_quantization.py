@@ -8,6 +8,7 @@ from techniques.properties import assert_ranges_seen, kernels
 from techniques.technique_test_case import TechniqueTestCase
 
 import kerasopt as ko
+from kerasopt.parametrization import links_of_model
 from kerasopt.quantization import LSQWeight
 
 
@@ -37,13 +38,7 @@ class TestLearnedQuantization(TechniqueTestCase):
 
     def test_counting_and_summary(self, trained):
         plain = models.convolutional()
-        learned = [
-            variable
-            for layer in trained._flatten_layers()
-            for links in getattr(layer, "parametrizations", {}).values()
-            for link in links
-            for variable in link.learned
-        ]
+        learned = [variable for each in links_of_model(trained) for variable in each.link.learned]
         shapes = sorted(tuple(weight.shape) for weight in (*plain.trainable_weights, *learned))
         assert sorted(tuple(weight.shape) for weight in trained.trainable_weights) == shapes
         assert learned and trained.count_params() > plain.count_params()

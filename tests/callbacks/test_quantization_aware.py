@@ -10,6 +10,7 @@ from techniques.technique_test_case import TechniqueTestCase
 from techniques.training import loss
 
 import kerasopt as ko
+from kerasopt.parametrization import links_of_model
 
 
 class TestQuantizationAware(TechniqueTestCase):
@@ -45,12 +46,7 @@ class States(keras.callbacks.Callback):
 
 
 def quantizers(model):
-    return [
-        link
-        for layer in model._flatten_layers()
-        for links in getattr(layer, "parametrizations", {}).values()
-        for link in links
-    ]
+    return [each.link for each in links_of_model(model)]
 
 
 def ranges(model):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import kerasopt as ko
+from kerasopt.parametrization import links_of_model
 
 X = np.random.default_rng(0).normal(size=(32, 8)).astype("float32")
 Y = X[:, :2]
@@ -55,12 +56,7 @@ def fit(model, *callbacks, data=(X, Y), **options):
 
 
 def quantizers(model):
-    return [
-        link
-        for layer in model._flatten_layers()
-        for links in getattr(layer, "parametrizations", {}).values()
-        for link in links
-    ]
+    return [each.link for each in links_of_model(model)]
 
 
 @pytest.mark.parametrize("make", MODELS.values(), ids=MODELS)

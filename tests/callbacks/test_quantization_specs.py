@@ -10,6 +10,7 @@ from techniques.refusals import refused
 from techniques.training import loss, predict
 
 import kerasopt as ko
+from kerasopt.parametrization import links_of_model
 from kerasopt.quantization import (
     BinaryWeight,
     DynamicQuantizer,
@@ -46,10 +47,8 @@ def links(model, slots=None):
     """Returns the quantizers of a model."""
     return [
         link
-        for layer in model._flatten_layers()
-        for slot, chain in getattr(layer, "parametrizations", {}).items()
-        for link in chain
-        if isinstance(link, Quantizer) and (slots is None or slot in slots)
+        for _, _, slot, link in links_of_model(model, Quantizer)
+        if slots is None or slot in slots
     ]
 
 

@@ -9,6 +9,7 @@ from keras import layers
 
 import kerasopt as ko
 from kerasopt import graph
+from kerasopt.parametrization import links_of
 from kerasopt.quantization import (
     ActivationQuantizer,
     BinaryWeight,
@@ -276,8 +277,7 @@ def test_the_class_of_a_built_layer_makes_others(arguments):
         other(np.ones((1, 8), "float32"))
         assert isinstance(other, ko.layers.Dense)
         assert (other.pruning is None) == (layer.pruning is None)
-        links = getattr(layer, "parametrizations", {}).get("kernel", [])
-        found = getattr(other, "parametrizations", {}).get("kernel", [])
+        links, found = (links_of(each, "kernel") for each in (layer, other))
         assert list(map(type, found)) == list(map(type, links))
         assert found != links or not links
     for other in made[2:]:
@@ -289,7 +289,7 @@ def test_an_embedding_begins_with_weights(arguments):
     table = np.arange(12.0).reshape(4, 3)
     layer = ko.layers.Embedding(4, 3, weights=table, **arguments)
     np.testing.assert_array_equal(layer(np.arange(4)), table)
-    assert getattr(layer, "slots", ()) == (("embeddings",) if arguments else ())
+    assert graph.slots_of(layer) == (("embeddings",) if arguments else ())
 
 
 def test_finalize_keeps_a_class_of_the_users_own():

@@ -9,10 +9,10 @@ import pytest
 from keras import layers
 from lowering.trained import images, quantization_aware, randomize, run
 
-from kerasopt import graph
 from kerasopt.inference.integer.convolutions import QuantizedConv2D
 from kerasopt.inference.integer.dense import QuantizedDense
 from kerasopt.lowering import convert
+from kerasopt.parametrization import links_of_model
 from kerasopt.quantization import Format, Spec
 
 
@@ -133,13 +133,7 @@ def test_groups_keep_their_scales():
 
 def held_kernels(model):
     """Returns the links that hold kernels."""
-    return [
-        link
-        for _, layer in graph.layers(model)
-        for links in getattr(layer, "parametrizations", {}).values()
-        for link in links
-        if link.holds_weight
-    ]
+    return [each.link for each in links_of_model(model) if each.link.holds_weight]
 
 
 def test_another_spec_than_the_models_raises():

@@ -9,13 +9,13 @@ import tensorflow as tf
 from lowering.trained import images, quantization_aware, randomize, run
 
 import kerasopt as ko
-from kerasopt import graph
 from kerasopt.exporters.litert.run import LiteRT
 from kerasopt.exporters.onnx.run import OnnxRuntime
 from kerasopt.inference.half import HalfConv2D, HalfDense
 from kerasopt.inference.integer.boundaries import Dequantize, Quantize
 from kerasopt.inference.integer.dense import QuantizedDense
 from kerasopt.ops import HALF_FORMATS
+from kerasopt.parametrization import links_of_model
 from kerasopt.quantization import FloatFormat, Format, Spec, make_recipe
 
 layers = keras.layers
@@ -166,13 +166,7 @@ def test_what_has_no_form_of_16_bits_holds_them(tmp_path):
     model = quantization_aware(model, x, weights_only("bfloat16"))
     held = ko.convert(model, "bfloat16")
     np.testing.assert_array_equal(run(held, x), run(model, x))
-    found = [
-        link
-        for _, layer in graph.layers(held)
-        for links in getattr(layer, "parametrizations", {}).values()
-        for link in links
-        if link.holds_weight
-    ]
+    found = [each.link for each in links_of_model(held) if each.link.holds_weight]
     assert len(found) == 6 and {weight.values.dtype for weight in found} == {"bfloat16"}
     held.save(tmp_path / "held.keras")
     loaded = keras.models.load_model(tmp_path / "held.keras")

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 
 import kerasopt as ko
+from kerasopt.parametrization import links_of_model
 
 _KERNELS = ("kernel", "depthwise_kernel", "pointwise_kernel", "recurrent_kernel")
 
@@ -62,13 +63,7 @@ def shared_axes(layer, name) -> tuple:
 
 def assert_ranges_seen(model) -> None:
     """Every quantizer of an activation is at work, with a range that training has set."""
-    quantizers = [
-        link
-        for layer in model._flatten_layers()
-        for slot, links in getattr(layer, "parametrizations", {}).items()
-        for link in links
-        if slot in ("input", "output")
-    ]
+    quantizers = [link for _, _, slot, link in links_of_model(model) if slot in ("input", "output")]
     assert quantizers
     for quantizer in quantizers:
         assert bool(quantizer.enabled.numpy()) and quantizer.has_range, quantizer.path

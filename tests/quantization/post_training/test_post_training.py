@@ -5,6 +5,7 @@ from techniques import models
 from techniques.training import loss, predict
 
 import kerasopt as ko
+from kerasopt.parametrization import links_of_model
 from kerasopt.quantization import Cast, Quantizer, Spec, specs
 
 
@@ -18,13 +19,7 @@ def inputs(model):
 
 
 def links(model):
-    return [
-        link
-        for layer in model._flatten_layers()
-        for chain in getattr(layer, "parametrizations", {}).values()
-        for link in chain
-        if isinstance(link, Quantizer)
-    ]
+    return [each.link for each in links_of_model(model, Quantizer)]
 
 
 @pytest.mark.parametrize("alias", specs.ALIASES)
