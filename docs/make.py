@@ -119,7 +119,7 @@ def main():
     parser.add_argument("--check", action="store_true", help="change nothing")
     arguments = parser.parse_args()
     complaints = []
-    for path in (ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md"))):
+    for path in (*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("docs/**/*.md"))):
         page, name = path.read_text(), path.relative_to(ROOT)
         try:
             new = made(page)

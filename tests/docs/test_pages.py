@@ -1,4 +1,4 @@
-"""The Python blocks of README and docs run, those of a page one after the other."""
+"""The Python blocks of README, docs and their like run, those of a page one after the other."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from sybil import Document
 from sybil.parsers.markdown import PythonCodeBlockParser
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
