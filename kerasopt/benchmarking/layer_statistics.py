@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import keras
 
@@ -10,6 +10,7 @@ from kerasopt.benchmarking.precision import input_bits
 from kerasopt.benchmarking.weights import Weight, weights_of
 from kerasopt.graph import layers, multiply_accumulates
 from kerasopt.inference import InferenceLayer
+from kerasopt.training.technique import techniques
 
 
 @dataclass(frozen=True)
@@ -30,8 +31,8 @@ class LayerStatistics:
             are not known.
         input_bits: Integer, bits of one value that it reads: those of the quantizer that its input
             has passed, or of the dtype.
-        sqnr: Float, the ratio of signal to rounding noise in decibel, of its kernel with the
-            lowest; `None` where no quantizer is at work.
+        figures: Dict of what techniques tell of the layer, such as `"SQNR (dB)"`, the ratio of
+            signal to rounding noise of its kernel with the lowest.
     """
 
     path: str
@@ -43,7 +44,7 @@ class LayerStatistics:
     bytes: int
     macs: int | None
     input_bits: int = 32
-    sqnr: float | None = None
+    figures: dict[str, float] = field(default_factory=dict)
 
 
 def layer_statistics(model: keras.Model) -> list[LayerStatistics]:
@@ -75,8 +76,9 @@ def _statistics(
         bytes=layer.bytes if isinstance(layer, InferenceLayer) else size_in_bytes(weights),
         macs=macs,
         input_bits=input_bits,
-        sqnr=min(
-            (weight.rounding().sqnr for weight in kernels if weight.rounding is not None),
-            default=None,
-        ),
+        figures={
+            title: value
+            for technique in techniques()
+            for title, value in technique.figures(layer).items()
+        },
     )

@@ -13,7 +13,6 @@ from kerasopt.report import Report
 from kerasopt.table import format_table
 
 _HEADER = ("Layer (type)", "Parameters", "Zeros", "Bits", "Bytes", "MACs")
-_SQNR = "SQNR (dB)"  # a column of models with quantizers
 
 
 @dataclass(frozen=True, repr=False)
@@ -96,10 +95,10 @@ class ModelSummary(Report):
             f"{self.macs:,}" if macs_known else "-",
         ]
         header = list(_HEADER)
-        if any(layer.sqnr is not None for layer in self.layers):
-            header.append(_SQNR)
+        for title in dict.fromkeys(title for layer in self.layers for title in layer.figures):
+            header.append(title)
             for row, layer in zip(rows, self.layers, strict=True):
-                row.append("-" if layer.sqnr is None else f"{layer.sqnr:.1f}")
+                row.append(f"{layer.figures[title]:.1f}" if title in layer.figures else "-")
             total.append("")
         parts = [f"Model: {self.name}", format_table(header, [*rows, total])]
         if set(self.macs_by_precision) - {(32, 32)}:

@@ -1,8 +1,6 @@
 """The weights of a layer, as the layer reads them."""
 
-import functools
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -12,8 +10,7 @@ import numpy as np
 
 from kerasopt.graph import own_variables, slots_of, weight_names
 from kerasopt.inference import InferenceLayer
-from kerasopt.parametrization import ACTIVATION_SLOTS, find_link, links_of
-from kerasopt.quantization import Quantizer, RoundingError, measure_weight
+from kerasopt.parametrization import ACTIVATION_SLOTS, links_of
 
 # Of an inference layer, which has no other kernels.
 _MULTIPLIED = ("kernel", "embeddings")
@@ -29,13 +26,11 @@ class Weight:
         bits: Integer, bits of one value: those of its quantizer, or of its dtype.
         is_kernel: Boolean, whether it is what the layer multiplies its input with, or the rows of
             an embedding.
-        rounding: Measures what its quantizer changes; `None` if it has none at work.
     """
 
     variable: Any
     bits: int
     is_kernel: bool
-    rounding: Callable[[], RoundingError] | None = None
 
     @cached_property
     def size(self) -> int:
@@ -62,13 +57,9 @@ def weights_of(layer: keras.Layer) -> list[Weight]:
     weights = []
     for stored in own_variables(layer):
         variable, slot = chains.get(id(stored), (stored, ""))
-        quantizer = find_link(layer, slot, Quantizer)
         widths = [link.bits for link in links_of(layer, slot) if hasattr(link, "bits")]
         bits = widths[0] if widths else bits_of(stored.dtype)
-        rounding = None
-        if quantizer is not None and quantizer.is_enabled:
-            rounding = functools.partial(measure_weight, layer, slot, quantizer)
-        weights.append(Weight(variable, bits, id(stored) in kernels, rounding))
+        weights.append(Weight(variable, bits, id(stored) in kernels))
     return weights
 
 

@@ -3,8 +3,9 @@
 import keras
 
 from kerasopt import graph
-from kerasopt.parametrization import links_by_slot
+from kerasopt.parametrization import find_link, links_by_slot
 from kerasopt.quantization import specs
+from kerasopt.quantization.measurement import measure_weight
 from kerasopt.quantization.quantization_run import QuantizationRun
 from kerasopt.quantization.quantizer import Quantizer
 from kerasopt.quantization.recipe import Recipe, make_recipe
@@ -15,6 +16,9 @@ from kerasopt.quantization.weights import WeightQuantizer
 from kerasopt.schedules.times import validate_time
 from kerasopt.training.declaring import declaring_parts
 from kerasopt.training.technique import Technique, register_technique
+
+# A column of `kerasopt.summary`.
+SQNR = "SQNR (dB)"
 
 
 def _resolved(identifier):
@@ -76,6 +80,17 @@ output_quantizer: The same for the output."""
 
     def summaries(self):
         return RoundingSummaries()
+
+    def figures(self, layer):
+        quantizers = [
+            (name, find_link(layer, name, Quantizer)) for name in graph.weight_names(layer)
+        ]
+        ratios = [
+            measure_weight(layer, name, link).sqnr
+            for name, link in quantizers
+            if link is not None and link.is_enabled
+        ]
+        return {SQNR: min(ratios)} if ratios else {}
 
 
 class DeclaredQuantization(QuantizationRun):

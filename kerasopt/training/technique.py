@@ -89,8 +89,8 @@ class Technique(abc.ABC):
         """Returns what TensorBoard shows of one training."""
         return Summaries()
 
-    def figures(self, layer: keras.Layer) -> dict[str, str]:
-        """Returns what `kerasopt.summary` shows of a layer: titles of columns, and texts."""
+    def figures(self, layer: keras.Layer) -> dict[str, float]:
+        """Returns what `kerasopt.summary` shows of a layer, by the titles of the columns."""
         return {}
 
 

@@ -1,10 +1,11 @@
 """Loads models that another process has saved, and goes on training them.
 
-Arguments: the directory of the models and of what they predict, the file and the name of the test
-case of the technique. What is finalized loads before kerasopt is imported, and nothing but Keras
-and kerasopt is before the other models of Keras' own classes load.
+Arguments: the directory of the models and of what they predict, the module of the technique, the
+file and the name of its test case. What is finalized loads before kerasopt is imported, and nothing
+but Keras and that module is before the other models of Keras' own classes load.
 """
 
+import importlib
 import importlib.util
 import pathlib
 import sys
@@ -12,7 +13,7 @@ import sys
 import keras
 import numpy as np
 
-directory, file, case_name = sys.argv[1:]
+directory, home, file, case_name = sys.argv[1:]
 loaded = {}
 
 
@@ -31,6 +32,7 @@ def predict(model):
 paths = sorted(pathlib.Path(directory).glob("*.keras"))
 load([path for path in paths if path.stem == "finalized"])
 assert "kerasopt" not in sys.modules
+importlib.import_module(home)
 import kerasopt  # noqa: E402
 
 own_classes = [path for path in paths if path.stem == "subclassed"]

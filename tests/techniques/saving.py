@@ -40,7 +40,7 @@ class SavingTests(Technique):
             self.fit(model, Snapshot(tmp_path / name))
             if name == "convolutional":
                 Snapshot(tmp_path / "finalized").write(ko.finalize(model, verbose=False))
-        case = inspect.getfile(type(self)), type(self).__name__
+        case = self.home, inspect.getfile(type(self)), type(self).__name__
         run(TESTS / "techniques/reload.py", tmp_path, *case)
 
     def test_a_sub_model_cut_out_loads(self, tmp_path):

@@ -20,11 +20,13 @@ class Technique:
 
     Attributes:
         layers: The module that the layers of the models come from.
+        home: The name of the module that registers what files of the models need.
         sparsity: The fraction of zeros in every kernel of a file.
         rounds_activations: Whether `finalize` takes something off that predictions depend on.
     """
 
     layers = models.plain
+    home = "kerasopt"
     rounds_activations = False
     sparsity = 0.0
 
