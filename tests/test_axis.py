@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from axes import AXES, all_axes
 
 import kerasopt as ko
 from kerasopt.curriculum.pacings import PACINGS
@@ -17,17 +18,9 @@ from kerasopt.sparsity.patterns import PATTERNS
 from kerasopt.sparsity.regrowth import REGROWTHS
 from kerasopt.sparsity.scopes import SCOPES
 
-AXES = {
-    ko.curriculum: [PACINGS],
-    ko.distillation: [LOSSES],
-    ko.quantization: [ACTIVATION_QUANTIZERS, OBSERVERS, ROUNDINGS, WEIGHT_QUANTIZERS],
-    ko.schedules: [SCHEDULES],
-    ko.sparsity: [CRITERIA, PATTERNS, REGROWTHS, SCOPES],
-}
 ALIASES = [
     (axis, alias)
-    for axes in AXES.values()
-    for axis in axes
+    for axis in all_axes()
     for alias, (choice, arguments) in axis.aliases.items()
     # Schedules have no defaults, and losses are made for an output.
     if arguments is not None and axis not in (SCHEDULES, LOSSES)
@@ -45,7 +38,7 @@ def test_aliases_and_configs_are_resolved(axis, alias):
     assert axis.get(choice) is choice
 
 
-@pytest.mark.parametrize("axis", [axis for axes in AXES.values() for axis in axes])
+@pytest.mark.parametrize("axis", all_axes())
 def test_others_are_refused_with_the_aliases_that_there_are(axis):
     with pytest.raises(ValueError, match=f"Received: {axis.argument}='nonsense'") as error:
         axis.get("nonsense")
