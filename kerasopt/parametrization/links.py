@@ -48,7 +48,24 @@ def links_by_slot(layer: keras.Operation, kind: Any = Parametrization) -> list[t
 
 
 def links_of_model(model: keras.layers.Layer, kind: Any = Parametrization) -> Iterator[Attached]:
-    """Yields every link of a class on the layers of a model, in the order of the layers."""
+    """Yields every link of a class on the layers of a model, in the order of the layers.
+
+    Example:
+
+    ```python
+    model = keras.Sequential([keras.Input((784,)), keras.layers.Dense(10, name="top")])
+    ko.parametrize(model, "top/kernel", ko.sparsity.Mask())
+    for path, layer, slot, link in ko.parametrization.links_of_model(model):
+        print(path, slot, link.mask.shape)  # top kernel (784, 10)
+    ```
+
+    Args:
+        model: A `keras.Model`, or a layer that holds others.
+        kind: As in `links_of`.
+
+    Yields:
+        (path, layer, slot, link) of each.
+    """
     for path, layer in layers(model):
         for slot, link in links_by_slot(layer, kind):
             yield Attached(path, layer, slot, link)
