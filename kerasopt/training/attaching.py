@@ -1,16 +1,11 @@
 """Which callbacks are attached to a model, and undoing that if their `fit` fails early."""
 
-from __future__ import annotations
-
 import contextlib
 import weakref
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from typing import Any
 
 import keras
-
-if TYPE_CHECKING:
-    from kerasopt.training.timed_callback import TimedCallback
 
 # Per model: which `fit` it is, and the bound methods to call if that fails before it begins.
 _UNDO: weakref.WeakKeyDictionary[keras.Model, tuple[Callable, list[weakref.WeakMethod]]] = (
@@ -36,13 +31,13 @@ def _undo_methods(model: keras.Model) -> list[weakref.WeakMethod]:
     return methods
 
 
-def attached(model: keras.Model) -> list[TimedCallback]:
+def attached(model: keras.Model) -> list[Any]:
     """The callbacks that this `fit` has attached to `model` so far, until training begins."""
     owners = [method.__self__ for reference in _undo_methods(model) if (method := reference())]
     return list({id(owner): owner for owner in owners}.values())
 
 
-def running(model: keras.Model) -> list[TimedCallback]:
+def running(model: keras.Model) -> list[Any]:
     """The callbacks that compress `model` in the `fit` that is training it.
 
     Those of a `fit` that was interrupted still seem to run, but have other `params`: the callbacks
@@ -77,7 +72,7 @@ def undo_on_failure(model: keras.Model) -> Iterator[None]:
         raise
 
 
-def forbid_overlap(callback: TimedCallback):
+def forbid_overlap(callback: Any):
     """Raises if another callback of this `fit` would move the same state."""
     own = {id(link) for link in callback.run.attachments.links}
     for other in attached(callback.model):

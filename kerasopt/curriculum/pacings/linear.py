@@ -11,6 +11,10 @@ class LinearPacing(RootPacing):
     `c(t) = min(1, t * (1 - c0) + c0)`, the linear competence of Platanios et al. (2019,
     https://arxiv.org/abs/1903.09848): root pacing with `p=1`.
 
+    ```python
+    callback = ko.callbacks.Curriculum(data, pacing="linear", end="40%")
+    ```
+
     Args:
         initial: The share at the beginning, `c0`, a float in `(0, 1]`.
 
