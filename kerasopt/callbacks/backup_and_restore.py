@@ -1,22 +1,15 @@
 """Exact resume: a backup of all that the train step and the data depend on."""
 
-import contextlib
-import json
 import os
-import random
-import zipfile
-from typing import Any
 
 import keras
-import numpy as np
 
-from kerasopt.keras_internals.training import global_seed, set_first_epoch, set_global_seed
+from kerasopt.keras_internals.training import set_first_epoch
 from kerasopt.training.attaching import attached, running, undo_on_failure
+from kerasopt.training.backup_folder import BackupFolder, signature
 from kerasopt.training.model_state import build_optimizer
+from kerasopt.training.randomness import get_randomness, set_randomness
 from kerasopt.training.timed_callback import TimedCallback
-from kerasopt.warning import warn
-
-_LATEST, _PREVIOUS, _UNFINISHED = "latest.npz", "previous.npz", "unfinished.npz"
 
 
 class BackupAndRestore(keras.callbacks.Callback):
@@ -75,6 +68,7 @@ class BackupAndRestore(keras.callbacks.Callback):
         self.backup_dir = os.fspath(backup_dir)
         self.double_checkpoint = double_checkpoint
         self.delete_checkpoint = delete_checkpoint
+        self._folder = BackupFolder(self.backup_dir, double_checkpoint)
 
     def on_train_begin(self, logs=None):
         self._epoch: int | None = None
@@ -85,7 +79,7 @@ class BackupAndRestore(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch: int, logs=None):
         if self._randomness is not None:
             # At the very point where it was saved: other callbacks may draw numbers before it.
-            _set_randomness(self._randomness)
+            set_randomness(self._randomness)
             self._randomness = None
         self._release_initial_epoch()
         self._epoch = epoch
@@ -94,7 +88,7 @@ class BackupAndRestore(keras.callbacks.Callback):
     def on_train_end(self, logs=None):
         self._release_initial_epoch()
         if self.delete_checkpoint:
-            self._delete()
+            self._folder.delete()
         elif self._epoch is not None:
             self._save(self._epoch + 1, finished=True)
 
@@ -104,25 +98,12 @@ class BackupAndRestore(keras.callbacks.Callback):
         if finished:
             # Callbacks after this one have not yet taken theirs off.
             variables = _without_passing(variables, running(model))
-        header = {
-            "epoch": epoch,
-            "finished": finished,
-            "signature": _signature(variables),
-            "random": _randomness(),
-        }
-        encoded = np.frombuffer(json.dumps(header).encode(), "uint8")
-        os.makedirs(self.backup_dir, exist_ok=True)
-        with open(self._path(_UNFINISHED), "wb") as file:
-            np.savez(file, header=encoded, **{str(i): v.numpy() for i, v in enumerate(variables)})
-            file.flush()
-            os.fsync(file.fileno())
-        if self.double_checkpoint and os.path.exists(self._path(_LATEST)):
-            os.replace(self._path(_LATEST), self._path(_PREVIOUS))
-        os.replace(self._path(_UNFINISHED), self._path(_LATEST))
+        header = {"epoch": epoch, "finished": finished, "random": get_randomness()}
+        self._folder.write(variables, header)
 
     def _restore(self):
         model = self.model
-        backup = self._load()
+        backup = self._folder.read()
         if not model.built:
             raise ValueError(
                 "A backup is restored before the first batch: build the model before `fit()`, for "
@@ -135,7 +116,7 @@ class BackupAndRestore(keras.callbacks.Callback):
         variables = _variables(model)
         if header["finished"]:
             variables = _without_passing(variables, attached(model))
-        if _signature(variables) != header["signature"]:
+        if signature(variables) != header["signature"]:
             raise ValueError(
                 "The backup was written by another model, optimizer or set of callbacks. Restore "
                 "it with the same ones, or delete it to train from the beginning. "
@@ -146,60 +127,9 @@ class BackupAndRestore(keras.callbacks.Callback):
         self._randomness = header["random"]
         set_first_epoch(model, header["epoch"])
 
-    def _load(self) -> tuple[dict, list[np.ndarray]] | None:
-        """Reads the newest backup that is whole; `None` if there is none at all."""
-        paths = [self._path(name) for name in (_LATEST, _PREVIOUS)]
-        if not any(map(os.path.exists, paths)):
-            return None
-        damage: Exception | None = None
-        for path in paths:
-            try:
-                backup = _read(path)
-            except Exception as error:  # damaged bytes make zipfile raise anything
-                damage = damage or error
-                continue
-            if damage is not None:
-                warn(
-                    f"The latest backup in {self.backup_dir!r} is missing or damaged ({damage}): "
-                    f"training resumes from the one before it, at epoch {backup[0]['epoch']}.",
-                )
-            return backup
-        raise ValueError(
-            f"The backup is damaged ({damage}). Delete it to train from the beginning; with "
-            "`double_checkpoint=True` the one before it is kept as well. "
-            f"Received: backup_dir={self.backup_dir!r}"
-        ) from damage
-
-    def _delete(self):
-        for name in (_LATEST, _PREVIOUS, _UNFINISHED):
-            with contextlib.suppress(FileNotFoundError):
-                os.remove(self._path(name))
-        with contextlib.suppress(OSError):  # the directory holds something else, or is gone
-            os.rmdir(self.backup_dir)
-
-    def _path(self, name: str) -> str:
-        return os.path.join(self.backup_dir, name)
-
     def _release_initial_epoch(self):
         # `fit` has read it by this time; left alone, it would skip the epochs of the next `fit`.
         set_first_epoch(self.model, None)
-
-
-def _read(path: str) -> tuple[dict, list[np.ndarray]]:
-    with zipfile.ZipFile(path) as archive:
-        if archive.testzip() is not None:
-            raise zipfile.BadZipFile("wrong checksum")
-    with np.load(path) as arrays:
-        header = json.loads(arrays["header"].tobytes())
-        values = [arrays[str(i)] for i in range(len(header["signature"]))]
-    # All of it is looked at before the first variable is assigned.
-    for value, (shape, dtype) in zip(values, header["signature"], strict=True):
-        dtype = np.dtype(dtype)
-        # NumPy reads bfloat16 and its like back as raw bytes.
-        same = value.dtype == dtype or (value.dtype.kind, value.itemsize) == ("V", dtype.itemsize)
-        if not same or list(value.shape) != shape or not value.flags.c_contiguous:
-            raise ValueError(f"an array of {value.dtype} and shape {value.shape}, not {shape}")
-    return header, values
 
 
 def _variables(model: keras.Model) -> list[keras.Variable]:
@@ -214,25 +144,3 @@ def _without_passing(
     """Leaves out what callbacks have put on the model for one training only."""
     passing = {id(v) for callback in callbacks for v in callback.run.attachments.passing}
     return [variable for variable in variables if id(variable) not in passing]
-
-
-def _signature(variables: list[keras.Variable]) -> list:
-    return [[list(variable.shape), str(variable.dtype)] for variable in variables]
-
-
-def _randomness() -> dict[str, Any]:
-    bits = np.random.get_state(legacy=False)
-    return {
-        "keras": global_seed(),
-        "python": random.getstate(),
-        "numpy": {**bits, "state": {**bits["state"], "key": bits["state"]["key"].tolist()}},
-    }
-
-
-def _set_randomness(states: dict[str, Any]):
-    if states["keras"] is not None:
-        # May create the generator, which draws from Python's `random`: so it comes first.
-        set_global_seed(states["keras"])
-    version, internal, gauss = states["python"]
-    random.setstate((version, tuple(internal), gauss))
-    np.random.set_state(states["numpy"])
