@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import keras
 
-from kerasopt.keras_internals.training import compiled_losses, get_loss
+from kerasopt.keras_internals.training import compiled_losses, get_loss, is_told_logits
 
 _OF_CLASSES = (
     keras.losses.categorical_crossentropy,
@@ -132,7 +132,7 @@ def kind_of(loss: keras.losses.Loss | None) -> Kind:
 def takes_logits(loss: keras.losses.Loss | None) -> bool | None:
     """Whether a loss takes what it compares for logits; `None` if for neither, or unknown."""
     known = getattr(loss, "fn", None) in CROSSENTROPIES
-    return bool(getattr(loss, "from_logits", False)) if known else None
+    return is_told_logits(loss) if known else None
 
 
 def paths(structure) -> list[str]:

@@ -41,4 +41,6 @@ def track_backend_variables(archive: keras.export.ExportArchive) -> None:
     """
     tracked = archive._tf_trackable
     for name in ("variables", "trainable_variables", "non_trainable_variables"):
-        setattr(tracked, name, [variable.value for variable in getattr(tracked, name)])
+        # Keras 3.16 has put those of TensorFlow there by itself.
+        known = getattr(tracked, name)
+        setattr(tracked, name, [x.value if isinstance(x, keras.Variable) else x for x in known])

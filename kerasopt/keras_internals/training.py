@@ -24,6 +24,7 @@ __all__ = [
     "global_seed",
     "has_metrics",
     "in_stateless_scope",
+    "is_told_logits",
     "keep_jax_state",
     "keep_state_of_step",
     "remove_metric",
@@ -47,6 +48,13 @@ def compiled_losses(model: keras.Model) -> CompiledLosses | None:
     """Returns the losses that a model is compiled with, or `None`."""
     compiled = getattr(model, "_compile_loss", None)
     return compiled and CompiledLosses(compiled._user_loss, compiled._user_loss_weights)
+
+
+def is_told_logits(loss: keras.losses.Loss) -> bool:
+    """Whether a loss of Keras' is told that what it compares are logits."""
+    # Not every class of Keras 3.16 keeps it as an attribute.
+    told = getattr(loss, "_fn_kwargs", {}).get("from_logits", False)
+    return bool(getattr(loss, "from_logits", told))
 
 
 def has_metrics(model: keras.Model) -> bool:
