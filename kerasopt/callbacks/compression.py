@@ -1,5 +1,7 @@
 """The callback of models that are built of `kerasopt.layers`."""
 
+import inspect
+
 from kerasopt.training.runs import Runs
 from kerasopt.training.technique import techniques
 from kerasopt.training.timed_callback import TimedCallback
@@ -30,39 +32,39 @@ class Compression(TimedCallback):
     ```
 
     Args:
-        **options: Of the techniques that the layers declare, as follows.
         scope: As in `Pruning`; layers that declare the same schedule object
             share a scope.
         criterion: As in `Pruning`.
         begin: As in `QuantizationAware`.
         freeze: As in `QuantizationAware`.
+        **options: Those of other techniques.
 
     Raises:
         TypeError: If no technique has one of the options.
         ValueError: Before training starts, if no layer that trains declares anything.
     """
 
-    def __init__(self, **options):
+    def __init__(self, *args, **options):
         super().__init__()
-        known = {name for technique in techniques() for name in technique.options}
-        unknown = sorted(set(options) - known)
-        if unknown:
-            raise TypeError(
-                f"`Compression` takes the options {sorted(known)}. Received: {', '.join(unknown)}"
-            )
-        self.options = options
-        self.make_run()  # raises if one is out of range
+        bound = _signature().bind(*args, **options)
+        bound.apply_defaults()
+        self.options = bound.arguments
+        self.make_run()  # raises if an option is out of range
 
     def make_run(self):
         return DeclaredRuns(
-            technique.run(
-                **{
-                    name: self.options.get(name, default)
-                    for name, default in technique.options.items()
-                }
-            )
+            technique.run(**{name: self.options[name] for name in technique.options})
             for technique in techniques()
         )
+
+
+def _signature() -> inspect.Signature:
+    """The arguments of `Compression`: the options of all techniques."""
+    options = {name: value for each in techniques() for name, value in each.options.items()}
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    return inspect.Signature(
+        [inspect.Parameter(name, kind, default=value) for name, value in options.items()]
+    )
 
 
 class DeclaredRuns(Runs):
