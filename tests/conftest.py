@@ -13,7 +13,7 @@ os.environ["PYTHONSAFEPATH"] = "1"
 
 
 # Files with tests of a minute and more. They begin first: no worker waits for them at the end.
-LONGEST = ("test_kernels.py", "test_jax.py", "test_quickstart.py", "test_mirrored.py")
+LONGEST = ("test_jax.py", "test_kernels.py", "test_quickstart.py", "test_mirrored.py")
 
 
 def pytest_collection_modifyitems(items):

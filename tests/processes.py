@@ -25,10 +25,3 @@ def run(*arguments, **environment) -> str:
     )
     assert process.returncode == 0, process.stdout + process.stderr
     return process.stdout
-
-
-def run_on_jax(files, cases) -> None:
-    """Runs the tests of some files that match one of the expressions, on the JAX backend."""
-    selection = " or ".join(f"({case})" for case in cases)
-    output = run("-m", "pytest", "-q", "-k", selection, *files, KERAS_BACKEND="jax")
-    assert " passed" in output

@@ -1,8 +1,3 @@
-import os
-import pathlib
-import subprocess
-import sys
-
 import keras
 import numpy as np
 import pytest
@@ -188,21 +183,3 @@ def test_interrupted_training_leaves_no_trace():
     assert set(model.evaluate(x, x, verbose=0, return_dict=True)) == {"loss"}
     assert set(model.fit(x, x, verbose=0).history) == {"loss"}
     assert "make_train_function" not in vars(model)
-
-
-def test_these_tests_on_jax():
-    here = pathlib.Path(__file__).parent
-    names = ("test_curriculum.py", "test_distillation.py", "../training/test_loss_terms.py")
-    # Arithmetic that no backend takes part in, or that others of these tests cover, is left out.
-    left_out = ("bad_arguments", "told_apart", "learns", "regression", "sample_weights")
-    selection = f"not ({' or '.join(('on_jax', *left_out))})"
-    command = [sys.executable, "-m", "pytest", "-q", "-k", selection]
-    process = subprocess.run(
-        [*command, *(str(here / name) for name in names)],
-        cwd=here.parents[1],
-        env={**os.environ, "KERAS_BACKEND": "jax"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert process.returncode == 0, process.stdout

@@ -1,8 +1,3 @@
-import os
-import pathlib
-import subprocess
-import sys
-
 import keras
 import numpy as np
 import pytest
@@ -15,7 +10,6 @@ from kerasopt.training import Run
 from kerasopt.training.timed_callback import TimedCallback
 
 # The other tests hold on any backend if these do.
-ON_JAX = "2-after or uncompressed or mask_changed or (order_of_batches and before)"
 
 
 def stopping(patience=100, **kwargs):
@@ -174,18 +168,3 @@ def test_without_compression_it_is_keras_own(scores, arguments):
         last, _ = model.get_weights()
         ends.append((float(last[0, 0]), epoch, callback.best, callback.wait, callback.best_epoch))
     assert ends[0] == ends[1]
-
-
-def test_on_jax():
-    here = pathlib.Path(__file__).parent
-    names = ("early_stopping", "model_checkpoint", "tensorboard")
-    process = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-k", ON_JAX]
-        + [str(here / f"test_{name}.py") for name in names],
-        env={**os.environ, "KERAS_BACKEND": "jax"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert process.returncode == 0, process.stdout
-    assert " passed" in process.stdout

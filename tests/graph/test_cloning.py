@@ -1,7 +1,6 @@
 """Copies of models hold what the model holds, and share nothing that changes."""
 
 import functools
-import pathlib
 import weakref
 
 import keras
@@ -10,13 +9,11 @@ import pytest
 from graph import models
 from graph.keras_layers import STATEFUL, made
 from keras import layers
-from processes import run_on_jax
 
 import kerasopt as ko
 from kerasopt.graph import Copies, clone
 
 RNG = np.random.default_rng(1)
-TRACED_FUNCTIONS = pathlib.Path(__file__).parents[1] / "parametrization" / "test_functions.py"
 
 
 def outputs_of(model, x, training=False):
@@ -231,10 +228,3 @@ def test_a_layer_read_from_outside_its_class_is_refused():
     model = keras.Model(inputs, Global()(dense(inputs)))
     with pytest.raises(ValueError, match="`Global.call` reads 'dense'.*Pass it to `__init__`"):
         clone(model)
-
-
-def test_copies_on_jax():
-    kinds = "any_kind and (compressed or without or functional)"
-    files = [pathlib.Path(__file__), TRACED_FUNCTIONS]
-    cases = ["trains_apart", kinds, "with_state and LSTM1D", "models_own", "of_its_own"]
-    run_on_jax(files, cases)

@@ -1,8 +1,4 @@
 import gc
-import os
-import pathlib
-import subprocess
-import sys
 import weakref
 
 import keras
@@ -15,12 +11,6 @@ from kerasopt.training.attaching import keep_attached, undo_later, undo_on_failu
 from kerasopt.training.clock import Clock
 from kerasopt.training.run import Run
 from kerasopt.training.timed_callback import TimedCallback
-
-# Enough of the tests of the clock, of timed callbacks and of resuming to run on JAX, too.
-ON_JAX = (
-    "counts or sixteen or compile or weights_file or when_due or only_when or goes_on or failure"
-    " or resumed or global_random"
-)
 
 
 class Recorder(TimedCallback):
@@ -299,21 +289,3 @@ def test_a_model_is_not_kept_alive_by_what_would_be_undone():
     del callback
     gc.collect()
     assert model() is None
-
-
-def test_on_jax_in_its_own_process():
-    here = pathlib.Path(__file__).parent
-    names = (
-        "training/test_clock",
-        "training/test_timed_callback",
-        "callbacks/test_backup_and_restore",
-    )
-    files = [str(here.parent / f"{name}.py") for name in names]
-    process = subprocess.run(
-        [sys.executable, "-P", "-m", "pytest", "-q", "-k", ON_JAX, *files],
-        env={**os.environ, "KERAS_BACKEND": "jax"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert process.returncode == 0, process.stdout
