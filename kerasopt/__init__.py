@@ -1,4 +1,4 @@
-"""Making Keras models small and fast while they train."""
+"""Makes Keras models small and fast while they train."""
 
 from kerasopt import (
     callbacks,

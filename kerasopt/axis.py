@@ -1,4 +1,4 @@
-"""What the axes of all techniques have in common: small objects known by an alias."""
+"""The axes of techniques: small objects, each known by an alias."""
 
 import importlib
 import pkgutil
@@ -13,7 +13,7 @@ Choice = TypeVar("Choice")
 
 
 class Axis:
-    """A choice along one axis of a technique, without state."""
+    """A stateless choice along one axis of a technique."""
 
     def get_config(self) -> dict:
         return {}
@@ -28,20 +28,21 @@ class Axis:
 
 
 class Choices(Generic[Choice]):
-    """The choices along one axis, each of which says its alias where it is defined.
+    """The registry of the choices along one axis.
 
-    A class in a file of the axis' room, under `@CRITERIA.register("magnitude", l2={"order": 2})`,
-    is all that there is to a choice; `CRITERIA.get("l2")` is `Magnitude(order=2)`.
+    To add a choice, write a class in the package of the axis and decorate it with
+    `@CRITERIA.register("magnitude", l2={"order": 2})`. Then `CRITERIA.get("l2")` is
+    `Magnitude(order=2)`.
 
     Args:
-        argument: String, the user's argument that takes a choice, for errors.
+        argument: String, the name of the argument that takes a choice, for error messages.
         base: The class that all choices are instances of.
-        room: String, the public module of `base`, for errors.
+        room: String, the public module of `base`, for error messages.
 
     Attributes:
-        classes: Dict of the names of the registered classes to them.
-        aliases: Dict of each alias to the class and the arguments that it stands for; `None` if
-            it shows a `form`, as `"N:M"`.
+        classes: Dict of registered classes by name.
+        aliases: Dict of (class, arguments) by alias; `None` for an alias such as `"N:M"`, which
+            stands for a `form`.
     """
 
     def __init__(self, argument: str, base: type[Choice], room: str):
@@ -60,12 +61,12 @@ class Choices(Generic[Choice]):
         name: str | None = None,
         **others: Mapping[str, Any],
     ) -> Callable[[type], type]:
-        """Makes a class a choice, under its aliases, and serializable; a decorator.
+        """Registers a class under its aliases and makes it serializable; a decorator.
 
         Args:
             *aliases: Strings. The first is the `alias` of the class.
-            form: A regular expression of further aliases whose groups are integers, the arguments
-                of the class; the first of `aliases` stands for it in messages.
+            form: A regular expression of further aliases. Its groups are integers, the arguments of
+                the class. Messages show the first of `aliases` in its place.
             package: As in `keras.saving.register_keras_serializable`.
             name: As there.
             **others: Further aliases, each with a dict of the arguments that it stands for.
@@ -85,14 +86,14 @@ class Choices(Generic[Choice]):
         return registered
 
     def listed(self) -> list[tuple[Any, list[str]]]:
-        """Returns the classes that have aliases, each with them."""
+        """Returns the classes that have aliases, each with its aliases."""
         aliases: dict[Any, list[str]] = {}
         for alias, (choice, _) in self.aliases.items():
             aliases.setdefault(choice, []).append(alias)
         return list(aliases.items())
 
     def load(self, room: str) -> None:
-        """Imports every module of a package, so that a file in it is a choice."""
+        """Imports every module of a package, which registers its choices."""
         for module in pkgutil.iter_modules(importlib.import_module(room).__path__):
             importlib.import_module(f"{room}.{module.name}")
 

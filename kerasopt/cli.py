@@ -22,7 +22,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def _add_bench_kernels(commands: argparse._SubParsersAction) -> None:
-    description = "Times the native kernels on this machine, beside what else is installed."
+    description = "Times the native kernels on this machine, and other runtimes beside them."
     command = commands.add_parser("bench-kernels", help=description, description=description)
     command.add_argument(
         "--only", nargs="+", default=["*"], metavar="PATTERN", help="names of works, or globs"

@@ -1,4 +1,4 @@
-"""From compressed models back to plain ones."""
+"""Turns compressed models back into plain ones."""
 
 import keras
 
@@ -13,13 +13,13 @@ from kerasopt.training.optimizers.trainable_variables import follow_trainable_va
 
 
 def finalize(model: keras.Model, verbose: bool = True) -> keras.Model:
-    """Makes a compressed model plain Keras again, in place.
+    """Turns a compressed model back into a plain Keras model, in place.
 
-    Every parametrized weight is set to the value that its layer reads (zeros
-    where a mask is, values on the integer grid where a quantizer is), and the
-    layers are of their own classes again, drop-in layers of Keras': the model
-    saves, loads and runs without kerasopt. Quantizers of activations have no
-    place in a plain layer and are removed; convert first if you want an integer
+    Every parametrized weight is set to the value that its layer reads: zeros
+    under a mask, values on the integer grid under a quantizer. Layers get their
+    original classes back, and drop-in layers become Keras layers, so the model
+    saves, loads and runs without kerasopt. Activation quantizers are removed,
+    since a plain layer cannot hold them: convert first if you want an integer
     model.
 
     Example:
@@ -30,15 +30,15 @@ def finalize(model: keras.Model, verbose: bool = True) -> keras.Model:
     ```
 
     Args:
-        model: A Keras model, or a layer. A model with nothing parametrized is
-            returned as it is.
+        model: A Keras model, or a layer. A model without parametrized weights
+            is returned unchanged.
         verbose: Boolean, whether to print what was done.
 
     Returns:
         `model`.
     """
     weights, activations = bake(model)
-    # What an interrupted training may have left.
+    # An interrupted training may have left these.
     freeze_statistics(model, False)
     if isinstance(model, keras.Model):
         remove_hooks(model)
@@ -61,7 +61,5 @@ def _report(model, weights, activations):
         return f"'{model.name}' has no parametrized weights: nothing to finalize."
     text = f"Finalized '{model.name}': {weights} weights hold their compressed values."
     if activations:
-        text += (
-            f" {activations} quantizers of activations were removed: activations are float again."
-        )
+        text += f" {activations} activation quantizers were removed: activations are float again."
     return text

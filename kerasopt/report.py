@@ -1,4 +1,4 @@
-"""What results show of themselves: `print` as text, a notebook as a table, `repr` in a line."""
+"""How results are displayed: as text, as a table in a notebook, in one line by `repr`."""
 
 import html
 import sys
@@ -7,9 +7,9 @@ from typing import Any, Self
 
 
 class Report(ABC):
-    """Base of results whose `str` is Markdown that reads well as plain text.
+    """Base class of results whose `str` is Markdown that reads well as plain text.
 
-    `print` shows all of it, and so does the last line of a notebook's cell, as a table.
+    `print` shows it as text; a notebook shows the result of a cell as a table.
     """
 
     _cell: Any = None
@@ -19,19 +19,19 @@ class Report(ABC):
 
     @abstractmethod
     def brief(self) -> str:
-        """Returns what `repr` says, in a few words."""
+        """Returns the short description that `repr` shows."""
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {self.brief()}>"
 
     def printed(self) -> Self:
-        """Remembers that it was printed just now; returns itself."""
+        """Remembers that it has just been printed; returns itself."""
         object.__setattr__(self, "_cell", _cell())
         return self
 
     def _ipython_display_(self) -> None:
-        # The cell that has printed it does not show it once more. IPython goes on to the other
-        # methods when this one is not implemented.
+        # The cell that has printed it does not show it again. IPython falls back to the other
+        # methods when this one raises NotImplementedError.
         if self._cell is None or self._cell != _cell():
             raise NotImplementedError
 
@@ -64,7 +64,7 @@ def _block(lines: list[str]) -> str:
 
 def _row(line: str, tag: str) -> str:
     first, *others = (html.escape(cell.strip()) for cell in line.strip("|").split(" | "))
-    # As `format_table` has them: a name to the left, figures to the right.
+    # Aligned as in `format_table`: the name to the left, numbers to the right.
     cells = [f'<{tag} style="text-align: left">{first}</{tag}>']
     cells += [f'<{tag} style="text-align: right">{cell}</{tag}>' for cell in others]
     return f"<tr>{''.join(cells)}</tr>"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 def format_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Lays out a table in Markdown, padded so that it reads well as plain text.
 
-    The first column is aligned to the left, the others, which hold figures, to the right.
+    The first column is aligned to the left; the others hold numbers and are aligned to the right.
 
     ```python
     print(format_table(["Layer", "MACs"], [["dense", "4,096"], ["logits", "640"]]))

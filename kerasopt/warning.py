@@ -1,4 +1,4 @@
-"""Warnings that show the line of the user's code which they are about."""
+"""Warnings that show the line of the user's code that caused them."""
 
 import contextlib
 import os
@@ -13,7 +13,7 @@ _INSIDE = (*(folder + os.sep for folder in _LIBRARIES), contextlib.__file__)
 
 
 def warn(message: str) -> None:
-    """Warns in the name of the nearest caller that is neither in this package nor in Keras."""
+    """Warns with the location of the nearest caller outside of this package and Keras."""
     level = 2
     frame: types.FrameType | None = sys._getframe(1)
     while frame is not None and frame.f_code.co_filename.startswith(_INSIDE):

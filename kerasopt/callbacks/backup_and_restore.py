@@ -1,4 +1,4 @@
-"""Exact resume: a backup of all that the train step and the data depend on."""
+"""Exact resume: a backup of everything that the train step and the data depend on."""
 
 import os
 
@@ -15,10 +15,10 @@ from kerasopt.training.timed_callback import TimedCallback
 class BackupAndRestore(keras.callbacks.Callback):
     """Backs the training up at the beginning of every epoch, and resumes it exactly.
 
-    A training that was killed at any moment and is started again repeats the epoch it was in, and
-    ends with the same weights, to the last bit, as one that was never interrupted.
-    `keras.callbacks.BackupAndRestore` restores weights, optimizer and epoch, so that a model
-    with dropout ends elsewhere. Saved here are:
+    A training that was killed and is started again repeats the interrupted epoch, and ends with the
+    same weights, to the last bit, as an uninterrupted training. `keras.callbacks.BackupAndRestore`
+    restores only weights, optimizer and epoch, so a model with dropout ends with other weights.
+    This callback saves:
 
     - every variable of the model and of its optimizers: weights, the seeds of its random layers,
       the masks, ranges and the clock of kerasopt;
@@ -26,15 +26,15 @@ class BackupAndRestore(keras.callbacks.Callback):
       shuffles the batches of a `PyDataset`) and of NumPy;
     - the epoch.
 
-    The promise holds for data that is determined by seed, epoch and index, as
-    `kerasopt.curriculum.CurriculumDataset` is, or by one of these random states. On TensorFlow
+    Exact resume requires data that is determined by seed, epoch and index, as in
+    `kerasopt.curriculum.CurriculumDataset`, or by one of these random states. On TensorFlow
     `fit(x, y)` with arrays shuffles inside `tf.data`, whose state cannot be saved: pass
-    `shuffle=False` or a `PyDataset`. What other callbacks keep in attributes (the patience of
-    `EarlyStopping`) begins anew. And the arithmetic itself must be deterministic, which on
-    several threads or a GPU takes `tf.config.experimental.enable_op_determinism()`.
+    `shuffle=False` or a `PyDataset`. State that other callbacks keep in attributes (the patience of
+    `EarlyStopping`) starts anew. The arithmetic must be deterministic as well: with several threads
+    or a GPU, call `tf.config.experimental.enable_op_determinism()`.
 
-    A backup is written aside and renamed when it is whole, so the one before it stays valid until
-    then. It is deleted when `fit` ends.
+    A backup is written to a temporary file and renamed when it is complete; until then the previous
+    one stays valid. Backups are deleted when `fit` ends.
 
     ```python
     keras.utils.set_random_seed(0)
@@ -43,15 +43,15 @@ class BackupAndRestore(keras.callbacks.Callback):
     ```
 
     Args:
-        backup_dir: Path of a local directory for the backups of this training alone.
-        double_checkpoint: Whether to keep the backup of the epoch before, too, and to resume from
-            it, with a warning, when the latest one turns out to be missing or damaged.
+        backup_dir: Path of a local directory, used by this training only.
+        double_checkpoint: Whether to keep the backup of the previous epoch as well, and to resume
+            from it, with a warning, if the latest one is missing or damaged.
         delete_checkpoint: Whether to delete the backup at the end of `fit`. If not, the finished
             state is kept: running the same `fit` again trains no further epoch.
 
     Raises:
-        ValueError: In `fit`, before training and with the model as it was: if the backup is
-            damaged, or was written by another model or optimizer, or the model is not built.
+        ValueError: In `fit`, before training, if the backup is damaged or was written by another
+            model or optimizer, or if the model is not built. The model is left unchanged.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class BackupAndRestore(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch: int, logs=None):
         if self._randomness is not None:
-            # At the very point where it was saved: other callbacks may draw numbers before it.
+            # Only here, where it was saved: other callbacks may draw random numbers before it.
             set_randomness(self._randomness)
             self._randomness = None
         self._release_initial_epoch()
@@ -96,7 +96,7 @@ class BackupAndRestore(keras.callbacks.Callback):
         model = self.model
         variables = _variables(model)
         if finished:
-            # Callbacks after this one have not yet taken theirs off.
+            # Callbacks after this one have not yet removed theirs.
             variables = _without_passing(variables, running(model))
         header = {"epoch": epoch, "finished": finished, "random": get_randomness()}
         self._folder.write(variables, header)
@@ -109,7 +109,7 @@ class BackupAndRestore(keras.callbacks.Callback):
                 "A backup is restored before the first batch: build the model before `fit()`, for "
                 f"example with `keras.Input` or `model.build()`. Received: model={model.name}"
             )
-        build_optimizer(model)  # so that epoch 0 has a whole backup, too
+        build_optimizer(model)  # so that the backup of epoch 0 is complete, too
         if backup is None:
             return
         header, values = backup
@@ -128,12 +128,12 @@ class BackupAndRestore(keras.callbacks.Callback):
         set_first_epoch(model, header["epoch"])
 
     def _release_initial_epoch(self):
-        # `fit` has read it by this time; left alone, it would skip the epochs of the next `fit`.
+        # `fit` has read it by now; if it stayed, the next `fit` would skip epochs.
         set_first_epoch(self.model, None)
 
 
 def _variables(model: keras.Model) -> list[keras.Variable]:
-    """All that the train step reads and writes, but for metrics, which every epoch resets."""
+    """All variables that the train step uses, except metrics, which every epoch resets."""
     optimizers = [v for v in vars(model).values() if isinstance(v, keras.optimizers.Optimizer)]
     return [*model.variables, *(v for optimizer in optimizers for v in optimizer.variables)]
 
@@ -141,6 +141,6 @@ def _variables(model: keras.Model) -> list[keras.Variable]:
 def _without_passing(
     variables: list[keras.Variable], callbacks: list[TimedCallback]
 ) -> list[keras.Variable]:
-    """Leaves out what callbacks have put on the model for one training only."""
+    """Leaves out what callbacks have added to the model for one training only."""
     passing = {id(v) for callback in callbacks for v in callback.run.attachments.passing}
     return [variable for variable in variables if id(variable) not in passing]

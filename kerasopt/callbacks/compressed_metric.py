@@ -1,4 +1,4 @@
-"""A metric for whoever ranks epochs: the worst while compression is not complete."""
+"""A metric to rank epochs by: the worst value while compression is not complete."""
 
 import math
 
@@ -9,12 +9,12 @@ from kerasopt.warning import warn
 
 
 class CompressedMetric(CopiedUnused):
-    """Logs a metric a second time, as the worst there is while compression is not complete.
+    """Logs a metric a second time, with the worst value while compression is not complete.
 
-    Tuners and trackers take the best epoch by a value in the logs, and the best epoch is one from
-    before compression. `"compressed_val_accuracy"` is minus infinity there (infinity where less is
-    better), so what ranks epochs, or trials, by it takes compressed models alone. Put the callback
-    before those that read the value. In a `fit` without compression the two are equal.
+    Tuners and trackers choose the best epoch by a value in the logs, which is usually an epoch
+    before compression. There `"compressed_val_accuracy"` is minus infinity (infinity if lower is
+    better), so only compressed models are chosen. Put this callback before those that read the
+    value. In a `fit` without compression the two values are equal.
 
     Example, with KerasTuner, which saves and scores the best epoch of each trial:
 
@@ -40,11 +40,11 @@ class CompressedMetric(CopiedUnused):
         mode: `"max"` if higher is better, `"min"` if lower is, or `"auto"`, as in Keras' callbacks.
 
     Raises:
-        ValueError: At the end of the first epoch that has the value, if `mode` is `"auto"` and
-            nothing tells which is better.
+        ValueError: At the end of the first epoch that has the value, if `mode` is `"auto"` and the
+            direction of the metric is unknown.
 
     Warns:
-        UserWarning: At the end of training, if compression was complete in no epoch.
+        UserWarning: At the end of training, if compression was never complete.
     """
 
     def __init__(self, monitor: str = "val_loss", mode: str = "auto"):

@@ -1,4 +1,4 @@
-"""The callback of models that are built of `kerasopt.layers`."""
+"""The callback for models that are built of `kerasopt.layers`."""
 
 import inspect
 
@@ -8,13 +8,11 @@ from kerasopt.training.timed_callback import TimedCallback
 
 
 class Compression(TimedCallback):
-    """Moves the compression that the layers of a model declare.
+    """Applies the compression that the layers of a model declare.
 
-    Layers of `kerasopt.layers` say how they are pruned and quantized; this
-    callback does it while the model trains, exactly as `Pruning` and
-    `QuantizationAware` would. Layers that do not train stay as they are. What
-    else layers can declare is in the table of techniques
-    (`kerasopt.training.Technique`), and moves along.
+    Layers of `kerasopt.layers` declare how they are pruned and quantized; this callback does it
+    while the model trains, exactly as `Pruning` and `QuantizationAware` would. Frozen layers are
+    left unchanged. Techniques of your own (`kerasopt.training.Technique`) are applied as well.
 
     Example:
 
@@ -41,7 +39,7 @@ class Compression(TimedCallback):
 
     Raises:
         TypeError: If no technique has one of the options.
-        ValueError: Before training starts, if no layer that trains declares anything.
+        ValueError: Before training starts, if no trainable layer declares compression.
     """
 
     def __init__(self, *args, **options):
@@ -68,14 +66,13 @@ def _signature() -> inspect.Signature:
 
 
 class DeclaredRuns(Runs):
-    """Does what the layers of a model declare."""
+    """Runs the techniques that the layers of a model declare."""
 
     def attach(self, model):
         super().attach(model)
         if not self.active:
             raise ValueError(
-                f"Model '{model.name}' has no layer that declares compression and trains. Build it "
+                f"Model '{model.name}' has no trainable layer that declares compression. Build it "
                 "of `kerasopt.layers`, or use `kerasopt.callbacks.Pruning` and "
-                "`QuantizationAware`, which need no declarations. "
-                f"Received: model={model.name}"
+                f"`QuantizationAware`, which need no declarations. Received: model={model.name}"
             )

@@ -14,12 +14,12 @@ from kerasopt.training.training_values import TrainingValues
 
 @documents(pacings=PACINGS)
 class Curriculum(FitMember):
-    """Lets the share of a `CurriculumDataset` that is in use grow during `fit`.
+    """Increases the share of a `CurriculumDataset` that is in use during `fit`.
 
-    The dataset computes the share of each batch itself, from the epoch and the batch's index; the
-    callback tells it when the share begins to grow and when all samples are in use, and which
-    epoch it is, also after a resume or with `initial_epoch`. The share that an epoch ends with is
-    in the logs of training as `"curriculum"`.
+    The dataset computes the share for each batch itself, from the epoch and the index of the batch.
+    The callback tells it when the share begins to grow, when all samples are in use, and the
+    current epoch, also after a resume or with `initial_epoch`. The share at the end of each epoch
+    is logged as `"curriculum"`.
 
     ```python
     scores = ko.curriculum.loss_scores(teacher, x, y)
@@ -27,7 +27,7 @@ class Curriculum(FitMember):
     model.fit(data, epochs=20, callbacks=[ko.callbacks.Curriculum(data, end="40%")])
     ```
 
-    Compare with the control, `CurriculumDataset(..., order="random")`: see there.
+    As a control, compare with `CurriculumDataset(..., order="random")`.
 
     Args:
         data: The `CurriculumDataset` that is passed to `fit`.
@@ -91,10 +91,10 @@ class Curriculum(FitMember):
         super().on_train_batch_begin(batch, logs)
         if self.data.passes == self._passes:
             raise ValueError(
-                "`Curriculum` drives a dataset that `fit` does not iterate over. Pass the same "
+                "`fit` does not iterate over the dataset of `Curriculum`. Pass the same "
                 "`CurriculumDataset` to `fit` and to the callback. Received: data unused by `fit`"
             )
 
 
 class CurriculumSpan(schedules.Linear):
-    """When a curriculum begins and ends: the progress of its pacing function, in `[0, 1]`."""
+    """The progress of a curriculum from its begin to its end, in `[0, 1]`."""

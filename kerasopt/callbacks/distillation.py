@@ -14,7 +14,7 @@ from kerasopt.training.training_values import TrainingValues
 
 
 class Distillation(FitMember, LossTerm):
-    """Trains the model to imitate a teacher, beside its own loss.
+    """Trains the model to imitate a teacher, in addition to its own loss.
 
     The training loss becomes
 
@@ -26,21 +26,21 @@ class Distillation(FitMember, LossTerm):
     training. Sample weights count in both.
 
     The teacher runs in inference mode on the same batch, inside the compiled training step. It is
-    not trained, counted or saved with the model, and `evaluate` does not run it. Several teachers,
-    in several callbacks, take their shares of the same hard loss.
+    not trained, counted or saved with the model, and `evaluate` does not run it. For several
+    teachers, use several callbacks: they share one hard loss.
 
-    A `train_step` of the model's own must call `self.compute_loss` with the batch's `x`. On JAX
-    the teacher's weights are away from its variables during an epoch, as the model's own are;
-    `callback.model` brings both back.
+    A custom `train_step` must call `self.compute_loss` with the batch's `x`. On JAX the variables
+    of the teacher, like those of the model, are not up to date during an epoch; reading
+    `callback.model` updates both.
 
-    Outputs learn one by one. With several, `loss` may say for each what it learns by, and `None`
-    leaves one out, which then trains as without a teacher. The `loss_weights` that the model is
-    compiled with hold for both losses of an output. A teacher may have other outputs, too, where
-    they have names.
+    Each output has its own distillation loss. With several outputs, `loss` may name a loss for
+    each; an output with `None` trains without the teacher. The `loss_weights` that the model is
+    compiled with apply to both losses of an output. A teacher may have further outputs if outputs
+    have names.
 
-    A model that is compiled without a loss, and one whose data has no targets, learn from the
-    teacher alone: pass `alpha=1.0`. (On JAX Keras asks for targets where there is a loss; for
-    validation data it asks for a loss.)
+    A model that is compiled without a loss, or whose data has no targets, learns from the teacher
+    alone: pass `alpha=1.0`. (On JAX, Keras requires targets if there is a loss, and a loss if there
+    is validation data.)
 
     ```python
     model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
@@ -52,27 +52,27 @@ class Distillation(FitMember, LossTerm):
     ```
 
     Args:
-        teacher: A trained model that takes the inputs of the model, and whose outputs have the
-            shapes of those that learn.
+        teacher: A trained model that takes the same inputs as the model. Its outputs have the
+            shapes of the model's distilled outputs.
         temperature: Softens the probabilities; a positive float. `None`: 4.0. Only for
             `"kl_divergence"`.
         alpha: Share of the distillation loss, a float in `[0, 1]`.
         loss: `"kl_divergence"`, for classes; the name of a Keras loss that compares values, such as
             `"mse"`; a `keras.losses.Loss` or a function, called with the outputs of the teacher and
-            of the model; or a dict or list of these, one for each output, by name or place. One
-            alone holds for all outputs that the model is compiled with a loss for.
-        from_logits: Whether the outputs of both are logits, not probabilities. `None`: as the
-            losses say that they are compiled with; what only one is compiled for holds for both.
-            Only for `"kl_divergence"`.
+            of the model; or a dict or list of these, one for each output, by name or position. A
+            single one applies to all outputs that the model is compiled with a loss for.
+        from_logits: Whether the outputs of both models are logits, not probabilities. `None`: taken
+            from the losses that they are compiled with; if only one is compiled, its setting
+            applies to both. Only for `"kl_divergence"`.
         name: The distillation loss is logged as `{name}_loss`.
 
     Raises:
-        TypeError: If `teacher` is no model.
+        TypeError: If `teacher` is not a model.
         ValueError: If an argument is out of range or the teacher is not built; before the first
-            step, if the teacher consists of the weights that train, does not take the inputs or
-            lacks an output, `loss` does not fit the outputs, an output has no classes for
-            `"kl_divergence"`, it is unknown whether it has logits, or there is no loss of the
-            model's own and `alpha` leaves it a share.
+            step, if the teacher is the model itself or consists of its weights, does not take its
+            inputs or lacks an output; if `loss` does not fit the outputs, or an output has no
+            classes for `"kl_divergence"`; if it is unknown whether outputs are logits; or if the
+            model has no loss of its own and `alpha` is less than 1.
     """
 
     shared = ("teacher",)
@@ -98,9 +98,9 @@ class Distillation(FitMember, LossTerm):
         }
         if not distillation.check_losses(loss) and self._options:
             raise ValueError(
-                "`temperature` and `from_logits` are for 'kl_divergence'; other losses have none, "
-                f"or their own. Received: loss={loss!r}, temperature={temperature!r}, "
-                f"from_logits={from_logits!r}"
+                "`temperature` and `from_logits` apply to 'kl_divergence' only. Leave them out, or "
+                f"pass them to the loss itself. Received: loss={loss!r}, "
+                f"temperature={temperature!r}, from_logits={from_logits!r}"
             )
         distillation.KLDivergence(**self._options)  # raises if the temperature is out of range
         self.alpha = float(alpha)
@@ -137,15 +137,17 @@ class Distillation(FitMember, LossTerm):
     def added_loss(self, x, y, y_pred, sample_weight, loss) -> tuple:
         if x is None:
             raise ValueError(
-                "`Distillation` runs the teacher on the batch: the model's `train_step` must pass "
-                "its inputs, `self.compute_loss(x=x, y=y, y_pred=y_pred)`. Received: x=None"
+                "`Distillation` runs the teacher on the inputs of the batch: the model's "
+                "`train_step` must pass them, `self.compute_loss(x=x, y=y, y_pred=y_pred)`. "
+                "Received: x=None"
             )
         if loss is None:
             self._check_alone("The data has no targets")
         if y is None and has_metrics(model_of(self)):
             raise ValueError(
                 "The data has no targets, so the metrics that the model is compiled with cannot be "
-                f"computed: compile it without. Received: y=None, model={model_of(self).name}"
+                "computed: compile it without metrics. Received: y=None, "
+                f"model={model_of(self).name}"
             )
         outputs = self._teacher(x)
         lessons = self._lessons = self._learned(y_pred, outputs)
@@ -168,7 +170,7 @@ class Distillation(FitMember, LossTerm):
         return distillation.make_lessons(*models, self.loss, **self._options)
 
     def _loss_of(self, lessons, y, y_pred, sample_weight, loss):
-        """The model's own loss of the outputs that learn: the others keep all of theirs."""
+        """The model's own loss of the distilled outputs; other outputs keep theirs in full."""
         student = distillation.outputs_of(model_of(self), y_pred)
         own = [place for place, output in enumerate(student) if output.loss is not None]
         learning = [lesson.place for lesson in lessons]
@@ -178,7 +180,7 @@ class Distillation(FitMember, LossTerm):
         return distillation.own_loss(student, places, y, y_pred, sample_weight)
 
     def _others(self) -> list["Distillation"]:
-        """All callbacks of this kind that take part in the `fit`, this one among them."""
+        """All `Distillation` callbacks of the `fit`, including this one."""
         scope = FitScope.of(model_of(self))
         members = {*(scope.members if scope is not None else ()), self}
         return [member for member in members if isinstance(member, Distillation)]
@@ -195,16 +197,15 @@ class Distillation(FitMember, LossTerm):
             )
 
     def _check_alone(self, reason: str):
-        """Raises if a share is left for the loss of the model's own, which there is not."""
+        """Raises if `alpha` leaves a share for the model's own loss, but it has none."""
         if any(share < 1 - 1e-6 for share in self._shares().values()):
             raise ValueError(
-                f"{reason}, so there is nothing that the share 1 - alpha could be of: pass "
-                "`alpha=1.0`, or compile with a loss and pass targets. "
-                f"Received: alpha={self.alpha}"
+                f"{reason}, so the share 1 - alpha has no loss to apply to: pass `alpha=1.0`, or "
+                f"compile with a loss and pass targets. Received: alpha={self.alpha}"
             )
 
     def _shares(self) -> dict:
-        """The share of all teachers together, by the place of an output (`None`: not known yet)."""
+        """The share of all teachers, by the position of an output (`None`: not known yet)."""
         shares: dict = {}
         for member in self._others():
             lessons = member._lessons

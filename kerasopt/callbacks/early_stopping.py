@@ -15,15 +15,14 @@ class EarlyStopping(keras.callbacks.EarlyStopping):
 
     - never stops before compression is complete: the schedules of all callbacks
       that compress in this `fit` have reached their ends;
-    - begins anew at each stage (0 not begun, 1 on the way, 2 complete): whatever
-      the metric, an epoch of a higher stage is better than one of a lower, and
-      the `patience` epochs are epochs without improvement since compression is
-      complete. So is `baseline` one of the complete stage;
-    - with `restore_best_weights`, restores the best epoch of the highest stage,
-      its masks and ranges included. They are weights of the layers.
+    - starts anew at each stage (0 not begun, 1 in progress, 2 complete): whatever the metric, an
+      epoch of a higher stage is better than one of a lower stage. `patience` and `baseline` apply
+      once compression is complete;
+    - with `restore_best_weights`, restores the best epoch of the highest stage, including its masks
+      and ranges, which are weights of the layers.
 
-    It may stand before or after the callbacks that compress. In a `fit` without
-    any it does exactly what Keras' own does.
+    It may come before or after the callbacks that compress. In a `fit` without any of them it does
+    exactly what Keras' own callback does.
 
     Example:
 
@@ -33,18 +32,16 @@ class EarlyStopping(keras.callbacks.EarlyStopping):
     model.fit(x, y, validation_split=0.1, epochs=20, callbacks=[pruning, stopping])
     ```
 
-    Monitor a value of the validation data. One of training (`"loss"`) is a mean
-    over the epoch, at the beginning of which the model was less compressed.
+    Monitor a validation metric. A training metric (`"loss"`) is a mean over the epoch, and the
+    model was less compressed when the epoch began.
 
-    If training ends before compression is complete, the best epoch is one of the
-    stage that was reached, and the metric likes the least compressed best.
-    Callbacks after this one still move the restored masks to where their
-    schedules are at the end.
+    If training ends before compression is complete, the best epoch is chosen within the stage that
+    was reached, where the metric favours the least compressed model. Callbacks after this one still
+    move the restored masks to the final values of their schedules.
 
-    As with Keras' own, all that it remembers (the best value and its weights, the
-    stage, the epochs waited) begins anew in every `fit`, also in one that
-    `BackupAndRestore` resumes: then patience counts from the resumed epoch on,
-    and weights of earlier epochs are not restored.
+    As in Keras, its state (the best value and its weights, the stage, the epochs waited) is reset
+    in every `fit`, also in one that `BackupAndRestore` resumes: then patience counts from the
+    resumed epoch on, and weights of earlier epochs are not restored.
 
     Args:
         *args: As in `keras.callbacks.EarlyStopping`, `monitor` first.
@@ -68,13 +65,13 @@ class EarlyStopping(keras.callbacks.EarlyStopping):
             self.stage = stage
             self.best, self.best_weights, self.wait = None, None, 0
         if stage < COMPLETE:
-            self.wait = -math.inf  # which no patience is smaller than
+            self.wait = -math.inf  # smaller than any patience
         super().on_epoch_end(epoch, logs)
         self._variables = model.weights
 
     def on_train_end(self, logs=None):
         if self.best_weights is not None:
-            # What callbacks need in training only may have left the model before this one's turn.
+            # Other callbacks may have removed their temporary variables from the model by now.
             present = {id(variable) for variable in self.model.weights}
             self.best_weights = [
                 value

@@ -1,4 +1,4 @@
-"""Checkpoints of the best model, which is a compressed one."""
+"""Checkpoints of the best compressed model."""
 
 import keras
 
@@ -10,16 +10,14 @@ from kerasopt.training.stage import compression_stage
 class ModelCheckpoint(keras.callbacks.ModelCheckpoint):
     """`keras.callbacks.ModelCheckpoint` that ranks models by the stage of compression first.
 
-    With `save_best_only`, Keras' own callback keeps the model from before
-    compression, since its metric is best (openvinotoolkit/nncf#38). Here a model
-    of a higher stage (0 not begun, 1 on the way, 2 complete, for all callbacks
-    that compress in this `fit` together) is always better, and one of a lower
-    stage never overwrites it; within a stage the metric decides.
+    With `save_best_only`, Keras' own callback keeps the model from before compression, since its
+    metric is best (openvinotoolkit/nncf#38). Here a model of a higher stage (0 not begun, 1 in
+    progress, 2 complete, for all callbacks that compress in this `fit` together) is always better,
+    and a lower stage never overwrites it; within a stage the metric decides.
 
-    Masks and ranges are saved with the weights. The callback may stand before or
-    after those that compress: what they have to do at a batch is done before the
-    model is ranked and saved. In a `fit` without any it does exactly what Keras'
-    own does.
+    Masks and ranges are saved with the weights. The callback may come before or after those that
+    compress: their updates for a batch are applied before the model is ranked and saved. In a `fit`
+    without any of them it does exactly what Keras' own callback does.
 
     Example:
 
@@ -29,17 +27,16 @@ class ModelCheckpoint(keras.callbacks.ModelCheckpoint):
     model.fit(x, y, validation_split=0.1, epochs=20, callbacks=[pruning, checkpoint])
     ```
 
-    Monitor a value of the validation data. One of training (`"loss"`) is a mean
-    over the epoch, at the beginning of which the model was less compressed.
+    Monitor a validation metric. A training metric (`"loss"`) is a mean over the epoch, and the
+    model was less compressed when the epoch began.
 
-    `initial_value_threshold` is what a model has to beat at every stage: what
-    does not is never saved, however compressed.
+    `initial_value_threshold` applies at every stage: a model that does not beat it is never saved,
+    however compressed.
 
-    As with Keras' own, the best value is remembered from one `fit` to the next,
-    and its stage too: give trainings that compress in different ways a callback
-    and a file each. In a new process, resumed by `BackupAndRestore`, both begin
-    anew, so the first epoch overwrites the file, unless the metric of the model
-    in the file is passed as `initial_value_threshold`.
+    As in Keras, the best value and its stage are remembered from one `fit` to the next: use a new
+    callback and another file for a training that compresses in a different way. In a new process
+    that `BackupAndRestore` resumes, both are reset, so the first epoch overwrites the file unless
+    the metric of the saved model is passed as `initial_value_threshold`.
 
     Args:
         *args: As in `keras.callbacks.ModelCheckpoint`, `filepath` first.
@@ -55,7 +52,7 @@ class ModelCheckpoint(keras.callbacks.ModelCheckpoint):
 
     def _save_model(self, epoch, batch, logs):
         if batch is not None:
-            # Those after this one have yet to do what is due at the end of this batch.
+            # Callbacks after this one have not yet applied their updates for this batch.
             for callback in running(self.model):
                 callback.on_train_batch_end(batch, logs)
         super()._save_model(epoch, batch, logs)

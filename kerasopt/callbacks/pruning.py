@@ -15,16 +15,18 @@ from kerasopt.training.timed_callback import TimedCallback
 class Pruning(TimedCallback):
     """Sets the least important weights to zero while the model trains.
 
-    At every update that the schedule names, masks move so that the scheduled
-    fraction of the selected weights is zero; the layers read their kernels
-    through the masks, so the zeros hold inside the compiled step, whatever the
-    optimizer. The masks are variables of the layers: checkpoints hold them, and
-    a model that was loaded, or trained before, goes on from them. When training
-    is over, `kerasopt.finalize(model)` leaves a plain Keras model with zeros.
+    At every update that is due in the schedule, the masks are updated so that
+    the scheduled fraction of the selected weights is zero. The layers read
+    their kernels through the masks, so pruned weights are zero inside the
+    compiled step, whatever the optimizer. The masks are variables of the
+    layers: checkpoints contain them, and further training continues from them.
+    After training, `kerasopt.finalize(model)` gives a plain Keras model with
+    zeros.
 
-    A pruning is a point on orthogonal axes: which weights matter (`criterion`),
-    what is pruned as one (`pattern`), over which weights the sparsity holds
-    (`scope`), how much when (`schedule`), and what comes back (`regrowth`).
+    Five choices can be combined freely: which weights are important
+    (`criterion`), which are pruned together (`pattern`), over which weights the
+    sparsity is reached (`scope`), how much is pruned when (`schedule`), and
+    whether pruned weights return (`regrowth`).
 
     Example:
 
@@ -40,11 +42,11 @@ class Pruning(TimedCallback):
     Args:
         schedule: A `kerasopt.schedules.Schedule` of the fraction of zeros; a
             float in [0, 1), which holds from the first update on; or a
-            `kerasopt.sparsity.MetricGuided`, which looks for the highest that
-            a metric bears.
+            `kerasopt.sparsity.MetricGuided`, which searches for the highest
+            sparsity within an accuracy budget.
         scope: A `kerasopt.sparsity.Scope` or an alias, such as `"layer"` (every
             kernel reaches the sparsity by itself) or `"global"` (all kernels
-            together do, by one threshold):
+            together reach it, by one threshold):
             {scopes}
         criterion: A `kerasopt.sparsity.Criterion`, a function that takes the array
             of a weight and returns scores of its shape, or an alias:
@@ -53,32 +55,33 @@ class Pruning(TimedCallback):
             `"2:4"`, `"blockRxC"` such as `"block4x1"`):
             {patterns}
         rules: List of (selector, sparsity), first match wins. The selector is a
-            glob on a layer's name or path, the path of a weight (`"dense/bias"`,
-            `"*/cell/recurrent_kernel"`), a layer class or a predicate; the
-            sparsity is a schedule, a float (the schedule of the callback with
-            this final value) or `None` to leave it alone. Layers without
-            a match get the callback's schedule, if they train and the pattern
-            fits their kernels; other weights, frozen layers, embeddings, and
-            filters of the last layer, are pruned only where a rule names them.
-            Where a scope joins layers (any but `"layer"`), the callback's
-            sparsity is that of all selected weights, and layers without a rule
-            make up for those with one.
-        rewind: Where the weights, and the state of the optimizer with its learning
-            rate schedule, go back to after each round of an `Iterative` or
-            `OneShot` schedule (the lottery ticket hypothesis): `"init"`, the
-            beginning of the training; `"epoch k"`, the end of its k-th epoch, or
-            another time. `None`: training goes on where it is.
-        regrowth: A `kerasopt.sparsity.Regrowth` or an alias, if pruned weights may
-            come back:
+            glob on a layer's name or path, the path of a weight
+            (`"dense/bias"`, `"*/cell/recurrent_kernel"`), a layer class or a
+            predicate; the sparsity is a schedule, a float (the callback's
+            schedule with this final value) or `None` (not pruned). Layers
+            without a match get the callback's schedule if they are trainable
+            and the pattern fits their kernels; other weights, frozen layers,
+            embeddings, and filters of the last layer are pruned only if a rule
+            names them. With every scope but `"layer"`, the callback's sparsity
+            is that of all selected weights together: layers without a rule
+            compensate for those with one.
+        rewind: Point in training to which the weights, the optimizer and its
+            learning rate schedule are reset after each round of an `Iterative`
+            or `OneShot` schedule (the lottery ticket hypothesis): `"init"`, the
+            beginning of the training; `"epoch k"`, the end of its k-th epoch;
+            or another time. `None`: no rewinding.
+        regrowth: A `kerasopt.sparsity.Regrowth` or an alias, if pruned weights
+            may return:
             {regrowths}
 
     Raises:
         ValueError: Before training starts, if a sparsity is outside [0, 1) or
-            falls, if no weight is selected, if the pattern does not fit one, if
-            the rules leave no way to the sparsity of all, if the criterion
-            cannot be had (no gradient reaches a frozen layer), if another
-            `Pruning` of the same `fit` has a weight too, or if the schedule has
-            no meaning in this training (see `kerasopt.schedules`).
+            falls, if no weight is selected, if the pattern does not fit a
+            selected weight, if the rules make the overall sparsity unreachable,
+            if the criterion is not available for a weight (a frozen layer has
+            no gradient), if another `Pruning` of the same `fit` selects the
+            same weight, or if the schedule cannot be resolved in this training
+            (see `kerasopt.schedules`).
 
     References:
         - Zhu and Gupta, "To prune, or not to prune: exploring the efficacy of

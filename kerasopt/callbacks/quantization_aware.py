@@ -18,16 +18,13 @@ from kerasopt.training.timed_callback import TimedCallback
 class QuantizationAware(TimedCallback):
     """Trains with weights and activations rounded to integers.
 
-    Kernels are rounded with one scale for each output channel, activations with
-    one range for the tensor, which follows the batches of training as a moving
-    average. A convolution, the batch normalization after it and the activation
-    after that are one group, rounded at its end; residual additions have their
-    own range. Until `begin` the ranges only watch. From `freeze` on, ranges and
-    the statistics of batch normalizations stay as they are, so that the weights
-    settle into the very function that `kerasopt.convert` will compute with
-    integers. Zeros of a pruned layer stay zero. Batches with values that are not
-    finite stay out of ranges, and pass unrounded: what Keras does with them is
-    done.
+    Kernels are rounded with one scale per output channel, activations with one range per tensor, a
+    moving average over the training batches. A convolution with the batch normalization and the
+    activation that follow it is one group, rounded at its end; residual additions have their own
+    range. Before `begin`, ranges are only observed. From `freeze` on, ranges and batch
+    normalization statistics are constant, so the weights adapt to exactly the function that
+    `kerasopt.convert` computes with integers. Zeros of a pruned layer stay zero. Batches with
+    non-finite values do not change ranges and are not rounded: Keras treats them as usual.
 
     Example:
 
@@ -39,47 +36,40 @@ class QuantizationAware(TimedCallback):
     Args:
         spec: A `kerasopt.quantization.Spec` or its alias, such as `"int8"`,
             `"int8_dynamic"`, `"int4_weight_only"`, `"ternary"` or `"binary"`.
-        begin: Time from which values are rounded: optimizer updates, a
-            percentage of this training such as `"60%"`, or `kerasopt.epochs(n)`.
-            Quantizers that are found once (`"lsq"`, `"pact"`, the observers that
-            count) watch some updates first also if it is 0.
-        freeze: Time from which ranges and batch normalization stay as they are.
-            `None`: for the last tenth of the training, or the second half of what
-            follows `begin` and `progressive` if that is less. Where the data has
-            no length they never do.
-        rules: List of (selector, spec), first match wins; `None` leaves a layer
-            float. Selectors are globs on a layer's name or path, layer classes
-            or predicates. Layers without a match get the callback's spec if
-            they train and have a kernel, add or average; embeddings, and frozen
-            layers, are quantized only where a rule names them.
-        weight_quantizer: How weights are rounded: a
-            `kerasopt.quantization.WeightQuantizer` with arguments of its own, or an
-            alias; `None`: as fits the format (`"binary"` for one bit, `"ternary"`
-            for two, else `"minmax"`):
+        begin: Time from which values are rounded: optimizer updates, a percentage of this training
+            such as `"60%"`, or `kerasopt.epochs(n)`. Quantizers that are initialized once (`"lsq"`,
+            `"pact"`, observers that count) observe some updates first even if it is 0.
+        freeze: Time from which ranges and batch normalization are frozen. `None`: for the last
+            tenth of the training, or for the second half of what follows `begin` and `progressive`
+            if that is less. With data of unknown length they are never frozen.
+        rules: List of (selector, spec), first match wins; `None` leaves a layer float. Selectors
+            are globs on a layer's name or path, layer classes or predicates. Layers without a match
+            get the callback's spec if they are trainable and have a kernel, add or average;
+            embeddings and frozen layers are quantized only if a rule names them.
+        weight_quantizer: How weights are rounded: a `kerasopt.quantization.WeightQuantizer` with
+            arguments of its own, or an alias. `None`: by the format (`"binary"` for 1 bit,
+            `"ternary"` for 2, otherwise `"minmax"`):
             {weight_quantizers}
         activation_quantizer: The same for activations:
             {activation_quantizers}
-        observer: How ranges of activations are found: a
-            `kerasopt.quantization.Observer` or an alias. `"moving_average"` and
-            `"minmax"` follow the batches; the others count values until `begin` (if
-            that is 0, for a twentieth of the training, up to 100 updates) and then
-            find the range once:
+        observer: How ranges of activations are found: a `kerasopt.quantization.Observer` or an
+            alias. `"moving_average"` and `"minmax"` follow the batches; the others count values
+            until `begin` (if that is 0, for a twentieth of the training, up to 100 updates) and
+            then set the range once:
             {observers}
-        learned_rate: Float of 0 or more: the learning rate of scales that are
-            learned, as a multiple of the optimizer's. They have no weight decay,
-            and rest from `freeze` on.
-        progressive: List of (bits, until), wider ones first: until that time all
-            integers have at least so many bits. With the spec `"int4"`,
-            `[(8, "40%"), (6, "60%")]` trains with 8, then with 6, then with 4.
-            At each width scales of weights, and ranges that are found once, are found
-            anew; learned ranges of activations stay.
+        learned_rate: Float, 0 or more: the learning rate of learned scales, as a multiple of the
+            optimizer's. They have no weight decay, and are constant from `freeze` on.
+        progressive: List of (bits, until), wider ones first: until that time all integers have at
+            least this many bits. With the spec `"int4"`, `[(8, "40%"), (6, "60%")]` trains with 8,
+            then with 6, then with 4 bits. Scales of weights, and ranges that are set once, are
+            determined anew at each width; learned ranges of activations stay.
 
     Raises:
-        ValueError: If an argument is unknown, or a quantizer cannot round to the
-            format of a spec or to a width on the way. Before training starts, if nothing is to be
-            quantized, if a layer is quantized in another way already, if groups
-            do not divide a kernel, if another `QuantizationAware` of the same
-            `fit` has a layer too, or if a time has no meaning in this training.
+        ValueError: If an argument is unknown, or a quantizer does not support the format of a spec
+            or a width of `progressive`. Before training starts, if nothing is to be quantized, if a
+            layer is already quantized in another way, if groups do not divide a kernel, if another
+            `QuantizationAware` of the same `fit` selects the same layer, or if a time cannot be
+            resolved in this training.
 
     Reference:
         Jacob et al., "Quantization and Training of Neural Networks for
@@ -114,13 +104,13 @@ class QuantizationAware(TimedCallback):
         self._check_widths()
 
     def _check_widths(self):
-        """Raises if a quantizer does not round to a width on the way, or none is on the way."""
+        """Raises if a quantizer does not support a `progressive` width, or one has no effect."""
         recipes = [self.recipe, *(recipe for _, recipe in self.rules if recipe is not None)]
         for bits in self.progression.widths:
             if all(recipe.at_least(bits).spec == recipe.spec for recipe in recipes):
                 raise ValueError(
-                    f"`progressive` has {bits} bits, and no spec has integers of fewer. "
-                    f"Received: spec={self.recipe.spec}"
+                    f"`progressive` has {bits} bits, but no spec has fewer. Pass only widths that "
+                    f"are wider than the spec's. Received: spec={self.recipe.spec}"
                 )
 
     def make_run(self):

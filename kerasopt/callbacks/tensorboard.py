@@ -1,4 +1,4 @@
-"""TensorBoard with what compression does."""
+"""TensorBoard with compression statistics."""
 
 import keras
 
@@ -7,33 +7,31 @@ from kerasopt.training.copying import CopiedUnused
 from kerasopt.training.stage import compression_stage
 from kerasopt.training.technique import techniques
 
-# Keras' own callback, too: it may stand beside `Pruning`, with `write_images=True`.
+# For Keras' own callback, too, which may be used with `Pruning` and `write_images=True`.
 let_draw_booleans()
 
 
 class TensorBoard(CopiedUnused, keras.callbacks.TensorBoard):
     """`keras.callbacks.TensorBoard` that also shows compression, once an epoch.
 
-    Beside what Keras writes (the loss terms of `Distillation` and the position
-    of `Curriculum` are among the logs of an epoch), the run of training gets
+    In addition to what Keras writes (which includes the loss terms of `Distillation` and the
+    position of `Curriculum`), the training run gets
 
-    - `sparsity/<weight>`, the fraction of each masked weight that is pruned, and
-      `sparsity/total` of all of them together;
-    - `churn/<weight>`, the fraction of each mask that has changed since the epoch
-      before, pruned or revived, and `churn/total`; 0 in the first epoch of a `fit`;
-    - `threshold/<weight>`, the smallest magnitude among the values that are kept;
-      0 as long as nothing is pruned, and when everything is;
-    - `mask/<weight>`, an image of each mask that has changed: white is kept, black is pruned. A
-      row is an input (of a convolution: at one position of its window, the
-      channels of a position side by side), a column is an output channel. Cells
-      are as large as 512 pixels a side allow, 16 pixels at most; larger weights
-      are averaged down, to grey;
+    - `sparsity/<weight>`, the pruned fraction of each masked weight, and `sparsity/total`, that of
+      all of them together;
+    - `churn/<weight>`, the fraction of each mask that has changed since the previous epoch, pruned
+      or revived, and `churn/total`; 0 in the first epoch of a `fit`;
+    - `threshold/<weight>`, the smallest magnitude among the kept values; 0 if nothing is pruned, or
+      everything;
+    - `mask/<weight>`, an image of each mask that has changed: white is kept, black is pruned. A row
+      is an input (of a convolution: a channel at one position of its window), a column is an output
+      channel. Cells are up to 16 pixels wide, images up to 512; larger weights are averaged down,
+      to grey;
     - `range/<layer>/minimum` and `maximum`, and `scale/<layer>`, of each quantized
       activation;
-    - `sqnr/<weight>`, the ratio of signal to rounding noise in decibel, and
-      `clipped/<weight>`, the fraction that is outside of the range, of each
-      quantized weight; with `sample` also `sqnr/<layer>` and `clipped/<layer>`
-      of each quantized activation;
+    - `sqnr/<weight>`, the ratio of signal to rounding noise in decibel, and `clipped/<weight>`, the
+      fraction of values outside of the range, for each quantized weight; with `sample` also
+      `sqnr/<layer>` and `clipped/<layer>` for each quantized activation;
     - `compression/stage`: 0 before any callback has begun to compress, 2 when
       all have reached their targets, 1 between.
 
@@ -45,9 +43,8 @@ class TensorBoard(CopiedUnused, keras.callbacks.TensorBoard):
 
     Args:
         *args: As in `keras.callbacks.TensorBoard`, `log_dir` first.
-        sample: A batch of inputs, as the model's `call` takes them, which it is called with at
-            the end of each epoch to measure what rounding does to activations. `None`: they are
-            not measured.
+        sample: A batch of inputs for the model's `call`. The model is called on it at the end of
+            each epoch to measure the rounding error of activations. `None`: not measured.
         **kwargs: As in `keras.callbacks.TensorBoard`.
     """
 

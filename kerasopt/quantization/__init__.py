@@ -1,4 +1,4 @@
-"""Quantization: formats, quantizers, observers and where they go."""
+"""Quantization: formats, quantizers, observers and their placement."""
 
 from typing import Any
 

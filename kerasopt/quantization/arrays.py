@@ -1,4 +1,4 @@
-"""Tensors as arrays."""
+"""Conversion of tensors to arrays."""
 
 import keras
 import numpy as np

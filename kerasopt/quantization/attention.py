@@ -1,4 +1,4 @@
-"""Where the quantizers of `MultiHeadAttention` go."""
+"""Placement of quantizers in `MultiHeadAttention`."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from kerasopt.quantization.site import Site, activation_site, weight_sites
 
 
 def attention_recipe(operation: keras.Operation, recipes: dict[int, Recipe]) -> Recipe | None:
-    """Returns how an attention is quantized as a whole.
+    """Returns the recipe by which an attention layer is quantized as a whole.
 
     Args:
         operation: A layer or operation of any kind.
         recipes: Dict of the id of a layer to its `Recipe`.
 
     Returns:
-        A `Recipe`; `None` for other layers, and where a projection is left out, or activations
-        are not rounded to integers of one scale.
+        A `Recipe`; `None` for other layers, if a projection is not quantized, or if activations are
+        not rounded to integers with one scale.
     """
     if not is_plain(operation, graph.own_class(operation)):
         return None
@@ -39,13 +39,13 @@ def projections(attention) -> list[keras.Layer]:
 def attention_sites(
     path: str, attention, recipes: dict[int, Recipe], reads_integers: bool
 ) -> Iterator[Site]:
-    """Yields where quantizers go in an attention, but for that of its output.
+    """Yields the sites of quantizers in an attention layer, except for its output.
 
-    Every tensor in it is quantized: the projected query, key and value, the scores, the weights
-    that softmax makes of them, and what the output's projection reads.
+    Every tensor is quantized: the projected query, key and value, the scores, their softmax, and
+    the input of the output projection.
 
     Args:
-        path: The path of the attention.
+        path: The path of the attention layer.
         attention: A `keras.layers.MultiHeadAttention` that has an `attention_recipe`.
         recipes: Dict of the id of a layer to its `Recipe`.
         reads_integers: Whether its inputs are integers already.
@@ -57,7 +57,7 @@ def attention_sites(
         yield from weight_sites(place, dense, recipe)
         if not reads_integers:
             yield from activation_site(place, dense, "input", recipe)
-        # LiteRT multiplies by integers whose zero point is 0 only.
+        # LiteRT supports only zero point 0 in this factor.
         symmetric = name != QUERY
         yield from activation_site(place, dense, "output", recipe, symmetric=symmetric)
     dense = getattr(attention, last)

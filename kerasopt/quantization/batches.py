@@ -9,12 +9,12 @@ import numpy as np
 
 
 def batches_of(data: Any, batch_size: int | None = None, examples: float = math.inf) -> list:
-    """Returns batches of inputs from what `model.predict` takes.
+    """Returns batches of inputs from data for `model.predict`.
 
     Args:
         data: Arrays, a `tf.data.Dataset` or a `keras.utils.PyDataset`.
-        batch_size: Integer, of arrays. Defaults to 32.
-        examples: No further batch is read when as many examples have come.
+        batch_size: Integer, for arrays. Defaults to 32.
+        examples: Reading stops after this number of examples.
     """
     found: list = []
     for batch in _read(data, batch_size or 32):
@@ -30,7 +30,7 @@ def _read(data, size):
     elif hasattr(data, "element_spec"):
         yield from map(_inputs, data)
     else:
-        # A tuple is one of arrays, as for `model.predict`.
+        # A tuple contains arrays, as for `model.predict`.
         count = len(keras.tree.flatten(data)[0])
         for begin in itertools.count(0, size):
             if begin >= count:
@@ -41,5 +41,5 @@ def _read(data, size):
 
 
 def _inputs(batch):
-    """Returns the inputs of a batch of a dataset, which has targets and weights beside them."""
+    """Returns the inputs of a batch of a dataset, without targets and sample weights."""
     return batch[0] if isinstance(batch, tuple) else batch

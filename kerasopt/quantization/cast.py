@@ -1,4 +1,4 @@
-"""Values of 16 bits."""
+"""Rounding to 16-bit floating point."""
 
 import keras
 
@@ -13,12 +13,12 @@ class Cast(Quantizer):
 
         y = float32(float16(x))
 
-    What float16 cannot hold (above 65504) becomes infinite. The gradient passes
-    straight through: it is 1, in float32.
+    Values beyond the range of float16 (65504) become infinite. The gradient
+    passes straight through: it is 1, in float32.
 
     Args:
         format: A `FloatFormat`. Defaults to float16.
-        enabled: Boolean, whether it rounds from the beginning.
+        enabled: Boolean, whether it rounds from the start.
     """
 
     default_format = FloatFormat("float16")

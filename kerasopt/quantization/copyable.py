@@ -1,25 +1,26 @@
-"""Layers of which copies are made."""
+"""Layers that serve as prototypes."""
 
 import keras
 
 
 class Copyable:
-    """A layer without state that others are copied from.
+    """A stateless layer that serves as a prototype for others.
 
-    A subclass says its own arguments in `arguments`; its config and its copies
-    have them. (A config alone would do, but to make one Keras loads TensorFlow.)
+    A subclass returns its constructor arguments in `arguments`, for its config
+    and its copies. (Not from a config, since Keras loads TensorFlow to create
+    one.)
     """
 
     def arguments(self) -> dict:
-        """Returns the arguments of the constructor, as they are."""
+        """Returns the arguments of the constructor."""
         return {}
 
     def like(self, **arguments):
-        """Returns a new layer as this one, but for some arguments."""
+        """Returns a copy of this layer with some arguments replaced."""
         return type(self)(**{**self.arguments(), **arguments})
 
     def equals(self, other) -> bool:
-        """Whether `other` is of the same class, with equal arguments but for `enabled`."""
+        """Whether `other` has the same class and equal arguments, except for `enabled`."""
         if type(self) is not type(other):
             return False
         own, others = self.arguments(), other.arguments()
@@ -30,7 +31,7 @@ class Copyable:
         )
 
     def described(self) -> str:
-        """Returns the layer as the call that makes it, without `enabled`."""
+        """Returns the constructor call as a string, without `enabled`."""
         arguments = [
             f"{name}={value.described() if isinstance(value, Copyable) else repr(value)}"
             for name, value in self.arguments().items()

@@ -1,4 +1,4 @@
-"""What of a quantized model computes in float, and why."""
+"""The parts of a quantized model that compute in float, and why."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from kerasopt.quantization.quantizer import Quantizer
 
 
 def float_parts(model: keras.Model) -> dict[str, str]:
-    """Returns what stays float in a model with quantizers, with the reason for each.
+    """Returns the parts of a model with quantizers that stay float, each with the reason.
 
-    Nothing is refused by `QuantizationAware` and `ko.quantize`; this is what they
-    leave. What only moves values, what makes masks and indices, and what comes after
-    the last quantizer and has no weights (a softmax at the end), is left out.
+    `QuantizationAware` and `ko.quantize` leave unsupported parts in float
+    instead of raising an error; this function lists them. Not listed are
+    operations that only move values, compute masks or indices, or follow the
+    last quantizer without having weights (a final softmax).
 
     Example:
 
@@ -51,8 +52,8 @@ def float_parts(model: keras.Model) -> dict[str, str]:
     return found
 
 
-MASKED = "a mask is part of its values, which stay exact"
-_HIDDEN = "what it computes between its layers is not recorded; weights and inputs are rounded"
+MASKED = "it has a mask among its values, which stay exact"
+_HIDDEN = "the operations between its layers are not recorded; weights and inputs are rounded"
 
 
 def _reason(group: Group, is_exact: bool) -> str | None:
@@ -64,14 +65,14 @@ def _reason(group: Group, is_exact: bool) -> str | None:
     if _is_quantized(group.anchor.operation):
         if graph.activation_bounds(group.anchor.operation) is None:
             return "its own activation has no integer form"
-        # Its output has the scale of a concatenation, or the spec is of weights only.
+        # Its output has the scale of a concatenation, or the spec is weight-only.
         return None
     if graph.has_kernel(operation):
         return "no rule quantizes it"
     if isinstance(operation, keras.Layer) and inner_layers(operation):
         return _HIDDEN
     if is_quantizable(operation) and not is_exact:
-        return "it does not stand between integers"
+        return "it is not between integer operations"
     return f"{type(operation).__name__} has no integer form"
 
 
@@ -80,7 +81,7 @@ def _is_quantized(operation) -> bool:
 
 
 def _before_quantizers(group: Group) -> bool:
-    """Whether something with a quantizer follows."""
+    """Whether a group with a quantizer follows."""
     nodes, seen = list(group.output.consumers), set()
     while nodes:
         node = nodes.pop()

@@ -1,4 +1,4 @@
-"""Tables of embeddings that stay float because no rule names them."""
+"""Embedding tables that stay float because no rule names them."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _LARGE_SHARE = 1 / 3
 def warn_of_tables(
     model: keras.Model, sites: Sequence[Site], rules: Sequence, left: Collection[int] = ()
 ) -> None:
-    """Warns if tables that no rule names are a large share of what a model weighs.
+    """Warns if embedding tables that no rule names are a large share of the model's size.
 
     Args:
         model: A built model.
-        sites: Where its quantizers go.
-        rules: The rules by which they do.
-        left: Ids of layers that are left alone for another reason.
+        sites: The sites of its quantizers.
+        rules: The rules that they follow.
+        left: Ids of layers that are excluded for another reason.
     """
     rules = graph.parse_rules(rules)
     rounded = {(id(site.layer), site.slot) for site in sites}
@@ -44,9 +44,9 @@ def warn_of_tables(
     if len(tables) > 3:
         added = '(keras.layers.Embedding, "int8_weight_only")'
     warn(
-        f"{sum(tables.values()):,} of the {total:,} bytes that '{model.name}' will take are tables "
-        f"of embeddings, which stay float32 unless a rule names them: pass rules=[{added}] to "
-        "round them too, or with None in place of the spec to leave them without this warning.",
+        f"{sum(tables.values()):,} of the {total:,} bytes of '{model.name}' after quantization are "
+        f"embedding tables, which stay float32 unless a rule names them. Pass rules=[{added}] to "
+        "quantize them, or the same with None instead of the spec to silence this warning.",
     )
 
 
@@ -55,7 +55,7 @@ def _bytes(variable: keras.Variable) -> int:
 
 
 def _saved(site: Site) -> int:
-    """Returns how many bytes of a weight its quantizer saves."""
+    """Returns the number of bytes that a weight quantizer saves."""
     if site.slot in ACTIVATION_SLOTS:
         return 0
     values = math.prod(getattr(site.layer, site.slot).shape)

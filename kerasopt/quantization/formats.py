@@ -7,15 +7,15 @@ import numpy as np
 
 _FLOATS = ("float16", "bfloat16")
 
-# What is not larger counts as zero: a scale made of it would leave the numbers that float32 holds
-# in full (compilers may read those below 1.2e-38 as zero), as would quotients by it.
+# Magnitudes up to this count as zero: scales computed from them, and quotients by these scales,
+# would leave the normal float32 range (compilers may flush numbers below 1.2e-38 to zero).
 NEGLIGIBLE = 1e-30
 
 
 @keras.saving.register_keras_serializable(package="kerasopt")
 @dataclasses.dataclass(frozen=True)
 class Format:
-    """Integers, at a scale and a zero point.
+    """An integer format, used with a scale and a zero point.
 
     | bits | symmetric | asymmetric |
     | ---: | --- | --- |
@@ -32,10 +32,10 @@ class Format:
     ```
 
     Args:
-        bits: Integer from 1 to 16, the width.
-        symmetric: Boolean. A symmetric format has zero point 0 and leaves the
-            lowest integer out, so that it is its own mirror image; an
-            asymmetric one uses all integers. One bit is symmetric.
+        bits: Integer from 1 to 16, the bit width.
+        symmetric: Boolean. A symmetric format has zero point 0 and does not use
+            the lowest integer; an asymmetric one uses all integers. A binary
+            format (1 bit) is symmetric.
     """
 
     bits: int = 8
@@ -46,8 +46,8 @@ class Format:
             raise ValueError(f"`bits` must be from 1 to 16. Received: bits={self.bits!r}")
         if self.bits == 1 and not self.symmetric:
             raise ValueError(
-                "One bit stands for -1 and 1: pass `symmetric=True`. "
-                f"Received: bits={self.bits}, symmetric={self.symmetric}"
+                "A binary format (1 bit) has the values -1 and 1: pass `symmetric=True`. Received: "
+                f"bits={self.bits}, symmetric={self.symmetric}"
             )
 
     @property
@@ -62,27 +62,27 @@ class Format:
 
     @property
     def step(self) -> np.float32:
-        """The share of the range that one integer spans, a float32.
+        """The fraction of the range that one integer spans, a float32.
 
-        For a symmetric format the range is the largest magnitude, else maximum
-        less minimum. Scales are computed as range times step: a division by a
-        constant would not give the same bits under XLA.
+        The range is the largest magnitude if symmetric, otherwise maximum minus
+        minimum. Scales are computed as range times step, since a division by a
+        constant is not bit-exact under XLA.
         """
         span = self.maximum if self.symmetric else self.maximum - self.minimum
         return np.float32(1 / span)
 
     def affine(self, low, high):
-        """Returns the scale and the zero point at which the integers span ranges.
+        """Returns the scales and zero points with which the integers span ranges.
 
             scale = max(-low, high) * step,  zero_point = 0                  if symmetric
             scale = (max(high, 0) - min(low, 0)) * step                      else
             zero_point = clamp(rint(minimum - min(low, 0) / scale))
 
-        so that zero is one of the values. A range without width, or of no more than 1e-30,
-        has scale 1: it is one of zeros.
+        so zero is represented exactly. A range of width up to 1e-30 counts as all zeros and has
+        scale 1.
 
         Args:
-            low: Float32 tensor, the lower ends of ranges.
+            low: Float32 tensor, the lower ends of the ranges.
             high: Float32 tensor of the same shape, the upper ends.
 
         Returns:
@@ -91,7 +91,7 @@ class Format:
         ops = keras.ops
         low, high = ops.minimum(low, 0.0), ops.maximum(high, 0.0)
         width = ops.maximum(-low, high) if self.symmetric else high - low
-        # Of a range that is not finite neither holds: nothing that it stands for is.
+        # For a non-finite range both comparisons are false, and its values are not finite either.
         scale = ops.where(width <= NEGLIGIBLE, 1.0, width * self.step)
         if self.symmetric:
             return scale, ops.zeros_like(scale)
@@ -112,7 +112,7 @@ class Format:
 @keras.saving.register_keras_serializable(package="kerasopt")
 @dataclasses.dataclass(frozen=True)
 class FloatFormat:
-    """Floating-point numbers of 16 bits.
+    """A 16-bit floating-point format.
 
     ```python
     half = ko.quantization.FloatFormat("bfloat16")
@@ -132,7 +132,7 @@ class FloatFormat:
 
     @property
     def bits(self) -> int:
-        """The width, 16."""
+        """The bit width, 16."""
         return 16
 
     def get_config(self) -> dict:
@@ -147,7 +147,7 @@ class FloatFormat:
 
 
 def wider(format: Format | FloatFormat | None, bits: int) -> Format | FloatFormat | None:
-    """Returns a format of integers with `bits` bits or more; others as they are."""
+    """Returns an integer format with at least `bits` bits; other formats unchanged."""
     if isinstance(format, Format) and format.bits < bits:
         return dataclasses.replace(format, bits=bits)
     return format

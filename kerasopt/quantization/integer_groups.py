@@ -1,4 +1,4 @@
-"""Which groups of a graph read and write integers."""
+"""Decides which groups of a graph read and write integers."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from kerasopt.graph import Edge, Group, Groups, Node
 from kerasopt.quantization.attention import attention_recipe
 from kerasopt.quantization.recipe import Recipe
 
-# Layers without a kernel whose result needs a range of its own, since they compute new values and
-# have an integer form. Their inputs are quantized for them.
+# Layers without a kernel that compute new values, so their result needs its own range, and that
+# have an integer form. Their inputs are quantized.
 _AVERAGES = (
     keras.layers.AveragePooling1D,
     keras.layers.AveragePooling2D,
@@ -22,7 +22,7 @@ _NORMALIZATIONS = (keras.layers.BatchNormalization, keras.layers.LayerNormalizat
 
 
 def is_quantizable(layer: keras.layers.Layer) -> bool:
-    """Whether a layer is quantized unless a rule says otherwise."""
+    """Whether a layer is quantized by default."""
     operation = graph.unwrap(layer)
     return (
         (isinstance(layer, keras.Layer) and bool(graph.kernel_names(layer)))
@@ -37,10 +37,10 @@ def is_quantizable(layer: keras.layers.Layer) -> bool:
 
 
 def exact_groups(groups: Groups) -> set[int]:
-    """Returns the ids of the groups that are never rounded, whatever a recipe says.
+    """Returns the ids of the groups that are never rounded, whatever the recipe.
 
-    Masks are not, nor is what counts and indexes, nor calls of operations that have an integer form
-    only when they are called otherwise, as a subtraction of two tensors.
+    These are masks, counts and indices, and calls of operations that have an integer form only with
+    other arguments (a subtraction of two tensors has none).
     """
     masks = graph.masked(groups.graph)
     return {
@@ -53,11 +53,11 @@ def exact_groups(groups: Groups) -> set[int]:
 
 
 class IntegerGroups:
-    """The groups of a graph, some of which are quantized.
+    """The quantized groups of a graph.
 
-    Layers with a kernel, additions and averages read integers: what comes to them in float is
-    rounded. The other groups with an integer form have integers only where they stand between
-    others that have: what prepares the input of the network, or its output, stays float.
+    Layers with a kernel, additions and averages read integers: their float inputs are rounded.
+    Other groups with an integer form use it only between integer groups, so preprocessing of the
+    network's input and postprocessing of its output stay float.
 
     Args:
         groups: The `Groups` of a model.
@@ -77,7 +77,7 @@ class IntegerGroups:
             if attention_recipe(group.anchor.operation, recipes) is not None
         ]
         self._written: set[int] = set()
-        # Concatenations that have a scale, and the groups whose outputs have it instead of an own.
+        # Concatenations with a scale, and the groups whose outputs share it.
         self._joined: set[int] = set()
         self._before: set[int] = set()
         for group in reversed(list(groups)):
@@ -90,24 +90,24 @@ class IntegerGroups:
             self._joined.update(map(id, self._producers(group)))
 
     def recipe(self, group: Group) -> Recipe | None:
-        """Returns how a group is quantized, or `None`."""
+        """Returns the recipe of a group, or `None`."""
         if id(group) in self._exact:
             return None
         anchor = group.anchor.operation
         return attention_recipe(anchor, self.recipes) or self.recipes.get(id(anchor))
 
     def has_integers_after(self, edge: Edge) -> bool:
-        """Whether a tensor is integers already, where a group reads it."""
+        """Whether a tensor already consists of integers when a group reads it."""
         return id(self.groups.origin(edge)) in self._written
 
     def reads(self, group: Group) -> bool:
-        """Whether the inputs of a group are rounded for it, if they are float."""
+        """Whether float inputs of a group are rounded."""
         recipe, anchor = self.recipe(group), group.anchor.operation
         if self._has_several_roles(group):
             return False
         if recipe is not None and recipe.is_dynamic:
             return rounds_rows(anchor)
-        # The input of an embedding are indices, and an attention has several inputs.
+        # The inputs of an embedding are indices, and an attention layer has several inputs.
         others = (keras.layers.Embedding, keras.layers.MultiHeadAttention)
         return not (_is_between(group) or isinstance(anchor, others))
 
@@ -116,7 +116,7 @@ class IntegerGroups:
         return id(group) in self._written
 
     def has_own_scale(self, group: Group) -> bool:
-        """Whether the integers that a group writes have a scale of their own."""
+        """Whether the integers that a group writes have their own scale."""
         return self.writes(group) and id(group) not in self._joined
 
     def rounds_between(self, group: Group) -> bool:
@@ -163,12 +163,12 @@ class IntegerGroups:
         return inputs and recipe.is_static and id(group) in self._before
 
     def _has_several_roles(self, group: Group) -> bool:
-        """Whether a layer is a table in one call and a kernel in another: no range is of both."""
+        """Whether a layer is a table in one call and a kernel in another: no range fits both."""
         calls = self.groups.graph.calls(group.anchor.operation)
         return any(graph.is_reverse(call) for call in calls)
 
     def _producers(self, group: Group) -> list[Group]:
-        """Returns what a concatenation joins, if it can all be rounded to one scale at once."""
+        """Returns the inputs of a concatenation, if all of them can be rounded to one scale."""
         if not graph.is_concatenation(group.anchor.operation) or not self._is_called_once(group):
             return []
         producers = []
@@ -194,12 +194,12 @@ class IntegerGroups:
 
 
 def rounds_rows(layer: keras.Operation) -> bool:
-    """Whether a layer multiplies integers that its input is rounded to as it comes."""
+    """Whether a layer multiplies dynamically quantized inputs."""
     return isinstance(layer, keras.layers.Dense)
 
 
 def _may_have_integers(node: Node) -> bool:
-    """Whether a call has an integer form; layers may be named by a rule in any case."""
+    """Whether a call has an integer form. Rules may name layers in any case."""
     operation, inputs = graph.unwrap(node.operation), len(node.inputs)
     return (
         isinstance(operation, keras.Layer)
@@ -212,7 +212,7 @@ def _may_have_integers(node: Node) -> bool:
 
 
 def _is_between(group: Group) -> bool:
-    """Whether a group has integers only where it stands between others that have."""
+    """Whether a group uses integers only between integer groups."""
     anchor = group.anchor
     operation = graph.unwrap(anchor.operation)
     return (

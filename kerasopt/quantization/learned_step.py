@@ -1,4 +1,4 @@
-"""Rounding with a step that is learned."""
+"""Rounding with a learned step."""
 
 import keras
 
@@ -6,23 +6,23 @@ from kerasopt import ops
 from kerasopt.parametrization import with_gradient_of
 from kerasopt.quantization.formats import Format
 
-# As large a share of where it began is left of a step at least: it would cross zero.
+# A step does not fall below this fraction of its initial value, or it could cross zero.
 _SMALLEST_RATIO = 1e-4
-# The gradient of a number in tiny units is huge. Its square is still a float32, for Adam's sake.
+# Gradients of numbers in tiny units are huge; they are bounded so that Adam can square them.
 _LARGEST_GRADIENT = 1e15
 
 
 class LearnedNumber:
-    """Numbers that an optimizer moves in units of their own.
+    """Numbers that are trained in units of their initial value.
 
         value = unit * ratio
 
-    The ratio is what is trained. With a gradient g for the value it gets `g / unit`: so SGD moves
-    the value by `learning_rate * g`, and Adam, whose steps are as large as the learning rate
-    whatever the gradient, by that share of the unit, and not by more than a small step is large.
+    The ratio is trained. For a gradient g of the value it gets `g / unit`: SGD then changes the
+    value by `learning_rate * g`. Adam, whose steps are about as large as the learning rate, changes
+    it by that fraction of the unit, so a small value is not overwhelmed.
 
     Args:
-        quantizer: The layer whose variables they are.
+        quantizer: The layer that owns the variables.
         name: String.
         shape: Tuple of integers.
 
@@ -36,14 +36,14 @@ class LearnedNumber:
         self.ratio = quantizer.add_weight(name=f"{name}_ratio", **options)
 
     def start(self, value, unit) -> None:
-        """Sets the value, and what it is moved in."""
+        """Sets the value and its unit."""
         self.unit.assign(unit)
         self.ratio.assign(value / unit)
 
     def value(self, slowness=1.0):
         """Returns the numbers as a tensor, whose gradient is divided by `slowness`."""
         unit, ratio = (keras.ops.convert_to_tensor(each) for each in (self.unit, self.ratio))
-        # A product, since TensorFlow takes what is no tensor but a variable for a captured one.
+        # A product, since TensorFlow would treat a bare variable as a captured one.
         moved = _with_bounded_gradient(ratio * 1.0) / (slowness * unit)
         return with_gradient_of(moved, unit * ratio)
 
@@ -53,7 +53,7 @@ def _with_bounded_gradient(x):
     def grad(*args, upstream=None):
         if upstream is None:
             (upstream,) = args
-        # NaN stays, for whoever looks for it.
+        # NaN is kept, so that it can be detected.
         too_large = keras.ops.abs(upstream) > _LARGEST_GRADIENT
         return keras.ops.where(too_large, keras.ops.sign(upstream) * _LARGEST_GRADIENT, upstream)
 
@@ -61,13 +61,13 @@ def _with_bounded_gradient(x):
 
 
 def positive(step: LearnedNumber, slowness=1.0):
-    """Returns the value of a step, which is to stay above zero."""
+    """Returns the value of a step, kept above zero."""
     smallest = keras.ops.convert_to_tensor(step.unit) * _SMALLEST_RATIO
     return keras.ops.maximum(step.value(slowness), smallest)
 
 
 def round_with_learned_step(values, step, zero_point, offset, format: Format, enabled):
-    """Rounds values to integers, with gradients for the step and the offset.
+    """Rounds values to a grid of integers, with gradients for the step and the offset.
 
         q = clamp(rint(x / step) + z)
         y = (q - z) * step
@@ -83,9 +83,9 @@ def round_with_learned_step(values, step, zero_point, offset, format: Format, en
         values: Float32 tensor.
         step: Float32 tensor: a scalar, or of the last axis of `values`. Positive.
         zero_point: Float32 tensor of this shape, z.
-        offset: Float32 scalar tensor, what the lowest integer stands for, of at most 0.
+        offset: Float32 scalar tensor, at most 0: the value of the lowest integer.
         format: A `Format`.
-        enabled: Boolean scalar tensor; if false, the values are returned as they are.
+        enabled: Boolean scalar tensor; if false, the values are returned unchanged.
 
     Returns:
         Float32 tensor of the shape of `values`.

@@ -1,4 +1,4 @@
-"""Quantization-aware training in a training loop of one's own."""
+"""Quantization-aware training in custom training loops."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -25,12 +25,12 @@ def attach_quantizers(
     activation_quantizer: Any = None,
     observer: Any = "moving_average",
 ) -> list[Site]:
-    """Puts quantizers on a model, for a training loop of your own.
+    """Attaches quantizers to a model, for a custom training loop.
 
-    `model.fit` needs `kerasopt.callbacks.QuantizationAware` and nothing of this. Layers
-    of `kerasopt.layers` have the quantizers that they declare. Attach before the
-    first step is traced, and call `start_rounding` when values are to be rounded;
-    until then ranges of activations only watch.
+    With `model.fit`, use `kerasopt.callbacks.QuantizationAware` instead. Layers of
+    `kerasopt.layers` already have the quantizers that they declare. Attach before the first step is
+    traced, and call `start_rounding` to begin rounding; until then activation ranges are only
+    observed.
 
     Example:
 
@@ -51,11 +51,10 @@ def attach_quantizers(
         observer: As there.
 
     Returns:
-        List of `Site`, where quantizers are.
+        List of `Site`, the places of the quantizers.
 
     Raises:
-        ValueError: As `QuantizationAware`, if there is nothing to quantize, or a
-            layer is quantized in another way already.
+        ValueError: If there is nothing to quantize, or a layer is already quantized in another way.
     """
     how = (weight_quantizer, activation_quantizer, observer)
     recipe, rules = make_recipe(spec, *how), make_rules(rules, *how)
@@ -71,13 +70,13 @@ def attach_quantizers(
 
 
 def start_rounding(model: keras.Model) -> None:
-    """Lets all quantizers of a model round from now on.
+    """Enables all quantizers of a model.
 
-    Those of weights need nothing before. Activations should have passed through the
-    model in training for some steps, since ranges that are found once, and scales
-    that are learned, begin with what was seen until then; other ranges follow the
-    batches after it, too. Traced steps stay valid. On JAX call it between steps, when
-    the model holds its variables. What rounds already stays as it is.
+    Before activations are rounded, some training steps should have run: ranges that are set once,
+    and learned scales, are initialized from the values observed so far, while other ranges continue
+    to follow the batches. Weight quantizers need no such steps. Traced steps stay valid. On JAX
+    call it between steps, when the model holds its variables. Quantizers that are already enabled
+    are not changed.
 
     Example:
 
@@ -91,16 +90,16 @@ def start_rounding(model: keras.Model) -> None:
             of `kerasopt.layers` that declare them.
 
     Raises:
-        ValueError: If the model has no quantizers, or activations with a range that is
-            found once have not passed through yet.
+        ValueError: If the model has no quantizers, or an activation whose range is set once has not
+            been observed yet.
     """
     waiting = [site for site in _sites(model) if not site.quantizer.is_enabled]
     unseen = [f"{site.path}/{site.slot}" for site in waiting if not _can_start(site.quantizer)]
     if unseen:
         raise ValueError(
-            f"The ranges of {len(unseen)} activations of '{model.name}' are found from what was "
-            "seen before they round, and nothing has passed through yet: call the model with "
-            f"`training=True` for some steps first. Received: {unseen[:3]}"
+            f"The ranges of {len(unseen)} activations of '{model.name}' have not been observed "
+            "yet: call the model with `training=True` for some steps before rounding starts. "
+            f"Received: {unseen[:3]}"
         )
     for site in waiting:
         site.enable()
@@ -108,10 +107,10 @@ def start_rounding(model: keras.Model) -> None:
 
 
 def freeze_ranges(model: keras.Model, frozen: bool = True) -> None:
-    """Makes ranges of activations, and statistics of batch normalizations, stay as they are.
+    """Freezes activation ranges and batch normalization statistics.
 
-    The weights then settle into the very function that `kerasopt.convert` computes.
-    It is part of traced steps: trace your step anew afterwards (`tf.function`, `jax.jit`).
+    The weights then adapt to exactly the function that `kerasopt.convert` computes. Traced steps
+    become stale: trace your step again afterwards (`tf.function`, `jax.jit`).
 
     ```python
     ko.quantization.attach_quantizers(model, "int8")
@@ -120,7 +119,7 @@ def freeze_ranges(model: keras.Model, frozen: bool = True) -> None:
 
     Args:
         model: A Keras model with quantizers.
-        frozen: Boolean, whether to freeze them, or to let them go again.
+        frozen: Boolean, whether to freeze or to unfreeze them.
     """
     freeze_statistics(model, frozen)
     for site in _sites(model):
@@ -130,7 +129,7 @@ def freeze_ranges(model: keras.Model, frozen: bool = True) -> None:
 
 
 def _sites(model) -> list[Site]:
-    """Returns where the quantizers of a model are."""
+    """Returns the sites of the quantizers of a model."""
     graph.require_built(model)
     sites = [Site(*each) for each in links_of_model(model, Quantizer)]
     if not sites:

@@ -1,4 +1,4 @@
-"""What rounding changes: signal to noise, clipping, scales."""
+"""Measures rounding errors: signal to noise, clipping, scales."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from kerasopt.table import format_table
 
 @dataclass
 class RoundingError:
-    """What a quantizer does to the values of a tensor, added up over batches.
+    """The rounding error of a tensor, accumulated over batches.
 
     Attributes:
-        bits: Integer, the width of a value.
-        minimum: Float, the smallest value that comes in.
-        maximum: Float, the largest.
-        sqnr: Float, the signal-to-quantization-noise ratio in decibel: `10 log10(sum of x^2 /
-            sum of (x - y)^2)`; infinity where nothing is changed.
+        bits: Integer, the bit width of a value.
+        minimum: Float, the smallest input value.
+        maximum: Float, the largest input value.
+        sqnr: Float, the signal-to-quantization-noise ratio in decibel:
+            `10 log10(sum of x^2 / sum of (x - y)^2)`; infinity if rounding changes nothing.
         scale: Float, the largest step between neighbouring values; `None` for floating-point
-            formats, and where each batch or row has a scale of its own.
-        clipped: Float, the share of values that are further from what they are rounded to than
-            half a step: those outside of the range.
+            formats and dynamic ranges.
+        clipped: Float, the fraction of values outside of the range: those that rounding changes by
+            more than half a step.
     """
 
     bits: int
@@ -46,7 +46,7 @@ class RoundingError:
     _count: int = field(default=0, repr=False)
 
     def add(self, values, rounded, step) -> None:
-        """Takes values, what they are rounded to, and the step between neighbours into account."""
+        """Adds values, their rounded values, and the step between neighbouring ones."""
         values, rounded = np.asarray(values, "float64"), np.asarray(rounded, "float64")
         error = np.abs(values - rounded)
         outside = 0.0
@@ -91,7 +91,7 @@ class RoundingErrors(Report, dict):
 
 
 def measure(model: keras.Model, data: Any = None) -> RoundingErrors:
-    """Measures what the quantizers of a model change, tensor by tensor.
+    """Measures the rounding error of every quantized tensor of a model.
 
     Example:
 
@@ -102,8 +102,8 @@ def measure(model: keras.Model, data: Any = None) -> RoundingErrors:
 
     Args:
         model: A built model with quantizers, from `QuantizationAware` or `ko.quantize`.
-        data: A batch of inputs, as the model's `call` takes them, for its activations. `None`:
-            weights only.
+        data: A batch of inputs for the model's `call`, to measure activations. `None`: weights
+            only.
 
     Returns:
         `RoundingErrors`, a dict of path to `RoundingError`, in the order of the layers.
@@ -126,7 +126,7 @@ def measure(model: keras.Model, data: Any = None) -> RoundingErrors:
 def measure_weight(
     layer, slot: str, quantizer: Quantizer, into: RoundingError | None = None
 ) -> RoundingError:
-    """Returns the `RoundingError` of a weight by its quantizer, as it is now."""
+    """Returns the current `RoundingError` of a weight."""
     rounding = into or RoundingError(quantizer.bits)
     value = read_until(layer, slot, quantizer)
     step = None if isinstance(quantizer, Cast) else to_float32(quantizer.codes(value)[1])
@@ -136,7 +136,7 @@ def measure_weight(
 
 @contextlib.contextmanager
 def _recorded(activations: dict[Any, RoundingError]) -> Iterator[None]:
-    """Lets quantizers note what they are called with, for a moment, outside of graphs."""
+    """Temporarily lets quantizers record their inputs, outside of graphs."""
 
     def recording(link, rounding):
         call = link.call

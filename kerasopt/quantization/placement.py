@@ -1,4 +1,4 @@
-"""Where the quantizers of a model go."""
+"""The placement of quantizers in a model."""
 
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -20,11 +20,11 @@ from kerasopt.warning import warn
 
 
 def wrap_operations(model: keras.Model) -> None:
-    """Gives the operations that are no layers, but need a quantizer, a layer to hold it."""
+    """Wraps operations that need a quantizer but are not layers in layers."""
     groups = graph.Groups(graph.Graph.of(model))
     exact = exact_groups(groups)
     for group in groups:
-        # A bare operation has an integer form of its own, or follows a kernel.
+        # A bare operation has its own integer form, or follows a kernel.
         is_rounded = not group.transparent and id(group) not in exact
         if is_rounded and is_quantizable(group.anchor.operation):
             graph.wrap_operation(group.anchor)
@@ -38,19 +38,19 @@ def find_sites(
     widths: Iterable[int] = (),
     only_trained: bool = False,
 ) -> list[Site]:
-    """Returns where quantizers go in `model`, by rules.
+    """Returns the sites of quantizers in `model`, by rules.
 
     Args:
-        model: A built model. Operations that are no layers, but need a quantizer,
-            are given a layer to hold it.
+        model: A built model. Operations that need a quantizer but are not layers are wrapped in
+            layers.
         recipe: The `Recipe` of layers that no rule matches.
         rules: List of (selector, `Recipe`), first match wins; `None` leaves a layer float.
-        widths: Bits that quantizers which are there already may have, if those are more.
-        only_trained: Boolean, whether layers that do not train stay float unless a rule names
-            them.
+        widths: Bit widths that existing quantizers may have, if wider.
+        only_trained: Boolean, whether frozen layers stay float unless a rule names them.
 
     Raises:
-        ValueError: If there is none, or one has a quantizer that rounds in another way.
+        ValueError: If there is nothing to quantize, or a site has a quantizer that rounds in
+            another way.
     """
     graph.require_built(model)
     wrap_operations(model)
@@ -75,10 +75,9 @@ def _warn_of_matrices(model: keras.Model, rules: Sequence) -> None:
     left = graph.large_matrices_left_out(model, rules)
     if left:
         warn(
-            f"{sum(left.values()):,} values of '{model.name}' stay in float32, since their weights "
-            "are not called `kernel`, and rules name layers here. Let the layer have them as its "
-            "attribute `kernel`, or leave the layer out with a rule (name, None) to see this no "
-            f"more. Received: weights {list(left)[:3]}",
+            f"{sum(left.values()):,} values of '{model.name}' stay float32, since their weights "
+            "are not called `kernel`. Rename the attribute of the layer to `kernel`, or silence "
+            f"this warning with a rule (name, None). Received: weights {list(left)[:3]}",
         )
 
 
@@ -86,32 +85,32 @@ def _warn_of_constants(sites: list[Site]) -> None:
     constant = [site.path for site in sites if site.is_constant]
     if constant:
         warn(
-            "One bit says whether an activation is negative, and after a ReLU none is: nothing of "
-            f"the data is left after {len(constant)} layers. Replace the ReLUs, or give these "
-            f"layers a rule with another spec, such as 'binary_int8'. Received: {constant[:3]}",
+            "Binary activations are signs, and after a ReLU all signs are equal: no information is "
+            f"left after {len(constant)} layers. Replace the ReLUs, or give these layers a rule "
+            f"with another spec, such as 'binary_int8'. Received: {constant[:3]}",
         )
 
 
 def placement(model: keras.Model, recipes: dict[int, Recipe]) -> Iterator[Site]:
-    """Yields where quantizers go in `model`.
+    """Yields the sites of quantizers in `model`.
 
-    A kernel, the batch normalization after it and the activation after that are
-    one group, which becomes one integer kernel: its weights are quantized, and
-    its output after the last of them. So are residual additions and averages.
-    What a layer's own activation that is no clamp receives is quantized, too.
-    Other functions, products and normalizations are quantized where they stand
-    between integers. Reshaping, padding and pooling by maximum pass integers
-    on. Groups whose outputs go to nothing but one concatenation have its scale,
-    and no own. A group whose input comes from outside of all groups quantizes it.
+    A kernel with the batch normalization and the activation that follow it is
+    one group, which becomes one integer kernel: its weights and its final
+    output are quantized. Residual additions and averages are quantized, too. So
+    is the input of a layer's own activation, unless that is a clamp. Other
+    functions, products and normalizations are quantized between integer groups.
+    Reshaping, padding and max pooling pass integers on. Groups whose outputs
+    only go to one concatenation share its scale. A group whose input comes from
+    outside of all groups quantizes it.
 
-    Masks are never rounded, nor what they are added to (`graph.masked`). Ranges
-    that are found as values come are those of the inputs of dense layers, which
-    alone multiply such integers.
+    Masks, and the tensors that they are added to (`graph.masked`), are never
+    rounded. Dynamic ranges are used only for the inputs of dense layers, the
+    only ones that can multiply such integers.
 
-    Inside layers that hide their graph (composite layers, RNNs, an attention that
-    is not quantized as a whole) weights are quantized, and nothing else; inside
-    subclassed models, which `kerasopt.convert` opens, also the inputs of the
-    layers with kernels.
+    Inside layers that hide their graph (composite layers, RNNs, an attention
+    layer that is not quantized as a whole) only weights are quantized; inside
+    subclassed models, which `kerasopt.convert` opens, also the inputs of layers
+    with kernels.
 
     Args:
         model: A built model; call `wrap_operations` before.

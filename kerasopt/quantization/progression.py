@@ -1,4 +1,4 @@
-"""Widths that narrow while a model trains."""
+"""Bit widths that decrease during training."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from kerasopt.schedules.times import Horizon, Time, resolve, validate_time
 
 
 class Progression:
-    """Widths that integers have before they have those of their spec.
+    """The minimum bit widths of integers over the course of a training.
 
     Args:
-        steps: List of (bits, until): integers have at least so many bits until that
-            time, wider ones first, as in `[(8, "40%"), (6, "60%")]`.
+        steps: List of (bits, until): integers have at least `bits` bits until
+            that time, wider ones first, as in `[(8, "40%"), (6, "60%")]`.
     """
 
     def __init__(self, steps):
@@ -22,10 +22,10 @@ class Progression:
                 self._refuse(steps, "must be a list of pairs (bits, until)")
             bits, until = step
             if type(bits) is not int or not 2 <= bits <= 16:
-                self._refuse(steps, "has widths from 2 to 16 bits")
+                self._refuse(steps, "must have widths from 2 to 16 bits")
             self._steps.append((bits, validate_time(until, "progressive")))
         if self.widths != sorted(set(self.widths), reverse=True):
-            self._refuse(steps, "has wider integers first")
+            self._refuse(steps, "must have wider integers first")
 
     def _refuse(self, steps, why):
         raise ValueError(f'`progressive` {why}, as in [(8, "50%")]. Received: progressive={steps}')
@@ -35,21 +35,21 @@ class Progression:
 
     @property
     def widths(self) -> list[int]:
-        """The numbers of bits, in their order."""
+        """The bit widths, in their order."""
         return [bits for bits, _ in self._steps]
 
     def times(self, horizon: Horizon) -> list[int]:
         """Returns the updates at which each width ends.
 
         Raises:
-            ValueError: If they do not rise.
+            ValueError: If they are not ascending.
         """
         times = [resolve(until, horizon, "progressive") for _, until in self._steps]
         if times != sorted(set(times)):
-            self._refuse(self._steps, "has times that rise")
+            self._refuse(self._steps, "must have ascending times")
         return times
 
     def bits(self, update: int, horizon: Horizon) -> int:
-        """Returns how many bits integers have at least; 0 when all widths have ended."""
+        """Returns the minimum number of bits; 0 when all widths have ended."""
         times = self.times(horizon)
         return next((bits for bits, end in zip(self.widths, times, strict=True) if update < end), 0)

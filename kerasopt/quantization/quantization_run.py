@@ -1,4 +1,4 @@
-"""What quantization-aware training does in one training."""
+"""The quantization-aware part of one training."""
 
 import math
 from collections.abc import Sequence
@@ -24,14 +24,15 @@ from kerasopt.warning import warn
 
 
 class QuantizationRun(Run):
-    """Lets quantizers watch, round, narrow and freeze.
+    """Lets quantizers observe, round, change their widths and freeze.
 
     Args:
-        recipe: The `Recipe` of layers without a rule.
+        recipe: The `Recipe` for layers without a rule.
         begin: Time, when rounding begins.
         freeze: Time, when ranges freeze; `None` for the last tenth of the training.
         rules: List of (selector, `Recipe` or `None`).
-        learned_rate: Float, the factor of the learning rate of what quantizers learn.
+        learned_rate: Float, the learning rate factor of the quantizers'
+            variables.
         progression: A `Progression` of widths.
     """
 
@@ -51,7 +52,7 @@ class QuantizationRun(Run):
         self.learned_rate = learned_rate
         self.progression = progression or Progression(())
         self._begun = False
-        # With the format that each quantizer comes to.
+        # With the final format of each quantizer.
         self._placed: list[tuple[Site, Format | FloatFormat]] = []
 
     def attach(self, model):
@@ -64,7 +65,7 @@ class QuantizationRun(Run):
         self._freeze(False)  # an interrupted training may have left it
 
     def sites(self, model):
-        """Returns where quantizers go."""
+        """Returns the sites of quantizers."""
         widths = self.progression.widths
         return find_sites(model, self.recipe, self.rules, widths, only_trained=True)
 
@@ -83,9 +84,9 @@ class QuantizationRun(Run):
         begin, freeze = self._times(horizon)
         if horizon.total is not None and begin >= max(horizon.total, 1):
             warn(
-                f"`QuantizationAware` cannot finish in the updates at hand: it begins at update "
-                f"{begin}, and this training has {horizon.total} optimizer updates. Train longer, "
-                f"or pass an earlier `begin`. Received: begin={self.begin!r}",
+                f"`QuantizationAware` cannot finish in this training: it begins at update {begin}, "
+                f"but there are only {horizon.total} optimizer updates. Train longer, or pass an "
+                f"earlier `begin`. Received: begin={self.begin!r}",
             )
         ends = self.progression.times(horizon)
         if ends and ends[0] <= begin:
@@ -105,7 +106,7 @@ class QuantizationRun(Run):
             )
 
     def _times(self, horizon):
-        """Returns when rounding begins, and when ranges freeze: perhaps never."""
+        """Returns the times when rounding begins and when ranges freeze, which may be never."""
         begin = resolve(self.begin, horizon, "begin")
         if self.freeze is not None:
             return begin, resolve(self.freeze, horizon, "freeze")
@@ -115,7 +116,7 @@ class QuantizationRun(Run):
         return begin, max(round(0.9 * horizon.total), last + (horizon.total - last) // 2, last)
 
     def _watched(self, horizon):
-        """Returns from when on ranges that are found once have seen enough."""
+        """Returns the time when ranges that are set once have observed enough."""
         begin, freeze = self._times(horizon)
         return begin or min(freeze, _enough(horizon.total))
 
@@ -126,7 +127,7 @@ class QuantizationRun(Run):
     def next_due(self, update, horizon):
         times = {*self._times(horizon), *self.progression.times(horizon), self._watched(horizon)}
         if self._begun and self._waiting:
-            # Nothing that is not zero has come by yet.
+            # No nonzero value has been observed yet.
             times.add(update + max(1, round(horizon.updates_per_epoch or 100)))
         return min((time for time in times if update < time < math.inf), default=None)
 
@@ -141,7 +142,7 @@ class QuantizationRun(Run):
 
     @property
     def _waiting(self):
-        """Where quantizers do not round yet."""
+        """The sites of quantizers that do not round yet."""
         return [site for site, _ in self._placed if not site.quantizer.is_enabled]
 
     def _enable(self, sites):
@@ -150,21 +151,21 @@ class QuantizationRun(Run):
                 site.enable()
 
     def _narrow(self, update, horizon):
-        """Gives quantizers the width of this moment."""
+        """Sets the current width of quantizers."""
         bits = self.progression.bits(update, horizon)
         changed = [site.set_format(wider(format, bits)) for site, format in self._placed]
         if any(changed):
             renew_functions(self.model)
 
     def finish(self):
-        """Thaws what was frozen, and tells of values that are of no use."""
+        """Unfreezes what was frozen, and warns of unusable values."""
         if self._begun:
             self._enable(self._waiting)  # as far as a short training has shown them something
         self._thaw()
         warn_of_values([site for site, _ in self._placed], self.model.name)
 
     def _thaw(self):
-        """Lets later trainings move what this one has frozen."""
+        """Unfreezes what this training has frozen, for later trainings."""
         with retraced(self.model):
             freeze_statistics(self.model, False)
             if self._learned:
@@ -182,7 +183,7 @@ class QuantizationRun(Run):
         return [variable for link in self._links for variable in link.learned]
 
     def _freeze(self, frozen):
-        """Freezes what moves no more: ranges that have settled, and at last all of it."""
+        """Freezes ranges that are settled, and finally everything."""
         with retraced(self.model):
             freeze_statistics(self.model, frozen)
             if self._learned:
@@ -197,5 +198,5 @@ def _settles(link):
 
 
 def _enough(total):
-    """Returns how many updates a range that is found once watches, if nothing else is said."""
+    """Returns the default number of updates that a range set once observes."""
     return 10 if total is None else min(max(total // 20, 1), 100)

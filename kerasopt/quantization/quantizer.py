@@ -1,4 +1,4 @@
-"""The base of fake quantization: values rounded as integers would be, inside the training step."""
+"""The base class of fake quantization, inside the training step."""
 
 import keras
 
@@ -10,23 +10,23 @@ from kerasopt.quantization.formats import FloatFormat, Format
 
 
 class Quantizer(Copyable, Parametrization):
-    """Base of the links that round a tensor to the values of a format.
+    """Base class of parametrizations that round a tensor to the values of a format.
 
     Args:
-        format: A `Format` or a `FloatFormat`, as the class can round to.
-        enabled: Boolean, whether it rounds from the beginning.
+        format: A `Format` or `FloatFormat` that the class supports.
+        enabled: Boolean, whether it rounds from the start.
 
     Attributes:
         enabled: Boolean variable. A quantizer that is not enabled returns its
-            input; one that observes observes it.
-        settled_bits: Integer variable, the width for which `settle` or `narrow` was
-            called last; 0 before.
+            input unchanged, but still observes it.
+        settled_bits: Integer variable, the width for which `settle` or
+            `change_width` was last called; 0 before that.
     """
 
     order = 30
-    # What the class rounds to if nothing else is said.
+    # The default format of the class.
     default_format: Format | FloatFormat
-    # Whether its integers have to be symmetric, or must not be; `None`: they may be either.
+    # Whether its integers must be symmetric (`True`) or asymmetric (`False`); `None`: either.
     is_symmetric: bool | None = None
 
     def __init__(self, format=None, enabled=True, name=None, **kwargs):
@@ -38,21 +38,21 @@ class Quantizer(Copyable, Parametrization):
         self.initially_enabled = enabled
 
     def check_format(self):
-        """Raises `ValueError` if the class cannot round to `self.format`."""
+        """Raises `ValueError` if the class does not support `self.format`."""
         if not isinstance(self.format, Format) or self.format.bits < 2:
             self.refuse("integers of 2 bits or more")
         if self.is_symmetric not in (None, self.format.symmetric):
             self.refuse("symmetric integers" if self.is_symmetric else "asymmetric integers")
 
     def refuse(self, wanted: str):
-        """Raises the error of a format that is not among those that are wanted."""
+        """Raises the error for an unsupported format."""
         raise ValueError(
-            f"A {type(self).__name__} rounds to {wanted}. Received: format={self.format!r}"
+            f"{type(self).__name__} supports only {wanted}. Received: format={self.format!r}"
         )
 
     @property
     def bits(self) -> int:
-        """The width of a value."""
+        """The bit width of a value."""
         return self.format.bits
 
     def build(self, input_shape):
@@ -74,8 +74,8 @@ class Quantizer(Copyable, Parametrization):
 
     @property
     def is_enabled(self) -> bool:
-        """Whether it rounds now."""
-        # The value of a variable that replicas mirror is an object, which is true in any case.
+        """Whether rounding is on."""
+        # The value of a mirrored variable is an object, which is always true.
         return bool(keras.ops.convert_to_numpy(self.enabled))
 
     def round(self, inputs, scale, zero_point):
@@ -84,8 +84,8 @@ class Quantizer(Copyable, Parametrization):
             q = clamp(rint(x / scale) + zero_point)
             y = (q - zero_point) * scale
 
-        The gradient of y with respect to x is 1 where q was not clamped, else 0:
-        the straight-through estimator (Bengio et al. 2013,
+        The gradient of y with respect to x is 1 where q was not clamped,
+        otherwise 0: the straight-through estimator (Bengio et al. 2013,
         https://arxiv.org/abs/1308.3432). Ties go to the even integer.
         """
         return ops.fake_quantize(
@@ -94,20 +94,21 @@ class Quantizer(Copyable, Parametrization):
 
     @property
     def learned(self) -> list[keras.Variable]:
-        """The variables that are trained together with the weights of the model."""
+        """The variables that are trained with the weights of the model."""
         return []
 
     def settle(self, value=None) -> None:
-        """Sets what is found once, before it is enabled.
+        """Sets ranges or scales that are set once, before the quantizer is enabled.
 
         Args:
-            value: Of a weight, what the quantizer receives, a float32 tensor.
+            value: Float32 tensor, the input of the quantizer, if it belongs to
+                a weight.
         """
 
     def change_width(self, format: Format, value=None) -> None:
-        """Rounds to fewer or more bits from now on; what is found once is found anew.
+        """Changes the bit width; ranges or scales that are set once are set again.
 
-        Functions of the model have to be renewed afterwards.
+        The compiled functions of the model must be renewed afterwards.
 
         Args:
             format: The new `Format`.

@@ -24,14 +24,14 @@ from kerasopt.quantization.weights import BinaryWeight, TernaryWeight, WeightQua
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """Makes the quantizers of layers.
+    """Creates the quantizers of layers.
 
     Args:
-        spec: A `Spec`: the formats, and what shares a scale.
-        weights: A quantizer of weights, of which those of the layers are copies; `None`
-            for the one that is made for the format.
+        spec: A `Spec`: the formats and their granularity.
+        weights: A weight quantizer, the prototype of those of the layers; `None` for the default of
+            the format.
         activations: The same for activations.
-        observer: An `Observer`, of which those of the activations are copies.
+        observer: An `Observer`, the prototype of those of the activations.
     """
 
     spec: Spec
@@ -43,14 +43,14 @@ class Recipe:
         spec = self.spec
         if spec.dynamic and not isinstance(self.activations, (DynamicQuantizer, type(None))):
             raise ValueError(
-                "The spec has dynamic ranges, so leave `activation_quantizer` out. "
-                f"Received: spec={spec}, activation_quantizer={self.activations}"
+                "`activation_quantizer` is not supported with a spec of dynamic ranges: do not "
+                f"pass it. Received: spec={spec}, activation_quantizer={self.activations}"
             )
         if self.weights is None and spec.weights is not None:
             object.__setattr__(self, "weights", _default_of_weights(spec.weights))
         if self.activations is None and spec.activations is not None:
             object.__setattr__(self, "activations", _default_of_activations(spec))
-        # Formats that the quantizers refuse are refused now.
+        # Unsupported formats raise an error here.
         if spec.weights is not None:
             self._prototype_of_weights()
         if spec.activations is not None:
@@ -58,21 +58,21 @@ class Recipe:
 
     @property
     def is_static(self) -> bool:
-        """Whether activations are rounded to integers of one scale, of 2 bits or more."""
+        """Whether activations are rounded to integers of 2 bits or more with one scale."""
         format = self.spec.activations
         is_integer = isinstance(format, Format) and format.bits > 1
         return is_integer and not self.is_dynamic and self.activations is not None
 
     @property
     def is_dynamic(self) -> bool:
-        """Whether activations are rounded to integers whose scale is found as they come."""
+        """Whether activations are quantized dynamically."""
         return isinstance(self.activations, DynamicQuantizer)
 
     def at_least(self, bits: int) -> Recipe:
-        """Returns the recipe whose integers have `bits` bits or more, with the same quantizers.
+        """Returns a recipe with integers of at least `bits` bits, and the same quantizers.
 
         Raises:
-            ValueError: If a quantizer does not round to them.
+            ValueError: If a quantizer does not support them.
         """
         spec = dataclasses.replace(
             self.spec,
@@ -82,7 +82,7 @@ class Recipe:
         return dataclasses.replace(self, spec=spec)
 
     def weight(self, layer: keras.Layer, name: str, **options) -> Quantizer | None:
-        """Returns a quantizer for the weight `name` of `layer`, if it is to have one."""
+        """Returns a quantizer for the weight `name` of `layer`, or `None`."""
         if self.spec.weights is None:
             return None
         prototype = self._prototype_of_weights()
@@ -97,11 +97,11 @@ class Recipe:
     def activation(
         self, range: tuple[float, float] | None = None, symmetric: bool = False, **options
     ) -> Quantizer | None:
-        """Returns a quantizer for an activation, if it is to have one.
+        """Returns a quantizer for an activation, or `None`.
 
         Args:
-            range: The range of the activation, where it is known without observing.
-            symmetric: Whether its integers have the zero point 0 in any case.
+            range: The range of the activation, if it is known in advance.
+            symmetric: Whether the zero point must be 0.
             **options: Arguments of the quantizer.
         """
         if self.spec.activations is None or self.activations is None:
@@ -124,7 +124,7 @@ class Recipe:
 def make_recipe(
     spec, weight_quantizer=None, activation_quantizer=None, observer="moving_average"
 ) -> Recipe:
-    """Returns the recipe that the arguments of a callback stand for."""
+    """Returns the recipe for the arguments of a callback."""
     return Recipe(
         specs.get(spec),
         None if weight_quantizer is None else weights.get(weight_quantizer),
@@ -134,7 +134,7 @@ def make_recipe(
 
 
 def make_rules(rules, *how) -> list[tuple[Any, Recipe | None]]:
-    """Returns rules of specs as rules of recipes; `how` as in `make_recipe`."""
+    """Converts rules of specs to rules of recipes; `how` as in `make_recipe`."""
     return [
         (rule.selector, None if rule.argument is None else make_recipe(rule.argument, *how))
         for rule in graph.parse_rules(rules)
@@ -142,14 +142,14 @@ def make_rules(rules, *how) -> list[tuple[Any, Recipe | None]]:
 
 
 def channel_axes(layer: keras.layers.Layer, name: str) -> tuple[int, ...]:
-    """Returns the axes of a weight along which every index has a scale of its own."""
+    """Returns the axes of a weight along which every index has its own scale."""
     layout = graph.kernel_layout(layer, name)
-    # Of a table one row is read at a time.
+    # Embedding tables are read row by row.
     return layout.inputs if name == "embeddings" else layout.outputs
 
 
 def _group(layer, name, size):
-    """Returns the axis of a weight that is cut into groups, with their size."""
+    """Returns the axis of a weight that is divided into groups, with their size."""
     layout = graph.kernel_layout(layer, name)
     axes = layout.outputs if name == "embeddings" else layout.contracted
     if not axes:
@@ -158,7 +158,7 @@ def _group(layer, name, size):
     if length % size:
         raise ValueError(
             f"Groups of {size} do not divide the {length} inputs of '{name}' of layer "
-            f"'{layer.name}'. Take another size, or give the layer a rule with another spec. "
+            f"'{layer.name}'. Choose another size, or give the layer a rule with another spec. "
             f"Received: granularity={size}"
         )
     return axes[-1], size

@@ -1,4 +1,4 @@
-"""Gradients for the sign, which has none: those of functions that resemble it."""
+"""Surrogate gradients for the sign function."""
 
 import keras
 

@@ -14,7 +14,7 @@ from kerasopt.quantization.quantizer import Quantizer
 
 
 class Site(NamedTuple):
-    """A slot of the layer at `path` of the model that gets a quantizer."""
+    """A slot, of the layer at `path` in the model, that gets a quantizer."""
 
     path: str
     layer: keras.layers.Layer
@@ -23,25 +23,25 @@ class Site(NamedTuple):
 
     @property
     def is_constant(self) -> bool:
-        """Whether it is the sign of what is never negative."""
+        """Whether it takes the sign of values that are never negative."""
         if self.slot != "output" or not isinstance(self.quantizer, BinaryActivation):
             return False
         bounds = graph.clamp_bounds(self.layer) or graph.activation_bounds(self.layer)
         return bounds is not None and bounds[0] >= 0
 
     def enable(self) -> None:
-        """Lets the quantizer, which is in its place, round from now on."""
+        """Enables the attached quantizer."""
         quantizer = self.quantizer
         quantizer.settle(self._value())
         quantizer.settled_bits.assign(quantizer.bits)
         quantizer.enabled.assign(True)
 
     def set_format(self, format) -> bool:
-        """Gives the quantizer, which is in its place, a width; returns whether it had another."""
+        """Sets the format of the attached quantizer; returns whether it has changed."""
         quantizer = self.quantizer
         settled, before = int(quantizer.settled_bits.numpy()), quantizer.format
         if settled not in (0, format.bits):
-            # What was learned belongs to that width, whatever the format that a file was read into.
+            # Learned state belongs to that width, whatever the format when a file was loaded.
             quantizer.format = dataclasses.replace(format, bits=settled)
             quantizer.change_width(format, self._value())
             quantizer.settled_bits.assign(format.bits)
@@ -49,17 +49,17 @@ class Site(NamedTuple):
         return before != format
 
     def check_free(self, widths: Iterable[int]) -> None:
-        """Raises `ValueError` if the slot has a quantizer that rounds in another way.
+        """Raises `ValueError` if the slot has a quantizer that rounds differently.
 
         Args:
-            widths: Bits that it may have, if those are more than the new one's.
+            widths: Bit widths that it may have, if wider than the new one.
         """
         mode = getattr(self.layer, "quantization_mode", None)
         if mode is not None:
             raise ValueError(
-                f"'{self.path}' is quantized already, by Keras' `quantize`. Take the model from "
-                f"before that, or leave the layer out with a rule ({self.path!r}, None). "
-                f"Received: a layer with quantization_mode={mode!r}"
+                f"'{self.path}' is already quantized by Keras' `quantize`. Use the model from "
+                f"before that, or exclude the layer with a rule ({self.path!r}, None). Received: a "
+                f"layer with quantization_mode={mode!r}"
             )
         format = self.quantizer.format
         for link in links_of(self.layer, self.slot, Quantizer):
@@ -67,21 +67,21 @@ class Site(NamedTuple):
                 link.equals(self.quantizer.like(format=wider(format, bits))) for bits in widths
             ):
                 raise ValueError(
-                    f"'{self.path}/{self.slot}' is quantized already, by {link.described()}. Pass "
-                    "what it was quantized with, leave the layer out with a rule "
-                    f"({self.path!r}, None), or call `kerasopt.finalize(model)` first. "
-                    f"Received: {self.quantizer.described()}"
+                    f"'{self.path}/{self.slot}' is already quantized by {link.described()}. Pass "
+                    f"the same quantization, exclude the layer with a rule ({self.path!r}, None), "
+                    "or call `kerasopt.finalize(model)` first. Received: "
+                    f"{self.quantizer.described()}"
                 )
 
     def _value(self):
-        """Returns what a quantizer of a weight receives."""
+        """Returns the input of a weight quantizer."""
         if self.slot in ACTIVATION_SLOTS:
             return None
         return read_until(self.layer, self.slot, self.quantizer)
 
 
 def weight_sites(path: str, layer, recipe) -> Iterator[Site]:
-    """Yields the weights of a layer that a recipe has quantizers for."""
+    """Yields the sites of the weights of a layer that a recipe quantizes."""
     for name in graph.weight_names(layer):
         quantizer = recipe.weight(layer, name)
         if quantizer is not None:
@@ -89,7 +89,7 @@ def weight_sites(path: str, layer, recipe) -> Iterator[Site]:
 
 
 def activation_site(path: str, layer, slot: str, recipe, **options) -> Iterator[Site]:
-    """Yields an activation of a layer, if a recipe has a quantizer for it."""
+    """Yields the site of an activation of a layer, if a recipe quantizes it."""
     quantizer = recipe.activation(**options)
     if quantizer is not None:
         yield Site(path, layer, slot, quantizer)

@@ -1,4 +1,4 @@
-"""Specs: which tensors of a layer get which format, and what shares a scale."""
+"""Specs: the formats of a layer's tensors, and the granularity of scales."""
 
 import dataclasses
 
@@ -35,18 +35,17 @@ class Spec:
     ```
 
     Args:
-        weights: `Format` or `FloatFormat` of kernels; `None`: as they are.
+        weights: `Format` or `FloatFormat` of kernels; `None`: not quantized.
         activations: The same for inputs and outputs.
-        granularity: What of a kernel shares a scale: `"channel"` (each output
-            channel has its own), `"tensor"` (all of it), or an integer (in each
-            channel, so many neighbours along the input axis; kernels without
-            one, as of depthwise convolutions, have one for each channel).
-        dynamic: `None` if activations have one range, that training or
-            calibration sets; `"tensor"` or `"row"` (the last axis) if each
-            tensor or row has the range of its own values, found as it comes.
+        granularity: Which weights of a kernel share a scale: `"channel"` (those of an output
+            channel), `"tensor"` (all), or an integer, the size of groups along the input axis in
+            each channel (depthwise kernels, which have no input axis, get one scale per channel).
+        dynamic: `None` if activation ranges are static, set by training or calibration; `"tensor"`
+            or `"row"` (the last axis) if the range of each tensor or row is computed dynamically
+            from its values.
 
     Raises:
-        ValueError: If an argument is none of these.
+        ValueError: If an argument is invalid.
     """
 
     weights: Format | FloatFormat | None = Format(8, symmetric=True)
@@ -65,8 +64,8 @@ class Spec:
         is_size = type(size) is int and size > 1
         if not is_size and size not in ("channel", "tensor"):
             raise ValueError(
-                '`granularity` must be "channel", "tensor" or the size of a group, an integer '
-                f"above 1. Received: granularity={size!r}"
+                '`granularity` must be "channel", "tensor" or a group size, an integer above 1. '
+                f"Received: granularity={size!r}"
             )
         if self.dynamic not in _DYNAMIC:
             raise ValueError(
@@ -74,8 +73,8 @@ class Spec:
             )
         if self.dynamic and (not isinstance(self.activations, Format) or self.activations.bits < 2):
             raise ValueError(
-                "Dynamic ranges are of integer activations, of 2 bits or more. "
-                f"Received: activations={self.activations}, dynamic={self.dynamic!r}"
+                "`dynamic` is supported only for integer activations of 2 bits or more. Received: "
+                f"activations={self.activations}, dynamic={self.dynamic!r}"
             )
 
     def get_config(self) -> dict:
@@ -115,7 +114,7 @@ ALIASES = {
 
 
 def get(identifier) -> Spec:
-    """Returns a spec from its alias (such as `"int8"`), its config or itself."""
+    """Returns a spec, given an alias (such as `"int8"`), a config or a spec."""
     if isinstance(identifier, dict):
         identifier = keras.saving.deserialize_keras_object(identifier)
     if isinstance(identifier, str) and identifier in ALIASES:

@@ -1,4 +1,4 @@
-"""What models remember from batch to batch."""
+"""The state that models keep from batch to batch."""
 
 import contextlib
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from kerasopt.keras_internals.layers import flattened
 
 @contextlib.contextmanager
 def states_kept(*models: keras.Model) -> Iterator[None]:
-    """Gives stateful recurrent layers, after its body, the states that they had before."""
+    """Restores the states of stateful recurrent layers after its body."""
     states = [
         state
         for model in models
@@ -26,7 +26,7 @@ def states_kept(*models: keras.Model) -> Iterator[None]:
 
 @contextlib.contextmanager
 def values_kept(variables: list[keras.Variable]) -> Iterator[None]:
-    """Gives variables, after its body, the values that they had before."""
+    """Restores the values of variables after its body."""
     values = [np.array(keras.ops.convert_to_numpy(variable)) for variable in variables]
     try:
         yield
@@ -36,6 +36,6 @@ def values_kept(variables: list[keras.Variable]) -> Iterator[None]:
 
 
 def fixed_batch_size(model: keras.Model) -> int | None:
-    """Returns the batch size that the inputs of a model are made for; `None` for any."""
+    """Returns the fixed batch size of a model's inputs; `None` if any is possible."""
     inputs = getattr(model, "inputs", None) or [None]
     return None if inputs[0] is None else inputs[0].shape[0]

@@ -1,4 +1,4 @@
-"""Statistics of batch normalizations: held still, or found anew."""
+"""Batch normalization statistics: frozen or re-estimated."""
 
 import functools
 
@@ -11,14 +11,14 @@ _NORMALIZATION = keras.layers.BatchNormalization
 
 
 def freeze_statistics(model: keras.layers.Layer, frozen: bool) -> bool:
-    """Makes batch normalizations use, and keep, their moving statistics in training.
+    """Makes batch normalizations use their moving statistics in training, without updating them.
 
-    Not `layer.trainable = False`: scale and shift go on training, and files are
-    to say nothing of it.
+    Unlike `layer.trainable = False`, scale and shift still train, and files do
+    not record it.
 
     Args:
         model: A Keras model or layer.
-        frozen: Boolean, whether to freeze them, or to let them go again.
+        frozen: Boolean, whether to freeze or to unfreeze them.
 
     Returns:
         Whether anything has changed. If so, the compiled functions of the model
@@ -40,11 +40,10 @@ def _call_in_inference_mode(call, inputs, training=None, mask=None):
 
 
 def reestimate_statistics(model: keras.Model, data, batch_size: int | None = None) -> None:
-    """Sets the moving statistics of batch normalizations to the averages over some data.
+    """Re-estimates the moving statistics of batch normalizations from data.
 
-    The weights that training ends with, rounded, are not those that the moving
-    averages have followed; with few bits that matters. Nothing else of the model
-    changes, and nothing else in it behaves as in training.
+    The moving averages lag behind the final rounded weights, which matters with few bits. Only
+    batch normalizations run in training mode, and nothing else changes.
 
     Example:
 
@@ -55,22 +54,22 @@ def reestimate_statistics(model: keras.Model, data, batch_size: int | None = Non
 
     Args:
         model: A built Keras model.
-        data: Arrays of inputs, a `tf.data.Dataset` or a `keras.utils.PyDataset`. All
-            of it is used, once; the last batch counts as the others do.
-        batch_size: Integer, of arrays. Defaults to 32.
+        data: Arrays of inputs, a `tf.data.Dataset` or a `keras.utils.PyDataset`. All of it is used,
+            once; every batch has the same weight.
+        batch_size: Integer, for arrays. Defaults to 32.
 
     Raises:
         ValueError: If there is no batch normalization, or no data.
 
     Reference:
-        Sun et al., "Hybrid 8-bit Floating Point (HFP8) Training and Inference for Deep
-        Neural Networks" (2019), section 3.2, re-tunes them after quantization.
+        Sun et al., "Hybrid 8-bit Floating Point (HFP8) Training and Inference for Deep Neural
+        Networks" (2019), section 3.2, re-tunes these statistics after quantization.
     """
     norms = [layer for _, layer in graph.layers(model) if isinstance(layer, _NORMALIZATION)]
     batches = [] if data is None else batches_of(data, batch_size)
     if not norms or not batches:
         raise ValueError(
-            "There is nothing to estimate: the model has no batch normalization, or there is no "
+            "There is nothing to re-estimate: the model has no batch normalization, or there is no "
             f"data. Received: {len(norms)} batch normalizations, {len(batches)} batches"
         )
     kept = [(layer.momentum, vars(layer).get("call")) for layer in norms]

@@ -1,4 +1,4 @@
-"""What quantizers show in TensorBoard."""
+"""The quantizers in TensorBoard."""
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from kerasopt.training.technique import Summaries
 
 
 class RoundingSummaries(Summaries):
-    """Range and scale of each quantized activation, and what rounding does to each tensor."""
+    """Range and scale of each quantized activation, and the rounding error of each tensor."""
 
     def scalars(self, model, sample):
         for path, _, slot, link in links_of_model(model, ActivationQuantizer):
@@ -29,5 +29,5 @@ class RoundingSummaries(Summaries):
 
 
 def _tag(path, slot):
-    # That of an output, by far the most, is that of its layer.
+    # The output, by far the most common slot, is tagged by its layer alone.
     return path if slot == "output" else f"{path}/{slot}"

@@ -1,4 +1,4 @@
-"""Quantization, as a row of the table of techniques."""
+"""Quantization as a technique."""
 
 import keras
 
@@ -22,7 +22,7 @@ SQNR = "SQNR (dB)"
 
 
 def _resolved(identifier):
-    """Returns a `Spec`, or the config of a quantizer: the layer has no quantizers as its parts."""
+    """Returns a `Spec`, or a quantizer's config, since the layer must not track a quantizer."""
     if isinstance(identifier, dict):
         identifier = keras.saving.deserialize_keras_object(identifier)
     if isinstance(identifier, Quantizer):
@@ -31,7 +31,7 @@ def _resolved(identifier):
 
 
 def _recipe(declared):
-    """Returns the recipe for what a layer declares of its weights, or of an activation."""
+    """Returns the recipe for the declaration of a layer, for its weights or an activation."""
     if declared is None:
         return Recipe(Spec(None, None))
     if isinstance(declared, Spec):
@@ -63,7 +63,7 @@ output_quantizer: The same for the output."""
                 yield path + name, weights.weight(part, name, enabled=False)
         output = declared.get("output_quantizer")
         slots = [("input", declared.get("input_quantizer")), ("output", output)]
-        # What is rounded on the way to the output is so as the output is.
+        # Intermediate tensors are rounded like the output.
         if isinstance(layer, (keras.layers.SeparableConv1D, keras.layers.SeparableConv2D)):
             slots.append(("between", output))
         if graph.has_kernel(layer) and graph.activation_bounds(layer) is None:
@@ -94,7 +94,7 @@ output_quantizer: The same for the output."""
 
 
 class DeclaredQuantization(QuantizationRun):
-    """Moves the quantizers of the layers that declare some."""
+    """Runs the quantizers of the layers that declare them."""
 
     def sites(self, model):
         return [

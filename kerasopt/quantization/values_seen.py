@@ -1,4 +1,4 @@
-"""What quantizers of activations have seen, told to the user."""
+"""Warnings about the values that activation quantizers have observed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from kerasopt.warning import warn
 
 
 def without_range(sites: list[Site]) -> dict[str, tuple[float, float]]:
-    """Returns the activations of which nothing usable was seen, with what was."""
+    """Returns the activations without usable observed values, with their observed ranges."""
     return {
         f"{site.path}/{site.slot}": site.quantizer.observed
         for site in sites
@@ -17,30 +17,29 @@ def without_range(sites: list[Site]) -> dict[str, tuple[float, float]]:
 
 
 def why_without_range(quantizer: ActivationQuantizer) -> str:
-    """Returns in a few words why a quantizer has no range."""
+    """Returns a short reason why a quantizer has no range."""
     seen, left_out = quantizer.observer.batches.numbers
     if seen:
-        return f"nothing but zero in {seen} batches"
+        return f"only zeros in {seen} batches"
     if left_out:
-        return f"values that are not finite in each of {left_out} batches"
-    return "no training data has passed through"
+        return f"non-finite values in each of {left_out} batches"
+    return "no training data has been observed"
 
 
 def warn_of_values(sites: list[Site], model: str) -> None:
-    """Warns of activations that were never usable, and of those that some batches had not."""
+    """Warns of activations without usable values, in all or in some batches."""
     bad = without_range(sites)
     if bad:
         warn(
-            f"{len(bad)} activations of '{model}' were never anything but zero, or not finite, so "
-            "they have no range and stay in float32. Look at the data and at the loss, and leave "
-            "layers whose outputs are always zero out with rules (name, None). "
-            f"Received: {_first(bad)}",
+            f"{len(bad)} activations of '{model}' were always zero or not finite, so they have no "
+            "range and stay float32. Check the data and the loss, and exclude layers whose outputs "
+            f"are always zero with rules (name, None). Received: {_first(bad)}",
         )
     warn_of_batches(sites, model)
 
 
 def warn_of_batches(sites: list[Site], model: str) -> None:
-    """Warns of batches that ranges leave out."""
+    """Warns of batches that ranges ignore."""
     partly = {
         f"{site.path}/{site.slot}": f"{site.quantizer.left_out} of {_batches(site)} batches"
         for site in sites
@@ -50,9 +49,8 @@ def warn_of_batches(sites: list[Site], model: str) -> None:
     }
     if partly:
         warn(
-            f"{len(partly)} activations of '{model}' had values that are not finite in some "
-            "batches, which are left out of their ranges. Look at the data and at the loss. "
-            f"Received: {_first(partly)}",
+            f"{len(partly)} activations of '{model}' had non-finite values in some batches, which "
+            f"their ranges ignore. Check the data and the loss. Received: {_first(partly)}",
         )
 
 

@@ -1,4 +1,4 @@
-"""Pruning: which weights are zero, and how that is decided."""
+"""Pruning: which weights are zero, and how they are chosen."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What a mask hides: the values under it, and the optimizer's state for them."""
+"""The stored values under a mask, and the optimizer's state for them."""
 
 from collections.abc import Iterable, Iterator
 
@@ -11,7 +11,7 @@ from kerasopt.training.optimizers.slots import optimizers_of, slots
 def stored_under_masks(
     model: keras.Model, weights: Iterable[MaskedWeight]
 ) -> Iterator[tuple[keras.Variable, keras.Variable]]:
-    """Yields (variable, its boolean mask) of weights and of what the optimizer keeps of them.
+    """Yields (variable, boolean mask) for weights and their optimizer state.
 
     Args:
         model: A compiled model.
@@ -28,11 +28,11 @@ def stored_under_masks(
 
 
 def zero_hidden(model: keras.Model, weights: Iterable[MaskedWeight]) -> None:
-    """Sets what masks hide to zero, as files should hold it.
+    """Sets the values under masks to zero, so that files are sparse.
 
-    Nothing reads the values; but momenta, averages and accumulated gradients would bring them
-    back, into files and into what sees every stored value (a norm by which gradients are
-    clipped). A hidden weight gets no gradient, so what is zero stays zero until masks move.
+    No layer reads these values, but momenta, averages and accumulated gradients would change them
+    again. They would then appear in files, and in norms over all stored values (gradient clipping).
+    A pruned weight gets no gradient, so a zero stays zero until the next mask update.
 
     Args:
         model: A compiled model.

@@ -1,4 +1,4 @@
-"""The link that keeps pruned weights at zero."""
+"""The parametrization that keeps pruned weights at zero."""
 
 import keras
 
@@ -14,9 +14,9 @@ from kerasopt.parametrization import (
 class Mask(Parametrization):
     """Reads a weight as zero wherever its mask is false.
 
-    The stored value under the mask is hidden: nothing reads it, it gets no
-    gradient, and files hold zeros there, so a checkpoint written at any moment
-    is as sparse as the model.
+    The stored value under the mask is hidden: it is not read and gets no
+    gradient, and files contain zeros in its place, so every checkpoint is as
+    sparse as the model.
 
     Example:
 
@@ -30,12 +30,12 @@ class Mask(Parametrization):
 
     Args:
         dense_gradient: Boolean, whether hidden values get the gradient that
-            they would have if they were read (the straight-through estimator
-            of Bengio et al., 2013, https://arxiv.org/abs/1308.3432), for
-            regrowth that looks at it.
+            they would have without the mask (the straight-through estimator of
+            Bengio et al., 2013, https://arxiv.org/abs/1308.3432), for regrowth
+            that needs it.
         keeps_hidden: Boolean, whether hidden values are latent weights, which
-            may come back as they are. Files hold them then: they are as large
-            as those of a dense model.
+            may be revived with their values. Files then contain them, and are
+            as large as those of a dense model.
 
     Attributes:
         mask: Boolean variable of the shape of the weight; one byte a weight.
@@ -53,7 +53,7 @@ class Mask(Parametrization):
         return not self.keeps_hidden
 
     def build(self, input_shape):
-        # The callback writes the same mask to every replica.
+        # The callback assigns the same mask on every replica.
         self.mask = self.add_weight(
             shape=input_shape,
             dtype="bool",
@@ -65,7 +65,7 @@ class Mask(Parametrization):
         self.built = True
 
     def call(self, inputs):
-        # Not a product: a hidden value may be infinite.
+        # Not a multiplication: a hidden value may be infinite.
         mask = keras.ops.convert_to_tensor(self.mask)
         masked = keras.ops.where(mask, inputs, keras.ops.zeros_like(inputs))
         return with_gradient_of(inputs, masked) if self.dense_gradient else masked

@@ -1,4 +1,4 @@
-"""A weight that is read through a mask, and how it is cut into groups."""
+"""A weight that is read through a mask, and its division into groups."""
 
 from dataclasses import dataclass
 
@@ -15,17 +15,16 @@ class MaskedWeight:
     """A weight of a layer, with its mask.
 
     Attributes:
-        number: Integer, its place among the masked weights of one pruning: what random
-            numbers are drawn by, since automatic names differ from model to model.
+        number: Integer, its index among the masked weights of one pruning. It seeds random numbers,
+            since automatic names differ from model to model.
         path: String, the path of the layer in the model.
         layer: The layer.
         name: String, the attribute name of the weight.
         link: The `Mask` that the layer reads it through.
-        layout: `KernelLayout`, what its axes mean.
-        grouping: `Grouping`, how it is cut into groups that are pruned as one.
-        gathered: The variable in which a criterion gathers something about it
-            in training; `None` if it does not.
-        growth: What a regrowth has gathered about it: a variable of its shape.
+        layout: `KernelLayout`, the meaning of its axes.
+        grouping: `Grouping`, its division into groups that are pruned together.
+        gathered: The variable with the statistic that the criterion gathers in training, or `None`.
+        growth: The variable, of its shape, with the statistic that the regrowth gathers.
     """
 
     number: int
@@ -55,7 +54,7 @@ class MaskedWeight:
 
     @property
     def statistic(self) -> np.ndarray | None:
-        """What was gathered, as float32."""
+        """The gathered statistic, as float32."""
         return None if self.gathered is None else _float32(self.gathered.value)
 
     @property

@@ -1,4 +1,4 @@
-"""Putting masks on a model, by a pattern."""
+"""Attaches masks to a model, according to a pattern."""
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
@@ -21,10 +21,10 @@ from kerasopt.warning import warn
 def attach_masks(
     model: keras.Model, pattern: str | Pattern = "element", rules: Sequence = ()
 ) -> list[Target]:
-    """Puts masks on the kernels of a model, for a training loop of your own.
+    """Attaches masks to the kernels of a model, for a custom training loop.
 
-    `model.fit` needs `kerasopt.callbacks.Pruning` and nothing of this. Attach
-    before the first step is traced.
+    With `model.fit`, use `kerasopt.callbacks.Pruning` instead. Attach before the first step is
+    traced.
 
     Example:
 
@@ -47,8 +47,8 @@ def attach_masks(
         List of `Target`, for `update_masks`.
 
     Raises:
-        ValueError: If there is nothing to prune, or the pattern does not fit a
-            layer that a rule names.
+        ValueError: If there is nothing to prune, or if the pattern does not fit a layer that a rule
+            names.
     """
     pattern = patterns.get(pattern)
     attachments = Attachments(model)
@@ -66,23 +66,24 @@ def attach_masks(
 def select_masked(
     model: keras.Model, pattern: Pattern, rules, default, only_trained: bool = False
 ) -> list[graph.WeightSelection]:
-    """Returns what to prune: what the rules name, and else the kernels that the pattern fits.
+    """Returns the weights to prune: those that rules name, and kernels that the pattern fits.
 
-    Filters of the last layer are its outputs: they stay, unless a rule names it.
+    Filters of the last layer are the outputs of the model: they are not pruned unless a rule names
+    the layer.
 
     Args:
         model: The model.
         pattern: A `Pattern`.
         rules: List of (selector, argument), first match wins.
-        default: The argument where no rule matches.
-        only_trained: Boolean, whether layers that do not train stay, too, unless a rule names them.
+        default: The argument of weights that no rule matches.
+        only_trained: Boolean, whether frozen layers are left out unless a rule names them.
 
     Raises:
-        ValueError: If there is none.
+        ValueError: If there is nothing to prune.
 
     Warns:
-        UserWarning: If it cannot be known which layer is the last, and if a large share of the
-            model is in matrices that are not called `kernel`.
+        UserWarning: If it is unknown which layer is the last, or if a large share of the model is
+            in matrices that are not called `kernel`.
     """
     graph.require_built(model)
     kept = _last_layers(model) if isinstance(pattern, Filter) else set()
@@ -108,8 +109,8 @@ def _warn_of_matrices(model, rules, selected):
         added = ", ".join(f'("{path}", 0.5)' for path in list(left)[:3])
         warn(
             f"{sum(left.values()):,} values of '{model.name}' stay dense, since their weights are "
-            f"not called `kernel`: pass rules=[{added}] to prune them, too, or with None in place "
-            f"of the sparsity to leave them without this warning. Received: weights {list(left)}",
+            f"not called `kernel`. Pass rules=[{added}] to prune them, or the same with None "
+            f"instead of the sparsity to silence this warning. Received: weights {list(left)}",
         )
 
 
@@ -117,14 +118,14 @@ def _nothing_to_prune(model, pattern, rules, frozen):
     fitting = [layer for _, layer in graph.layers(model) if _fits(layer, pattern)]
     if not rules and fitting and all(id(layer) in frozen for layer in fitting):
         return (
-            f"Nothing of model '{model.name}' is pruned, since none of its layers with kernels "
-            "trains (`trainable=False`). Let them train, or name them in `rules`. "
-            f"Received: model={model.name}"
+            f"Model '{model.name}' has nothing to prune: all of its layers with kernels are frozen "
+            "(`trainable=False`). Make them trainable, or name them in `rules`. Received: "
+            f"model={model.name}"
         )
     return (
-        f"Model '{model.name}' has no weight to prune: no layer that trains, and that the rules "
-        f"leave, has a kernel with the groups of pattern '{pattern.alias}'. "
-        f"{_others(model, rules)}Received: rules for {[selector for selector, _ in rules]}"
+        f"Model '{model.name}' has nothing to prune: pattern '{pattern.alias}' fits no kernel of "
+        f"the trainable layers that the rules do not exclude. {_others(model, rules)}Received: "
+        f"rules for {[selector for selector, _ in rules]}"
     )
 
 
@@ -139,10 +140,10 @@ def make_targets(
     pattern: Pattern,
     attachments: Attachments,
 ) -> list[list[Target]]:
-    """Puts masks on weights; returns, for each selection, what is pruned as one.
+    """Attaches masks to weights; returns the targets of each selection.
 
     Args:
-        model: The model, for what follows a layer in it.
+        model: The model, to find the layers that follow a layer.
         selected: The weights, from `select_masked`.
         pattern: A `Pattern`.
         attachments: `Attachments` to the model.
@@ -178,8 +179,9 @@ class _TargetMaker:
     def _of_heads(self, path, layer, names):
         if names != PROJECTIONS:
             raise ValueError(
-                "A head is a part of all kernels of an attention layer, so with pattern 'head' a "
-                f"rule names the layer, not one of its weights. Received: {path}/{names[0]}"
+                "A head consists of parts of all kernels of an attention layer, so with pattern "
+                "'head' a rule must name the layer, not one of its weights. Received: "
+                f"{path}/{names[0]}"
             )
         kernels = [(f"{path}/{attribute}", getattr(layer, attribute)) for attribute in PROJECTIONS]
         biases = [(at, inner) for at, inner in kernels[:3] if inner.bias is not None]
@@ -197,10 +199,10 @@ class _TargetMaker:
 
 
 def _standing(layer, pattern) -> tuple[str, ...]:
-    """Returns the names of the weights that a layer stands for in a rule."""
+    """Returns the names of the weights that a rule selects by naming their layer."""
     if isinstance(pattern, Head):
         return PROJECTIONS if _fits(layer, pattern) else ()
-    # Where the pattern fits none, naming the layer is an error that says so.
+    # If the pattern fits none of them, naming the layer raises an error that says so.
     return tuple(_fitting(layer, pattern)) or graph.weight_names(layer)
 
 
@@ -211,7 +213,7 @@ def _fits(layer, pattern):
 
 
 def _fitting(layer, pattern) -> list[str]:
-    """Returns the names of the weights that the pattern can cut into groups."""
+    """Returns the names of the weights that the pattern fits."""
     return [
         name
         for name in graph.weight_names(layer)
@@ -223,13 +225,13 @@ def _last_layers(model) -> set[int]:
     """Returns the ids of the layers with kernels that no other such layer follows."""
     if graph.functional_of(model) is None:
         warn(
-            f"Model '{model.name}' runs its layers in a `call` of its own, so it is not known "
-            "which of them gives the outputs, or which batch normalization follows which layer: "
-            "the filters of all are pruned, and normalizations stay as they are. Leave the last "
-            "layer out with a rule `(name, None)`.",
+            f"Model '{model.name}' has a custom `call`, so it is unknown which layer is the last "
+            "and which batch normalization follows which layer: the filters of all layers are "
+            "pruned, and normalizations are not. Exclude the last layer with a rule `(name, "
+            "None)`.",
         )
     last: set[int] = set()
-    before: set[int] = set()  # calls with a kernel in them, or after them
+    before: set[int] = set()  # calls with a kernel in them or after them
     for node in reversed(graph.Graph.of(model).nodes):
         if any(id(reader) in before for reader in node.consumers):
             before.add(id(node))

@@ -1,4 +1,4 @@
-"""The vectors that belong to the output channels of a kernel."""
+"""The per-channel vectors that are pruned along with filters."""
 
 from collections.abc import Iterator
 
@@ -8,12 +8,11 @@ from kerasopt import graph
 
 
 class OutputChannels:
-    """Finds what is pruned along with a filter: its bias, and the scale and shift after it.
+    """Finds the vectors that are pruned along with filters: bias, and batch normalization.
 
     Args:
-        model: A built Keras model. What follows a layer in the `call` of a
-            subclassed model is not recorded, so batch normalizations there are
-            not found.
+        model: A built Keras model. The `call` of a subclassed model is not
+            recorded, so batch normalizations there are not found.
     """
 
     def __init__(self, model: keras.Model):

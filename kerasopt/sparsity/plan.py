@@ -1,4 +1,4 @@
-"""Which sparsity each target has to have, and when."""
+"""The sparsity that each target has to reach, and when."""
 
 from dataclasses import dataclass, field
 
@@ -10,7 +10,7 @@ from kerasopt.sparsity.target import Target
 
 @dataclass(eq=False)
 class Unit:
-    """Targets that follow one schedule.
+    """Targets with the same schedule.
 
     Attributes:
         schedule: A `Schedule` of sparsities.
@@ -27,12 +27,13 @@ class Unit:
 
 
 class Plan:
-    """The targets of a pruning, by the schedules that they follow.
+    """The targets of a pruning, by schedule.
 
     Args:
         schedule: The `Schedule` of the layers that no rule names.
-        joint: Boolean, whether it is the sparsity of all weights together, so
-            that layers without a rule make up for those with one.
+        joint: Boolean, whether `schedule` is the sparsity of all weights
+            together, so that layers without a rule compensate for those with
+            one.
     """
 
     def __init__(self, schedule: Schedule, joint: bool):
@@ -41,12 +42,12 @@ class Plan:
         self._units: dict[int, Unit] = {}
 
     def add(self, schedule: Schedule, targets: list[Target]) -> None:
-        """Lets targets follow a schedule."""
+        """Adds targets with a schedule."""
         self._units.setdefault(id(schedule), Unit(schedule)).targets += targets
 
     @property
     def schedules(self) -> list[Schedule]:
-        """All schedules that targets follow."""
+        """All schedules of the targets."""
         return [unit.schedule for unit in self._units.values()]
 
     @property
@@ -66,29 +67,29 @@ class Plan:
 
     @property
     def sparsity(self) -> float:
-        """The fraction of the weights without a rule that are pruned at present."""
+        """The currently pruned fraction of the weights without a rule."""
         unit = self._units[id(self._schedule)]
         members = [weight for target in unit.targets for weight in target.members]
         return 1 - sum(int(weight.mask.sum()) for weight in members) / unit.size
 
     def check(self, horizon: Horizon) -> None:
-        """Raises `ValueError` if the rules leave no way to the sparsity of all."""
+        """Raises `ValueError` if the rules make the overall sparsity unreachable."""
         for schedule in self.schedules:
             schedule.check(horizon)
         for unit, level in self._final_levels():
             if not 0 <= level < 1:
                 raise ValueError(
-                    f"The rules leave no way to a sparsity of {unit.schedule.final}: the layers "
-                    f"without a rule would have to reach {level:.3f}. Change the rules, or take "
-                    f'`scope="layer"`. Received: final={unit.schedule.final}'
+                    f"With these rules a sparsity of {unit.schedule.final} is unreachable: the "
+                    f"layers without a rule would need a sparsity of {level:.3f}. Change the "
+                    f'rules, or pass `scope="layer"`. Received: final={unit.schedule.final}'
                 )
 
     def levels(self, update: int, horizon: Horizon) -> list[tuple[list[Target], float]]:
-        """Returns (targets, sparsity) for all whose first sparsity is due at `update`."""
+        """Returns (targets, sparsity) for the units that are due at `update` or were before."""
         due = [(unit, unit.schedule.last_due(update, horizon)) for unit in self._units.values()]
         levels = [(unit, unit.schedule(at, horizon)) for unit, at in due if at is not None]
         finals = dict(self._final_levels())
-        # Where rules lag behind, other layers may not make up for more than in the end.
+        # While rules lag behind, other layers must not compensate for more than in the end.
         return [
             (unit.targets, min(level, finals[unit])) for unit, level in self._made_up_for(levels)
         ]

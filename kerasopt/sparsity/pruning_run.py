@@ -1,4 +1,4 @@
-"""What pruning does in one training."""
+"""The pruning of one training."""
 
 from kerasopt.schedules import Schedule
 from kerasopt.sparsity.hidden_values import zero_hidden
@@ -13,13 +13,13 @@ from kerasopt.training.run import Run
 
 
 class PruningRun(Run):
-    """Moves masks to their sparsities, exchanges connections, and goes back after rounds.
+    """Updates masks by their schedules, exchanges connections, and rewinds after rounds.
 
     Args:
         recipe: The `Recipe` of `kerasopt.callbacks.Pruning`.
     """
 
-    # Whether layers without a rule make up for those with one, where a scope joins layers.
+    # Whether layers without a rule compensate for those with one, if the scope joins layers.
     is_joint = True
 
     def __init__(self, recipe: Recipe):
@@ -30,11 +30,11 @@ class PruningRun(Run):
         self.rewinding = None
         if recipe.rewind is not None:
             self.rewinding = Rewinding(recipe.rewind, self.schedule)
-        # The update up to which that is done which is done only once.
+        # The update up to which one-time actions have been carried out.
         self._done: int | None = None
 
     def make_schedule(self) -> Schedule:
-        """Returns the schedule of layers without a rule."""
+        """Returns the schedule for layers without a rule."""
         return self.recipe.schedule
 
     def attach(self, model):
@@ -48,7 +48,7 @@ class PruningRun(Run):
         recipe.regrowth.attach(self.plan.targets, model, self.attachments)
 
     def make_room(self, model):
-        """Makes room, in the model, for the moments that the training may go back to."""
+        """Creates variables in the model for the states that the training may go back to."""
         if self.rewinding is not None:
             self.rewinding.attach(model)
             self.attachments.at_end(self.rewinding.detach, self.rewinding.copies)
@@ -66,16 +66,17 @@ class PruningRun(Run):
             self.rewinding.check(horizon)
         at_once = [level for _, level in self.plan.levels(0, horizon) if level > 0]
         if not any(weight.gathered is not None for weight in self.plan.members):
-            # What a function of the user's own returns is refused here, not in mid-training.
+            # A custom function that returns bad scores is refused here, not in the middle of
+            # training.
             recipe.scope.keep(
                 [target.scores(recipe.criterion) for target in self.plan.targets], 0.0
             )
         elif at_once:
             raise ValueError(
-                "The criterion scores weights by what it gathers in training, so there is nothing "
-                "to prune by before the first update: pass a schedule that begins later, such as "
-                f'`OneShot({max(at_once)}, begin="10%")`. '
-                f"Received: criterion={recipe.criterion}, schedule={self.schedule}"
+                "The criterion needs statistics that are gathered in training, so it cannot score "
+                "weights before the first update: pass a schedule that begins later, such as "
+                f'`OneShot({max(at_once)}, begin="10%")`. Received: criterion={recipe.criterion}, '
+                f"schedule={self.schedule}"
             )
 
     def span(self, horizon):
@@ -89,13 +90,13 @@ class PruningRun(Run):
         return min((moment for moment in due if moment is not None), default=None)
 
     def timed(self):
-        """Returns the schedules at whose updates masks move; `None` for one that there is not."""
+        """Returns the schedules that determine mask updates; `None` for a missing one."""
         return [self.recipe.regrowth.schedule, *self.plan.schedules]
 
     def on_update(self, update, horizon):
         begins = self._done is None
         if begins:
-            # A training that is resumed has done what was due once and before.
+            # A resumed training has already carried out earlier one-time actions.
             self._done = update
         if self.rewinding is not None:
             self.rewinding.remember(update, horizon)
@@ -121,7 +122,7 @@ class PruningRun(Run):
             self._zero_hidden()
 
     def _move_masks(self, update, horizon):
-        """Brings masks to their sparsities; returns whether one has moved."""
+        """Updates masks by their schedules; returns whether one has changed."""
         recipe = self.recipe
         due = [self._newly_due(schedule, update, horizon) for schedule in self.timed()]
         revive = any(at is not None for at in due) and recipe.regrowth.revives(update, horizon)
@@ -133,11 +134,11 @@ class PruningRun(Run):
         )
 
     def _newly_due(self, schedule, update, horizon):
-        """Returns the update of an application that this training has not done; else `None`."""
+        """Returns the update of an application that this training has yet to do, or `None`."""
         due = None if schedule is None else schedule.last_due(update, horizon)
         return due if due is not None and due > self._done else None
 
     def _zero_hidden(self):
-        """Sets what the masks hide to zero, as files should hold it; latent weights stay."""
+        """Sets the values under masks to zero, so that files are sparse; latent weights stay."""
         if not self.recipe.regrowth.keeps_hidden:
             zero_hidden(self.model, self.plan.weights)

@@ -21,15 +21,15 @@ from kerasopt.sparsity.sparsity_schedule import sparsity_schedule
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """A point on the axes of pruning.
+    """The choices of a pruning, one on each axis.
 
     Attributes:
         schedule: A `Schedule` of sparsities, or a `MetricGuided`.
         scope: A `Scope`.
         criterion: A `Criterion`.
         pattern: A `Pattern`.
-        rules: List of (selector, `Schedule`), with `None` for layers that are left alone.
-        rewind: The time that rounds of pruning go back to; `None` if they do not.
+        rules: List of (selector, `Schedule`), with `None` for layers that are not pruned.
+        rewind: The time to which rounds of pruning rewind, or `None`.
         regrowth: A `Regrowth`.
     """
 
@@ -45,15 +45,17 @@ class Recipe:
         self.regrowth.check_pattern(self.pattern)
         if isinstance(self.scope, scopes.LAMP) and self.criterion.signed:
             raise ValueError(
-                "Scope 'lamp' compares squares, so it takes no criterion with negative scores: use "
-                f"scope 'global', or another criterion. Received: criterion={self.criterion}"
+                "Scope 'lamp' compares squares, so it does not support criteria with negative "
+                "scores: pass scope='global', or another criterion. Received: "
+                f"criterion={self.criterion}"
             )
         if self.rewind is not None:
-            Rewinding(self.rewind, self.schedule)  # raises if it cannot go back
+            Rewinding(self.rewind, self.schedule)  # raises if it is impossible
         if self.rewind is not None and self.regrowth.keeps_hidden:
             raise ValueError(
-                "Rewinding takes pruned weights back to zero, so they are not latent: leave either "
-                f"out. Received: rewind={self.rewind!r}, regrowth={type(self.regrowth).__name__}"
+                "`rewind` resets pruned weights to zero, so they cannot be latent: pass only one "
+                f"of `rewind` and this `regrowth`. Received: rewind={self.rewind!r}, "
+                f"regrowth={type(self.regrowth).__name__}"
             )
         ruled = [level.final for _, level in self.rules if level is not None]
         for final in (self.final, *ruled):
@@ -61,12 +63,12 @@ class Recipe:
 
     @property
     def is_guided(self) -> bool:
-        """Whether a metric says how far the sparsity rises."""
+        """Whether the sparsity is guided by a metric."""
         return isinstance(self.schedule, MetricGuided)
 
     @property
     def final(self) -> float:
-        """The sparsity at the end, of layers without a rule; the highest that is tried."""
+        """The final sparsity of layers without a rule; if guided, the highest that is tried."""
         return self.schedule.limit if self.is_guided else self.schedule.final
 
 
@@ -82,7 +84,7 @@ def make_recipe(
     """Resolves the arguments of `kerasopt.callbacks.Pruning`.
 
     Raises:
-        ValueError: If one is malformed, or two do not go together.
+        ValueError: If one is malformed, or two are incompatible.
     """
     if not isinstance(schedule, MetricGuided):
         schedule = sparsity_schedule(schedule)
@@ -98,7 +100,7 @@ def make_recipe(
 
 
 def _ruled(rule, schedule):
-    """Returns the schedule of the layers of a rule; `None` if it leaves them alone."""
+    """Returns the schedule for the layers of a rule; `None` if they are not pruned."""
     if rule.argument is None:
         return None
     try:

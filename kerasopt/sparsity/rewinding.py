@@ -1,4 +1,4 @@
-"""Rewinding: after each round of pruning the weights go back to an earlier moment."""
+"""Rewinding: after each round of pruning the weights are reset to an earlier state."""
 
 import re
 
@@ -14,7 +14,7 @@ _EPOCH = re.compile(r"epoch (\d+)")
 
 
 def rewinding_time(rewind: Time | str) -> Time:
-    """Returns the time to which `"init"`, `"epoch k"` or a time goes back."""
+    """Returns the time that `"init"`, `"epoch k"` or a time stands for."""
     if rewind == "init":
         return 0
     match = _EPOCH.fullmatch(rewind) if isinstance(rewind, str) else None
@@ -22,18 +22,18 @@ def rewinding_time(rewind: Time | str) -> Time:
 
 
 class Rewinding:
-    """Takes the training back to an earlier moment.
+    """Rewinds the training to an earlier state.
 
-    Weights, statistics of batch normalization, momentum and the iterations of
-    the optimizer, by which learning rate schedules go, become what they were;
-    masks stay.
+    Weights, batch normalization statistics, momentum and the iterations of the
+    optimizer (which learning rate schedules depend on) are restored; masks are
+    not.
 
     Args:
         rewind: `"init"`, `"epoch k"` or a time.
-        schedule: The `Schedule` after whose applications the training goes back.
+        schedule: The `Schedule`; the training rewinds after each of its rounds.
 
     Raises:
-        ValueError: If `rewind` is no time, or `schedule` one without rounds.
+        ValueError: If `rewind` is not a time, or `schedule` has no rounds.
     """
 
     def __init__(self, rewind: Time | str, schedule: Schedule):
@@ -41,42 +41,42 @@ class Rewinding:
         self._rewind = rewind
         if not isinstance(schedule, (Iterative, OneShot)):
             raise ValueError(
-                "`rewind` goes back after every round of pruning, so the schedule must have "
-                "rounds: pass `kerasopt.schedules.Iterative` or `OneShot`. "
-                f"Received: rewind={rewind!r}, schedule={schedule}"
+                "`rewind` takes effect after every round of pruning, so the schedule must have "
+                "rounds: pass `kerasopt.schedules.Iterative` or `OneShot`. Received: "
+                f"rewind={rewind!r}, schedule={schedule}"
             )
         self._schedule = schedule
 
     def attach(self, model: keras.Model):
-        """Makes room for the values of that moment, in the model."""
+        """Creates variables for that state, in the model."""
         self._model = model
         self._snapshot = Snapshot.of(model, "rewind")
 
     def detach(self):
-        """Gives the room back."""
+        """Removes these variables."""
         self._snapshot.remove()
 
     @property
     def copies(self) -> list[keras.Variable]:
-        """The variables that hold these values."""
+        """The variables that hold that state."""
         return self._snapshot.copies
 
     def check(self, horizon: Horizon):
-        """Raises `ValueError` if the first round comes before the moment to go back to."""
+        """Raises `ValueError` if the first round comes before the state to rewind to."""
         begin, _ = self._schedule.span(horizon)
         if resolve(self.time, horizon, "rewind") > begin:
             raise ValueError(
-                "A training cannot go back to a moment after the first round of pruning, which is "
-                f"at update {begin}. Received: rewind={self._rewind!r}"
+                "`rewind` must not be later than the first round of pruning, which is at update "
+                f"{begin}. Received: rewind={self._rewind!r}"
             )
 
     def next_due(self, update: int, horizon: Horizon) -> int | None:
-        """The update at which the moment comes."""
+        """The update at which the state is to be saved."""
         moment = resolve(self.time, horizon, "rewind")
         return moment if moment > update else None
 
     def remember(self, update: int, horizon: Horizon):
-        """Keeps the values of the moment, once it has come in this training."""
+        """Saves the state, once its time has come in this training."""
         moment = resolve(self.time, horizon, "rewind")
         if update < moment:
             self._snapshot.forget()
@@ -84,6 +84,6 @@ class Rewinding:
             self._snapshot.take()
 
     def restore(self, weights: list[MaskedWeight]):
-        """Goes back, but for what is pruned since then: that is zero, in files too."""
+        """Restores the state, except for weights pruned since: they are zero, in files too."""
         self._snapshot.hide(stored_under_masks(self._model, weights))
         self._snapshot.restore()

@@ -4,17 +4,14 @@ import numbers
 
 from kerasopt import schedules
 
-_RANGE = (
-    "A sparsity is the fraction of weights that are zero, from 0 up to but not including 1. "
-    "Received: schedule={!r}"
-)
+_RANGE = "A sparsity is the fraction of weights that are zero, in [0, 1). Received: schedule={!r}"
 
 
 def sparsity_schedule(identifier) -> schedules.Schedule:
     """Resolves a schedule of sparsities.
 
     Raises:
-        ValueError: If it leaves [0, 1), or falls.
+        ValueError: If a sparsity is outside [0, 1), or decreases.
     """
     if isinstance(identifier, numbers.Real) and not 0 <= float(identifier) < 1:
         raise ValueError(_RANGE.format(identifier))
@@ -24,7 +21,7 @@ def sparsity_schedule(identifier) -> schedules.Schedule:
             raise ValueError(_RANGE.format(identifier))
     if schedule.final < schedule.initial and not isinstance(schedule, schedules.Constant):
         raise ValueError(
-            "Sparsity never falls: `final` must not be smaller than `initial`. "
-            f"Received: schedule={identifier!r}"
+            "Sparsity must not decrease: `final` must be at least `initial`. Received: "
+            f"schedule={identifier!r}"
         )
     return schedule

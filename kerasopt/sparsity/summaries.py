@@ -1,4 +1,4 @@
-"""What masks show in TensorBoard."""
+"""The masks in TensorBoard."""
 
 import math
 
@@ -10,7 +10,7 @@ from kerasopt.parametrization import links_of_model
 from kerasopt.sparsity.mask import Mask
 from kerasopt.training.technique import Summaries
 
-# Sides in pixels: of an image, and of one weight in it.
+# Maximum side in pixels: of an image, and of one weight in it.
 _LARGEST_IMAGE, _LARGEST_CELL = 512, 16
 
 
@@ -44,7 +44,7 @@ class MaskSummaries(Summaries):
             yield "churn/total", changes / total
 
     def images(self, model):
-        """Yields an image of every mask that has changed since the epoch before."""
+        """Yields an image of every mask that has changed since the previous epoch."""
         for path, layer, slot, _ in links_of_model(model, Mask):
             weight = f"{path}/{slot}"
             mask, before = self._masks[weight], self._before.get(weight)
@@ -68,7 +68,7 @@ def _image(mask: np.ndarray, layout: graph.KernelLayout) -> np.ndarray:
 
 
 def _fit(grid: np.ndarray, axis: int) -> np.ndarray:
-    """Averages what is too long for an image, repeats what is too short to be seen."""
+    """Averages an axis that is too long for an image, repeats one that is too short to be seen."""
     length = grid.shape[axis]
     if length <= _LARGEST_IMAGE:
         return np.repeat(grid, min(_LARGEST_CELL, _LARGEST_IMAGE // length), axis)

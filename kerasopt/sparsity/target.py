@@ -1,4 +1,4 @@
-"""What is pruned as one: kernels, and what goes with them."""
+"""The targets of pruning: kernels, with the vectors that are pruned along with them."""
 
 from dataclasses import dataclass, field
 
@@ -13,16 +13,15 @@ from kerasopt.warning import warn
 
 @dataclass(eq=False)
 class Target:
-    """Weights that share one list of groups: group number i of all is kept, or pruned.
+    """Weights with common groups: group i is kept or pruned in all of them.
 
-    Most targets are one kernel. A filter takes its bias and the scale and shift
-    of its batch normalization along; an attention head is a part of four
-    kernels.
+    Most targets are one kernel. Filters are pruned along with their bias and
+    batch normalization; an attention head consists of parts of four kernels.
 
     Attributes:
-        pattern: The `Pattern` that cuts the weights into groups.
-        members: Weights whose values decide, and whose zeros count.
-        followers: Weights that are pruned along with them.
+        pattern: The `Pattern` that divides the weights into groups.
+        members: Weights that are scored, and whose zeros count.
+        followers: Weights that are pruned along with the members.
     """
 
     pattern: Pattern
@@ -41,7 +40,7 @@ class Target:
 
     @property
     def group_sizes(self) -> int | np.ndarray:
-        """The number of weights in each group that count; an integer if all are equal."""
+        """The number of member weights in each group; an integer if all are equal."""
         return sum(weight.grouping.sizes for weight in self.members)
 
     @property
@@ -57,7 +56,7 @@ class Target:
 
         Args:
             criterion: A `Criterion`.
-            revive: Boolean, whether pruned groups are scored like others, not as hidden.
+            revive: Boolean, whether pruned groups are scored like the others.
         """
         values = self.pool([criterion.scores(weight) for weight in self.members], criterion.order)
         if not revive:
@@ -68,8 +67,8 @@ class Target:
     def pool(self, values: list[np.ndarray], order: int) -> np.ndarray:
         """Returns one value for each group: `(sum |v|^n / size)^(1/n)` over its weights.
 
-        The sum is divided by the size, so that groups of different sizes
-        compare. At order n = 1 it is the mean, and signs are kept.
+        Dividing by the size makes groups of different sizes comparable. For n =
+        1 the result is the signed mean.
 
         Args:
             values: List of arrays, one for each member, of its shape.
@@ -84,20 +83,20 @@ class Target:
         return np.asarray((total / self.group_sizes) ** (1 / order), "float32")
 
     def keep(self, kept: np.ndarray, revive: bool = False) -> bool:
-        """Moves the masks, those of followers too.
+        """Updates the masks, including those of followers.
 
         Args:
-            kept: Boolean array (count,), the groups that are not pruned.
-            revive: Boolean, whether weights that are hidden in such a group come back.
+            kept: Boolean array (count,), true for the groups that are kept.
+            revive: Boolean, whether pruned weights in a kept group are revived.
 
         Returns:
             Whether a mask has changed.
         """
         if not kept.any() and self.live.any():
             warn(
-                f"All of '{self.members[0]}' is pruned: what comes out of it no longer depends on "
-                'its input. Take a lower sparsity, `scope="layer"`, "erk" or "lamp", or leave the '
-                "layer out with a rule `(name, None)`.",
+                f"'{self.members[0]}' is pruned completely: its output no longer depends on its "
+                'input. Use a lower sparsity or `scope="layer"`, "erk" or "lamp", or exclude the '
+                "layer with a rule `(name, None)`.",
             )
         moved = False
         for weight in self.weights:

@@ -1,4 +1,4 @@
-"""Pruning, as a row of the table of techniques."""
+"""Pruning as a technique."""
 
 from kerasopt import graph
 from kerasopt.sparsity.mask import Mask
@@ -31,7 +31,7 @@ pruning: A `kerasopt.schedules.Schedule` of the fraction of zeros, or a
 
 
 class DeclaredPruning(PruningRun):
-    """Moves the masks of the layers that declare a sparsity."""
+    """Prunes the layers that declare a sparsity."""
 
     def select(self, model):
         return [

@@ -1,4 +1,4 @@
-"""Moving masks to a sparsity."""
+"""Updates masks to a sparsity."""
 
 import numbers
 
@@ -18,9 +18,8 @@ def update_masks(
 ) -> bool:
     """Prunes weights until `sparsity` of them are zero.
 
-    What is pruned stays pruned, unless `revive` is true: hidden weights go
-    first. So sparsity never falls, and a target below what is reached changes
-    nothing.
+    Pruned weights stay pruned unless `revive` is true, so the sparsity never decreases, and a
+    `sparsity` below the current one changes nothing.
 
     Example:
 
@@ -31,19 +30,19 @@ def update_masks(
 
     Args:
         targets: List of `Target`, as `attach_masks` returns it.
-        sparsity: Float in [0, 1), the fraction of zeros that the scope reaches,
-            exact to one group of the pattern.
+        sparsity: Float in [0, 1), the fraction of zeros to reach in the scope, exact to one group
+            of the pattern.
         criterion: As in `kerasopt.callbacks.Pruning`.
         scope: As in `kerasopt.callbacks.Pruning`.
-        revive: Boolean, whether weights that are pruned compete with the others,
-            by the values that they have under the mask.
+        revive: Boolean, whether pruned weights compete with the others by their values under the
+            mask.
 
     Returns:
         Whether a mask has changed.
 
     Raises:
-        ValueError: If there are no targets, `sparsity` is outside its range or beyond the
-            1 - N/M of an N:M pattern, or such a pattern is to have another scope than `"layer"`.
+        ValueError: If there are no targets, `sparsity` is outside its range or beyond the 1 - N/M
+            of an N:M pattern, or an N:M pattern is used with another scope than `"layer"`.
     """
     criterion, scope = criteria.get(criterion), scopes.get(scope)
     _check(targets, sparsity, scope)
@@ -59,23 +58,23 @@ def update_masks(
 def _check(targets, sparsity, scope) -> None:
     if not isinstance(targets, list) or not targets:
         raise ValueError(
-            "`targets` must be a list that `kerasopt.sparsity.attach_masks` has returned, and not "
-            f"empty. Received: targets={targets!r}"
+            "`targets` must be a non-empty list returned by `kerasopt.sparsity.attach_masks`. "
+            f"Received: targets={targets!r}"
         )
     real = isinstance(sparsity, numbers.Real) and not isinstance(sparsity, bool)
     if not real or not 0 <= sparsity < 1:
         raise ValueError(
-            "A sparsity is the fraction of weights that are zero, from 0 up to but not including "
-            f"1. Received: sparsity={sparsity!r}"
+            "`sparsity` must be the fraction of weights that are zero, in [0, 1). Received: "
+            f"sparsity={sparsity!r}"
         )
     pattern = targets[0].pattern
     if isinstance(pattern, NM):
-        # On the way to the final sparsity any is right.
+        # Before the final sparsity, any value is allowed.
         pattern.check_sparsity(max(sparsity, pattern.sparsity), scope)
 
 
 def _rivals(targets, scope):
-    """Returns lists of targets that compete; one by one where none do, which saves memory."""
+    """Returns lists of targets that compete; one target each if none do, which saves memory."""
     alone = isinstance(scope, LayerScope) or isinstance(targets[0].pattern, NM)
     return [[target] for target in targets] if alone else [targets]
 

@@ -313,13 +313,13 @@ def test_double_checkpoint_falls_back_to_the_epoch_before(tmp_path, uninterrupte
     interrupt(compiled(), tmp_path, 2, 1, double_checkpoint=True)
     damage(tmp_path / "latest.npz", "truncated")
     resumed = compiled(seed=1)
-    with pytest.warns(UserWarning, match="resumes from the one before it, at epoch 1"):
+    with pytest.warns(UserWarning, match="resumes from the previous one, at epoch 1"):
         losses = fit(resumed, BackupAndRestore(tmp_path, double_checkpoint=True))
     assert len(losses) == EPOCHS - 1
     assert_equal(uninterrupted[1], resumed)
 
 
-@pytest.mark.filterwarnings("ignore:.*resumes from the one before it")
+@pytest.mark.filterwarnings("ignore:.*resumes from the previous one")
 def test_no_flipped_bit_keeps_from_resuming(tmp_path):
     """In the arrays, their headers, or the directory of the archive, which is at its end."""
     interrupt(compiled(), tmp_path, 2, 1, double_checkpoint=True)
@@ -349,7 +349,7 @@ def test_a_backup_being_written_is_not_a_backup(tmp_path, uninterrupted):
     interrupt(compiled(), tmp_path, 2, 1, double_checkpoint=True)
     (tmp_path / "latest.npz").rename(tmp_path / "unfinished.npz")
     resumed = compiled(seed=1)
-    with pytest.warns(UserWarning, match="missing.*resumes from the one before it, at epoch 1"):
+    with pytest.warns(UserWarning, match="missing.*resumes from the previous one, at epoch 1"):
         losses = fit(resumed, BackupAndRestore(tmp_path, double_checkpoint=True))
     assert len(losses) == EPOCHS - 1
     assert_equal(uninterrupted[1], resumed)

@@ -84,5 +84,5 @@ def test_a_training_that_diverges_ends_as_without_quantizers():
 def test_convert_says_what_happened():
     model = make("mixed_float16")
     fit(model, np.full((16, 6), np.nan, "float32"), freeze="100%")
-    with pytest.raises(ValueError, match="'first': 'values that are not finite in each of 4 batc"):
+    with pytest.raises(ValueError, match="'first': 'non-finite values in each of 4 batc"):
         ko.convert(model)

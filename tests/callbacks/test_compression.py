@@ -33,7 +33,7 @@ class TestCompression(TechniqueTestCase):
 
 def test_nothing_declared_raises_before_training():
     model = Technique().make("convolutional")
-    with refused(model, r"no layer that declares compression.*`kerasopt.layers`"):
+    with refused(model, r"no trainable layer that declares compression.*`kerasopt.layers`"):
         model.fit(models.Batches(model), callbacks=[ko.callbacks.Compression()])
 
 
@@ -82,5 +82,5 @@ def test_frozen_layers_stay_as_they_are(recwarn):
     assert fit() == [0.5, 0.5]
     assert fit("a") == [0.0, 0.5]
     assert not [str(each.message) for each in recwarn if "compression" in str(each.message)]
-    with pytest.raises(ValueError, match="no layer that declares compression and trains"):
+    with pytest.raises(ValueError, match="no trainable layer that declares compression"):
         fit("a", "b")

@@ -131,7 +131,7 @@ def test_two_searches_in_one_fit_raise_before_training():
         )
         for name in ("conv", "transposed")
     ]
-    with refused(model, "cannot both look for the sparsity"):
+    with refused(model, "Only one callback of a `fit` can search"):
         fit(model, *callbacks)
 
 

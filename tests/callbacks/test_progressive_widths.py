@@ -152,7 +152,7 @@ def test_complete_only_when_narrow():
         ({"progressive": [(1, 5)]}, "from 2 to 16 bits"),
         ({"progressive": [(6, 3), (8, 6)]}, "wider integers first"),
         ({"progressive": [(8, "later")]}, "`progressive` must be a number of optimizer updates"),
-        ({"progressive": [(4, 3)]}, "4 bits, and no spec has integers of fewer"),
+        ({"progressive": [(4, 3)]}, "4 bits, but no spec has fewer"),
         ({"spec": "ternary", "progressive": [(8, 3)]}, "A TernaryWeight rounds to"),
     ],
 )
@@ -164,7 +164,7 @@ def test_bad_arguments(arguments, message):
 @pytest.mark.parametrize(
     ("steps", "message"),
     [
-        ([(8, 6), (6, 3)], "has times that rise"),
+        ([(8, 6), (6, 3)], "must have ascending times"),
         ([(8, 11)], "must end after `begin`, and not after `freeze`.*freeze=9"),
         ([(8, 1)], "must end after `begin`, which is update 1"),
     ],

@@ -72,6 +72,6 @@ def test_filters_of_the_last_layer_stay_inside_its_wrapper_too():
 
 
 def test_what_a_subclassed_model_does_not_tell_of_its_filters_is_said():
-    with pytest.warns(UserWarning, match="not known which of them gives the outputs"):
+    with pytest.warns(UserWarning, match="unknown which layer is the last"):
         targets = ko.sparsity.attach_masks(models.subclassed(), "filter")
     assert len(targets) == 4

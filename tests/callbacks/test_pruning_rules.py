@@ -68,7 +68,7 @@ def test_a_frozen_model_is_refused_by_its_name_and_pruned_where_rules_say_so():
     model = make()
     model.trainable = False
     model.compile("adam", "mse")
-    with refused(model, "none of its layers with kernels trains"):
+    with refused(model, "all of its layers with kernels are frozen"):
         fit(model, ko.callbacks.Pruning(0.5))
     with pytest.warns(UserWarning, match="counts time in them, so it still is where its schedule"):
         fit(model, ko.callbacks.Pruning(0.5, rules=[("*", 0.5)]))
@@ -97,7 +97,7 @@ def test_rules_name_biases_and_single_kernels(tmp_path):
     ("pattern", "rule", "message"),
     [
         ("2:4", "dense/bias", "does not fit 'dense/bias'"),
-        ("head", "attention/query_dense/kernel", "a rule names the layer"),
+        ("head", "attention/query_dense/kernel", "a rule must name the layer"),
     ],
 )
 def test_a_weight_that_the_pattern_does_not_fit_is_refused(pattern, rule, message):

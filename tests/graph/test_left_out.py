@@ -68,5 +68,5 @@ def test_quantization_names_them():
 def test_a_model_of_nothing_else_tells_so():
     inputs = keras.Input((4,))
     alone = keras.Model(inputs, Experts(3, name="experts")(inputs))
-    with pytest.raises(ValueError, match="no weight to prune.*such as 'experts/w'"):
+    with pytest.raises(ValueError, match="nothing to prune.*such as 'experts/w'"):
         fit(alone, ko.callbacks.Pruning(0.5))

@@ -217,7 +217,7 @@ def test_layers_that_declare_one_schedule_share_a_scope():
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        ({"pruning": 1.0}, "from 0 up to but not including 1"),
+        ({"pruning": 1.0}, "weights that are zero"),
         ({"pruning": "half"}, "Received: schedule='half'"),
         ({"weight_quantizer": "int3"}, r"'int8', .*\]. Received: spec='int3'"),
     ],

@@ -1,4 +1,4 @@
-"""Models of one bit: the integer form computes what training computed."""
+"""Binary models: the integer form computes what training computed."""
 
 import keras
 import numpy as np

@@ -46,7 +46,7 @@ def test_what_prepares_the_input_stays_float():
     inputs = keras.Input((4,))
     x = layers.Rescaling(1 / 255, name="rescaling")(inputs)
     (reason,) = float_parts(quantized(layers.Dense(2)(x), inputs)).values()
-    assert "does not stand between integers" in reason
+    assert "is not between integer operations" in reason
 
 
 def test_a_subclassed_model_hides_what_it_computes():

@@ -66,5 +66,5 @@ def test_what_cannot_start_says_what_to_do():
         start_rounding(network())
     model = network()
     attach_quantizers(model, observer="percentile")
-    with pytest.raises(ValueError, match="nothing has passed through yet.*'first/input'"):
+    with pytest.raises(ValueError, match="have not been observed yet.*'first/input'"):
         start_rounding(model)

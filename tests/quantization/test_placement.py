@@ -268,7 +268,7 @@ def transformer():
 
 
 def test_tables_that_no_rule_names_are_told_of_with_the_rule():
-    message = r"3,200 of the 3,520 bytes .* pass rules=\[\(\"words\", \"int8_weight_only\"\)\]"
+    message = r"3,200 of the 3,520 bytes .* Pass rules=\[\(\"words\", \"int8_weight_only\"\)\]"
     with pytest.warns(UserWarning, match=message):
         sites(transformer())
 

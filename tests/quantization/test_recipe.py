@@ -106,10 +106,10 @@ def test_groups_that_do_not_divide_raise():
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        (("int8", "binary"), "of one bit. Received: format="),
+        (("int8", "binary"), r"binary `Format` \(1 bit\). Received: format="),
         (("binary", "minmax"), "2 bits or more. Received: format="),
-        (("int8", None, "binary"), "of one bit. Received: format="),
-        (("int8_dynamic", None, "minmax"), "leave `activation_quantizer` out. Received: spec="),
+        (("int8", None, "binary"), r"binary `Format` \(1 bit\). Received: format="),
+        (("int8_dynamic", None, "minmax"), "do not pass it. Received: spec="),
     ],
 )
 def test_a_quantizer_that_cannot_round_to_the_format_raises(arguments, message):

@@ -71,7 +71,7 @@ def test_only_weights_with_groups_of_the_pattern_are_pruned():
     [
         ("2:4", [("depthwise", True)], r"'2:4' does not fit 'depthwise/kernel'"),
         ("block16x1", (), r"matrix of 9x6.*smaller than a block of 16x1"),
-        ("head", (), r"has no weight to prune.*pattern 'head'"),
+        ("head", (), r"has nothing to prune.*pattern 'head'"),
         ("kernel", [("classifier", True)], r"'classifier/kernel' of shape \(6, 4\)"),
         ("4:2", (), "Received: pattern='4:2'"),
         ("row", (), "Received: pattern='row'"),

@@ -103,7 +103,7 @@ def test_a_resumed_training_equals_an_uninterrupted_one(tmp_path):
 
 def test_a_moment_after_the_first_round_raises_before_training():
     with refused(
-        make_built := make(), r"after the first round.*update 3.*Received: rewind='epoch 2'"
+        make_built := make(), r"later than the first round.*update 3.*Received: rewind='epoch 2'"
     ):
         fit(make_built, ko.callbacks.Pruning(SCHEDULE, rewind="epoch 2"))
 

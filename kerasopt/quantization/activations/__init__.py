@@ -1,4 +1,4 @@
-"""Quantizers of activations. A quantizer is a file beside this one."""
+"""Activation quantizers. Each quantizer is a file in this package."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Activations within a range that an observer saw."""
+"""Activation quantization with an observed range."""
 
 import keras
 import numpy as np
@@ -10,12 +10,12 @@ from kerasopt.quantization.quantizer import ACTIVATION_QUANTIZERS, Quantizer
 
 @ACTIVATION_QUANTIZERS.register("minmax")
 class ActivationQuantizer(Quantizer):
-    """Integers with one scale, from the range that an observer saw (alias `"minmax"`).
+    """Integers with one scale, from the range of an observer (alias `"minmax"`).
 
-    Scale and zero point are those of `Format.affine`, so zero is one of the
-    values. In training the observer follows the batches, until the range is
-    frozen. The gradient is that of `Quantizer.round`: values outside the range
-    get none.
+    Scale and zero point are those of `Format.affine`, so zero is represented
+    exactly. In training the observer follows the batches until the range is
+    frozen. The gradient is that of `Quantizer.round`: 0 for values outside the
+    range.
 
     ```python
     quantizer = ko.quantization.ActivationQuantizer(observer="percentile")
@@ -24,16 +24,17 @@ class ActivationQuantizer(Quantizer):
 
     Args:
         format: A `Format` of 2 bits or more. Defaults to 8 bits, asymmetric.
-        enabled: Boolean, whether it rounds from the beginning.
+        enabled: Boolean, whether it rounds from the start.
         observer: A `kerasopt.quantization.Observer` or its alias. Defaults to
             `"moving_average"`.
 
     Attributes:
-        settles: Boolean, whether the range is found once, when it is enabled.
-        frozen: Boolean, whether training leaves the range alone.
+        settles: Boolean, whether the range is set once, when the quantizer is
+            enabled.
+        frozen: Boolean, whether the range is constant in training.
         calibrating: Boolean, whether the observer follows batches outside of
-            training, too. Both are part of the traced functions: renew those of
-            the model after a change.
+            training, too. `frozen` and `calibrating` are part of the traced
+            functions: renew those of the model after a change.
 
     Reference:
         Jacob et al., "Quantization and Training of Neural Networks for
@@ -55,27 +56,27 @@ class ActivationQuantizer(Quantizer):
 
     @property
     def scale(self) -> np.float32:
-        """The present scale."""
+        """The current scale."""
         return np.float32(self.affine()[0])
 
     @property
     def zero_point(self) -> int:
-        """The present zero point."""
+        """The current zero point."""
         return int(self.affine()[1])
 
     @property
     def observed(self) -> tuple[float, float]:
-        """The range that the observer has seen; NaN if none but batches that are not finite."""
+        """The observed range; NaN if all batches had non-finite values."""
         observer = self.observer
         if self.left_out and not observer.batches.numbers[0]:
             return np.nan, np.nan
-        # Not `float` of the variables: what replicas mirror has none.
+        # Not `float` of the variables: mirrored variables do not support it.
         low, high = map(keras.ops.convert_to_numpy, (observer.minimum, observer.maximum))
         return float(low), float(high)
 
     @property
     def left_out(self) -> int:
-        """The number of batches that were left out of the range, since they are not finite."""
+        """The number of batches that the range ignores, because of non-finite values."""
         return self.observer.batches.numbers[1]
 
     @property
@@ -86,7 +87,7 @@ class ActivationQuantizer(Quantizer):
 
     @property
     def is_zero(self) -> bool:
-        """Whether the observer has seen finite batches, and nothing but zero."""
+        """Whether the observer has seen finite batches, with zeros only."""
         return self.observed == (0.0, 0.0) and bool(self.observer.batches.numbers[0])
 
     @property
@@ -97,14 +98,14 @@ class ActivationQuantizer(Quantizer):
         self.observer.settle(self.format)
 
     def affine(self):
-        """Returns the present scale and zero point, as tensors."""
+        """Returns the current scale and zero point, as tensors."""
         return self.format.affine(*self.observer.range)
 
     def observe(self, inputs, training):
-        """Returns the range, and whether rounding is on, after a batch that is to be seen.
+        """Observes a batch; returns the range, and whether rounding is on.
 
-        A batch of training that is not finite passes unchanged: its loss is as it is without the
-        quantizer, so that loss scaling skips it, or `keras.callbacks.TerminateOnNaN` sees it.
+        A training batch with non-finite values passes unchanged: its loss is the same as without
+        the quantizer, so loss scaling skips it, and `keras.callbacks.TerminateOnNaN` detects it.
         """
         enabled = self.enabled.value
         if (training or self.calibrating) and not self.frozen:
@@ -115,7 +116,7 @@ class ActivationQuantizer(Quantizer):
     def call(self, inputs, training=None):
         minimum, maximum, enabled = self.observe(inputs, training)
         scale, zero_point = self.format.affine(minimum, maximum)
-        # Without a range there is nothing to round to: its scale of 1 would leave whole numbers.
+        # Without a range, values stay unrounded: a scale of 1 would round to whole numbers.
         enabled = keras.ops.logical_and(enabled, self.observer.has_range)
         # A scale of 0 costs no pass over the activations.
         return self.round(inputs, keras.ops.where(enabled, scale, 0.0), zero_point)

@@ -1,4 +1,4 @@
-"""Activations of one bit."""
+"""Binary activations."""
 
 import keras
 
@@ -10,21 +10,21 @@ from kerasopt.quantization.sign import SURROGATES, check_gradient
 
 @ACTIVATION_QUANTIZERS.register("binary")
 class BinaryActivation(Quantizer):
-    """The sign of an activation, 1 for zero (alias `"binary"`).
+    """Binary activations: the sign, with 1 for zero (alias `"binary"`).
 
         y = 1 where x >= 0, else -1
 
-    with the gradient of a function that resembles it, as in `BinaryWeight`.
-    After a ReLU all values are 1: put a batch normalization between instead.
+    with a surrogate gradient, as in `BinaryWeight`. After a ReLU all values are
+    1: use a batch normalization instead of the ReLU.
 
     ```python
     ko.layers.Dense(10, input_quantizer="binary", weight_quantizer="binary")
     ```
 
     Args:
-        format: Of one bit.
+        format: A binary `Format`, of 1 bit.
         gradient: `"clipped"` or `"approximate"`.
-        enabled: Boolean, whether it rounds from the beginning.
+        enabled: Boolean, whether it rounds from the start.
 
     References:
         - Courbariaux et al., "Binarized Neural Networks" (2016,
@@ -41,10 +41,10 @@ class BinaryActivation(Quantizer):
 
     def check_format(self):
         if self.format != self.default_format:
-            self.refuse("-1 and 1, a `Format` of one bit")
+            self.refuse("-1 and 1, a binary `Format` (1 bit)")
 
     def call(self, inputs):
-        # NaN stays: a training that diverges is to show it.
+        # NaN is kept, so that divergence stays visible.
         signs = keras.ops.where(inputs >= 0, 1.0, keras.ops.where(inputs < 0, -1.0, inputs))
         rounded = with_gradient_of(SURROGATES[self.gradient](inputs), signs)
         return keras.ops.where(self.enabled.value, rounded, inputs)

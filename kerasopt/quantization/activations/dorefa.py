@@ -12,8 +12,9 @@ class DoReFaActivation(Quantizer):
 
         y = rint((2^bits - 1) * clip(x, 0, 1)) / (2^bits - 1)
 
-    The gradient is 1 for x from 0 to 1, else 0. It takes the place of an
-    activation: networks are made for it, with batch normalizations before it.
+    The gradient is 1 for x from 0 to 1, otherwise 0. It replaces an activation
+    function: networks are designed for it, with a batch normalization before
+    it.
 
     ```python
     ko.callbacks.QuantizationAware("int4", activation_quantizer="dorefa")
@@ -21,7 +22,7 @@ class DoReFaActivation(Quantizer):
 
     Args:
         format: An asymmetric `Format` of 2 bits or more. Defaults to 8 bits.
-        enabled: Boolean, whether it rounds from the beginning.
+        enabled: Boolean, whether it rounds from the start.
 
     Reference:
         Zhou et al., "DoReFa-Net: Training Low Bitwidth Convolutional Neural

@@ -1,4 +1,4 @@
-"""Activations within the range of their own values."""
+"""Dynamic quantization of activations."""
 
 import keras
 
@@ -9,13 +9,12 @@ from kerasopt.quantization.quantizer import ACTIVATION_QUANTIZERS, Quantizer
 
 @ACTIVATION_QUANTIZERS.register()
 class DynamicQuantizer(Quantizer):
-    """Integers whose scale is found as the values come, in training and after it.
+    """Dynamic quantization: the scale is computed from the values, also in inference.
 
-    Scale and zero point are those of `Format.affine` for the smallest and the
-    largest value of a tensor, or of each row of it: the values along the last
-    axis, a token or a pixel (without another axis than the batch, each value
-    alone). Nothing is observed, so nothing has to be calibrated. The gradient is
-    that of `Quantizer.round`: 1, since nothing is clamped.
+    Scale and zero point are those of `Format.affine` for the smallest and the largest value of each
+    tensor, or of each row: the values along the last axis, such as a token or a pixel (in a tensor
+    of one axis, each value). No calibration is needed. The gradient is that of `Quantizer.round`:
+    1, since nothing is clamped.
 
     ```python
     ko.layers.Dense(10, input_quantizer=ko.quantization.DynamicQuantizer(), weight_quantizer="int8")
@@ -23,9 +22,9 @@ class DynamicQuantizer(Quantizer):
 
     Args:
         format: A `Format` of 2 bits or more. Defaults to 8 bits, symmetric.
-        per: `"row"` or `"tensor"`. A tensor's range depends on what else is in
-            the batch.
-        enabled: Boolean, whether it rounds from the beginning.
+        per: `"row"` or `"tensor"`. With `"tensor"` the results depend on the other examples in the
+            batch.
+        enabled: Boolean, whether it rounds from the start.
     """
 
     default_format = Format(8, symmetric=True)
@@ -52,7 +51,7 @@ class DynamicQuantizer(Quantizer):
     def round(self, inputs, scale, zero_point):
         if self.per == "tensor":
             return super().round(inputs, scale, zero_point)
-        # The native operation has scales along the last axis, not across it.
+        # The native op supports one scale per index of the last axis, not one per row.
         low, high = self.format.minimum, self.format.maximum
         return ops.reference.fake_quantize(inputs, scale, zero_point, low, high)
 

@@ -13,18 +13,18 @@ from kerasopt.quantization.quantizer import ACTIVATION_QUANTIZERS
 
 @ACTIVATION_QUANTIZERS.register("lsq")
 class LSQActivation(ActivationQuantizer):
-    """Integers whose step and offset are learned (alias `"lsq"`).
+    """LSQ: integers with a learned step and offset (alias `"lsq"`).
 
         q = clamp(rint(x / step) + z),  z = clamp(rint(minimum - offset / step))
         y = (q - z) * step
 
-    with the gradients of `round_with_learned_step`, divided by `sqrt(N * Q)`: N
-    values of an example share them, and Q is the number of steps. They begin
-    with the range that the observer has seen when it is enabled. A symmetric
-    format has no offset (LSQ), an asymmetric one has it (LSQ+); there the zero
-    point is rounded, unlike in the paper, so that zero, and what is padded with
-    it, stays one of the values. What is trained are the ratios of both to the
-    step and the range that they began with; see `LearnedNumber`.
+    with the gradients of `round_with_learned_step`, divided by `sqrt(N * Q)`,
+    where N is the number of values in an example and Q the number of steps.
+    Both are initialized from the observed range when the quantizer is enabled.
+    A symmetric format has no offset (LSQ), an asymmetric one has (LSQ+). Unlike
+    in the paper, the zero point is rounded, so that zero, also as padding, is
+    represented exactly. The trained variables are the ratios of both to their
+    initial values; see `LearnedNumber`.
 
     ```python
     ko.callbacks.QuantizationAware("int4", begin="10%", activation_quantizer="lsq")
@@ -64,7 +64,7 @@ class LSQActivation(ActivationQuantizer):
             self.offset.start(offset, self._levels * step)
 
     def change_width(self, format, value=None):
-        # The range that was learned stays, with steps as wide as the new ones have to be.
+        # The learned range stays; the step changes with the number of steps.
         span = positive(self.step) * self._levels
         offset = None if self.offset is None else self.offset.value()
         self.format = format

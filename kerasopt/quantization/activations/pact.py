@@ -1,4 +1,4 @@
-"""Activations whose upper end is learned."""
+"""Activations with a learned upper limit."""
 
 import keras
 
@@ -10,14 +10,14 @@ from kerasopt.quantization.quantizer import ACTIVATION_QUANTIZERS
 
 @ACTIVATION_QUANTIZERS.register("pact")
 class PACT(ActivationQuantizer):
-    """Integers that span 0 to a limit, which is learned (alias `"pact"`).
+    """PACT: integers that span 0 to a learned limit (alias `"pact"`).
 
         y = rint(clip(x, 0, limit) / step) * step,  step = limit / (2^bits - 1)
 
-    The gradient with respect to x is 1 for x from 0 to below the limit, else 0;
-    with respect to the limit it is 1 where x is not below it, else 0. It takes the
-    place of a ReLU: what is negative becomes 0. The limit begins with the
-    largest value that the observer has seen when it is enabled.
+    The gradient with respect to x is 1 for x from 0 to below the limit,
+    otherwise 0; with respect to the limit it is 1 where x is not below it,
+    otherwise 0. It replaces a ReLU: negative values become 0. The limit is
+    initialized with the largest observed value when the quantizer is enabled.
 
     ```python
     ko.callbacks.QuantizationAware("int4", begin="10%", activation_quantizer="pact")
@@ -26,7 +26,7 @@ class PACT(ActivationQuantizer):
     Args:
         format: An asymmetric `Format` of 2 bits or more. Defaults to 8 bits.
         observer: As in `ActivationQuantizer`.
-        decay: Float of 0 or more: `decay * limit^2` is added to the loss of the
+        decay: Non-negative float: `decay * limit^2` is added to the loss of the
             model, as in the paper.
 
     Attributes:
@@ -73,9 +73,10 @@ class PACT(ActivationQuantizer):
         ops = keras.ops
         *_, enabled = self.observe(inputs, training)
         limit = ops.convert_to_tensor(self.limit)
-        # It may be moved below zero, and has to come back.
+        # The optimizer may move it below zero, and it must be able to return.
         limit = with_gradient_of(limit, ops.maximum(limit, 0.0))
-        # Where it clips, the gradient goes to the limit. NaN, which no comparison holds for, stays.
+        # Where it clips, the gradient goes to the limit. NaN, for which all comparisons are false,
+        # stays.
         clipped = ops.where(inputs >= limit, limit, ops.where(inputs < 0.0, 0.0, inputs))
         scale, zero_point = (ops.stop_gradient(each) for each in self.affine())
         rounded = with_gradient_of(clipped, self.round(clipped, scale, zero_point))

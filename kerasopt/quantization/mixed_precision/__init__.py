@@ -1,4 +1,4 @@
-"""Which layers bear fewer bits, and the best widths under a budget."""
+"""Mixed precision: the sensitivity of layers to fewer bits, and the best widths under a budget."""
 
 from kerasopt.quantization.mixed_precision.analysis import width_sensitivity
 from kerasopt.quantization.mixed_precision.widths import Widths, WidthSensitivity

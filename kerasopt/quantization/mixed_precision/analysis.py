@@ -1,4 +1,4 @@
-"""How much the outputs of a model change when the weights of one layer have fewer bits."""
+"""Measures how much the outputs change when the weights of one layer have fewer bits."""
 
 import contextlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -26,16 +26,16 @@ def width_sensitivity(
     batch_size: int | None = None,
     verbose: int = 1,
 ) -> WidthSensitivity:
-    """Measures what fewer bits for the weights of one layer do to the outputs of a model.
+    """Measures the sensitivity of each layer to fewer bits for its weights.
 
-    The weights of every layer that `QuantizationAware` would quantize are
-    rounded alone, to one width after the other, as `ko.quantize` would round
-    them; at each, the model predicts. The error of a layer at a width is
+    For every layer that `QuantizationAware` would quantize, its weights alone are rounded to each
+    width in turn, as `ko.quantize` would round them, and the model predicts. The error of a layer
+    at a width is
 
         mean (y' - y)^2 / variance of y
 
-    over all outputs y. No labels are needed, and errors of several layers add up
-    as long as they are small. Afterwards the model is as it was.
+    over all outputs y. No labels are needed, and errors of several layers add up as long as they
+    are small. The model is restored afterwards.
 
     Example:
 
@@ -48,10 +48,10 @@ def width_sensitivity(
 
     Args:
         model: A built Keras model.
-        data: What `model.predict` takes, more than once.
-        widths: Integers from 1 to 16, bits of a weight.
-        rules: List of (selector, boolean), first match wins: whether to measure a
-            layer. Those left out keep their width.
+        data: Data for `model.predict` that can be read repeatedly.
+        widths: Integers from 1 to 16, the bit widths to try.
+        rules: List of (selector, boolean), first match wins: whether to measure a layer. Excluded
+            layers keep their width.
         batch_size: As in `model.predict`.
         verbose: 0 (silent) or 1 (a progress bar).
 
@@ -59,8 +59,8 @@ def width_sensitivity(
         `WidthSensitivity`: a table, the best widths under a budget, a figure.
 
     Raises:
-        ValueError: If the model is not built, the rules leave no layer, a width
-            is outside its range, or the outputs are all the same.
+        ValueError: If the model is not built, the rules exclude all layers, a width is outside its
+            range, or all outputs are equal.
     """
     graph.require_built(model)
     recipes = {bits: make_recipe(Spec(Format(bits, symmetric=True), None)) for bits in widths}
@@ -70,14 +70,15 @@ def width_sensitivity(
     ]
     if not recipes or not selected:
         raise ValueError(
-            f"There is nothing to measure. Received: widths={list(recipes)}, rules={rules}"
+            "There is nothing to measure: pass at least one width, and rules that keep at least "
+            f"one layer. Received: widths={list(recipes)}, rules={rules}"
         )
     expected = _predict(model, data, batch_size)
     variance = float(np.var(expected))
     if not np.isfinite(variance) or not variance:
         raise ValueError(
-            "The outputs of the model on this data are all the same, or not finite, so there is "
-            f"nothing to compare with. Received: a variance of {variance}"
+            "The outputs of the model on this data are all equal, or not finite, so changes cannot "
+            f"be measured. Pass other data. Received: a variance of {variance}"
         )
     progress = keras.utils.Progbar(len(selected) * len(recipes), verbose=verbose)
     errors: dict[str, dict[int, float]] = {}
@@ -98,7 +99,7 @@ def width_sensitivity(
 
 @contextlib.contextmanager
 def _rounded(layer, recipe) -> Iterator[None]:
-    """Lets the kernels of a layer be rounded, for a moment."""
+    """Temporarily rounds the kernels of a layer."""
     with values_kept(own_state(layer)):
         for name in graph.kernel_names(layer):
             weight = np.asarray(keras.ops.convert_to_numpy(getattr(layer, name)), "float32")

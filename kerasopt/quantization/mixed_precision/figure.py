@@ -24,7 +24,7 @@ def draw(front, uniform, cost):
         axes.annotate(f"{bits} bits", place, xytext=(6, 4), textcoords="offset points")
     axes.set_yscale("log")
     axes.set_xlabel(_LABELS.get(named, "cost"))
-    axes.set_ylabel("change of the outputs, relative")
+    axes.set_ylabel("relative change of the outputs")
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False)
     return axes

@@ -1,4 +1,4 @@
-"""The widths of layers that cost least under a budget."""
+"""The best widths of layers under a budget."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _BUDGETS = 24  # points of a front
 
 @dataclass(frozen=True, repr=False)
 class Widths(Report):
-    """A width for each layer. `print` shows a table.
+    """A bit width for each layer. `print` shows a table.
 
     Attributes:
         bits: Dict of the path of a layer to the bits of its weights.
-        cost: Float, what they cost together.
+        cost: Float, their total cost.
         error: Float, the sum of the errors of the layers.
     """
 
@@ -53,13 +53,12 @@ class Widths(Report):
 
 @dataclass(frozen=True, repr=False)
 class WidthSensitivity(Report):
-    """What fewer bits for the weights of one layer do to the outputs. `print` shows a table.
+    """The sensitivity of each layer to fewer bits for its weights. `print` shows a table.
 
     Attributes:
         errors: Dict of the path of a layer to its relative error at each width.
         sizes: Dict of the path of a layer to the number of its weights.
-        macs: Dict of the path of a layer to its multiply-accumulates for one example, where
-            they are known.
+        macs: Dict of the path of a layer to its multiply-accumulates for one example, if known.
     """
 
     errors: dict[str, dict[int, float]]
@@ -69,24 +68,24 @@ class WidthSensitivity(Report):
     def assign(self, budget: float, cost: str | dict[str, dict[int, float]] = "bytes") -> Widths:
         """Returns the widths with the smallest sum of errors whose cost is within a budget.
 
-        It is solved exactly, as an integer linear program, by SciPy.
+        SciPy solves it exactly, as an integer linear program.
 
         Args:
             budget: Float, in units of the cost.
-            cost: `"bytes"` of the weights, `"mac_bits"` (multiply-accumulates times the bits of
-                a weight), or a cost of your own, such as a latency: a dict of the path of a
-                layer to the cost at each width.
+            cost: `"bytes"` of the weights, `"mac_bits"` (multiply-accumulates times the bits of a
+                weight), or a custom cost, such as a latency: a dict of the path of a layer to the
+                cost at each width.
 
         Returns:
             `Widths`.
 
         Raises:
             ImportError: If SciPy is not installed.
-            ValueError: If no widths are within the budget, or a cost is unknown.
+            ValueError: If no assignment is within the budget, or a cost is unknown.
 
         Reference:
             Yao et al., "HAWQ-V3: Dyadic Neural Network Quantization" (2021,
-            https://arxiv.org/abs/2011.10680), section 3.3, chooses widths by such a program.
+            https://arxiv.org/abs/2011.10680), section 3.3, assigns widths in this way.
         """
         optimize = _scipy_optimize()
         choices = [(path, bits) for path, errors in self.errors.items() for bits in errors]
@@ -96,8 +95,8 @@ class WidthSensitivity(Report):
         smallest = sum(costs[row].min() for row in one_each)
         if not smallest <= budget:
             raise ValueError(
-                f"The fewest bits cost {smallest:.6g}, so no widths are within the budget. "
-                f"Received: budget={budget}"
+                f"The smallest widths cost {smallest:.6g}, so no assignment is within the budget. "
+                f"Pass a larger one. Received: budget={budget}"
             )
         # Errors differ by orders of magnitude, and the solver has an absolute tolerance.
         found = optimize.milp(
@@ -118,7 +117,7 @@ class WidthSensitivity(Report):
         )
 
     def front(self, cost: str | dict[str, dict[int, float]] = "bytes") -> list[Widths]:
-        """Returns the best widths under budgets from the fewest bits to the most (Pareto front)."""
+        """Returns the Pareto front: the best widths under rising budgets."""
         choices = [(path, bits) for path, errors in self.errors.items() for bits in errors]
         costs = dict(zip(choices, self._costs(choices, cost), strict=True))
         of_layers = [[costs[path, bits] for bits in errors] for path, errors in self.errors.items()]
@@ -131,10 +130,10 @@ class WidthSensitivity(Report):
         return found
 
     def plot(self, path: str | Path | None = None, cost="bytes"):
-        """Draws the front, beside one width for all layers.
+        """Draws the Pareto front, and one width for all layers for comparison.
 
         Args:
-            path: Where to write the figure; `None`: nowhere.
+            path: The file to write. `None`: no file is written.
             cost: As in `assign`.
 
         Returns:
@@ -146,7 +145,7 @@ class WidthSensitivity(Report):
         return axes
 
     def uniform(self, cost: str | dict[str, dict[int, float]] = "bytes") -> list[Widths]:
-        """Returns, for every width, what it costs, and its error, if all layers have it."""
+        """Returns the cost and error of every width if all layers have it."""
         common = set.intersection(*(set(errors) for errors in self.errors.values()))
         found = []
         for bits in sorted(common):
@@ -161,7 +160,7 @@ class WidthSensitivity(Report):
                 return np.array([float(cost[path][bits]) for path, bits in choices])
             except KeyError as error:
                 raise ValueError(
-                    "`cost` needs a figure for every layer and width that was measured. "
+                    "`cost` must have a number for every layer and width that was measured. "
                     f"Received: none for {error}"
                 ) from None
         if cost == "bytes":
@@ -170,8 +169,8 @@ class WidthSensitivity(Report):
             unknown = self.errors.keys() - self.macs.keys()
             if unknown:
                 raise ValueError(
-                    "The multiply-accumulates of some layers are not known. Take 'bytes', or a "
-                    f"cost of your own. Received: cost='mac_bits', layers={sorted(unknown)[:3]}"
+                    "The multiply-accumulates of some layers are unknown. Pass cost='bytes', or a "
+                    f"dict of costs. Received: cost='mac_bits', layers={sorted(unknown)[:3]}"
                 )
             return np.array([float(self.macs[path] * bits) for path, bits in choices])
         raise ValueError(f"`cost` must be one of {_COSTS} or a dict. Received: cost={cost!r}")

@@ -1,4 +1,4 @@
-"""Observers: which range of values an activation has. An observer is a file beside this one."""
+"""Observers: the ranges of activations. Each observer is a file in this package."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Ranges from how often values were seen."""
+"""Ranges from histograms of the observed values."""
 
 import abc
 
@@ -9,25 +9,25 @@ from kerasopt.quantization.arrays import to_float32
 from kerasopt.quantization.observers.observer import Observer
 
 BINS = 2048
-# Of a batch, as many values are counted: more would cost more than the model itself.
+# The number of values counted per batch: more would take longer than the model itself.
 _SAMPLE = 1 << 16
 
 
 class Histogram(Observer, abc.ABC):
-    """Counts values in bins, and finds the range once, from the counts.
+    """Base class of observers that count values in a histogram and set the range once.
 
-    The 2048 bins span -limit to limit. If a batch goes beyond, the limit is
-    doubled as often as needed, and neighbouring bins become one. The extremes
-    are those of all values; of each batch, some 65,000, evenly spaced, are
+    The 2048 bins span -limit to limit. If a batch exceeds the limit, it is
+    doubled as often as needed, and neighbouring bins are merged. The extremes
+    are those of all values; about 65,000 evenly spaced values of each batch are
     counted.
 
     A subclass implements `find`.
 
     Attributes:
         counts: Float32 variable of shape (2048,).
-        lowest: Float32 scalar variable, the smallest value of all.
-        highest: Float32 scalar variable, the largest.
-        limit: Float32 scalar variable, 0 until something was seen.
+        lowest: Float32 scalar variable, the smallest value.
+        highest: Float32 scalar variable, the largest value.
+        limit: Float32 scalar variable, 0 until a value was observed.
     """
 
     settles = True
@@ -44,7 +44,7 @@ class Histogram(Observer, abc.ABC):
         counted = self._counted(inputs, kops.maximum(-low, high))
         low = kops.minimum(kops.convert_to_tensor(self.lowest), low)
         high = kops.maximum(kops.convert_to_tensor(self.highest), high)
-        # Until the range is found, it is that of all values.
+        # Until the range is set, it is that of all values.
         extremes = [(self.lowest, low), (self.highest, high)]
         return [*counted, *extremes, (self.minimum, low), (self.maximum, high)]
 
@@ -59,11 +59,11 @@ class Histogram(Observer, abc.ABC):
         counts = kops.segment_sum(counts, _bins(centers / grown), num_segments=BINS)
         limit = limit * grown
         flat = kops.reshape(kops.stop_gradient(inputs), (-1,))
-        # TensorFlow forgets the rank of what has a step that it does not know.
+        # TensorFlow loses the rank of a slice with an unknown step.
         sample = kops.reshape(flat[:: kops.shape(flat)[0] // _SAMPLE + 1], (-1,))
         places = _bins(sample / limit)
         new = kops.segment_sum(kops.ones_like(sample), places, num_segments=BINS)
-        # A batch of zeros says nothing about the limit.
+        # A batch of zeros does not determine the limit.
         limit = kops.where(kops.maximum(before, largest) > 0, limit, 0.0)
         return [(self.counts, counts + new), (self.limit, limit)]
 
@@ -84,13 +84,13 @@ class Histogram(Observer, abc.ABC):
 
         Args:
             counts: float64 array of shape (2048,).
-            centers: float64 array, the values at the middles of the bins.
-            format: The `Format` that is to span the range.
+            centers: float64 array, the centers of the bins.
+            format: The `Format` that will span the range.
         """
 
 
 def _bins(values):
-    """Returns the bins of values that the limit has divided."""
+    """Returns the bins of values, given as fractions of the limit."""
     places = keras.ops.floor((values + 1.0) * (BINS / 2))
     return keras.ops.cast(keras.ops.clip(places, 0, BINS - 1), "int32")
 

@@ -1,11 +1,11 @@
-"""Ranges that need no observing."""
+"""Ranges that are known in advance."""
 
 from kerasopt.quantization.observers.observer import OBSERVERS, Observer
 
 
 @OBSERVERS.register()
 class KnownRange(Observer):
-    """The range of a function, of which a power of two is the scale.
+    """The known range of a function, with a power of two as the scale.
 
     With `n` bits the upper end is `high - (high - low) / 2 ** n`, so that the
     scale is exactly `(high - low) / 2 ** n`: 1/256 for the 8 bits of a softmax.
@@ -13,7 +13,7 @@ class KnownRange(Observer):
 
     Args:
         low: Float, the smallest value of the function.
-        high: Float, the smallest number that it does not exceed.
+        high: Float, the least upper bound of the function.
     """
 
     def __init__(self, low=0.0, high=1.0, name=None, **kwargs):
@@ -29,7 +29,7 @@ class KnownRange(Observer):
         return *self.range, True
 
     def settle(self, format):
-        # Of symmetric integers one half is for the negative values.
+        # Half of the symmetric integers are negative.
         levels = format.maximum + 1 if format.symmetric else format.maximum - format.minimum + 1
         self.maximum.assign(self._end(1 / levels))
 

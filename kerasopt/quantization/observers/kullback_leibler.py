@@ -1,4 +1,4 @@
-"""Ranges that keep the distribution."""
+"""Ranges that preserve the distribution of values."""
 
 import numpy as np
 
@@ -8,17 +8,17 @@ from kerasopt.quantization.observers.observer import OBSERVERS
 
 @OBSERVERS.register("kl")
 class KullbackLeibler(Histogram):
-    """The range at which the rounded values are distributed most like the others (alias `"kl"`).
+    """The range that best preserves the distribution of values (alias `"kl"`).
 
-    For every magnitude t, the distribution P of |x|, with what is beyond t
-    counted at t, is compared with Q, the same counts shared out evenly among
-    the bins that one integer stands for:
+    For every magnitude t, the distribution P of |x|, with values beyond t
+    counted at t, is compared with Q, in which the counts are spread evenly over
+    the bins of each integer:
 
         minimize KL(P || Q) = sum of P * log(P / Q)
 
-    The range is from -t to t, or as far as there are values. Zeros, which an
-    integer stands for exactly, count no more than what is next to them: after a
-    ReLU they are many, and would ask for steps as small as the bins.
+    The range is from -t to t, or as far as there are values. The bin of zero,
+    which is represented exactly, counts no more than its neighbours: after a
+    ReLU it would dominate and call for steps as small as the bins.
 
     ```python
     ko.quantize(model, "int8", x, observer="kl")
@@ -47,7 +47,7 @@ class KullbackLeibler(Histogram):
 
 
 def _divergence(counts, size, steps):
-    """Returns KL(P || Q) for a range of `size` bins that `steps` integers stand for."""
+    """Returns KL(P || Q) for a range of `size` bins that `steps` integers represent."""
     kept = counts[:size]
     clamped = kept.copy()
     clamped[-1] += counts[size:].sum()
@@ -58,7 +58,7 @@ def _divergence(counts, size, steps):
     totals = np.bincount(of, kept, minlength=steps)
     numbers = np.bincount(of, seen, minlength=steps)
     shared = np.where(seen, (totals / np.maximum(numbers, 1))[of], 0.0)
-    # What was clamped to an empty bin has no counterpart.
+    # Values that were clamped to an empty bin have no counterpart.
     p, q = clamped / clamped.sum(), shared / shared.sum()
     both = (p > 0) & (q > 0)
     missing = p[(p > 0) & (q == 0)].sum()

@@ -1,4 +1,4 @@
-"""Ranges of the smallest rounding error."""
+"""Ranges with the smallest rounding error."""
 
 import numpy as np
 
@@ -10,13 +10,13 @@ _CANDIDATES = np.linspace(1.0, 0.02, 99)
 
 @OBSERVERS.register("mse")
 class MeanSquaredError(Histogram):
-    """The range at which rounding changes the values least (alias `"mse"`).
+    """The range with the smallest mean squared rounding error (alias `"mse"`).
 
         minimize sum over bins: counts * (x - y(x))^2
 
-    with y the value that the format rounds x to: outliers are clamped where
-    finer steps for all others are worth it. The range is from -t to t, or as far
-    as there are values; 99 magnitudes t are tried.
+    where y is the rounded value of x. Outliers are clamped if finer steps for
+    the other values outweigh this. The range is from -t to t, or as far as
+    there are values; 99 magnitudes t are tried.
 
     ```python
     ko.quantize(model, "int8", x, observer="mse")
@@ -37,13 +37,13 @@ class MeanSquaredError(Histogram):
             for t in limits
         ]
         best = int(np.argmin(errors))
-        # The outermost values are not at the middle of their bins.
+        # The outermost values are not at the centers of their bins.
         limit = limits[best] if best else np.inf
         return -limit, limit
 
 
 def _rounded(values, low, high, format):
-    """Returns the values that a format which spans a range rounds to, in NumPy."""
+    """Returns values rounded to a format that spans a range, in NumPy."""
     width = max(-low, high) if format.symmetric else high - low
     scale = width * float(format.step)
     zero_point = 0.0 if format.symmetric else np.rint(format.minimum - low / scale)

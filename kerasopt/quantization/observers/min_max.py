@@ -1,4 +1,4 @@
-"""Ranges of all that was seen."""
+"""Ranges of all observed values."""
 
 import keras
 
@@ -9,8 +9,8 @@ from kerasopt.quantization.observers.observer import OBSERVERS, Observer
 class MinMax(Observer):
     """The smallest and the largest value of all batches (alias `"minmax"`).
 
-    Nothing is clamped that was seen, and one outlier stretches the range for
-    good. Zero is part of every range.
+    No observed value is clamped, but a single outlier widens the range
+    permanently. Every range includes zero.
 
     ```python
     ko.quantize(model, "int8", x, observer="minmax")

@@ -1,4 +1,4 @@
-"""Ranges that follow the batches."""
+"""Ranges that are moving averages over the batches."""
 
 import keras
 
@@ -7,21 +7,21 @@ from kerasopt.quantization.observers.observer import OBSERVERS, Observer
 
 @OBSERVERS.register("moving_average")
 class MovingAverage(Observer):
-    """Follows the smallest and the largest value of the batches (alias `"moving_average"`).
+    """Moving averages of the smallest and the largest value (alias `"moving_average"`).
 
-    After the first batch, whose extremes are taken as they are,
+    The first batch sets the range; after it,
 
         minimum <- momentum * minimum + (1 - momentum) * min(x)
 
-    and likewise the maximum. What has been one value up to then is taken as the
-    first batch: it may be a layer whose weights begin with zero.
+    and likewise the maximum. As long as a tensor is constant, for example with zero-initialized
+    weights, the next batch still counts as the first.
 
     ```python
     ko.callbacks.QuantizationAware("int8", observer=ko.quantization.MovingAverage(0.9))
     ```
 
     Args:
-        momentum: Float in [0, 1), the weight of the past.
+        momentum: Float in [0, 1), the weight of previous batches.
 
     Reference:
         Jacob et al., "Quantization and Training of Neural Networks for

@@ -1,4 +1,4 @@
-"""The base of observers."""
+"""The base class of observers."""
 
 import keras
 
@@ -10,24 +10,23 @@ from kerasopt.quantization.formats import Format
 
 
 class Observer(Copyable, OptionalState):
-    """Watches the batches that pass, and keeps a range.
+    """Observes batches of values and keeps their range.
 
-    A batch with a value that is not finite changes nothing but the count of such
-    batches, on every observer: one of them would spoil a range for good, and
-    `keras.optimizers.LossScaleOptimizer` skips its update, too.
+    A batch with a non-finite value only increases the count of such batches: it
+    would spoil the range permanently, and `keras.optimizers.LossScaleOptimizer`
+    skips its update, too.
 
-    A subclass implements `follow`; state of its own goes into `build`, and the
-    arguments of its constructor into `arguments`.
+    A subclass implements `follow`, creates its own state in `build`, and
+    returns its constructor arguments in `arguments`.
 
     Attributes:
         minimum: Float32 scalar variable, the lower end of the range.
-        maximum: Float32 scalar variable, the upper end. Both are 0 until
-            something was seen; under a `tf.distribute` strategy they are
+        maximum: Float32 scalar variable, the upper end. Both are 0 until a
+            value was observed; under a `tf.distribute` strategy they are
             averaged over the replicas.
-        batches: `BatchCounts`, how many batches were seen, and how many were not
-            finite.
-        settles: Boolean, whether the range is found once, by `settle`, from all
-            that was seen until then. Otherwise it follows the batches.
+        batches: `BatchCounts`, the numbers of finite and non-finite batches.
+        settles: Boolean, whether `settle` sets the range once, from all values
+            observed so far. Otherwise it follows the batches.
     """
 
     settles = False
@@ -47,11 +46,11 @@ class Observer(Copyable, OptionalState):
         return _add_state(self, name, shape)
 
     def update(self, inputs):
-        """Takes a batch into account; returns the new minimum and maximum."""
+        """Observes a batch; returns the new minimum and maximum."""
         return self.watch(inputs)[:2]
 
     def watch(self, inputs):
-        """As `update`; returns whether the batch was finite, too, a boolean tensor."""
+        """Like `update`, but also returns whether the batch was finite, a boolean tensor."""
         kops = keras.ops
         low, high = ops.min_max(inputs)
         is_finite = kops.logical_and(kops.isfinite(low), kops.isfinite(high))
@@ -66,31 +65,32 @@ class Observer(Copyable, OptionalState):
         return tuple(map(keras.ops.convert_to_tensor, (self.minimum, self.maximum)))
 
     def follow(self, inputs, low, high) -> list:
-        """Returns pairs of a variable and the value that a batch gives it.
+        """Returns pairs of a variable and its new value after a batch.
 
         Args:
             inputs: Float32 tensor, the batch.
             low: Float32 scalar tensor, its smallest value.
-            high: Float32 scalar tensor, its largest.
+            high: Float32 scalar tensor, its largest value.
         """
         raise NotImplementedError
 
     @property
     def has_range(self):
-        """Boolean tensor, whether anything but zero was seen."""
+        """Boolean tensor, whether a nonzero value was observed."""
         minimum, maximum = self.range
         return keras.ops.logical_or(minimum < 0.0, maximum > 0.0)
 
     def settle(self, format: Format) -> None:
-        """Sets the range to which `format` is to be fitted, from all that was seen."""
+        """Sets the range for `format`, from all values observed so far."""
 
 
 class BatchCounts(OptionalState):
-    """How many batches an observer has seen.
+    """Counts the batches of an observer.
 
     Attributes:
-        seen: Float32 scalar variable, those whose values were all finite.
-        left_out: Float32 scalar variable, the others.
+        seen: Float32 scalar variable, the number of batches with finite values
+            only.
+        left_out: Float32 scalar variable, the number of other batches.
     """
 
     def __init__(self, **kwargs):

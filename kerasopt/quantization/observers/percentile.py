@@ -1,4 +1,4 @@
-"""Ranges that leave outliers out."""
+"""Ranges that exclude outliers."""
 
 import numpy as np
 
@@ -8,15 +8,15 @@ from kerasopt.quantization.observers.observer import OBSERVERS
 
 @OBSERVERS.register("percentile")
 class Percentile(Histogram):
-    """All but a share of the values at either end (alias `"percentile"`).
+    """The range between two percentiles of the values (alias `"percentile"`).
 
     ```python
     ko.quantize(model, "int8", x, observer=ko.quantization.Percentile(99.9))
     ```
 
     Args:
-        percentile: Float above 50 and up to 100: so many percent of the values
-            are below the upper end, and as many above the lower one.
+        percentile: Float above 50 and up to 100: the percentage of values below
+            the upper end of the range, and of those above the lower end.
 
     Reference:
         Wu et al., "Integer Quantization for Deep Learning Inference" (2020,

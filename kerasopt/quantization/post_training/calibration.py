@@ -1,4 +1,4 @@
-"""Finding the ranges of activations from data."""
+"""Calibration: activation ranges from data."""
 
 import keras
 
@@ -10,17 +10,18 @@ from kerasopt.warning import warn
 
 
 def calibrate(model: keras.Model, sites: list[Site], data, batch_size, verbose: int) -> None:
-    """Lets the observers of a model see data, and enables its quantizers.
+    """Runs calibration data through a model, and enables its quantizers.
 
     Args:
         model: The model; its quantizers are not enabled yet.
-        sites: Where they are.
-        data: What `model.predict` takes; `None` if nothing has to be seen.
+        sites: The sites of the quantizers.
+        data: Data for `model.predict`; `None` if no range needs calibration.
         batch_size: As in `model.predict`.
         verbose: As in `model.predict`.
 
     Raises:
-        ValueError: If there is no data, or an activation is not finite in it, or all are zero.
+        ValueError: If there is no data, an activation has non-finite values, or all activations are
+            zero.
     """
     observing = [site for site in sites if isinstance(site.quantizer, ActivationQuantizer)]
     if observing:
@@ -35,8 +36,8 @@ def require_data(data) -> None:
     """Raises `ValueError` if there is no data."""
     if data is None:
         raise ValueError(
-            "Ranges of activations, and corrections, are found from data: pass some hundred inputs "
-            "as `calibration`, or take a spec that needs none, such as 'int8_dynamic' or "
+            "Activation ranges and corrections need data: pass a few hundred inputs as "
+            "`calibration`, or a spec that needs none, such as 'int8_dynamic' or "
             "'int8_weight_only'. Received: calibration=None"
         )
 
@@ -52,7 +53,7 @@ def _observe(model, observing, data, batch_size, verbose):
     except UnboundLocalError as error:
         if seen.count:
             raise
-        # This is what Keras makes of data without a batch.
+        # Keras raises this for data without a batch.
         raise ValueError("`calibration` has no examples. Received: no batch") from error
     finally:
         for link in observing:
@@ -74,14 +75,14 @@ def _check_ranges(model, sites):
     zero = {path: seen for path, seen in bad.items() if seen == (0.0, 0.0)}
     if len(zero) < len(bad) or len(bad) == len(sites):
         raise ValueError(
-            f"{len(bad)} activations have values that are not finite in the calibration data, or "
-            "none but zero, so they have no range. Look at the data, or leave the layers out with "
-            f"rules (name, None). Received: {dict(list(bad.items())[:3])}"
+            f"{len(bad)} activations are zero, or have non-finite values, in all calibration data, "
+            "so they have no range. Check the data, or exclude the layers with rules (name, None). "
+            f"Received: {dict(list(bad.items())[:3])}"
         )
     if zero:
         warn(
-            f"{len(zero)} activations of '{model.name}' are nothing but zero in the calibration "
-            "data, so they have no range and stay in float32. Look at the data; if these layers "
-            f"are to begin with zeros, train them first. Received: {list(zero)[:3]}",
+            f"{len(zero)} activations of '{model.name}' are always zero in the calibration data, "
+            "so they have no range and stay float32. Check the data; if these layers are "
+            f"initialized with zeros, train them first. Received: {list(zero)[:3]}",
         )
     warn_of_batches(sites, model.name)

@@ -1,4 +1,4 @@
-"""The range of a weight's channel at which rounding changes it least."""
+"""Clipping of weights that minimizes the rounding error of each channel."""
 
 import keras
 import numpy as np
@@ -7,24 +7,25 @@ from kerasopt.quantization.formats import NEGLIGIBLE
 from kerasopt.quantization.weights import WeightQuantizer
 
 _FACTORS = np.linspace(1.0, 0.3, 36)
-# So many factors without a channel that gains by them end the search: at 8 bits the first ones.
+# The search ends after this number of factors that improve no channel: at 8 bits, after the first.
 _PATIENCE = 4
 
 
 def has_grid(link) -> bool:
-    """Whether a link is a quantizer whose symmetric integers span the values of a weight.
+    """Whether a parametrization is a symmetric min-max weight quantizer.
 
-    Subclasses have scales, or integers, of other rules.
+    Subclasses compute scales or integers differently.
     """
     return type(link) is WeightQuantizer and link.format.symmetric
 
 
 def clipped_weight(weight: np.ndarray, quantizer: WeightQuantizer):
-    """Returns a weight clipped so that rounding it changes it least, channel by channel.
+    """Returns a weight clipped to minimize the rounding error of each channel.
 
         minimize sum (w - y(clip(w, -t, t)))^2 over t = factor * max|w|
 
-    Up to 36 factors from 1 to 0.3 are tried. At 8 bits it is 1 nearly always.
+    Up to 36 factors from 1 to 0.3 are tried. At 8 bits the best one is nearly
+    always 1.
 
     Args:
         weight: float32 array.

@@ -1,4 +1,4 @@
-"""Correcting a quantized model, layer by layer, for what rounding has changed."""
+"""Layer-by-layer correction of a quantized model for its rounding errors."""
 
 import keras
 import numpy as np
@@ -13,7 +13,7 @@ from kerasopt.quantization.post_training.rounding import Rounding
 from kerasopt.quantization.post_training.walk import walk
 from kerasopt.quantization.weights import WeightQuantizer
 
-# More examples, and positions of a layer's output, change little.
+# More examples, or positions of a layer's output, make little difference.
 EXAMPLES, ROWS = 128, 4096
 
 
@@ -26,16 +26,16 @@ def correct(
     bias_correction: bool,
     verbose: int,
 ) -> None:
-    """Rounds the weights of a quantized model anew, and moves its biases.
+    """Adjusts the rounding of weights and the biases of a quantized model.
 
     Args:
         model: The float model.
-        quantized: Its copy, with quantizers that are enabled.
-        data: What `model.predict` takes; the first 128 examples are used.
-        batch_size: Integer, of arrays.
+        quantized: Its copy, with enabled quantizers.
+        data: Data for `model.predict`; the first 128 examples are used.
+        batch_size: Integer, for arrays.
         rounding: A `Rounding`.
-        bias_correction: Boolean, whether each channel is to have the mean that it has in the
-            float model (Nagel et al. 2019, https://arxiv.org/abs/1906.04721, section 4.2).
+        bias_correction: Boolean, whether each channel gets its mean in the float model (Nagel et
+            al. 2019, https://arxiv.org/abs/1906.04721, section 4.2).
         verbose: 0 (silent) or 1 (a progress bar).
     """
     groups = list(graph.Groups(graph.Graph.of(quantized)))
@@ -64,7 +64,7 @@ def correct(
 
 
 def _quantizer(layer) -> WeightQuantizer | None:
-    """Returns the quantizer of a layer whose kernel can be rounded either way."""
+    """Returns the quantizer of a layer whose rounding can be adjusted."""
     quantizer = find_link(layer, "kernel", WeightQuantizer)
     return quantizer if has_grid(quantizer) and Products.fit(layer) else None
 
@@ -82,9 +82,9 @@ def _round(layer, quantizer, products, rounding, rows, target):
 
 
 def _with_extremes(codes, weight, quantizer):
-    """Returns codes among which, for every scale, the largest one is.
+    """Returns codes that include the largest one for every scale.
 
-    The scale of a stored weight is found from its largest magnitude, so that one has to stand.
+    The scale of a stored weight is computed from its largest magnitude, which must not change.
     """
     split, format = quantizer.channels.split, quantizer.format
     codes, values = np.array(split(codes.astype("float32"))), to_float32(split(weight))
@@ -95,7 +95,7 @@ def _with_extremes(codes, weight, quantizer):
 
 
 def _move_bias(layer, normalization, error):
-    """Adds an error per channel to what follows the products."""
+    """Adds an error per channel to the bias or normalization after the products."""
     if layer.use_bias:
         layer.bias.assign_add(error)
     elif normalization is not None:

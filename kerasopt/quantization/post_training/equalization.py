@@ -1,4 +1,4 @@
-"""Ranges of channels made alike, without changing what the model computes."""
+"""Cross-layer equalization: similar channel ranges for the same function."""
 
 from collections.abc import Iterator
 
@@ -14,15 +14,15 @@ _SWEEPS = 10
 
 
 def equalize(model: keras.Model) -> int:
-    """Scales neighbouring layers so that their channels have like ranges, in place.
+    """Scales neighbouring layers so that their channels have similar ranges, in place.
 
-    Where a layer's outputs, through a ReLU or none, go to one other layer only, channel i of the
+    If a layer's output, directly or through a ReLU, goes to only one other layer, channel i of the
     first is divided, and that input of the second multiplied, by
 
         s_i = sqrt(r1_i / r2_i)
 
-    with r1 and r2 the largest magnitudes of the weights that make the channel and that read it,
-    batch normalization included. It is repeated along chains of layers.
+    where r1 and r2 are the largest magnitudes of the weights that produce and read the channel,
+    including batch normalization. This is repeated along chains of layers.
 
     Args:
         model: A functional or Sequential model without quantizers.
@@ -60,7 +60,7 @@ def _has_products(group, groups):
 
 
 def _is_homogeneous(group):
-    """Whether a positive factor before the group's activation is one after it."""
+    """Whether the group's activation is positively homogeneous."""
     bounds = [graph.activation_bounds(group.anchor.operation)]
     if group.activation is not None:
         bounds.append(graph.clamp_bounds(group.activation.operation))

@@ -1,4 +1,4 @@
-"""From a float model to a quantized one, by looking at some data."""
+"""Post-training quantization with calibration data."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -34,12 +34,11 @@ def quantize(
 ) -> keras.Model:
     """Quantizes a model without training it.
 
-    The quantizers are those that `kerasopt.callbacks.QuantizationAware` would
-    place, at the same places. Weights are clipped where that makes the rounding
-    error of their channel smaller, which at 4 bits it does. The ranges of
-    activations are those of the calibration data, which passes through the float
-    model once. Then, if asked for, layer after layer is corrected for what was
-    rounded up to there. Zeros of a pruned model stay zero.
+    The quantizers are those of `kerasopt.callbacks.QuantizationAware`, in the same places. Weights
+    are clipped if that reduces the rounding error of their channel (mostly at 4 bits). Activation
+    ranges come from one pass of the calibration data through the float model. Then, if requested,
+    the layers are corrected one by one for the rounding errors up to them. Zeros of a pruned model
+    stay zero.
 
     Example:
 
@@ -51,45 +50,40 @@ def quantize(
     Args:
         model: A built Keras model. It is not changed.
         spec: A `kerasopt.quantization.Spec` or its alias, such as `"int8"`.
-        calibration: What `model.predict` takes: arrays of inputs, a
-            `tf.data.Dataset` or a `keras.utils.PyDataset`, of some hundred
-            examples like those that the model will see. Specs without static
-            ranges (`"int8_dynamic"`, `"int4_weight_only"`) need none.
+        calibration: Data for `model.predict`: arrays of inputs, a `tf.data.Dataset` or a
+            `keras.utils.PyDataset`, with a few hundred representative examples. Specs without
+            static ranges (`"int8_dynamic"`, `"int4_weight_only"`) need none.
         rules: As in `QuantizationAware`.
         weight_quantizer: As in `QuantizationAware`.
         activation_quantizer: As in `QuantizationAware`.
-        observer: How ranges are found: `"minmax"`, `"percentile"`, `"mse"`,
-            `"kl"`, `"moving_average"` or a `kerasopt.quantization.Observer`.
-        equalization: Boolean, whether neighbouring layers are scaled first so that
-            their channels have like ranges (cross-layer equalization, Nagel et
-            al. 2019). It changes nothing of the float model's function, and
-            needs layers that a ReLU, or nothing, is between.
-        rounding: `"nearest"`, `"adaround"` or a
-            `kerasopt.quantization.Rounding`: which integer above or below a
-            weight becomes. For Dense and convolutions (not transposed or
-            separable ones) with `"minmax"` weights.
-        bias_correction: Boolean, whether biases, or the means of batch
-            normalizations, are moved so that every channel keeps its mean
-            (Nagel et al. 2019), in the same layers.
-        batch_size: Integer, of arrays. Defaults to that of the model's inputs where it is fixed
-            (`keras.Input(batch_shape=...)`), else to 32, as in `predict`. States of recurrent
-            layers are afterwards as they were.
+        observer: How ranges are determined: `"minmax"`, `"percentile"`, `"mse"`, `"kl"`,
+            `"moving_average"` or a `kerasopt.quantization.Observer`.
+        equalization: Boolean, whether neighbouring layers are first scaled to similar channel
+            ranges (cross-layer equalization, Nagel et al. 2019). It does not change the function of
+            the float model, and applies to layers with a ReLU or nothing between them.
+        rounding: `"nearest"`, `"adaround"` or a `kerasopt.quantization.Rounding`: whether weights
+            are rounded up or down. Applies to Dense and convolutions (not transposed or separable
+            ones) with `"minmax"` weights.
+        bias_correction: Boolean, whether biases, or the means of batch normalizations, are adjusted
+            in these layers so that every channel keeps its mean (Nagel et al. 2019).
+        batch_size: Integer, for arrays. Defaults to that of the model's inputs if it is fixed
+            (`keras.Input(batch_shape=...)`), otherwise to 32, as in `predict`. States of recurrent
+            layers are restored afterwards.
         verbose: 0 (silent) or 1 (a progress bar).
 
     Returns:
-        A new model that simulates the integers, as `QuantizationAware` leaves
-        one. It is not compiled. `kerasopt.convert` turns it into one that
-        computes with them.
+        A new, uncompiled model that simulates the integers, as after `QuantizationAware`.
+        `kerasopt.convert` turns it into one that computes with integers.
 
     Raises:
-        ValueError: If an argument is unknown, equalization or corrections are asked
-            for a model without a recorded graph (a subclassed one), there is nothing to quantize, a
-            layer is quantized in another way already, groups do not divide a
-            kernel, calibration data is missing or empty, an activation has
-            values that are not finite, or all have none but zero.
+        ValueError: If an argument is unknown; if equalization or corrections are requested for a
+            model without a recorded graph (a subclassed model); if there is nothing to quantize, a
+            layer is already quantized in another way, or groups do not divide a kernel; if
+            calibration data is missing or empty, an activation has non-finite values, or all
+            activations are zero.
 
     Warns:
-        UserWarning: If an activation is nothing but zero in the calibration data, so that it stays
+        UserWarning: If an activation is always zero in the calibration data, so that it stays
             float.
     """
     recipe = make_recipe(spec, weight_quantizer, activation_quantizer, observer)
@@ -128,14 +122,14 @@ def _attach(model, site):
 def _require_graph(model):
     if graph.functional_of(model) is None:
         raise ValueError(
-            "Equalization, rounding by data and bias correction follow the graph of the model, and "
-            "that of a subclassed one is not recorded. Leave them out, or build the model with "
-            f"`keras.Model(inputs, outputs)`. Received: model={model.name}"
+            "Equalization, adaptive rounding and bias correction need the graph of the model, "
+            "which is not recorded for a subclassed model. Do not request them, or build the model "
+            f"with `keras.Model(inputs, outputs)`. Received: model={model.name}"
         )
 
 
 def _copy(model):
-    """Returns a copy of a model, LoRA merged into its weights."""
+    """Returns a copy of a model, with LoRA merged into its weights."""
     copied = graph.clone(model)
     merge_lora(copied)
     return copied

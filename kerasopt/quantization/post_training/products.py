@@ -1,4 +1,4 @@
-"""Layers as matrix products, and a sample of what they receive."""
+"""Layers as matrix products, and samples of their inputs."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _DEPTHWISE = (keras.layers.DepthwiseConv1D, keras.layers.DepthwiseConv2D)
 class Products:
     """A layer as independent matrix products: rows (G, N, K) times columns (G, K, C).
 
-    For Dense and ordinary convolutions G is 1, for others the number of channel groups. N are
-    positions of the output, K are the values that a position sums over, and C are output
-    channels.
+    G is 1 for Dense and ordinary convolutions, and the number of channel groups for others; N is
+    the number of output positions, K the number of values that each sums over, and C the number of
+    output channels.
 
     Args:
         layer: A layer for which `Products.fit` is true.
@@ -29,7 +29,7 @@ class Products:
 
     @staticmethod
     def fit(layer: keras.Operation) -> bool:
-        """Whether a layer is such products."""
+        """Whether a layer can be computed by such products."""
         if isinstance(layer, keras.layers.Dense):
             return True
         return (
@@ -53,16 +53,16 @@ class Products:
         return weight.reshape(math.prod(window) * inputs, self.groups, -1).transpose(1, 0, 2)
 
     def weight(self, columns: np.ndarray) -> np.ndarray:
-        """Returns the array of the kernel's shape that `columns` takes to (G, K, C)."""
+        """Returns an array (G, K, C) in the shape of the kernel: the inverse of `columns`."""
         return columns.transpose(1, 0, 2).reshape(self._kernel_shape)
 
     def rows(self, inputs: list, count: int, seed: int = 0) -> np.ndarray:
-        """Returns a random sample of what positions of the output sum over.
+        """Returns the values that a random sample of output positions sum over.
 
         Args:
             inputs: List of tensors, batches of the layer's input.
-            count: Integer, about how many positions.
-            seed: Integer; equal ones, and shapes, give the same positions.
+            count: Integer, the approximate number of positions.
+            seed: Integer; the same seed and shapes give the same positions.
 
         Returns:
             float32 array (G, N, K).
@@ -81,7 +81,7 @@ class Products:
         windows = self._windows(x)
         rank = len(self._kernel_shape) - 2
         places = [generator.integers(side, size=count) for side in windows.shape[: 1 + rank]]
-        # (N, channels, *window) to (N, *window, channels), as kernels have it.
+        # (N, channels, *window) to (N, *window, channels), the order in kernels.
         patches = np.moveaxis(windows[tuple(places)], 1, -1)
         patches = patches.reshape(count, -1, self.groups, x.shape[-1] // self.groups)
         return patches.transpose(2, 0, 1, 3).reshape(self.groups, count, -1)

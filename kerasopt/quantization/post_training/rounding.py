@@ -1,4 +1,4 @@
-"""Roundings: whether a weight goes to the integer above or below."""
+"""Rounding methods: whether a weight is rounded up or down."""
 
 import abc
 import math
@@ -10,24 +10,25 @@ from kerasopt.quantization.formats import Format
 
 
 class Rounding(Axis, abc.ABC):
-    """Base of roundings; a subclass implements `codes`.
+    """Base class of rounding methods; a subclass implements `codes`.
 
     Attributes:
-        needs_data: Boolean, whether rows of inputs are looked at.
+        needs_data: Boolean, whether `codes` needs `rows` and `target`.
     """
 
     needs_data = False
 
     @abc.abstractmethod
     def codes(self, columns, scale, format: Format, rows, target) -> np.ndarray:
-        """Returns the integers that weights are rounded to, as float32; zero for zero.
+        """Returns the integers that weights are rounded to, as float32; zeros stay zero.
 
         Args:
             columns: Array (G, K, C), the weights of a layer as matrix products.
             scale: Array of this shape.
             format: A symmetric `Format`.
-            rows: Array (G, N, K), a sample of what the quantized layer multiplies them with.
-            target: Array (G, N, C), the products in the float model.
+            rows: Array (G, N, K), a sample of the inputs of the quantized layer.
+            target: Array (G, N, C), the corresponding products in the float
+                model.
         """
 
 
@@ -36,7 +37,7 @@ ROUNDINGS = Choices("rounding", Rounding, "kerasopt.quantization")  # type: igno
 
 @ROUNDINGS.register("nearest")
 class Nearest(Rounding):
-    """To the nearest integer (alias `"nearest"`)."""
+    """Rounds to the nearest integer (alias `"nearest"`)."""
 
     def codes(self, columns, scale, format, rows, target):
         return np.clip(np.rint(columns / scale), format.minimum, format.maximum)
@@ -44,20 +45,20 @@ class Nearest(Rounding):
 
 @ROUNDINGS.register("adaround")
 class AdaRound(Rounding):
-    """To the integer above or below, as the output of the layer wants it (alias `"adaround"`).
+    """AdaRound: rounds up or down to preserve the output of the layer (alias `"adaround"`).
 
     A weight w becomes `scale * (floor(w / scale) + h(v))`, with
 
         h(v) = clip(1.2 * sigmoid(v) - 0.1, 0, 1)
 
-    and v that Adam learns, layer after layer, to minimize
+    where Adam learns v, layer by layer, to minimize
 
         mean over rows of |X W - X' W'|^2 + weight * sum(1 - |2 h(v) - 1|^beta)
 
-    where X and W are the inputs and weights of the float layer, and X' and W' those of the
-    quantized one, with all that was rounded before it. Output channels are divided by their
-    standard deviations. The second term is off for the first fifth; then beta falls from 20 to 2
-    and makes every h 0 or 1. (The paper has the activation function after the product, too.)
+    X and W are the inputs and weights of the float layer, X' and W' those of the quantized one,
+    including earlier rounding errors. Output channels are divided by their standard deviations. The
+    second term is off for the first fifth of the iterations; then beta falls from 20 to 2, which
+    drives every h to 0 or 1. (The paper also includes the activation function after the product.)
 
     ```python
     rounding = ko.quantization.AdaRound(iterations=100)
@@ -66,10 +67,10 @@ class AdaRound(Rounding):
 
     Args:
         iterations: Positive integer, steps of Adam for each layer.
-        batch: Positive integer, rows in a step, where a position sums over more than twice as
-            many values; else all rows.
+        batch: Positive integer, the rows per step if a position sums over more than twice as many
+            values; otherwise all rows are used.
         learning_rate: Positive float.
-        weight: Positive float, of the second term.
+        weight: Positive float, the weight of the second term.
 
     Reference:
         Nagel et al., "Up or Down? Adaptive Rounding for Post-Training Quantization" (2020,
@@ -117,10 +118,10 @@ class AdaRound(Rounding):
         return np.clip(lower + up, format.minimum, format.maximum)
 
     def _slope_of_error(self, rows, target):
-        """Returns the gradient of the mean square of `rows @ weights - target` for weights."""
+        """Returns the gradient of the mean square of `rows @ weights - target` by the weights."""
         count, inputs = rows.shape[1:]
         if inputs <= 2 * self.batch:
-            # All rows at once cost no more than a batch of them.
+            # All rows at once cost no more than a batch.
             transposed = rows.transpose(0, 2, 1) * np.float32(2 / count)
             squares, products = transposed @ rows, transposed @ target
             return lambda weights: squares @ weights - products
@@ -144,7 +145,7 @@ class AdaRound(Rounding):
 
 
 class _Adam:
-    """Adam's steps for an array (Kingma and Ba 2015)."""
+    """Adam for a NumPy array (Kingma and Ba 2015)."""
 
     def __init__(self, shape, rate):
         self._rate, self._count = rate, 0

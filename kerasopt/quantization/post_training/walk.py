@@ -1,4 +1,4 @@
-"""A float model and its quantized copy, run side by side."""
+"""Runs a float model and its quantized copy side by side."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from kerasopt.graph import Edge, Graph, Node
 
 
 class Step(NamedTuple):
-    """A call of a layer in both models, with what it receives.
+    """A call of a layer in both models, with its inputs.
 
     Attributes:
         float_node: The `Node` of the float model.
-        node: That of the quantized model.
-        float_inputs: List of the float model's input of each batch: a list of tensors.
-        inputs: The same of the quantized model.
+        node: The `Node` of the quantized model.
+        float_inputs: List of the inputs in the float model, a list of tensors for each batch.
+        inputs: The same for the quantized model.
     """
 
     float_node: Node
@@ -27,15 +27,15 @@ class Step(NamedTuple):
 
 
 def walk(model: keras.Model, quantized: keras.Model, batches: Iterable) -> Iterator[Step]:
-    """Yields every call of two models with the same graph, before it is computed.
+    """Yields every call in two models with the same graph, before it is computed.
 
-    What the caller changes of the layer at hand is in what the layers after it receive. So a
-    quantized layer can be corrected for all that was rounded before it.
+    If the caller changes the layer, later layers receive the changed outputs. So each quantized
+    layer can be corrected for the rounding errors of those before it.
 
     Args:
         model: A functional or Sequential model.
         quantized: Its copy.
-        batches: Inputs of the model, as its `call` takes them.
+        batches: Inputs for the model's `call`.
     """
     batches = list(batches)
     ways = [_Way(each, batches) for each in (model, quantized)]

@@ -1,4 +1,4 @@
-"""Quantizers of weights. A quantizer is a file beside this one."""
+"""Weight quantizers. Each quantizer is a file in this package."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Weights of one bit."""
+"""Binary weights."""
 
 import keras
 
@@ -10,15 +10,15 @@ from kerasopt.quantization.weights.weight_quantizer import WEIGHT_QUANTIZERS, We
 
 @WEIGHT_QUANTIZERS.register("binary")
 class BinaryWeight(WeightQuantizer):
-    """The sign of a weight, times the mean magnitude of its channel (alias `"binary"`).
+    """Binary weights: the sign times the mean magnitude of the channel (alias `"binary"`).
 
         y = scale * sign(w),  scale = mean|w|
 
-    over the weights of the channel that are not zero (Rastegari et al. 2016,
-    equation 6); without scaling it is 1 (Courbariaux et al. 2016). A weight that
-    is exactly zero, as a mask leaves it, stays zero; the bits have no zero, so
-    a file keeps the mask beside them. The gradient passes through the scale as
-    it is, and through the sign as if it were
+    over the nonzero weights of the channel (Rastegari et al. 2016, equation 6);
+    without scaling the scale is 1 (Courbariaux et al. 2016). A weight that is
+    exactly zero, as under a mask, stays zero; since bits cannot represent zero,
+    files keep the mask as well. The gradient passes through the scale
+    unchanged, and through the sign as if it were
 
         clip(w, -1, 1): 1 where |w| <= 1, else 0              "clipped"
         2w - w|w| up to |w| = 1: 2 - 2|w| there, else 0       "approximate"
@@ -30,10 +30,10 @@ class BinaryWeight(WeightQuantizer):
 
     Args:
         axis: As in `WeightQuantizer`.
-        format: Of one bit.
+        format: A binary `Format`, of 1 bit.
         gradient: `"clipped"` (Courbariaux et al. 2016) or `"approximate"` (Liu
             et al. 2018).
-        scaled: Boolean, whether to scale.
+        scaled: Boolean, whether to use the scale.
 
     References:
         - Courbariaux et al., "Binarized Neural Networks" (2016,
@@ -52,7 +52,7 @@ class BinaryWeight(WeightQuantizer):
 
     def check_format(self):
         if self.format != self.default_format:
-            self.refuse("-1 and 1, a `Format` of one bit")
+            self.refuse("-1 and 1, a binary `Format` (1 bit)")
 
     def affine(self, values):
         ops = keras.ops
@@ -73,5 +73,5 @@ class BinaryWeight(WeightQuantizer):
 
 
 def _without_dust(values):
-    """Returns weights without those that count as zero."""
+    """Returns weights with negligible ones set to zero."""
     return keras.ops.where(keras.ops.abs(values) <= NEGLIGIBLE, 0.0, values)

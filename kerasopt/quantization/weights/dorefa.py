@@ -1,4 +1,4 @@
-"""Weights squeezed by a tangent."""
+"""DoReFa weights: integers of a hyperbolic tangent."""
 
 import keras
 
@@ -8,17 +8,17 @@ from kerasopt.quantization.weights.weight_quantizer import WEIGHT_QUANTIZERS, We
 
 @WEIGHT_QUANTIZERS.register("dorefa")
 class DoReFaWeight(WeightQuantizer):
-    """Integers that span `tanh(w)` (alias `"dorefa"`).
+    """DoReFa: integers that span `tanh(w)` (alias `"dorefa"`).
 
         t = tanh(w) / max|tanh(w)|
         y = rint(t * maximum) / maximum
 
-    so that every channel has the range -1 to 1, and large weights less of it: a
-    layer after which no batch normalization takes the scale back changes its
-    function. The paper takes one maximum for the layer and an even number of
-    steps, 2^bits - 1, of which none is zero; here they are those of the format,
-    so that zeros stay zero. The gradient passes through the rounding, not
-    through the maximum: `(1 - tanh(w)^2) / max|tanh(w)|`.
+    so every channel has the range -1 to 1, with coarser steps for large
+    weights. Since this changes the scale, a layer should be followed by a batch
+    normalization. The paper uses one maximum per layer and 2^bits levels
+    without zero; here the levels are those of the format, so zeros stay zero.
+    The gradient passes through the rounding, but not through the maximum:
+    `(1 - tanh(w)^2) / max|tanh(w)|`.
 
     ```python
     ko.callbacks.QuantizationAware("int4", weight_quantizer="dorefa")

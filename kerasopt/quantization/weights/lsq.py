@@ -1,4 +1,4 @@
-"""Weights whose scale is learned."""
+"""Weights with a learned scale."""
 
 import math
 
@@ -15,21 +15,21 @@ from kerasopt.quantization.weights.weight_quantizer import WEIGHT_QUANTIZERS, We
 
 @WEIGHT_QUANTIZERS.register("lsq")
 class LSQWeight(WeightQuantizer):
-    """Integers whose scale is learned with the weights (alias `"lsq"`).
+    """LSQ: integers with a learned scale (alias `"lsq"`).
 
         q = clamp(rint(w / step)),  y = q * step
 
     with the gradient of `round_with_learned_step` for the step, divided by
-    `sqrt(N * Q)`: N weights share it, and Q is the largest integer. What is
-    trained is its ratio to the step that it began with; see `LearnedNumber`.
-    When it is enabled, the step is
+    `sqrt(N * Q)`, where N is the number of weights that share it and Q the
+    largest integer. The trained variable is the ratio of the step to its
+    initial value; see `LearnedNumber`. When the quantizer is enabled, the step
+    is initialized to
 
         step = min((|mean(w)| + 3 * std(w)) / 2^(bits - 1), max|w| / Q)
 
-    over the weights that are not zero: that of LSQ+ (section 3.2.1), but never
-    more than all of them need. (The `2 * mean|w| / sqrt(Q)` of LSQ leaves most of
-    8 bits unused.) The papers have one step for a layer (a spec of granularity
-    `"tensor"`).
+    over the nonzero weights: the value of LSQ+ (section 3.2.1), limited to the
+    largest weight. (The `2 * mean|w| / sqrt(Q)` of LSQ leaves most of 8 bits
+    unused.) The papers use one step per layer (granularity `"tensor"`).
 
     ```python
     ko.callbacks.QuantizationAware(

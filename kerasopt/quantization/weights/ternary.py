@@ -1,4 +1,4 @@
-"""Weights of -1, 0 and 1."""
+"""Ternary weights."""
 
 import keras
 
@@ -9,15 +9,15 @@ from kerasopt.quantization.weights.weight_quantizer import WEIGHT_QUANTIZERS, We
 
 @WEIGHT_QUANTIZERS.register("ternary")
 class TernaryWeight(WeightQuantizer):
-    """-1, 0 or 1, times the mean magnitude of what is not 0 (alias `"ternary"`).
+    """Ternary weights: -1, 0 or 1, times a scale (alias `"ternary"`).
 
         delta = threshold * mean|w|
         y = scale * sign(w) where |w| > delta, else 0
         scale = mean of |w| over |w| > delta
 
-    for each channel (equations 3 and 6 of the paper, whose threshold of 0.7 is
-    close to the best for weights of a normal distribution). Zeros stay zero. The
-    gradient passes straight through, as in the paper: it is 1.
+    for each channel (equations 3 and 6 of the paper; the threshold of 0.7 is close to optimal for
+    normally distributed weights). Zeros stay zero. The gradient passes straight through, as in the
+    paper: it is 1.
 
     ```python
     ko.callbacks.QuantizationAware("ternary", rules=[("stem", "int8"), ("classifier", "int8")])
@@ -25,7 +25,7 @@ class TernaryWeight(WeightQuantizer):
 
     Args:
         axis: As in `WeightQuantizer`.
-        format: Of two bits, symmetric.
+        format: A symmetric `Format` of 2 bits.
         threshold: Positive float.
 
     Reference:
@@ -42,7 +42,7 @@ class TernaryWeight(WeightQuantizer):
 
     def check_format(self):
         if self.format != self.default_format:
-            self.refuse("-1, 0 and 1, a symmetric `Format` of two bits")
+            self.refuse("-1, 0 and 1, a symmetric `Format` of 2 bits")
 
     def affine(self, values):
         scale, _ = self._fit(values)
@@ -53,17 +53,17 @@ class TernaryWeight(WeightQuantizer):
         return with_gradient_of(values, scale * codes)
 
     def _fit(self, values):
-        """Returns the scales, and the integers that stand for the values."""
+        """Returns the scales and the integers of the values."""
         ops = keras.ops
         magnitude = ops.abs(values)
         magnitude = ops.where(magnitude <= NEGLIGIBLE, 0.0, magnitude)
         delta = self.threshold * ops.mean(magnitude, axis=0)
-        # NaN is not below either: what was learned is lost, and shows it.
+        # NaN is not below it either, and is kept, so that divergence stays visible.
         kept = ops.logical_not(magnitude <= delta)
         total = ops.sum(ops.where(kept, magnitude, 0.0), axis=0)
         number = ops.sum(ops.cast(kept, values.dtype), axis=0)
         scale = ops.where(total <= 0, 1.0, total / ops.maximum(number, 1.0))
-        # Infinite weights are not above their mean.
+        # Infinite weights are not above their (infinite) mean.
         scale = ops.where(ops.isfinite(delta), scale, float("nan"))
         return scale, ops.where(kept, ops.sign(values), 0.0)
 

@@ -1,4 +1,4 @@
-"""Weights between the extremes of their channel."""
+"""Min-max quantization of weights."""
 
 import keras
 
@@ -16,11 +16,11 @@ class WeightQuantizer(Quantizer):
         scale = max|w| / maximum,  zero_point = 0
 
     and asymmetric ones that of `Format.affine` for the smallest and the largest
-    w. The scale follows the weight in every step and is no state; a channel of
-    zeros (up to 1e-30) has scale 1. Zeros stay zero. The gradient is that of
-    `Quantizer.round`: 1, since nothing is clamped.
+    w. The scale is computed from the weight in every step, so it is not stored;
+    a channel of zeros (up to 1e-30) has scale 1. Zeros stay zero. The gradient
+    is that of `Quantizer.round`: 1, since nothing is clamped.
 
-    Subclasses compute other scales (`affine`), or round in another way
+    Subclasses compute other scales (`affine`), or round differently
     (`rounded`).
 
     ```python
@@ -31,12 +31,13 @@ class WeightQuantizer(Quantizer):
     ```
 
     Args:
-        axis: Integer or tuple of integers, the channel axes of the weight: all
-            others share a scale. `None` for one scale in all.
+        axis: Integer or tuple of integers, the channel axes of the weight,
+            along which every index has its own scale. `None` for a single
+            scale.
         format: A `Format`. Defaults to 8 bits, symmetric.
-        group: Pair of another axis and an integer that divides its length: so
-            many neighbours along it share a scale. `None`: all along it do.
-        enabled: Boolean, whether it rounds from the beginning.
+        group: Pair of another axis and a group size that divides its length:
+            neighbours in a group share a scale. `None`: no groups.
+        enabled: Boolean, whether it rounds from the start.
 
     Attributes:
         channels: `Channels`, the weight as a matrix with one column for each scale.
@@ -61,17 +62,17 @@ class WeightQuantizer(Quantizer):
         self.channels = Channels(input_shape, axes, self.group)
 
     def affine(self, values):
-        """Returns scales and zero points of `values`, a matrix with one column for each scale."""
+        """Returns scales and zero points of `values`, a matrix with one column per scale."""
         low, high = keras.ops.min(values, axis=0), keras.ops.max(values, axis=0)
         return self.format.affine(low, high)
 
     def rounded(self, values):
-        """Returns `values`, a matrix with one column for each scale, on its grid."""
+        """Returns `values`, a matrix with one column per scale, rounded to the grid."""
         scale, zero_point = self.affine(keras.ops.stop_gradient(values))
         return self.round(values, scale, zero_point)
 
     def codes(self, weight):
-        """Returns the integers that stand for `weight`, with their scales and zero points.
+        """Returns the integers of `weight`, with their scales and zero points.
 
         Args:
             weight: Float32 tensor of the shape that the quantizer was built for.

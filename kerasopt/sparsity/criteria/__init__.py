@@ -1,4 +1,4 @@
-"""Criteria: how much each weight matters. A criterion is a file beside this one."""
+"""Criteria: how important each weight is. Each criterion is a file in this package."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ register = CRITERIA.register
 
 
 def get(identifier) -> Criterion:
-    """Returns a criterion from its alias (such as `"magnitude"`), its config, a function or itself.
+    """Returns a criterion, given an alias (`"magnitude"`), a config, a function or a criterion.
 
     A function takes the array of a weight, and returns scores of its shape.
     """

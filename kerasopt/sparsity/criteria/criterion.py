@@ -1,4 +1,4 @@
-"""What every criterion is."""
+"""The base class of criteria."""
 
 from typing import Any
 
@@ -12,8 +12,8 @@ from kerasopt.sparsity.masked_weight import MaskedWeight
 class Criterion(Axis):
     """Scores the elements of a weight: the lowest scores are pruned first.
 
-    A criterion of your own defines `__call__`; one that needs more than the
-    present weight defines `gather`, too.
+    A custom criterion defines `__call__`. If it needs more than the current
+    weight, it also defines `gather`.
 
     Example:
 
@@ -27,11 +27,12 @@ class Criterion(Axis):
     ```
 
     Attributes:
-        order: Integer n. The score of a group of elements is their Ln norm over
-            its size, `(sum(|s|^n) / size)^(1/n)`, so that groups of different
-            sizes compare; of order 1 their mean, in which signs count.
-        reset_after_update: Boolean, whether gathering begins anew when masks
-            have moved.
+        order: Integer n. The score of a group of elements is their Ln norm,
+            normalized by the size of the group, `(sum(|s|^n) / size)^(1/n)`, so
+            that groups of different sizes are comparable. Of order 1 it is the
+            signed mean.
+        reset_after_update: Boolean, whether gathering starts anew after each
+            mask update.
         signed: Boolean, whether scores may be negative.
     """
 
@@ -44,32 +45,33 @@ class Criterion(Axis):
         raise TypeError(f"{type(self).__name__} must define `__call__`.")
 
     def gather(self, weights: list[MaskedWeight], model: keras.Model, attachments: Any) -> None:
-        """Begins to gather during training what the criterion needs.
+        """Starts to gather the statistics that the criterion needs during training.
 
-        Called before training; it sets `gathered` of each weight.
+        Called before training; sets `gathered` of each weight.
 
         Args:
             weights: The weights that will be scored.
             model: The model that is trained.
             attachments: The `kerasopt.parametrization.Attachments` of this
-                training, by which all of it is undone again.
+                training, which undo everything afterwards.
 
         Raises:
-            ValueError: If it cannot be gathered for a weight.
+            ValueError: If the statistics are not available for a weight.
         """
 
     def reset(self, weights: list[MaskedWeight]) -> None:
-        """Forgets what was gathered, if `reset_after_update`."""
+        """Resets the gathered statistics, if `reset_after_update`."""
         if self.reset_after_update:
             for weight in weights:
                 if weight.gathered is not None:
                     weight.gathered.assign(keras.ops.zeros(weight.gathered.shape))
 
     def scores(self, weight: MaskedWeight) -> np.ndarray:
-        """Returns what `__call__` does, as float32, once it is checked.
+        """Returns the result of `__call__` as float32, after checking it.
 
         Raises:
-            ValueError: If these are not real numbers, or not of the weight's shape.
+            ValueError: If the scores are not real numbers, or not of the
+                weight's shape.
         """
         scores = np.asarray(self(weight))
         shape = tuple(weight.stored.shape)
@@ -82,7 +84,7 @@ class Criterion(Axis):
         return scores.astype("float32", copy=False)
 
     def statistic(self, weight: MaskedWeight) -> np.ndarray:
-        """Returns what was gathered about `weight`, as float32.
+        """Returns the statistic gathered for `weight`, as float32.
 
         Raises:
             ValueError: If nothing is being gathered.
@@ -90,7 +92,7 @@ class Criterion(Axis):
         statistic = weight.statistic
         if statistic is None:
             raise ValueError(
-                f"{self} scores weights by what it gathers while the model trains. Pass it to "
+                f"{self} needs statistics that are gathered while the model trains. Pass it to "
                 f"`kerasopt.callbacks.Pruning`. Received: weight='{weight}'"
             )
         return statistic

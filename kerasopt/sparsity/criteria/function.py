@@ -1,4 +1,4 @@
-"""Criteria of the user's own."""
+"""Custom criteria that are functions."""
 
 from collections.abc import Callable
 
@@ -10,7 +10,7 @@ from kerasopt.sparsity.criteria.criterion import CRITERIA, Criterion
 
 @CRITERIA.register()
 class FunctionCriterion(Criterion):
-    """The scores that a function of the user's own gives to a weight.
+    """The scores that a custom function gives to a weight.
 
     Args:
         function: Callable that takes a float32 NumPy array, the values of a
@@ -27,12 +27,12 @@ class FunctionCriterion(Criterion):
 
     def scores(self, weight):
         scores = super().scores(weight)
-        # Where training has diverged there is nothing to score.
+        # If training has diverged, there is nothing to score.
         wrong = np.count_nonzero(np.isnan(scores) & ~np.isnan(weight.value))
         if wrong:
             raise ValueError(
-                "A criterion must return numbers, infinite ones at most. Received: "
-                f"criterion={self}, which returned {wrong} NaN for '{weight}'"
+                f"A criterion must not return NaN. Received: criterion={self}, which returned "
+                f"{wrong} NaN for '{weight}'"
             )
         return scores
 

@@ -1,4 +1,4 @@
-"""Criteria that look at gradients."""
+"""Gradient-based criteria."""
 
 import functools
 
@@ -10,17 +10,18 @@ from kerasopt.warning import warn
 
 
 class GradientCriterion(Criterion):
-    """Base of the criteria whose score is a statistic of the gradients.
+    """Base class of criteria whose score is a statistic of the gradients.
 
-    The gradient is the one that the optimizer applies: the mean over the batch,
-    reduced over replicas, accumulated, unscaled and clipped, once per update. A
-    hidden weight gets none, unless its mask passes it (straight-through).
+    The gradient is the one that the optimizer applies, once per update: the
+    mean over the batch, reduced over replicas, accumulated, unscaled and
+    clipped. A pruned weight gets none, unless its mask passes the gradient
+    (straight-through).
     """
 
     @staticmethod
     def rule(statistic, weight, gradient):
-        """Returns the new statistic, and the gradient: see `watch_gradients`."""
-        raise TypeError("A criterion that looks at gradients must define `rule`.")
+        """Returns the new statistic and the gradient: see `watch_gradients`."""
+        raise TypeError("A gradient-based criterion must define `rule`.")
 
     def gather(self, weights, model, attachments):
         variables = [weight.stored for weight in weights]
@@ -37,21 +38,21 @@ class GradientCriterion(Criterion):
         unordered = [str(weight) for weight in weights if not weight.statistic.any()]
         if unordered:
             warn(
-                f"No gradient has come to {unordered} since masks moved last, so {self} pruned "
-                "them in no order of importance: another optimizer than that of `compile` trains "
-                "them, or nothing depends on them. Leave them out with a rule, or take "
-                "`criterion='magnitude'`.",
+                f"{unordered} have had no gradient since the last mask update, so {self} pruned "
+                "them without regard to importance: they are trained by another optimizer than "
+                "that of `compile`, or the loss does not depend on them. Exclude them with a rule, "
+                "or pass `criterion='magnitude'`.",
             )
         super().reset(weights)
 
 
 @CRITERIA.register("saliency")
 class Saliency(GradientCriterion):
-    """How much the loss would change without a weight, to first order.
+    """The change of the loss if a weight were zero, to first order.
 
         score = sum_t |w_t * dL_t/dw|
 
-    over the updates t since the masks have moved. The term is the first-order
+    over the updates t since the last mask update. The term is the first-order
     Taylor expansion of the change of the loss when one parameter becomes zero,
     `|L(w = 0) - L| ~ |w * dL/dw|`.
 
@@ -65,8 +66,8 @@ class Saliency(GradientCriterion):
         - Molchanov et al., "Pruning Convolutional Neural Networks for Resource
           Efficient Inference" (2017, https://arxiv.org/abs/1611.06440), section
           2.2: the Taylor expansion criterion for one parameter `h_i` (Eq. 7).
-        - The same term for single weights, of one batch before training, is the
-          connection sensitivity of SNIP: Lee et al. (2019,
+        - The same term, for one batch before training, is the connection
+          sensitivity of SNIP: Lee et al. (2019,
           https://arxiv.org/abs/1810.02340).
     """
 
@@ -83,8 +84,8 @@ class Movement(GradientCriterion):
 
         score = -sum_t w_t * dL_t/dw
 
-    over all updates t of this training. It is negative for a weight that shrinks:
-    those are pruned first, large ones too. Meant for fine-tuning.
+    over all updates t of this training. It is negative for weights that shrink: these are pruned
+    first, however large. Meant for fine-tuning.
 
     ```python
     schedule = ko.schedules.PolynomialDecay(0.0, 0.8, begin="20%", end="70%")  # gather first

@@ -1,4 +1,4 @@
-"""The norms of the inputs that a weight is multiplied with, gathered during training."""
+"""The norms of a layer's input features, gathered during training."""
 
 import re
 from typing import NamedTuple
@@ -25,15 +25,15 @@ _CONVOLUTIONS = (
 
 @keras.saving.register_keras_serializable(package="kerasopt")
 class InputNorm(Parametrization):
-    """Adds up the mean square of every input feature, and passes the input on.
+    """Accumulates the mean square of every input feature, and passes the input on.
 
-    Only training counts. Attached to the `"input"` of a layer; several calls of a
-    shared layer add up. Means, not sums: layers that see more positions than
-    others have no larger norms.
+    Active in training only. Attached to the `"input"` of a layer; the calls of
+    a shared layer add up. Means are used rather than sums, so that a layer with
+    more positions does not have larger norms.
 
     Args:
-        axes: List of integers, the axes of the input that hold features; over the
-            others (samples and positions) the mean is taken.
+        axes: List of integers, the feature axes of the input; the mean is taken
+            over the others (samples and positions).
         shape: List of integers, the number of features along these axes, in the
             order of the input.
 
@@ -46,7 +46,7 @@ class InputNorm(Parametrization):
         self.axes, self.features = tuple(axes), tuple(shape)
 
     def build(self, input_shape):
-        # Every replica adds to a value of its own; who reads it reads their mean.
+        # Every replica adds to its own value; reading gives their mean.
         self.squares = keras.Variable(
             np.zeros(self.features, "float32"),
             trainable=False,
@@ -70,13 +70,13 @@ class InputNorm(Parametrization):
 
 
 class InputFeatures(NamedTuple):
-    """Which features of a layer's input the elements of a kernel are multiplied with.
+    """The input feature that each element of a kernel is multiplied with.
 
     Attributes:
-        axes: Tuple of integers, the axes of the input that hold features.
+        axes: Tuple of integers, the feature axes of the input.
         shape: Tuple of integers, their lengths.
-        feature_of: Integer array that broadcasts to the kernel: for each element the
-            number of its feature, in an array of `shape` that is flattened.
+        feature_of: Integer array that broadcasts to the kernel: for each
+            element the index of its feature in a flattened array of `shape`.
     """
 
     axes: tuple[int, ...]
@@ -88,7 +88,8 @@ def input_features(layer: keras.layers.Layer, name: str) -> InputFeatures | None
     """Returns the `InputFeatures` of a kernel of `layer`.
 
     `None` if the layer does not multiply its own input with this weight (the
-    pointwise kernel of a separable convolution, a table, a layer of the user's).
+    pointwise kernel of a separable convolution, an embedding table, a custom
+    layer).
     """
     if isinstance(layer, keras.layers.EinsumDense):
         return _of_einsum(layer)
@@ -123,7 +124,7 @@ def _of_einsum(layer):
     lengths = dict(zip(kernel, layer.kernel.shape, strict=True))
     features = [letter for letter in letters if letter in lengths]
     shape = tuple(lengths[letter] for letter in features)
-    # Leading axes that are elided may be any number.
+    # The ellipsis stands for any number of leading axes.
     first = -len(letters) if inputs.startswith(".") else 0
     axes = tuple(first + letters.index(letter) for letter in features)
     index = np.arange(int(np.prod(shape))).reshape(shape)

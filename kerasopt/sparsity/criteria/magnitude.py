@@ -1,4 +1,4 @@
-"""The criterion of the size of a weight."""
+"""The magnitude criterion."""
 
 import numpy as np
 
@@ -9,9 +9,9 @@ from kerasopt.sparsity.criteria.criterion import CRITERIA, Criterion
 class Magnitude(Criterion):
     """The absolute value of a weight, `|w|`.
 
-    The score of a group of `size` weights is `(sum(|w|^order) / size)^(1/order)`:
-    of order 1 (aliases `"magnitude"` and `"l1"`) the mean magnitude, of order 2
-    (`"l2"`) the root mean square. For single weights the order makes no difference.
+    The score of a group of `size` weights is `(sum(|w|^order) / size)^(1/order)`: of order 1
+    (aliases `"magnitude"` and `"l1"`) the mean magnitude, of order 2 (`"l2"`) the root mean square.
+    For individual weights the order makes no difference.
 
     ```python
     ko.callbacks.Pruning(0.5, pattern="filter", criterion=ko.sparsity.Magnitude(order=2))  # "l2"

@@ -1,4 +1,4 @@
-"""The control: no criterion at all."""
+"""Random scores, as a control."""
 
 import numpy as np
 
@@ -9,9 +9,8 @@ from kerasopt.sparsity.criteria.criterion import CRITERIA, Criterion
 class Random(Criterion):
     """Scores drawn uniformly from [0, 1), whatever the weight: the control.
 
-    They follow from the seed and the place of the weight in the model alone, so
-    a gradual schedule prunes in one fixed order, and a resumed training goes on
-    with it.
+    They depend only on the seed and the position of the weight in the model, so
+    a gradual schedule prunes in one fixed order, also after a resume.
 
     ```python
     ko.callbacks.Pruning(0.5, criterion=ko.sparsity.Random(seed=7))

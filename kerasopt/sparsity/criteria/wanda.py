@@ -1,4 +1,4 @@
-"""Wanda: weights and the inputs that they meet."""
+"""Wanda: magnitudes of weights times norms of inputs."""
 
 import keras
 import numpy as np
@@ -8,7 +8,7 @@ from kerasopt.keras_internals.layers import flattened
 from kerasopt.sparsity.criteria.criterion import CRITERIA, Criterion
 from kerasopt.sparsity.criteria.input_norms import InputNorm, input_features
 
-# Their layers run once per time step, in a loop that cannot add anything up.
+# Their layers run once per time step, in a loop that cannot accumulate statistics.
 _LOOPS = (keras.layers.RNN, keras.layers.TimeDistributed)
 
 
@@ -18,14 +18,13 @@ class Wanda(Criterion):
 
         score_ij = |W_ij| * ||X_j||_2
 
-    `X_j` is the input feature of the element: a unit of a Dense layer, a channel
-    of a convolution (at all positions, whatever the place in the window), an
-    element of the contracted axes of an einsum. The norm is the root mean square
-    over all samples and positions of training since the masks have moved, so that
-    scores of layers compare.
+    `X_j` is the input feature of the element: a unit of a Dense layer, a channel of a convolution
+    (at all positions, whatever the position in the window), an element of the contracted axes of an
+    einsum. The norm is the root mean square over all samples and positions since the last mask
+    update, so that scores of different layers are comparable.
 
-    The paper compares weights within each output only. Here they compete as the
-    scope says, in the whole layer with `"layer"`: outputs lose different shares.
+    The paper compares weights within each output only. Here the scope decides: with `"layer"` all
+    weights of a layer compete, so outputs are pruned to different degrees.
 
     ```python
     schedule = ko.schedules.PolynomialDecay(0.0, 0.8, end="60%")
@@ -33,9 +32,9 @@ class Wanda(Criterion):
     ```
 
     Raises:
-        ValueError: Before training, for a weight whose input does not show: a
-            table of embeddings, the cell of an RNN, a layer in `TimeDistributed`,
-            the pointwise kernel of a separable convolution, a layer of your own.
+        ValueError: Before training, for a weight whose input is not accessible: an embedding table,
+            the cell of an RNN, a layer in `TimeDistributed`, the pointwise kernel of a separable
+            convolution, a custom layer.
 
     Reference:
         Sun et al., "A Simple and Effective Pruning Approach for Large Language
@@ -53,10 +52,10 @@ class Wanda(Criterion):
         hidden = [str(w) for w, found in zip(weights, features, strict=True) if found is None]
         if hidden:
             raise ValueError(
-                f"{self} needs the input that a weight is multiplied with, which does not show in "
-                "embeddings, in loops over time (cells of RNNs, `TimeDistributed`), of pointwise "
-                "kernels in separable convolutions and in layers of your own. Leave these layers "
-                f"out with a rule `(name, None)` or take another criterion. Received: {hidden}"
+                f"{self} needs the input that a weight is multiplied with, which is not accessible "
+                "in embeddings, loops over time (RNN cells, `TimeDistributed`), pointwise kernels "
+                "of separable convolutions and custom layers. Exclude these layers with a rule "
+                f"`(name, None)`, or pass another criterion. Received: {hidden}"
             )
         for weight, (axes, shape, _) in zip(weights, features, strict=True):
             link = InputNorm(axes, shape)

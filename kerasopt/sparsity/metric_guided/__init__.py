@@ -1,4 +1,4 @@
-"""Sparsity that is looked for by a metric."""
+"""Metric-guided search for the sparsity."""
 
 from kerasopt.sparsity.metric_guided.direction import metric_direction
 from kerasopt.sparsity.metric_guided.metric_guided import MetricGuided

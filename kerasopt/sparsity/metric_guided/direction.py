@@ -1,4 +1,4 @@
-"""Whether a metric is to rise or to fall."""
+"""Whether higher or lower values of a metric are better."""
 
 import keras
 
@@ -13,12 +13,13 @@ def metric_direction(model: keras.Model, metric: str, mode: str = "auto") -> str
     Args:
         model: A compiled Keras model that has been evaluated.
         metric: String, a key of the dict that `model.evaluate` returns.
-        mode: As in Keras' callbacks: `"min"`, `"max"`, or `"auto"`, by which
-            losses fall and Keras' own metrics say where they go.
+        mode: As in Keras' callbacks: `"min"`, `"max"`, or `"auto"`, with which
+            lower losses are better and Keras' own metrics state their
+            direction.
 
     Raises:
-        ValueError: If `mode` is none of these, or `"auto"` and the metric does
-            not say where it goes, as a function of the user's own.
+        ValueError: If `mode` is none of these, or is `"auto"` and the metric,
+            such as a custom function, does not state its direction.
     """
     if mode not in MODES:
         raise ValueError(f"`mode` must be one of {list(MODES)}. Received: mode={mode!r}")
@@ -29,15 +30,15 @@ def metric_direction(model: keras.Model, metric: str, mode: str = "auto") -> str
     direction = _keras_direction(model, metric)
     if direction is None:
         raise ValueError(
-            f"Whether higher or lower is better is not known of the metric '{metric}': pass "
-            f"mode='max' or mode='min'. Received: metric={metric!r}, mode='auto'"
+            f"It is unknown whether higher or lower values of the metric '{metric}' are better: "
+            f"pass mode='max' or mode='min'. Received: metric={metric!r}, mode='auto'"
         )
     return {"up": "max", "down": "min"}[direction]
 
 
 def _keras_direction(model, name):
-    """Returns what Keras says of the metric that is logged as `name`: "up", "down" or `None`."""
-    # What `compile` was given is one metric that holds the others.
+    """Returns the direction that Keras states for a logged metric: "up", "down" or `None`."""
+    # The metrics passed to `compile` are wrapped in one metric.
     metrics = [part for metric in model.metrics for part in getattr(metric, "metrics", [metric])]
     # A model of several outputs logs "output_accuracy".
     found = [m for m in metrics if name == m.name or name.endswith(f"_{m.name}")]

@@ -1,4 +1,4 @@
-"""Pruning that a metric guides, in one training."""
+"""Metric-guided pruning in one training."""
 
 from kerasopt.sparsity.metric_guided.guided_sparsity import GuidedSparsity
 from kerasopt.sparsity.metric_guided.search import MetricSearch
@@ -8,7 +8,7 @@ from kerasopt.training.clock import Clock
 
 
 class GuidedRun(PruningRun):
-    """Moves masks, between epochs, to the sparsity that a search has come to."""
+    """Updates masks, between epochs, to the sparsity that a search has reached."""
 
     is_joint = False
     schedule: GuidedSparsity
@@ -19,7 +19,7 @@ class GuidedRun(PruningRun):
         return GuidedSparsity(self.recipe.schedule)
 
     def timed(self):
-        # The search's own is due whenever it is asked.
+        # The schedule of the search is due whenever it is asked.
         return [schedule for schedule in super().timed() if schedule is not self.schedule]
 
     def make_room(self, model):
@@ -37,15 +37,15 @@ class GuidedRun(PruningRun):
         guided = self.recipe.schedule
         if self.schedule not in self.plan.schedules:
             raise ValueError(
-                "The rules name every layer, so there is none whose sparsity the metric could "
-                f"guide. Received: schedule={guided}, "
-                f"rules for {[selector for selector, _ in self.recipe.rules]}"
+                "The rules name every layer, so no layer is left for the metric to guide. Remove a "
+                f"rule, or pass a schedule. Received: schedule={guided}, rules for "
+                f"{[selector for selector, _ in self.recipe.rules]}"
             )
         others = [other.run for other in attached(model) if other.run is not self]
         if any(isinstance(other, GuidedRun) for other in others):
             raise ValueError(
-                "Two callbacks of one `fit` cannot both look for the sparsity that a metric bears. "
-                f"Give one of them a schedule. Received: schedule={guided}"
+                "Only one callback of a `fit` can search for a sparsity by a metric. Pass a "
+                f"schedule to the other. Received: schedule={guided}"
             )
 
     def on_epoch_begin(self, epoch):
@@ -65,7 +65,7 @@ class GuidedRun(PruningRun):
     def end(self):
         with Clock.of(self.model).held():
             self._search.end()
-        self.schedule.level = 0.0  # whatever it was, masks are where they have to be
+        self.schedule.level = 0.0  # whatever it was, the masks are final
 
     @property
     def stage(self):

@@ -1,17 +1,17 @@
-"""The sparsity that a metric-guided search has come to, as a schedule."""
+"""The current sparsity of a metric-guided search, as a schedule."""
 
 from kerasopt.schedules.schedule import UNKNOWN, Schedule
 from kerasopt.sparsity.metric_guided.metric_guided import MetricGuided
 
 
 class GuidedSparsity(Schedule):
-    """A schedule whose value a search moves between epochs.
+    """A schedule whose value a search changes between epochs.
 
     Args:
         guided: The `MetricGuided` of the search.
 
     Attributes:
-        level: Float, the sparsity at present.
+        level: Float, the current sparsity.
     """
 
     def __init__(self, guided: MetricGuided):

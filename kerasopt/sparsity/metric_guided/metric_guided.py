@@ -1,4 +1,4 @@
-"""Sparsity that looks at a metric: as high as the user's accuracy budget allows."""
+"""Metric-guided sparsity: as high as an accuracy budget allows."""
 
 import math
 import numbers
@@ -14,7 +14,7 @@ from kerasopt.warning import warn
 # Stages of a search.
 NOT_BEGUN, SEARCHING, FINISHED = 0, 1, 2
 
-# What an epoch decides: go on as it is; keep what runs, and raise; go back, and raise less.
+# Decisions after an epoch: continue; accept the level and raise it; go back and raise it less.
 WAIT, ACCEPT, BACK = 0, 1, 2
 
 _AFTER_ONE_EPOCH = Epochs(1)
@@ -24,15 +24,15 @@ _ROUNDING = 1e-6
 
 
 class SearchState(NamedTuple):
-    """Where a search stands: numbers only, so that a variable of the model holds them.
+    """The state of a search, all numbers, so that one variable of the model holds it.
 
     Attributes:
         stage: `NOT_BEGUN`, `SEARCHING` or `FINISHED`.
         baseline: The best score before pruning began; NaN while there is none.
         accepted: The highest sparsity that was within the budget.
         level: The sparsity that is on trial, or `accepted` if none is.
-        step: By how much `level` exceeds `accepted`, or last did.
-        epochs: The number of epochs that `level` has been on trial for.
+        step: The current or last difference between `level` and `accepted`.
+        epochs: The number of epochs for which `level` has been on trial.
         failed: 1 if a level has failed in this search, else 0.
         within: 1 if the model was within the budget when it was last scored, else 0.
         action: `WAIT`, `ACCEPT` or `BACK`: what the last epoch decided, until it is done.
@@ -59,23 +59,22 @@ class SearchState(NamedTuple):
 class MetricGuided:
     """Raises the sparsity as far as a metric stays within a budget of the dense model's.
 
-    The user names the loss of accuracy that is bearable, not the sparsity. The *baseline* is the
-    best value of the metric before `begin`. Then the sparsity rises by `step`, and at the end of
-    each epoch
+    The user sets the acceptable loss of accuracy, not the sparsity. The *baseline* is the best
+    value of the metric before `begin`. Then the sparsity rises by `step`, and at the end of each
+    epoch
 
     - if the metric is within `budget` of the baseline, the level is accepted: the state of the
       training is kept, and the sparsity rises again;
     - if it is not, for `patience` epochs at the same level, the training goes back to the state
       that was kept last (weights, masks, optimizer), and tries half the step. From the first
-      failure on every step is half the one before, so that the level is found by bisection.
+      failure on, every step is half the previous one: a bisection.
 
-    The search is finished when the next raise would be smaller than `tolerance`, and the model
-    trains on at the level that was accepted. A training ends with a model that was within the
-    budget when it was last scored: if the last epoch was not, it goes back there, too. Going back
-    is the one way in which a sparsity falls.
+    The search is finished when the next raise would be smaller than `tolerance`; the model then
+    continues to train at the accepted level. A training ends with a model within the budget: if the
+    last epoch was not, the last accepted state is restored. Only going back decreases the sparsity.
 
-    This is the idea of NNCF's adaptive compression training (Kozlov et al., 2020,
-    https://arxiv.org/abs/2002.08679), with weights that go back along with the level.
+    This follows NNCF's adaptive compression training (Kozlov et al., 2020,
+    https://arxiv.org/abs/2002.08679), but restores the weights along with the level.
 
     ```python
     guided = ko.sparsity.MetricGuided("val_accuracy", budget=0.01, begin=ko.epochs(2))
@@ -85,21 +84,21 @@ class MetricGuided:
     A small validation set makes the metric noisy: `budget` should be larger than its noise.
 
     Args:
-        monitor: String, a key of the logs of `fit`, which has to be there in every epoch.
-        budget: Float, not negative, by how much the metric may be worse than the baseline, in its
-            own unit: 0.01 of an accuracy is one percentage point.
-        begin: Time at which the first level is put on trial: at the end of the first epoch at or
-            after it, since the baseline takes an epoch at least.
+        monitor: String, a key of the logs of `fit`, present in every epoch.
+        budget: Non-negative float, by how much the metric may be worse than the baseline, in units
+            of the metric: for an accuracy, 0.01 is one percentage point.
+        begin: Time from which levels are tried. The first trial starts at the end of an epoch,
+            since the baseline takes at least one epoch.
         step: Float in (0, 1), by how much the sparsity rises.
-        patience: Positive integer, the number of epochs that a level has to get within the budget.
+        patience: Positive integer, the number of epochs in which a level must get within the
+            budget.
         tolerance: Float in (0, `step`], the smallest raise that is tried.
         limit: Float in (0, 1), the highest sparsity that is tried.
-        mode: `"max"`, `"min"` or `"auto"`, by which losses are to fall, and Keras' own metrics
-            say where they go.
+        mode: `"max"` if higher is better, `"min"` if lower is, or `"auto"`, as in Keras' callbacks.
 
     Raises:
-        ValueError: If an argument is outside its range; in `fit`, at the end of the first epoch,
-            if the logs have no such metric, or its direction is not known.
+        ValueError: If an argument is outside its range; in `fit`, at the end of the first epoch, if
+            the metric is not in the logs, or its direction is unknown.
     """
 
     def __init__(
@@ -140,23 +139,23 @@ class MetricGuided:
         return SearchState(accepted=sparsity, level=sparsity, step=self.step)
 
     def decide(self, state: SearchState, score: float, begun: bool) -> SearchState:
-        """What the end of an epoch decides; a pure function.
+        """Decides at the end of an epoch; a pure function.
 
         Args:
             state: The state before, whose action has been carried out.
-            score: The metric, with its sign changed if it is to fall.
+            score: The metric, negated if lower is better.
             begun: Boolean, whether `begin` has come.
 
         Returns:
-            The state after. Its `action` says what is to be done before the next epoch, and its
-            `level` which sparsity that epoch is to have.
+            The new state. Its `action` is to be carried out before the next epoch, and its `level`
+            is the sparsity of that epoch.
         """
         if state.stage == NOT_BEGUN:
             state = state._replace(baseline=float(np.fmax(state.baseline, score)))
             if not begun or math.isnan(state.baseline):
                 return state
             return self._propose(state, ACCEPT)
-        # A score that is not a number is not within.
+        # NaN is not within the budget.
         within = bool(score >= state.baseline - self.budget - _ROUNDING)
         state = state._replace(within=int(within), epochs=state.epochs + 1)
         if state.stage == FINISHED:
@@ -176,11 +175,11 @@ class MetricGuided:
         return state._replace(step=step, level=level)
 
     def has_begun(self, update: int, horizon: Horizon) -> bool:
-        """Whether `begin` has come when `update` updates have been done."""
+        """Whether `begin` has been reached after `update` updates."""
         return update >= resolve(self.begin, horizon, "begin")
 
     def check(self, horizon: Horizon) -> None:
-        """Raises if `begin` makes no sense in this training, warns if it is too late in it."""
+        """Raises if `begin` cannot be resolved in this training, warns if it is too late."""
         begin = resolve(self.begin, horizon, "begin")
         if horizon.total is not None and begin >= horizon.total:
             warn(

@@ -1,4 +1,4 @@
-"""A metric-guided search in a model that trains."""
+"""A metric-guided search in a model during training."""
 
 from collections.abc import Iterable, Mapping
 
@@ -23,13 +23,13 @@ _NAME = "metric_guided"
 
 
 class MetricSearch:
-    """Carries out what a `MetricGuided` decides; all that it knows is kept in the model.
+    """Carries out the decisions of a `MetricGuided`; its state is kept in the model.
 
-    An epoch's metric is that of the model as it is at its end, so decisions are carried out when
-    the next epoch begins, after checkpoints have been written. The caller moves the masks: it calls
+    The metric of an epoch belongs to the model at its end, so decisions are carried out when the
+    next epoch begins, after checkpoints have been written. The caller updates the masks; it calls
 
     - `start` when training begins;
-    - `advance` when an epoch begins, and moves the masks to the sparsity that it returns;
+    - `advance` when an epoch begins, and updates the masks to the returned sparsity;
     - `score` when an epoch ends;
     - `end` when training ends.
 
@@ -37,7 +37,7 @@ class MetricSearch:
 
     Args:
         guided: The `MetricGuided` that decides.
-        model: A built and compiled model, of which there is one search at a time.
+        model: A built and compiled model with no other search.
         masks: List of the boolean variables that prune the model.
     """
 
@@ -50,12 +50,12 @@ class MetricSearch:
 
     @property
     def state(self) -> SearchState:
-        """Where the search stands."""
+        """The state of the search."""
         return SearchState(*self._variable.numpy().tolist())
 
     @property
     def stage(self) -> int:
-        """0 while nothing is pruned, 1 during the search, 2 when the level is found and runs."""
+        """0 while nothing is pruned, 1 during the search, 2 at the final level."""
         state = self.state
         return SEARCHING if state.action == BACK else int(state.stage)
 
@@ -65,7 +65,7 @@ class MetricSearch:
         return self._snapshot.copies
 
     def start(self, epoch: int, sparsity: float) -> None:
-        """Begins a search, unless one goes on.
+        """Starts a search, unless one is being continued.
 
         Args:
             epoch: The epoch that begins; 0 is a new training.
@@ -74,14 +74,14 @@ class MetricSearch:
         if epoch == 0 or self.state.step == 0:
             self._set(self._guided.start(sparsity))
         elif not self._snapshot.is_taken:
-            self._snapshot.take()  # what an earlier `fit` has ended with
+            self._snapshot.take()  # the end of an earlier `fit`
 
     def advance(self) -> float:
-        """Carries out what the last epoch decided, but for moving the masks.
+        """Carries out the decision of the last epoch, except for updating the masks.
 
         Returns:
-            The sparsity on trial, that the masks are to be moved to; 0.0 if none is, since
-            masks are where they have to be then.
+            The sparsity on trial, for the masks; 0.0 if there is none, since the masks are then
+            final.
         """
         state = self.state
         if state.action == ACCEPT:
@@ -104,8 +104,8 @@ class MetricSearch:
         monitor = self._guided.monitor
         if not logs or monitor not in logs:
             raise ValueError(
-                f"The metric that guides pruning is not in the logs of this epoch: it has "
-                f"{sorted(logs or {})}. A `val_` metric takes validation after every epoch: pass "
+                "The metric that guides pruning is not in the logs of this epoch, which are "
+                f"{sorted(logs or {})}. A `val_` metric needs validation after every epoch: pass "
                 "`validation_data` or `validation_split` to `fit()`, and no `validation_freq`. "
                 f"Received: monitor={monitor!r}"
             )
@@ -114,28 +114,28 @@ class MetricSearch:
         self._set(self._guided.decide(self.state, sign * float(logs[monitor]), begun))
 
     def end(self) -> None:
-        """Goes back to what was accepted, if the model is not within the budget."""
+        """Restores the accepted state, if the model is not within the budget."""
         state = self.state
         if state.stage != NOT_BEGUN and not state.within:
             self._snapshot.restore()
             optimizer = self._model.optimizer
-            # As Keras has done before: with `use_ema`, weights become their averages.
+            # As Keras does at the end of training: with `use_ema`, weights become their averages.
             optimizer.finalize_variable_values(self._model.trainable_variables)
-            # A training that goes on tries the level again.
+            # A continued training tries the level again.
             self._set(state.done()._replace(within=1, epochs=0))
         if state.stage != FINISHED:
             warn(
-                "The training has ended before the metric-guided search of the sparsity: "
-                f"{round(state.accepted, 6)} is the last that was within the budget. Train "
-                f"longer, or pass a larger `step`. Received: step={self._guided.step}",
+                "The training ended before the metric-guided search was finished: "
+                f"{round(state.accepted, 6)} is the highest sparsity found within the budget. "
+                f"Train longer, or pass a larger `step`. Received: step={self._guided.step}",
             )
 
     def close(self) -> None:
-        """Takes off what is there for this `fit` only; a later one can go on with the search."""
+        """Removes what is needed in this `fit` only; a later one can continue the search."""
         self._snapshot.remove()
 
     def undo(self) -> None:
-        """Takes off all that this search has put on the model."""
+        """Removes everything that this search has added to the model."""
         self.close()
         if self._is_new:
             ModelState.remove(self._model, _NAME)

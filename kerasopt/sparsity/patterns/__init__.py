@@ -1,4 +1,4 @@
-"""Patterns: which weights are pruned together. A pattern is a file beside this one."""
+"""Patterns: which weights are pruned together. Each pattern is a file in this package."""
 
 from typing import Any
 

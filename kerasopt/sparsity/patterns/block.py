@@ -8,12 +8,12 @@ from kerasopt.sparsity.patterns.pattern import PATTERNS, Pattern
 
 @PATTERNS.register("blockRxC", form=r"block(\d+)x(\d+)")
 class Block(Pattern):
-    """Rectangles of the kernel as a matrix: `"block4x1"`, or any `"blockRxC"`.
+    """Rectangular blocks of the kernel as a matrix: `"block4x1"`, or any `"blockRxC"`.
 
     The matrix has a row for each (spatial position, input channel), the channels of one position
-    side by side, and a column for each output channel. Every block has R rows and C columns of
-    it, so `"block4x1"` is 4 inputs of 1 output. Where R or C do not divide, the blocks at the
-    lower and the right border are smaller. The rows of a depthwise kernel are its positions.
+    side by side, and a column for each output channel. Every block has R rows and C columns, so
+    `"block4x1"` is 4 inputs of 1 output. If R or C does not divide the matrix, the blocks at the
+    lower and right border are smaller. The rows of a depthwise kernel are its positions.
 
     ```python
     ko.callbacks.Pruning(0.8, pattern="block4x1")  # or ko.sparsity.Block(4, 1)
@@ -36,8 +36,8 @@ class Block(Pattern):
     def __init__(self, rows: int, columns: int):
         if min(rows, columns) < 1:
             raise ValueError(
-                f"A block has at least one row and one column. "
-                f"Received: pattern='block{rows}x{columns}'"
+                "A block must have at least one row and one column. Received: "
+                f"pattern='block{rows}x{columns}'"
             )
         self.rows, self.columns = rows, columns
         self.alias = f"block{rows}x{columns}"

@@ -1,4 +1,4 @@
-"""Weights by themselves."""
+"""Individual weights (unstructured)."""
 
 from kerasopt.sparsity.patterns.grouping import Grouping
 from kerasopt.sparsity.patterns.pattern import PATTERNS, Pattern
@@ -6,7 +6,7 @@ from kerasopt.sparsity.patterns.pattern import PATTERNS, Pattern
 
 @PATTERNS.register("element")
 class Element(Pattern):
-    """Every weight by itself: the most accurate, and the hardest to run fast.
+    """Every weight individually (unstructured): the most accurate, and the hardest to run fast.
 
     ```python
     ko.callbacks.Pruning(0.8, pattern="element")  # the default

@@ -1,4 +1,4 @@
-"""A weight cut into groups that are pruned as one."""
+"""The division of a weight into groups that are pruned together."""
 
 import functools
 import itertools
@@ -11,11 +11,11 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Grouping:
-    """How a weight is cut into groups: a grid of blocks over a view of it.
+    """The division of a weight into groups: a grid of blocks over a view of it.
 
     The view is `weight.transpose(axes).reshape(view)`. A block spans `block[i]` positions along
-    axis i of the view; where that does not divide `view[i]`, the last blocks are smaller. Groups
-    are numbered as the blocks lie in the grid, the last axis fastest.
+    axis i of the view; if that does not divide `view[i]`, the last blocks are smaller. Groups are
+    numbered in the order of the grid, the last axis fastest.
 
     ```python
     grouping = Grouping.along((3, 3, 16, 32), axes=(3,))  # the filters of a convolution
@@ -26,9 +26,9 @@ class Grouping:
 
     Args:
         shape: Tuple of integers, the shape of the weight.
-        axes: Tuple of integers, the order in which the view takes the axes of the weight.
+        axes: Tuple of integers, the axes of the weight in the order of the view.
         view: Tuple of integers, the shape of the view.
-        block: Tuple of integers, as many as `view` has.
+        block: Tuple of integers, of the length of `view`.
     """
 
     shape: tuple[int, ...]
@@ -38,7 +38,7 @@ class Grouping:
 
     @classmethod
     def elements(cls, shape: tuple[int, ...]) -> "Grouping":
-        """Returns the grouping in which every weight is a group."""
+        """Returns the grouping in which every element is a group."""
         return cls(shape, tuple(range(len(shape))), (math.prod(shape),), (1,))
 
     @classmethod
@@ -64,8 +64,8 @@ class Grouping:
     def split(self, array: np.ndarray) -> np.ndarray:
         """Returns the groups of an array of the weight's shape, one a row: (count, block size).
 
-        Smaller blocks are filled up with zeros. The result may be a view of `array`: it is one
-        for groups of one weight, and for filters and kernels of convolutions.
+        Smaller blocks are padded with zeros. The result may be a view of `array`, as for groups of
+        one weight and for filters and kernels of convolutions.
         """
         view = array.transpose(self.axes).reshape(self.view)
         if self._pads:
@@ -77,17 +77,17 @@ class Grouping:
         size = math.prod(self.block)
         if self.block[-1] > 1:
             return tiles.transpose(grid + block).reshape(self.count, size)
-        # Neighbours in memory belong to different groups: left so, pooling takes half the time.
+        # Neighbours in memory belong to different groups; pooling is twice as fast in this order.
         return tiles.transpose(block + grid).reshape(size, self.count).T
 
     def merge(self, blocks: np.ndarray) -> np.ndarray:
-        """Returns the array of the weight's shape that `split` takes to `blocks`."""
+        """Returns the array of the weight's shape whose `split` is `blocks`."""
         tiles = blocks.reshape(self._grid + self.block)
         rank = len(self.block)
         return self._unview(tiles.transpose(_interleaved(range(rank), range(rank, 2 * rank))))
 
     def expand(self, flags: np.ndarray) -> np.ndarray:
-        """Returns the array of the weight's shape that holds the flag of each weight's group.
+        """Returns an array of the weight's shape with the flag of each element's group.
 
         It may be a view of `flags`, so do not write to it.
 

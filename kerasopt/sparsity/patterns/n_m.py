@@ -1,4 +1,4 @@
-"""Fine-grained structured sparsity: N of M weights in a row stay."""
+"""Fine-grained structured (N:M) sparsity: N of M consecutive weights stay."""
 
 import math
 
@@ -8,7 +8,7 @@ from kerasopt.sparsity.patterns.grouping import Grouping
 from kerasopt.sparsity.patterns.pattern import PATTERNS, Pattern
 from kerasopt.sparsity.scopes import LayerScope
 
-# How many groups are ranked at once: what is compared stays in the cache.
+# How many groups are ranked at once, so that they stay in the cache.
 _CHUNK = 16384
 
 
@@ -24,9 +24,9 @@ class NM(Pattern):
     of them: for `"2:4"` the groups go from 4:4 over 3:4 to 2:4. All have the same sparsity, so
     the scope is `"layer"`, and the final sparsity is 1 - N/M.
 
-    Where M does not divide the number of input channels, the last group is filled up with zeros,
-    which go first: of its r channels min(N, r) stay. A convolution with one input channel stays
-    dense. Depthwise kernels, which sum over no channels, have no groups.
+    If M does not divide the number of input channels, the last group is padded with zeros, which
+    are pruned first: of its r channels min(N, r) stay. A convolution with one input channel stays
+    dense. Depthwise kernels do not sum over channels, so they have no groups.
 
     ```python
     layer = keras.layers.Dense(3)
@@ -54,7 +54,8 @@ class NM(Pattern):
     def __init__(self, n: int, m: int):
         if not 0 < n <= m or m < 2:
             raise ValueError(
-                f"Of M weights, at least 2, N stay, from 1 to M. Received: pattern='{n}:{m}'"
+                "A pattern N:M must have M of at least 2, and N from 1 to M. Received: "
+                f"pattern='{n}:{m}'"
             )
         self.n, self.m = n, m
         self.alias = f"{n}:{m}"
@@ -81,7 +82,7 @@ class NM(Pattern):
             )
 
     def grouping(self, shape, layout):
-        # The other axes stay on their side of the inputs: no transposition.
+        # The other axes stay on their side of the input axis: no transposition.
         inputs = layout.contracted
         others = [axis for axis in range(len(shape)) if axis not in inputs]
         before = tuple(axis for axis in others if axis < inputs[0])
@@ -90,16 +91,16 @@ class NM(Pattern):
         return Grouping(shape, before + inputs + after, view, (1, self.m, 1))
 
     def keep(self, scores: np.ndarray, hidden: np.ndarray, sparsity: float) -> np.ndarray:
-        """Returns which weights of each group stay, at a sparsity on the way to 1 - N/M.
+        """Returns which weights of each group stay, at a sparsity of up to 1 - N/M.
 
-        The lowest scores of each group go; of equal ones the first, NaN and infinity last.
-        Hidden weights count among them, and stay hidden.
+        The lowest scores of each group are pruned, ties in order, NaN and infinity last. Hidden
+        weights count as pruned, and stay hidden.
 
         Args:
             scores: Float array (count, M): `grouping.split` of the scores.
-            hidden: Boolean array (count, M), true where a weight is pruned already, or is none:
-                `~grouping.split(mask)`.
-            sparsity: Float in [0, 1), where the schedule is.
+            hidden: Boolean array (count, M), true for weights that are already pruned, and for
+                padding: `~grouping.split(mask)`.
+            sparsity: Float in [0, 1), the current value of the schedule.
 
         Returns:
             Boolean array (count, M), for `grouping.merge`.
@@ -119,8 +120,8 @@ class NM(Pattern):
 
 
 def _ranks(keys: np.ndarray) -> np.ndarray:
-    """Returns the place of each key in its column, sorted: of equal keys the first goes first."""
-    # Comparing every pair is several times faster than sorting columns of this length.
+    """Returns the rank of each key in its column; ties are ranked in order."""
+    # Comparing all pairs is several times faster than sorting columns of this length.
     size = len(keys)
     ranks = np.zeros(keys.shape, np.min_scalar_type(size))
     for later in range(1, size):

@@ -1,4 +1,4 @@
-"""What every pattern is."""
+"""The base class of patterns."""
 
 from kerasopt.axis import Axis, Choices
 from kerasopt.graph import KernelLayout
@@ -7,22 +7,22 @@ from kerasopt.sparsity.scopes import Scope
 
 
 class Pattern(Axis):
-    """Cuts a weight into groups that are pruned as one.
+    """Divides a weight into groups that are pruned together.
 
     Attributes:
         alias: String, the name by which `patterns.get` finds it.
-        needs: String, the axes that a weight must have for it, for errors.
+        needs: String, the axes that a weight must have, for error messages.
     """
 
     alias: str
     needs = ""
 
     def applies(self, shape: tuple[int, ...], layout: KernelLayout) -> bool:
-        """Whether a weight has the axes that the pattern is about."""
+        """Whether a weight has the axes that the pattern needs."""
         return True
 
     def check(self, path: str, shape: tuple[int, ...], layout: KernelLayout) -> None:
-        """Refuses a weight that cannot be cut into these groups.
+        """Raises if a weight cannot be divided into these groups.
 
         Args:
             path: String, the path of the weight, such as `"conv/kernel"`.
@@ -30,27 +30,28 @@ class Pattern(Axis):
             layout: Its `KernelLayout`.
 
         Raises:
-            ValueError: If the pattern does not apply to it, or is larger than it.
+            ValueError: If the pattern does not apply to the weight, or is
+                larger than it.
         """
         if not self.applies(shape, layout):
             raise ValueError(self._refusal(path, shape, f"has no {self.needs}"))
 
     def check_sparsity(self, final: float, scope: Scope) -> None:
-        """Refuses a final sparsity, or a scope, that the pattern cannot have.
+        """Raises if the pattern does not support a final sparsity, or a scope.
 
         Raises:
-            ValueError: If the pattern prescribes another.
+            ValueError: If the pattern requires another one.
         """
 
     def grouping(self, shape: tuple[int, ...], layout: KernelLayout) -> Grouping:
-        """Returns how a weight is cut that the pattern applies to."""
+        """Returns the grouping of a weight that the pattern applies to."""
         raise TypeError(f"{type(self).__name__} must define `grouping`.")
 
     def _refusal(self, path, shape, reason):
         return (
             f"Pattern '{self.alias}' does not fit '{path}' of shape {tuple(shape)}, which "
-            f"{reason}. Leave its layer out with the rule (layer, None), or choose another "
-            f"pattern. Received: pattern='{self.alias}'"
+            f"{reason}. Exclude its layer with the rule (layer, None), or choose another pattern. "
+            f"Received: pattern='{self.alias}'"
         )
 
 

@@ -1,4 +1,4 @@
-"""Slices of a kernel: all weights of a channel, a pair of channels, or a head."""
+"""Structured patterns: the weights of a channel, a pair of channels, or a head."""
 
 from kerasopt.sparsity.patterns.grouping import Grouping
 from kerasopt.sparsity.patterns.pattern import PATTERNS, Pattern
@@ -6,7 +6,7 @@ from kerasopt.sparsity.patterns.pattern import PATTERNS, Pattern
 
 @PATTERNS.register("kernel")
 class Kernel(Pattern):
-    """One slice of a convolution: the window that one input and one output channel share.
+    """One spatial slice of a convolution: the window between one input and one output channel.
 
     Of a kernel (height, width, in, out), in * out groups of height * width weights. Kernels
     without spatial axes, as in Dense, have no such slices.
@@ -50,7 +50,7 @@ class Filter(Pattern):
 
 @PATTERNS.register("channel")
 class Channel(Pattern):
-    """One input channel, as all outputs read it; one row of an embedding.
+    """One input channel, for all outputs; one row of an embedding.
 
     Of a kernel (height, width, in, out), in groups of height * width * out weights. In a
     grouped convolution, one channel of each of its groups.

@@ -1,4 +1,4 @@
-"""Regrowth: when and how pruned weights come back. Each kind is a file beside this one."""
+"""Regrowth: when and how pruned weights return. Each kind is a file in this package."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ register = REGROWTHS.register
 
 
 def get(identifier) -> Regrowth:
-    """Returns a regrowth from its alias, its config or itself; of `None`, one that revives none."""
+    """Returns a regrowth, given an alias, a config or a regrowth; `None` means no regrowth."""
     return Regrowth() if identifier is None else REGROWTHS.get(identifier)
 
 

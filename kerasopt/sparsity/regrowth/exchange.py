@@ -19,15 +19,15 @@ from kerasopt.warning import warn
 
 
 class Exchange(Regrowth):
-    """Base of the regrowths that drop the weakest connections and grow as many others.
+    """Base class of regrowths that replace the weakest connections by as many others.
 
-    In each layer the live groups of lowest magnitude go, and of all groups that
-    are pruned then, those of the highest `growth` come. They start at zero, and
-    with no momentum.
+    In each layer the active groups of lowest magnitude are pruned; then, of all
+    pruned groups, as many with the highest `growth` are revived. They start at
+    zero, without momentum.
 
     Args:
-        fraction: Float in (0, 1], the share of the live weights that an exchange
-            replaces, at first.
+        fraction: Float in (0, 1], the share of the active weights that the
+            first exchange replaces.
         begin: Time from which exchanges are due.
         end: Time of the last one.
         frequency: Optimizer updates between two exchanges, or
@@ -46,8 +46,8 @@ class Exchange(Regrowth):
         real = isinstance(fraction, numbers.Real) and not isinstance(fraction, bool)
         if not real or not 0 < fraction <= 1:
             raise ValueError(
-                "`fraction` is the share of the live weights to replace, more than 0 and up to "
-                f"1. Received: fraction={fraction!r}"
+                "`fraction` is the share of the active weights to replace: more than 0, at most 1. "
+                f"Received: fraction={fraction!r}"
             )
         self.fraction = fraction
         self.schedule = self.shares(fraction, begin, end, frequency)
@@ -58,15 +58,15 @@ class Exchange(Regrowth):
         return schedules.Linear(fraction, fraction, begin, end, frequency)
 
     def growth(self, target: Target, update: int) -> np.ndarray:
-        """Returns how much each group deserves to be revived: float array (count,)."""
+        """Returns the growth score of each group: float array (count,)."""
         raise TypeError(f"{type(self).__name__} must define `growth`.")
 
     def check_pattern(self, pattern):
         super().check_pattern(pattern)
         if isinstance(pattern, NM):
             raise ValueError(
-                f"An exchange would leave more than N of M weights in some groups. For '"
-                f'{pattern.alias}\' pass `regrowth="straight_through"`. '
+                "An exchange would leave more than N of M weights in some groups. With an N:M "
+                'pattern pass `regrowth="straight_through"`. '
                 f"Received: pattern='{pattern.alias}', regrowth={type(self).__name__}"
             )
 
@@ -76,9 +76,9 @@ class Exchange(Regrowth):
         frozen = [str(weight) for weight in weights if not weight.stored.trainable]
         if frozen:
             raise ValueError(
-                "Weights that grow back start at zero and have to learn, and these are frozen (by "
-                "`trainable = False`, or under LoRA): leave their layers out with a rule `(name, "
-                f"None)`, or leave `regrowth` out. Received: regrowth={type(self).__name__}, "
+                "Weights that grow back start at zero and must be trained, but these are frozen "
+                "(by `trainable = False`, or under LoRA): exclude their layers with a rule `(name, "
+                f"None)`, or do not pass `regrowth`. Received: regrowth={type(self).__name__}, "
                 f"frozen weights={frozen[:3]}"
             )
 

@@ -1,4 +1,4 @@
-"""What revives pruned weights."""
+"""The base class of regrowths."""
 
 import keras
 
@@ -11,17 +11,17 @@ from kerasopt.sparsity.target import Target
 
 
 class Regrowth(Axis):
-    """Says when and how pruned weights come back; by itself, that none does.
+    """Decides when and how pruned weights return. In this base class, none does.
 
     Attributes:
         dense_gradient: Boolean, whether pruned weights get a gradient.
         keeps_hidden: Boolean, whether pruned weights are latent: they keep
-            their values, and compete with the others whenever masks move, up to
+            their values, and compete with the others at every mask update until
             the end of `schedule`.
-        schedule: A `Schedule` of the share of the live weights that an exchange
-            replaces, or at whose updates latent weights compete. Nothing is done
-            at the very beginning of a training, which has nothing to go by.
-            `None` if there is never anything to do.
+        schedule: A `Schedule` of the share of the active weights that an
+            exchange replaces, or of the updates at which latent weights
+            compete. Nothing happens at the first update of a training, when
+            nothing is known yet. `None`: nothing ever happens.
     """
 
     dense_gradient = False
@@ -29,22 +29,22 @@ class Regrowth(Axis):
     schedule: Schedule | None = None
 
     def check_pattern(self, pattern: Pattern) -> None:
-        """Raises `ValueError` if it cannot revive groups of a pattern."""
+        """Raises `ValueError` if a pattern is not supported."""
         if self.schedule is not None and isinstance(pattern, (Filter, Head)):
             raise ValueError(
-                f"Groups of pattern '{pattern.alias}' lie in several weights, which are all hidden "
-                "at once: no gradient reaches any of them, so none can grow back. Leave "
-                '`regrowth` out, or take `pattern="kernel"` or `"channel"`. '
-                f"Received: pattern='{pattern.alias}', regrowth={type(self).__name__}"
+                f"Groups of pattern '{pattern.alias}' span several weights, which are all masked "
+                "at once: no gradient reaches them, so they cannot grow back. Do not pass "
+                '`regrowth`, or pass `pattern="kernel"` or `"channel"`. Received: '
+                f"pattern='{pattern.alias}', regrowth={type(self).__name__}"
             )
 
     def check(self, horizon: Horizon) -> None:
-        """Raises or warns, if `schedule` makes no sense in this training."""
+        """Raises or warns if `schedule` cannot be applied in this training."""
         if self.schedule is not None:
             self.schedule.check(horizon)
 
     def attach(self, targets: list[Target], model: keras.Model, attachments: Attachments) -> None:
-        """Makes the masks pass what regrowth needs, until the training ends."""
+        """Makes the masks pass the gradients that regrowth needs, until the training ends."""
         links = [weight.link for target in targets for weight in target.weights]
         for link in links:
             link.dense_gradient = self.dense_gradient
@@ -58,7 +58,7 @@ class Regrowth(Axis):
             attachments.at_end(close)
 
     def revives(self, update: int, horizon: Horizon) -> bool:
-        """Whether latent weights compete when masks move at `update`."""
+        """Whether latent weights compete in the mask update at `update`."""
         if not self.keeps_hidden or self.schedule is None:
             return False
         return update <= self.schedule.span(horizon)[1]
@@ -66,11 +66,11 @@ class Regrowth(Axis):
     def exchange(
         self, targets: list[Target], share: float, update: int, model: keras.Model
     ) -> None:
-        """Replaces a share of the connections, so that sparsity stays.
+        """Replaces a share of the connections; the sparsity stays the same.
 
         Args:
             targets: List of `Target`.
-            share: Float in [0, 1], the share of the live weights to replace.
+            share: Float in [0, 1], the share of the active weights to replace.
             update: Integer, the optimizer update.
             model: The model, for the state of its optimizer.
         """

@@ -1,4 +1,4 @@
-"""Growth where the gradient is largest."""
+"""RigL: regrowth where the gradient is largest."""
 
 import keras
 
@@ -10,18 +10,19 @@ from kerasopt.training.optimizers.gradient_statistics import unwatch_gradients, 
 
 @REGROWTHS.register("rigl")
 class RigL(Exchange):
-    """Rigging the lottery: connections come back where the loss would fall fastest.
+    """Rigging the lottery: connections return where the loss would decrease fastest.
 
     At update t an exchange replaces the share
 
         fraction / 2 * (1 + cos(pi * (t - begin) / (end - begin)))
 
-    of each layer's connections: those of lowest magnitude go, and those come
-    whose gradient `|dL/dw|` in the last batch is largest. So gradients are dense
-    in the backward pass, as in a dense training; what they do to pruned weights
-    is not read. (`global_clipnorm` sees them.) The paper exchanges every 100
-    updates, with `fraction` 0.3 and `end` 75 %, as is the default here, on a
-    random network of Erdős-Rényi-kernel sparsities, as in the example.
+    of each layer's connections: those of lowest magnitude are pruned, and those
+    with the largest gradient `|dL/dw|` in the last batch are revived. The
+    backward pass therefore computes dense gradients; those of pruned weights
+    have no effect, except on `global_clipnorm`. As in the paper, the defaults
+    are an exchange every 100 updates, `fraction` 0.3 and `end` 75 %; the paper
+    starts from a random network with Erdős-Rényi-kernel sparsities, as in the
+    example.
 
     Example:
 
@@ -30,7 +31,7 @@ class RigL(Exchange):
     ```
 
     Args:
-        fraction: Float in (0, 1], the share that an exchange replaces, at first.
+        fraction: Float in (0, 1], the share that the first exchange replaces.
         begin: Time from which exchanges are due.
         end: Time at which the share has fallen to zero.
         frequency: Optimizer updates between two exchanges, or

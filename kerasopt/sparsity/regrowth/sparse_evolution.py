@@ -11,10 +11,11 @@ _EVERY_EPOCH = epochs(1)
 
 @REGROWTHS.register("set")
 class SET(Exchange):
-    """Sparse evolutionary training: connections come back at random.
+    """Sparse evolutionary training: connections return at random.
 
     Every exchange replaces the same share of each layer's connections, those of
-    lowest magnitude. Once an epoch, and with `fraction` 0.3, as in the paper.
+    lowest magnitude. As in the paper, the defaults are one exchange per epoch
+    and `fraction` 0.3.
 
     Example:
 

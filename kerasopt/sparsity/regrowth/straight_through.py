@@ -9,13 +9,13 @@ from kerasopt.sparsity.regrowth.regrowth import REGROWTHS, Regrowth
 
 @REGROWTHS.register("straight_through")
 class StraightThrough(Regrowth):
-    """Pruned weights are latent: they train on, and come back when they have grown.
+    """Pruned weights are latent: they are trained further, and return if they grow.
 
-    The forward pass is masked, the gradient is not, and passes straight through
-    the mask to all weights. Whenever masks move, all weights compete by their
-    latent values, until `end`; after that the masks, but not the values under
-    them, stay. Files hold the latent values, so are as large as those of a
-    dense model until `kerasopt.finalize`.
+    The forward pass is masked; the gradient passes straight through the mask to
+    all weights. Until `end`, all weights compete by their latent values at
+    every mask update; after that the masks are fixed, but the latent values
+    still train. Files contain the latent values, so they are as large as those
+    of a dense model until `kerasopt.finalize`.
 
     Example:
 
@@ -26,9 +26,9 @@ class StraightThrough(Regrowth):
     ```
 
     Args:
-        end: Time at which masks move for the last time.
-        frequency: Optimizer updates between two moves, or `kerasopt.epochs(n)`;
-            `None` means a hundredth of the updates to `end`.
+        end: Time of the last mask update.
+        frequency: Optimizer updates between two mask updates, or
+            `kerasopt.epochs(n)`. `None`: a hundredth of the updates to `end`.
 
     References:
         - Bengio et al., "Estimating or Propagating Gradients Through Stochastic

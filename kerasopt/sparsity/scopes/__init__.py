@@ -1,4 +1,4 @@
-"""Scopes: over which weights a sparsity holds. A scope is a file beside this one."""
+"""Scopes: over which weights a sparsity is reached. Each scope is a file in this package."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Sparsities as those of an Erdős–Rényi random graph: small layers stay denser."""
+"""Erdős–Rényi-kernel sparsities: small layers stay denser."""
 
 import numpy as np
 
@@ -9,14 +9,15 @@ from kerasopt.sparsity.scopes.selection import keep_highest
 
 @SCOPES.register("erk")
 class ErdosRenyiKernel(Scope):
-    """Denser where a layer is small, as in an Erdős–Rényi random graph of kernels.
+    """Erdős–Rényi-kernel sparsities: small layers stay denser, as in a random graph.
 
     The density of a kernel of shape (d_1, ..., d_n) is
 
         min(1, eps * (d_1 + ... + d_n) / (d_1 * ... * d_n))
 
-    with the eps at which all kernels together have the sparsity. Within a layer, the lowest scores
-    go. A layer that is sparser already stays so, and others are denser for it.
+    where eps is chosen so that all kernels together have the sparsity. Within a layer, the lowest
+    scores are pruned. A layer that is already sparser stays so, and the others are denser in
+    return.
 
     ```python
     ko.callbacks.Pruning(0.9, scope="erk", criterion="random", regrowth="rigl")
@@ -26,7 +27,7 @@ class ErdosRenyiKernel(Scope):
         - Mocanu et al., "Scalable training of artificial neural networks with adaptive sparse
           connectivity inspired by network science" (2018, https://arxiv.org/abs/1707.04780).
         - Evci et al., "Rigging the Lottery: Making All Tickets Winners" (2020,
-          https://arxiv.org/abs/1911.11134), which has the kernels of convolutions.
+          https://arxiv.org/abs/1911.11134), which adds the kernels of convolutions.
     """
 
     def keep(self, scores, sparsity):
@@ -42,18 +43,19 @@ class ErdosRenyiKernel(Scope):
 
 
 def share(total: int, proportions: np.ndarray, limits: np.ndarray) -> np.ndarray:
-    """Divides a number in proportion, within limits.
+    """Divides a number proportionally, within limits.
 
-    The rounding is Webster's: each result is `min(limit, round(scale * proportion))`, by a common
-    scale, so none grows when `total` falls. Largest remainders do not have this property.
+    Rounding follows Webster's method: each result is `min(limit, round(scale * proportion))` for a
+    common scale, so no result grows when `total` falls. Rounding by largest remainders does not
+    have this property.
 
     Args:
         total: Integer, at most the sum of `limits`.
         proportions: Positive floats.
-        limits: Integers, the most that each may have.
+        limits: Integers, the maximum of each result.
 
     Returns:
-        Integer array of the sum `total`.
+        Integer array whose sum is `total`.
     """
     full = np.zeros(limits.shape, bool)
     shares = limits
@@ -64,8 +66,8 @@ def share(total: int, proportions: np.ndarray, limits: np.ndarray) -> np.ndarray
             break
         full |= shares > limits
     shares = np.minimum(np.floor(shares + 0.5).astype("int64"), limits)
-    # The scale that makes the sum right is a little off: next in turn is whose rounded share
-    # comes first on the way there.
+    # The scale is slightly off from the one that gives this sum: the results whose rounding changes
+    # first on the way there are corrected.
     missing = total - shares.sum()
     for _ in range(missing):
         turns = np.where(shares < limits, (shares + 0.5) / proportions, np.inf)

@@ -1,4 +1,4 @@
-"""LAMP: scores that compare between layers."""
+"""LAMP: scores that are comparable between layers."""
 
 import math
 
@@ -13,23 +13,23 @@ _LARGEST = np.finfo("float32").max
 
 @SCOPES.register("lamp")
 class LAMP(Scope):
-    """One threshold for all layers, on scores that say what a weight is in its layer.
+    """LAMP: one threshold for all layers, on scores relative to the layer of each weight.
 
-    The layer-adaptive magnitude-based score of weight u among the live ones of its layer, in
-    ascending order of their magnitudes, is
+    The layer-adaptive magnitude-based score of weight u among the active weights of its layer, in
+    ascending order of magnitude, is
 
         w_u^2 / (sum of w_v^2 over v >= u)
 
-    So the sparsities of layers follow from their weights, and a layer never goes as a whole while
-    others have weights to give: its largest weight scores 1. Other criteria and groups have their
-    scores in the place of the magnitude; they may not be negative.
+    The sparsities of layers thus follow from their weights, and no layer is pruned completely while
+    others have weights left: its largest weight scores 1. With other criteria and patterns, their
+    scores replace the magnitudes; they must not be negative.
 
     ```python
     ko.callbacks.Pruning(0.8, scope="lamp")
     ```
 
     Raises:
-        ValueError: If there are negative scores.
+        ValueError: If a score is negative.
 
     Reference:
         Lee et al., "Layer-adaptive Sparsity for the Magnitude-based Pruning" (2021,
@@ -40,14 +40,14 @@ class LAMP(Scope):
         for target in scores:
             if np.count_nonzero(target.values < 0) > np.count_nonzero(target.values == HIDDEN):
                 raise ValueError(
-                    "Scope 'lamp' compares squares, so it takes no criterion that has negative "
-                    "scores, such as 'movement': use scope 'global', or another criterion. "
+                    "Scope 'lamp' compares squares, so it does not support criteria with negative "
+                    "scores, such as 'movement': pass scope='global', or another criterion. "
                     f"Received: scope={self!r}, a score of "
                     f"{target.values[target.values > HIDDEN].min()}"
                 )
         pruned = round(sparsity * sum(target.size for target in scores))
-        # Within a layer the score rises with the magnitude. So each has a threshold of its own on
-        # that, and scores are needed only about it, in a bracket that a sample gives.
+        # Within a layer the score rises with the magnitude, so each layer has its own magnitude
+        # threshold. Scores are computed only near it, within a bracket estimated from a sample.
         brackets = _brackets(scores, pruned)
         parts = [_Part(target, *bracket) for target, bracket in zip(scores, brackets, strict=True)]
         largest = max(target.largest for target in scores)
@@ -73,14 +73,14 @@ class _Part:
         self.scores = Scores(lamp, target.sizes_at(self._positions), ())
 
     def encloses(self, stays: np.ndarray) -> bool:
-        """Whether the threshold is between the two scores: some go and some stay."""
+        """Whether the threshold is between the two scores: some groups are pruned, some stay."""
         down, up = self._open
         if not stays.size:
             return down and up
         return (down or not stays[0]) and (up or stays[-1])
 
     def keep(self, stays: np.ndarray) -> np.ndarray:
-        """Returns which groups of the target stay, given which of the part do."""
+        """Returns which groups of the target stay, given those of the part."""
         self._above[self._positions] = stays
         return self._above
 
@@ -91,7 +91,7 @@ def _brackets(scores, pruned):
     for target in scores:
         values, sizes = sample(target, max(FEW, target.values.size ** (2 / 3)))
         order = ascending(values)
-        # Each score of the sample stands for many in the sum.
+        # Each score of the sample represents many in the sum.
         lamp = _normalized(_squares(values[order])) * math.sqrt(values.size / target.values.size)
         samples.append((values[order], lamp.astype("float32"), sizes[order]))
     _, lamp, sizes = (np.concatenate(arrays) for arrays in zip(*samples, strict=True))
@@ -103,7 +103,7 @@ def _brackets(scores, pruned):
 
 def _bracket(values, lamp, threshold):
     at = int(np.searchsorted(lamp, threshold, side="right"))
-    # The threshold is off by the errors of its place in the sample and of the sums of squares.
+    # The error of the threshold comes from its rank in the sample and from the sums of squares.
     margin = round(2 * math.sqrt(values.size))
     low = values[at - margin] if at > margin else LOWEST
     high = values[at + margin] if at + margin < values.size else math.inf
@@ -111,12 +111,12 @@ def _bracket(values, lamp, threshold):
 
 
 def _squares(values):
-    # As what they stand for, hidden groups are zeros; infinite scores have a square, too.
+    # Hidden groups count as zeros; infinite scores get a finite square.
     return np.square(np.clip(np.fmin(values, _LARGEST), 0, None), dtype="float64")
 
 
 def _normalized(squares, largest=0.0):
-    """Returns the roots of LAMP scores, which have their order and do not vanish in float32.
+    """Returns the square roots of LAMP scores: in the same order, without float32 underflow.
 
     Args:
         squares: Ascending squares of scores.

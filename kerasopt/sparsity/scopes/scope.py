@@ -1,4 +1,4 @@
-"""What every scope does."""
+"""The base class of scopes."""
 
 import numpy as np
 
@@ -7,19 +7,19 @@ from kerasopt.sparsity.scopes.scores import Scores
 
 
 class Scope(Axis):
-    """Decides where to prune, so that a sparsity is reached."""
+    """Decides which groups to prune to reach a sparsity."""
 
     def keep(self, scores: list[Scores], sparsity: float) -> list[np.ndarray]:
         """Returns which groups of each target stay.
 
-        The lowest scores go, of equal ones the first. What is hidden stays so: where more is
-        hidden than the sparsity asks for, no other group goes.
+        The lowest scores are pruned, ties in order. Hidden groups stay hidden: if they already
+        exceed the sparsity, no other group is pruned.
 
         Args:
             scores: List of `Scores`, one for each target.
-            sparsity: Float in [0, 1), the fraction of weights to prune, those of hidden groups
-                included. It is reached to half of the largest group, so exactly with groups of one
-                weight.
+            sparsity: Float in [0, 1), the fraction of weights to prune, including those of hidden
+                groups. It is reached to within half of the largest group, so exactly with groups of
+                one weight.
 
         Returns:
             List of boolean arrays (count,), false where a group is pruned.

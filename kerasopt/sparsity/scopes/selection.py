@@ -1,4 +1,4 @@
-"""Choosing the groups to keep: exact, and at the speed of memory."""
+"""Exact selection of the groups to keep, limited only by memory bandwidth."""
 
 import math
 
@@ -7,33 +7,32 @@ import numpy as np
 from kerasopt.sparsity.scopes.scores import Scores
 
 LOWEST = float(np.finfo("float32").min)
-# So few groups are sorted at once.
+# Up to this number of groups are simply sorted.
 FEW = 1 << 13
 
 
 def keep_highest(scores: list[Scores], pruned: int, largest: int | None = None) -> list[np.ndarray]:
-    """Returns which groups stay if the lowest ones go until `pruned` weights have gone.
+    """Returns which groups stay if the lowest are pruned until `pruned` weights are.
 
-    The groups of all targets compete. They go in ascending order of their scores, of equal ones
-    the first, infinity and NaN last, until less is lacking than half of the largest group. So the
-    number is exact for groups of one weight, and at most half a group off for others; and where it
-    is reached already, by hidden groups, no other goes, whatever the scores. Hidden groups count,
-    and go in any case.
+    The groups of all targets compete. They are pruned in ascending order of their scores, ties in
+    order, infinity and NaN last, until less than half of the largest group is missing. So the
+    number is exact for groups of one weight, and at most half a group off for others. Hidden groups
+    count and are always pruned; if they reach the number already, no other group is.
 
     Args:
         scores: List of `Scores`, one for each target.
-        pruned: Integer, the number of weights to prune, those of hidden groups included.
-        largest: Integer, the number of weights in the largest group, if that is not among these.
+        pruned: Integer, the number of weights to prune, including those of hidden groups.
+        largest: Integer, the number of weights in the largest group, if it is not in `scores`.
 
     Returns:
         List of boolean arrays (count,), one for each target, false where a group is pruned.
     """
-    # Where nearly every score stands is known beforehand: quantiles of a sample enclose the
-    # threshold, two comparisons decide all but some percent, and only those are sorted. What lies
-    # below is counted, so the choice is exact; a bracket that has missed (about once in 15,000) is
-    # replaced by an open one. ResNet-50's 25.5 million weights take 50 ms of one core, or 80 ms
-    # layer by layer, with 80 % of them hidden as with none. `np.partition` and a comparison take
-    # 120 and 60 ms with none, but 1.3 and 0.8 s with so many scores that tie.
+    # Quantiles of a sample enclose the threshold: two comparisons decide all but a few percent of
+    # the scores, and only these are sorted. Scores below are counted, so the selection is exact; a
+    # bracket that missed the threshold (about once in 15,000) is replaced by an open one.
+    # ResNet-50's 25.5 million weights take 50 ms of one core, or 80 ms layer by layer, with 80 % of
+    # them hidden as with none. `np.partition` and a comparison take 120 and 60 ms with none, but
+    # 1.3 and 0.8 s with so many scores that tie.
     largest = largest or max(target.largest for target in scores)
     kept = _keep_highest(scores, pruned, largest, *_bracket(scores, pruned))
     if kept is None:
@@ -42,7 +41,7 @@ def keep_highest(scores: list[Scores], pruned: int, largest: int | None = None) 
 
 
 def _keep_highest(scores, pruned, largest, low, high):
-    """Returns which groups stay, or `None` if the threshold is not from `low` to `high`."""
+    """Returns which groups stay, or `None` if the threshold is not within `low` and `high`."""
     kept, positions = [], []
     for target in scores:
         above, between, below = divide(target, low, high)
@@ -63,7 +62,7 @@ def _keep_highest(scores, pruned, largest, low, high):
 
 
 def _bracket(scores, pruned):
-    """Returns two scores that very probably enclose the threshold."""
+    """Returns two scores that enclose the threshold with high probability."""
     count = sum(target.values.size for target in scores)
     if count <= FEW:
         return LOWEST, math.inf
@@ -72,7 +71,7 @@ def _bracket(scores, pruned):
     values, sizes = (np.concatenate(parts) for parts in zip(*samples, strict=True))
     order = ascending(values)
     quantiles = np.cumsum(sizes[order])
-    # To each side, four standard deviations of the share that a sample has below a score.
+    # To each side, four standard deviations of the fraction of a sample below a score.
     share = min(pruned / quantiles[-1], 1.0)
     margin = (4 * math.sqrt(share * (1 - share) / number) + 4 / number) * quantiles[-1]
     first, last = np.searchsorted(quantiles, (pruned - margin, pruned + margin))
@@ -82,7 +81,7 @@ def _bracket(scores, pruned):
 
 
 def sample(target: Scores, number: float) -> tuple[np.ndarray, np.ndarray]:
-    """Returns scores drawn at random, and the number of weights that each stands for."""
+    """Returns scores drawn at random, and the number of weights that each represents."""
     count = target.values.size
     at = np.random.default_rng(0).integers(0, count, math.ceil(number))
     values, sizes = _take([target], [at])
@@ -112,15 +111,15 @@ def _take(scores, positions):
 
 
 def ascending(values: np.ndarray) -> np.ndarray:
-    """Returns the stable order of float32 values, NaN as infinity.
+    """Returns the indices that sort float32 values, stably, with NaN as infinity.
 
-    As `np.argsort(values, kind="stable")`, which is not vectorized, in an eighth of its time: what
-    is sorted are integers, the bits of a value above its position.
+    Equivalent to `np.argsort(values, kind="stable")`, which is not vectorized, but eight times as
+    fast: it sorts integers that combine the bits of a value (high) with its position (low).
     """
     values = np.fmin(values, np.float32(np.inf))
     values += np.float32(0)  # -0.0 is equal to 0.0
     bits = values.view("int32")
-    # As integers, negative values would descend.
+    # As integers, negative values would be in descending order.
     keys = (bits ^ ((bits >> 31) & 0x7FFFFFFF)).astype("int64") << 32
     keys |= np.arange(values.size)
     keys.sort()

@@ -1,4 +1,4 @@
-"""What each layer bears: pruned by itself, how far the metric falls."""
+"""Sensitivity analysis: how far each layer can be pruned."""
 
 from kerasopt.sparsity.sensitivity_analysis.analysis import sensitivity
 from kerasopt.sparsity.sensitivity_analysis.curves import Sensitivity

@@ -1,4 +1,4 @@
-"""How much the metric of a model falls when one layer is pruned."""
+"""Measures the metric of a model with one layer pruned at a time."""
 
 import contextlib
 import numbers
@@ -38,14 +38,13 @@ def sensitivity(
     mode: str = "auto",
     verbose: int = 1,
 ) -> Sensitivity:
-    """Measures how much each layer can be pruned by itself.
+    """Measures the sensitivity of each layer: how far it can be pruned by itself.
 
-    Every layer that `kerasopt.callbacks.Pruning` would prune is pruned alone, at
-    once and without training, to one level after the other; at each, the model
-    is evaluated. That takes one `model.evaluate` for each layer and level, and
-    one more for the model as it is. Afterwards the model is as it was: weights,
-    masks, classes of layers and compiled functions, also after an exception or
-    Ctrl-C.
+    Every layer that `kerasopt.callbacks.Pruning` would prune is pruned alone,
+    without training, to each level in turn, and the model is evaluated. This
+    takes one `model.evaluate` per layer and level, and one for the unchanged
+    model. Afterwards the model is restored (weights, masks, classes of layers
+    and compiled functions), also after an exception or Ctrl-C.
 
     Example:
 
@@ -59,21 +58,21 @@ def sensitivity(
     )
     ```
 
-    A model that is pruned already starts from its masks: where a layer has
-    reached a level, the score is that of the model as it is.
+    A pruned model starts from its masks: if a layer has already reached a
+    level, the score is that of the unchanged model.
 
     Args:
         model: A built and compiled Keras model.
-        data: What `model.evaluate` takes, more than once: a tuple `(x, y)` or
-            `(x, y, sample_weight)`, a `tf.data.Dataset`, a
-            `keras.utils.PyDataset`. Use data that the result is not reported
-            on. A `Dataset` or `PyDataset` says the batch size; arrays are
-            evaluated in batches of 32, as Keras does.
+        data: Data for `model.evaluate` that can be read repeatedly: a tuple
+            `(x, y)` or `(x, y, sample_weight)`, a `tf.data.Dataset`, or a
+            `keras.utils.PyDataset`. Use other data than the final test set. A
+            `Dataset` or `PyDataset` defines the batch size; arrays are
+            evaluated in batches of 32, as in Keras.
         levels: Floats in [0, 1), the fractions of zeros to try. Defaults to
-            0.25, 0.5, 0.75, 0.9 and 0.95, and for a pattern N:M to the one
-            that it has, 1 - N/M.
-        criterion: As in `kerasopt.callbacks.Pruning`, without those that gather
-            something in training (`"saliency"`, `"movement"`, `"wanda"`).
+            0.25, 0.5, 0.75, 0.9 and 0.95, and for a pattern N:M to its
+            sparsity, 1 - N/M.
+        criterion: As in `kerasopt.callbacks.Pruning`, except for criteria that
+            need training (`"saliency"`, `"movement"`, `"wanda"`).
         pattern: As in `kerasopt.callbacks.Pruning`.
         rules: Rules of `kerasopt.callbacks.Pruning`, or of
             `kerasopt.sparsity.attach_masks`: layers with `None`, zero or `False`
@@ -89,9 +88,9 @@ def sensitivity(
 
     Raises:
         ValueError: If the model is not built or not compiled, has nothing to
-            prune or no such metric; if `data` can be read only once, or never
-            ends; if a level is outside [0, 1) or none that the pattern can have;
-            if the criterion needs training.
+            prune or no such metric; if `data` can be read only once, or is
+            endless; if a level is outside [0, 1) or not supported by the
+            pattern; if the criterion needs training.
 
     References:
         - Han et al., "Learning both Weights and Connections for Efficient Neural
@@ -137,7 +136,7 @@ def _curve(targets: list[Target], levels, criterion, score, baseline, progress) 
     weights = [weight for target in targets for weight in target.weights]
     before = [weight.mask.copy() for weight in weights]
     zeros, scores = _zeros(targets), [baseline]
-    # Levels rise: what a lower one prunes, a higher one does too.
+    # Levels are ascending: a higher level prunes everything that a lower one does.
     for level in levels:
         update_masks(targets, level, criterion)
         moved, zeros = _zeros(targets) != zeros, _zeros(targets)
@@ -154,7 +153,7 @@ def _zeros(targets) -> int:
 
 @contextlib.contextmanager
 def _put_back(model: keras.Model) -> Iterator[Attachments]:
-    """Attaches to a model, and at the end makes it what it was."""
+    """Attaches masks to a model, and restores the model at the end."""
     values = [(v, np.array(keras.ops.convert_to_numpy(v))) for v in model.variables]
     functions = {
         name: getattr(model, name)
@@ -165,7 +164,7 @@ def _put_back(model: keras.Model) -> Iterator[Attachments]:
         yield attachments
     finally:
         if keras.config.backend() == "jax":
-            # A step that was interrupted leaves the variables empty, and its state here.
+            # An interrupted step leaves the variables empty, and its state here.
             forget_jax_state(model)
         for variable, value in values:
             variable.assign(value)
@@ -175,19 +174,22 @@ def _put_back(model: keras.Model) -> Iterator[Attachments]:
 
 
 def _selected(model, pattern, rules):
-    """Returns the layers to prune, and the paths of those that the rules leave out."""
+    """Returns the layers to prune, and the paths of those that the rules exclude."""
     wanted = [(rule.selector, bool(rule.argument)) for rule in graph.parse_rules(rules)]
     selections = select_masked(model, pattern, wanted, default=True)
     selected = [selection for selection in selections if selection.argument]
     if not selected:
-        raise ValueError(f"The rules leave no layer to prune. Received: rules={rules}")
+        raise ValueError(
+            f"The rules exclude all layers: leave at least one to prune. Received: rules={rules}"
+        )
     return selected, tuple(path for path, _, chosen, _ in selections if not chosen)
 
 
 def _check_model(model) -> None:
     if not model.compiled:
         raise ValueError(
-            f"Compile model '{model.name}' first: it is evaluated. Received: compiled=False"
+            f"Compile model '{model.name}' first, so that it can be evaluated. Received: "
+            "compiled=False"
         )
 
 
@@ -195,9 +197,9 @@ def _without_training(identifier) -> Criterion:
     criterion = criteria.get(identifier)
     if type(criterion).gather is not Criterion.gather:
         raise ValueError(
-            f"{criterion} gathers in training what it scores weights by, and nothing is trained "
-            "here. Take a criterion that looks at the weights, such as 'magnitude'. "
-            f"Received: criterion={identifier!r}"
+            f"{criterion} needs statistics that are gathered in training, but a sensitivity "
+            "analysis does not train. Pass a criterion that needs only the weights, such as "
+            f"'magnitude'. Received: criterion={identifier!r}"
         )
     return criterion
 
@@ -208,8 +210,7 @@ def _checked_levels(levels, pattern) -> tuple[float, ...]:
     levels = tuple(levels) if isinstance(levels, Iterable) else (levels,)
     if not levels or not all(isinstance(v, numbers.Real) and 0 <= float(v) < 1 for v in levels):
         raise ValueError(
-            "`levels` must be fractions of zeros, from 0 up to but not including 1, at least one. "
-            f"Received: levels={levels}"
+            f"`levels` must be one or more fractions of zeros in [0, 1). Received: levels={levels}"
         )
     for level in levels:
         pattern.check_sparsity(level, LayerScope())

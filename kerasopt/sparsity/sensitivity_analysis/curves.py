@@ -1,4 +1,4 @@
-"""The metric of a model over the sparsity of each layer."""
+"""Sensitivity curves: the metric of a model over the sparsity of each layer."""
 
 import numbers
 from dataclasses import dataclass
@@ -6,26 +6,27 @@ from dataclasses import dataclass
 from kerasopt.report import Report
 from kerasopt.table import format_table
 
-# Metrics are float32: a fall of exactly the budget is within it.
+# For float32 metrics: a loss of exactly the budget is within it.
 _TOLERANCE = 1e-6
 
 
 @dataclass(frozen=True, repr=False)
 class Sensitivity(Report):
-    """What pruning one layer at a time does to a metric.
+    """Sensitivity curves: a metric with one layer pruned at a time.
 
     `kerasopt.sparsity.sensitivity` measures it. `print` shows it as a table.
 
     Attributes:
         metric: String, the name of the metric.
         mode: String, `"max"` if higher values are better, or `"min"`.
-        baseline: Float, the metric of the model as it is.
-        levels: Tuple of floats, the sparsities, rising.
+        baseline: Float, the metric of the unchanged model.
+        levels: Tuple of floats, the sparsities, ascending.
         scores: Dict of the path of a layer to the list of its metrics, one for
             each level.
-        sizes: Dict of the path of a layer to the number of its weights that
-            pruning counts.
-        skipped: Tuple of strings, the paths of the layers that the rules left out.
+        sizes: Dict of the path of a layer to the number of its prunable
+            weights.
+        skipped: Tuple of strings, the paths of the layers that the rules
+            excluded.
     """
 
     metric: str
@@ -37,22 +38,21 @@ class Sensitivity(Report):
     skipped: tuple[str, ...] = ()
 
     def losses(self, path: str) -> list[float]:
-        """Returns how much worse than the baseline a layer makes the metric at each level."""
+        """Returns by how much pruning a layer worsens the metric at each level."""
         sign = 1 if self.mode == "max" else -1
         return [sign * (self.baseline - score) for score in self.scores[path]]
 
     def suggest(self, budget: float = 0.01) -> list[tuple[str, float | None]]:
-        """Suggests how far to prune each layer, from what each can bear by itself.
+        """Suggests how far to prune each layer, from its sensitivity.
 
-        A layer gets the highest of the measured levels such that there, and at
-        every level below, the metric is within `budget` of the baseline; nothing
-        is interpolated. `None` leaves a layer dense: even the lowest level costs
-        it more, or the rules left it out.
+        A layer gets the highest measured level up to which the metric stays within `budget` of the
+        baseline; nothing is interpolated. A layer with `None` stays dense: even the lowest level
+        exceeds the budget, or the rules excluded the layer.
 
-        It is a suggestion to start from. **What layers cost adds up**: all of
-        them pruned at once, the metric falls by far more than the budget, and it
-        is for the training that follows to win it back. The levels say which
-        layers to prune more and which less, not how much the model can lose.
+        This is a starting point. **The losses of layers add up**: with all of them pruned at once,
+        the metric falls by far more than the budget, and the training that follows has to recover
+        it. The levels tell which layers to prune more and which less, not how far the whole model
+        can be pruned.
 
         Example:
 
@@ -63,8 +63,8 @@ class Sensitivity(Report):
         ```
 
         Args:
-            budget: Float, not negative, in units of the metric: 0.01 is one point
-                of accuracy.
+            budget: Non-negative float, in units of the metric: for an accuracy, 0.01 is one
+                percentage point.
 
         Returns:
             List of (path, sparsity or `None`), the `rules` of
@@ -81,8 +81,8 @@ class Sensitivity(Report):
         """
         if not isinstance(budget, numbers.Real) or not budget >= 0:
             raise ValueError(
-                "`budget` must be a number that is not negative, in units of the metric. "
-                f"Received: budget={budget!r}"
+                "`budget` must be a non-negative number, in units of the metric. Received: "
+                f"budget={budget!r}"
             )
         rules: list[tuple[str, float | None]] = [(path, None) for path in self.skipped]
         for path in self.scores:
@@ -92,8 +92,8 @@ class Sensitivity(Report):
                     break
                 bearable = level
             rules.append((path, bearable))
-        # The first rule that matches decides, and the path of an outer layer may be the name of
-        # an inner one.
+        # The first matching rule decides, and the path of an outer layer may be the name of an
+        # inner one.
         return sorted(rules, key=lambda rule: -rule[0].count("/"))
 
     def table(self) -> str:
@@ -108,12 +108,13 @@ class Sensitivity(Report):
     def plot(self, path=None):
         """Draws a line for each layer: the metric over its sparsity.
 
-        The eight layers that are most sensitive, by the mean over the levels,
-        have a colour and a name; if there are more, the others are grey.
+        The eight most sensitive layers, by the mean over the levels, have a
+        colour and a name; the others are grey.
 
         Args:
-            path: String or path, the file to write, such as `"sensitivity.png"`;
-                the ending says the format. `None` writes none.
+            path: String or path, the file to write, such as
+                `"sensitivity.png"`; the suffix determines the format. `None`:
+                no file is written.
 
         Returns:
             The `matplotlib.axes.Axes`.
@@ -129,12 +130,12 @@ class Sensitivity(Report):
         return axes
 
     def brief(self) -> str:
-        return f"{self.metric} with one layer pruned (as it is: {self.baseline:.4f})"
+        return f"{self.metric} with one layer pruned (unpruned: {self.baseline:.4f})"
 
     def __str__(self):
         return f"{self.brief()}\n\n{self.table()}"
 
 
 def _percent(level: float) -> str:
-    """Returns a fraction as a percentage, with the digits that it has: `"99.9%"`."""
+    """Returns a fraction as a percentage without trailing zeros: `"99.9%"`."""
     return f"{100 * level:.4g}%"

@@ -1,4 +1,4 @@
-"""Data on which a model is evaluated more than once."""
+"""Data for repeated evaluation of a model."""
 
 from typing import Any
 
@@ -6,17 +6,17 @@ import keras
 
 
 def evaluation_arguments(data: Any) -> dict[str, Any]:
-    """Returns the arguments by which `model.evaluate` gets `data`, any number of times.
+    """Returns the arguments to evaluate a model on `data`, any number of times.
 
     Args:
         data: A tuple `(x, y)` or `(x, y, sample_weight)`, or anything else that
             `model.evaluate` takes as `x`.
 
     Raises:
-        ValueError: If `data` is `None`, can be read only once, or never ends.
+        ValueError: If `data` is `None`, can be read only once, or is endless.
     """
     if data is None:
-        raise ValueError("`data` must be what `model.evaluate` takes. Received: data=None")
+        raise ValueError("`data` must be data for `model.evaluate`. Received: data=None")
     if hasattr(data, "__next__"):
         raise ValueError(
             "`data` is read many times, and an iterator or a generator can be read only once. Pass "
@@ -25,8 +25,8 @@ def evaluation_arguments(data: Any) -> dict[str, Any]:
         )
     if _is_endless(data):
         raise ValueError(
-            "`data` must come to an end: pass a part of it, such as `dataset.take(100)`. "
-            f"Received: data={data!r}, which is endless"
+            "`data` must be finite: pass a part of it, such as `dataset.take(100)`. Received: "
+            f"data={data!r}, which is endless"
         )
     if isinstance(data, tuple):
         return dict(zip(("x", "y", "sample_weight"), data, strict=False))

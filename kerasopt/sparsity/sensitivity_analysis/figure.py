@@ -2,7 +2,7 @@
 
 import numpy as np
 
-# Eight that can be told apart.
+# Eight distinguishable colours.
 COLORS = (
     "#D55E00",
     "#0072B2",
@@ -35,7 +35,7 @@ def draw(curves):
     if others:
         axes.plot([], [], color="0.8", linewidth=1, label=f"{len(others)} more")
     axes.axhline(curves.baseline, color="0.4", linewidth=1, linestyle=":", label="baseline")
-    axes.set_xlabel("zeros in one layer, all others as they are")
+    axes.set_xlabel("sparsity of one layer, all others unchanged")
     axes.set_ylabel(curves.metric)
     axes.xaxis.set_major_formatter(PercentFormatter(xmax=1))
     axes.spines[["top", "right"]].set_visible(False)

@@ -164,7 +164,7 @@ def test_a_config_round_trip(quantizer):
         (lambda: ActivationQuantizer(FloatFormat()), "2 bits or more. Received: format=Float"),
         (lambda: ActivationQuantizer(observer="mean"), r"\]. Received: observer='mean'"),
         (lambda: DynamicQuantizer(per="batch"), "Received: per='batch'"),
-        (lambda: BinaryActivation(Format(8)), "of one bit. Received: format="),
+        (lambda: BinaryActivation(Format(8)), r"\(1 bit\). Received: format="),
         (lambda: DoReFaActivation(Format(8, True)), "asymmetric integers. Received: format="),
         (lambda: Cast(Format(8)), "a `FloatFormat`. Received: format="),
         (lambda: activations.get("pactt"), r"\]. Received: activation_quantizer='pactt'"),

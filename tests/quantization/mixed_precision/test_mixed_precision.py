@@ -122,7 +122,7 @@ def test_it_is_printed_and_drawn(tmp_path):
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        ((200,), r"The fewest bits cost 237.5, .* Received: budget=200"),
+        ((200,), r"The smallest widths cost 237.5, .* Received: budget=200"),
         ((float("nan"),), "Received: budget=nan"),
         ((500, "latency"), "Received: cost='latency'"),
         ((500, {"a": {2: 1.0}}), "every layer and width .* Received: none for 4"),
@@ -155,5 +155,5 @@ def test_bad_arguments_raise(arguments, message):
 
 def test_outputs_that_are_all_the_same_raise():
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, kernel_initializer="zeros")])
-    with pytest.raises(ValueError, match="nothing to compare with. Received: a variance of 0"):
+    with pytest.raises(ValueError, match="Pass other data. Received: a variance of 0"):
         width_sensitivity(model, np.ones((4, 3)), verbose=0)

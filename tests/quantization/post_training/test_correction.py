@@ -120,7 +120,7 @@ def test_equalization_alone_changes_no_output():
 
 @pytest.mark.parametrize("options", [{"rounding": "adaround"}, {"bias_correction": True}])
 def test_corrections_need_data(options):
-    with pytest.raises(ValueError, match="and corrections, are found from data.*calibration=None"):
+    with pytest.raises(ValueError, match="and corrections need data.*calibration=None"):
         ko.quantize(network(), "int8_weight_only", verbose=0, **options)
 
 
@@ -136,7 +136,7 @@ def test_a_subclassed_model_has_no_graph_to_follow(options):
 
     model = Subclassed()
     model(np.ones((1, 3)))
-    with pytest.raises(ValueError, match="subclassed one is not recorded.*Received: model="):
+    with pytest.raises(ValueError, match="not recorded for a subclassed model.*Received: model="):
         ko.quantize(model, "int8", np.ones((4, 3)), verbose=0, **options)
 
 

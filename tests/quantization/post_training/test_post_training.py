@@ -126,8 +126,8 @@ def not_finite(model):
 @pytest.mark.parametrize(
     "data, arguments, message",
     [
-        (lambda model: None, {}, "pass some hundred inputs .* Received: calibration=None"),
-        (not_finite, {}, "not finite.*, or none but zero.* Received: {'conv/input': \\(nan, nan"),
+        (lambda model: None, {}, "pass a few hundred inputs .* Received: calibration=None"),
+        (not_finite, {}, "are zero, or have non-finite values.* Received: {'conv/input': \\(nan, nan"),
         (lambda model: inputs(model)[..., :1], {}, "incompatible"),
         (lambda model: inputs(model)[:0], {}, "`calibration` has no examples"),
         (inputs, {"spec": "int7"}, "Received: spec='int7'"),

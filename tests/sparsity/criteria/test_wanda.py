@@ -193,7 +193,7 @@ def hidden_inputs():
 
 @pytest.mark.parametrize("model, paths", list(hidden_inputs()), ids=lambda value: str(value)[:9])
 def test_inputs_that_do_not_show(model, paths):
-    with pytest.raises(ValueError, match=rf"rule `\(name, None\)` .* Received: \['{paths}'\]"):
+    with pytest.raises(ValueError, match=rf"rule `\(name, None\)`, .* Received: \['{paths}'\]"):
         gather(model)
     assert "input" not in _slots(model)
 

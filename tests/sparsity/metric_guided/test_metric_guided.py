@@ -153,7 +153,7 @@ def compiled():
 def test_logs_without_the_metric_raise():
     model, masks = compiled()
     search = MetricSearch(MetricGuided("val_loss"), model, masks)
-    with pytest.raises(ValueError, match=r"it has \['loss'\].*validation_data.*monitor='val_loss'"):
+    with pytest.raises(ValueError, match=r"which are \['loss'\].*validation_data.*monitor='val_loss'"):
         search.score({"loss": 1.0}, True)
 
 
@@ -177,7 +177,7 @@ def test_going_back_restores_weights_masks_and_optimizer():
 
     model.fit(x, x[:, :1], verbose=0)
     search.score({"val_loss": 1.5}, True)
-    with pytest.warns(UserWarning, match="ended before.*0.0 is the last.*Received: step=0.5"):
+    with pytest.warns(UserWarning, match="ended before.*0.0 is the highest.*Received: step=0.5"):
         search.end()
     for variable, value in zip((*model.weights, *model.optimizer.variables), accepted, strict=True):
         np.testing.assert_array_equal(variable.numpy(), value)

@@ -156,7 +156,7 @@ def test_the_schedule_ends_at_one_less_n_of_m():
 
 @pytest.mark.parametrize("alias", ["5:4", "0:4", "1:1", "0:0"])
 def test_n_and_m_that_cannot_be(alias):
-    with pytest.raises(ValueError, match=f"N stay, from 1 to M. Received: pattern='{alias}'"):
+    with pytest.raises(ValueError, match=f"N from 1 to M. Received: pattern='{alias}'"):
         patterns.get(alias)
 
 

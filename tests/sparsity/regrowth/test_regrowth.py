@@ -186,5 +186,5 @@ def test_bad_arguments_raise():
     for fraction in (0, 1.5, True, "much"):
         with pytest.raises(ValueError, match="Received: fraction="):
             RigL(fraction)
-    with pytest.raises(ValueError, match="'2:4'.*Received: .*regrowth"):
+    with pytest.raises(ValueError, match="N:M.*Received: pattern='2:4', regrowth"):
         ko.callbacks.Pruning(0.5, pattern="2:4", regrowth="rigl")

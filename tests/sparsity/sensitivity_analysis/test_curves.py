@@ -29,7 +29,7 @@ def test_the_suggestion_is_the_highest_level_within_the_budget():
         ("broken", None),
     ]
     assert dict(curves.suggest(0.02))["fragile"] == 0.5
-    with pytest.raises(ValueError, match="not negative.*Received: budget=-0.1"):
+    with pytest.raises(ValueError, match="non-negative.*Received: budget=-0.1"):
         curves.suggest(-0.1)
 
 
@@ -41,7 +41,7 @@ def test_of_a_loss_less_is_better():
 def test_the_table_has_a_row_for_each_layer():
     curves = make_curves({"a": [0.91, 0.9, 0.89], "block/conv": [0.9, 0.895, 0.8]})
     assert str(curves) == (
-        "accuracy with one layer pruned (as it is: 0.9000)\n"
+        "accuracy with one layer pruned (unpruned: 0.9000)\n"
         "\n"
         "| layer      | weights |    50% |    75% |    90% |\n"
         "| ---------- | ------: | -----: | -----: | -----: |\n"
