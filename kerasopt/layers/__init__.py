@@ -1,4 +1,4 @@
-"""Drop-in layers that declare their compression, and integer layers."""
+"""Drop-in layers that declare their compression."""
 
 from kerasopt.layers.attention import GroupQueryAttention, MultiHeadAttention
 from kerasopt.layers.convolutions import (

@@ -14,6 +14,6 @@ class Dense(DropIn, keras.layers.Dense):
 
 @keras.saving.register_keras_serializable(package="kerasopt")
 class EinsumDense(DropIn, keras.layers.EinsumDense):
-    """A dense layer over any axes that declares its compression."""
+    """A `keras.layers.EinsumDense` that declares its compression."""
 
     _example = '"abc,cd->abd", output_shape=(None, 64)'

@@ -1,4 +1,4 @@
-"""What the drop-in layers have beside Keras' own."""
+"""The base class of the drop-in layers."""
 
 import functools
 import textwrap
@@ -13,10 +13,10 @@ from kerasopt.warning import warn
 
 DOC = """
 
-    The layer declares its compression and computes as Keras' own until
-    `kerasopt.callbacks.Compression()`, in the callbacks of `fit`, moves what is
-    declared; `fit` without it warns. Other arguments are those of
-    `keras.layers.{name}`.
+    The layer only declares its compression: `kerasopt.callbacks.Compression()`,
+    in the callbacks of `fit`, carries it out, and `fit` without that callback
+    warns. Otherwise the layer computes as Keras' own. Other arguments are those
+    of `keras.layers.{name}`.
 
     Example:
 
@@ -30,12 +30,12 @@ DOC = """
 
 
 class DropIn(Declaring):
-    """Base of the layers that declare their own compression."""
+    """Base class of layers that declare their compression."""
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
         if "_example" not in vars(cls):
-            return  # made on the fly, by parametrization
+            return  # created dynamically, by parametrization
         described = "\n".join(technique.description for technique in techniques())
         cls.__doc__ += DOC.format(
             name=cls.__name__,
@@ -51,7 +51,7 @@ class DropIn(Declaring):
         def build(self, *args, **kwargs):
             base_build(self, *args, **kwargs)
             self.built = True
-            # One that a file has is given its links by the file's config.
+            # A loaded layer gets its links from the file's config.
             if self._is_made and not isinstance(self, Parametrized):
                 self._attach_declared()
 
@@ -65,12 +65,12 @@ class DropIn(Declaring):
         def quantize(self, mode=None, type_check=True, **kwargs):
             if isinstance(self, Parametrized):  # Keras keeps this method when the class changes
                 Parametrized.quantize(self, mode)
-            # Keras quantizes its own classes only; of the subclasses, this one computes as they do.
+            # Keras quantizes its own classes only; this subclass computes as they do.
             return base_quantize(self, mode, type_check and type(self) is not cls, **kwargs)
 
         cls.build, cls.call, cls.quantize = build, call, quantize
 
-    # Keras' `Embedding(weights=...)` is built before it is made.
+    # Keras' `Embedding(weights=...)` is built within `__init__`.
     _is_made = False
 
     def __init__(self, *args, **kwargs):
@@ -92,9 +92,9 @@ class DropIn(Declaring):
     def _attach_declared(self):
         if self.declarations and any(layer.quantization_mode for _, layer in self.parts()):
             raise ValueError(
-                f"Keras quantizes layer '{self.name}' because of its dtype policy, so it can "
-                "declare no compression: leave one of the two out. "
-                f"Received: dtype={self.dtype_policy.name}, {', '.join(self.declarations)}"
+                f"Layer '{self.name}' has a quantized dtype policy, which is not supported "
+                "together with declared compression: remove one of the two. Received: "
+                f"dtype={self.dtype_policy.name}, {', '.join(self.declarations)}"
             )
         for technique in techniques():
             declared = {
@@ -108,9 +108,9 @@ class DropIn(Declaring):
                         parametrize(self, path, link)
 
     def become_plain(self):
-        """Makes the layer the one of Keras that it stands in for, and declare nothing."""
+        """Turns the layer into the corresponding Keras layer, without declarations."""
         if "_example" not in vars(type(self)):
-            return  # a class of the user's own, whose code is not Keras'
+            return  # a custom subclass, whose code is not Keras'
         for technique in techniques():
             for name in technique.arguments:
                 delattr(self, name)
@@ -125,9 +125,10 @@ class DropIn(Declaring):
         trains = self.trainable and is_training(self)
         if trains and not all(link.governed for link in links):
             warn(
-                f"Layer '{self.name}' declares compression that no callback of this `fit` moves: "
-                "it trains as a plain layer. Pass `callbacks=[kerasopt.callbacks.Compression()]`; "
-                "in a training loop of your own see `kerasopt.quantization.start_rounding`.",
+                f"Layer '{self.name}' declares compression, but no callback of this `fit` carries "
+                "it out: it trains as a plain layer. Pass "
+                "`callbacks=[kerasopt.callbacks.Compression()]`; in a custom training loop see "
+                "`kerasopt.quantization.start_rounding`.",
             )
 
     def get_config(self):

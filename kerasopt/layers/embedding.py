@@ -5,7 +5,7 @@ from kerasopt.layers.drop_in import DropIn
 
 @keras.saving.register_keras_serializable(package="kerasopt")
 class Embedding(DropIn, keras.layers.Embedding):
-    """A table of vectors that declares its compression."""
+    """A `keras.layers.Embedding` that declares its compression."""
 
     _example = "1000, 64"
 
@@ -13,6 +13,6 @@ class Embedding(DropIn, keras.layers.Embedding):
         super().__init__(*args, **kwargs)
         if self.input_quantizer is not None:
             raise ValueError(
-                "The inputs of an embedding are indices, which cannot be rounded: leave "
-                f"`input_quantizer` out. Received: input_quantizer={self.input_quantizer}"
+                "The inputs of an embedding are indices, which cannot be rounded: do not pass "
+                f"`input_quantizer`. Received: input_quantizer={self.input_quantizer}"
             )

@@ -1,4 +1,4 @@
-"""Recurrent layers that declare their compression, of their cells."""
+"""Recurrent layers that declare the compression of their cells."""
 
 import keras
 

@@ -1,4 +1,4 @@
-"""The core: layers that read their weights and activations through functions."""
+"""The core: layers that read weights and activations through functions (parametrizations)."""
 
 from kerasopt.parametrization.attachment import parametrize, parametrized_layers, unparametrize
 from kerasopt.parametrization.attachments import Attachments

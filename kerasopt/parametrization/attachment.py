@@ -20,14 +20,13 @@ def parametrize(
 ) -> keras.layers.Layer:
     """Makes a layer read a weight, its input or its output through a function.
 
-    The layer stays the object it is, with its name, its variables and its place
-    in the model; from now on `layer.kernel` (say) is the value that the
-    parametrization returns for the stored kernel, in the compiled step, in
-    `predict` and in files alike. Several parametrizations on one weight form a
+    The layer stays the same object, with its name, its variables and its place in the model; but
+    `layer.kernel`, for example, is now the value that the parametrization returns for the stored
+    kernel, in the compiled step and in `predict`. Several parametrizations of one weight form a
     chain in canonical order: low-rank or shared, cluster, mask, quantize.
 
-    A compiled model goes on with the functions it has traced: compile it again,
-    or let a callback attach (callbacks renew the functions themselves).
+    A compiled model keeps using functions that it has already traced: compile it again, or use the
+    callbacks, which renew these functions.
 
     Example:
 
@@ -38,36 +37,33 @@ def parametrize(
     ```
 
     Args:
-        layer: A built Keras layer or model. For a weight inside a composite layer
-            (an RNN's cell, a projection of `MultiHeadAttention`, a layer of a
-            subclassed model) pass the composite or a model around it: the
-            composite's own code re-creates what is inside when it is loaded, so
-            its file has to carry the parametrization.
-        weight: String, the attribute name of the weight (`"kernel"`) or a path
-            to it: names of layers in functional and sequential models,
-            attributes, indices and keys elsewhere, joined by `/`
-            (`"encoder/cell/recurrent_kernel"`). The last step may be `"input"`
-            or `"output"` for the activations of a layer, `"pre_activation"` for
-            what its own `activation` receives, and `"between"` for what is
-            between the depthwise and the pointwise part of a separable
-            convolution.
+        layer: A built Keras layer or model. For a weight inside a composite layer (an RNN's cell, a
+            projection of `MultiHeadAttention`, a layer of a subclassed model) pass the composite or
+            a model around it: its code re-creates the inner layers when it is loaded, so its config
+            must contain the parametrization.
+        weight: String, the attribute name of the weight (`"kernel"`) or a path to it: names of
+            layers in functional and sequential models, attributes, indices and keys elsewhere,
+            joined by `/` (`"encoder/cell/recurrent_kernel"`). The last step may be `"input"` or
+            `"output"` for the activations of a layer, `"pre_activation"` for the input of its own
+            `activation`, and `"between"` for the tensor between the depthwise and the pointwise
+            part of a separable convolution.
         parametrization: A `Parametrization`. It is built here.
 
     Returns:
         `layer`.
 
     Raises:
-        TypeError: If `layer` or `parametrization` is of another kind.
-        ValueError: If the layer is not built, has no such weight, or reads it
-            through a parametrization of this class already.
+        TypeError: If `layer` or `parametrization` is of another type.
+        ValueError: If the layer is not built, has no such weight, or already reads it through a
+            parametrization of this class.
     """
     _check(layer, weight, parametrization)
     inner, slot, *_ = locate(layer, weight)
     if inner.quantization_mode is not None:
         raise ValueError(
-            f"Layer '{inner.name}' is quantized already, by Keras' `quantize`, and reads nothing "
-            "through functions. Take the model from before that, or leave the layer out with a "
-            f"rule `(name, None)`. Received: weight='{weight}', "
+            f"Layer '{inner.name}' is already quantized by Keras' `quantize`, and cannot be "
+            "parametrized. Use the model from before that, or exclude the layer with a rule "
+            f"`(name, None)`. Received: weight='{weight}', "
             f"quantization_mode={inner.quantization_mode!r}"
         )
     variable = stored_variable(inner, slot)
@@ -83,7 +79,7 @@ def parametrize(
 def unparametrize(
     layer: keras.layers.Layer, weight: str, parametrization: Parametrization | None = None
 ) -> keras.layers.Layer:
-    """Takes a parametrization off again; the stored weight stays as it is.
+    """Removes a parametrization; the stored weight is not changed.
 
     ```python
     ko.parametrize(model, "classifier/kernel", ko.sparsity.Mask())
@@ -91,12 +87,13 @@ def unparametrize(
     ```
 
     Args:
-        layer: The layer that `parametrize` was given.
-        weight: String, the path that `parametrize` was given.
-        parametrization: The link to take off. Defaults to all of the weight's.
+        layer: The layer that was passed to `parametrize`.
+        weight: String, the path that was passed to `parametrize`.
+        parametrization: The parametrization to remove. Defaults to all of the
+            weight's.
 
     Returns:
-        `layer`, which is of its own class again when nothing is left.
+        `layer`, which gets its own class back when no parametrization is left.
 
     Raises:
         ValueError: If `weight` is not parametrized.
@@ -120,7 +117,7 @@ def unparametrize(
 
 
 def unparametrize_all(model: keras.layers.Layer) -> None:
-    """Takes every parametrization in `model` off."""
+    """Removes every parametrization in `model`."""
     for layer in parametrized_layers(model):
         for slot in slots_of(layer):
             _release(layer, slot)
@@ -130,7 +127,7 @@ def unparametrize_all(model: keras.layers.Layer) -> None:
 
 
 def parametrized_layers(model: keras.layers.Layer) -> list:
-    """Returns all layers of `model` that are parametrized, or have such layers inside."""
+    """Returns all layers of `model` that are parametrized or contain parametrized layers."""
     return [layer for layer in flattened(model) if isinstance(layer, Parametrized)]
 
 

@@ -1,4 +1,4 @@
-"""What is attached to a model for one training."""
+"""The parametrizations that are attached to a model in one training."""
 
 from collections.abc import Callable, Iterable
 
@@ -11,14 +11,15 @@ from kerasopt.parametrization.links import link_like
 
 
 class Attachments:
-    """Puts links on layers, finds those that are there already, and undoes itself.
+    """Attaches parametrizations (links) to layers, reuses existing ones, and can undo itself.
 
     Args:
-        model: The model that is trained: it is what gets saved, so it owns the
+        model: The model that is trained. It is saved, so it owns the
             parametrizations of layers that its own code creates.
 
     Attributes:
-        passing: List of the variables that leave the model when the training ends.
+        passing: List of the variables that are removed from the model when the
+            training ends.
     """
 
     def __init__(self, model: keras.Model):
@@ -33,9 +34,8 @@ class Attachments:
         """Attaches `link` to a slot of the `layer` at `path` of the model.
 
         Returns:
-            The link to move: the one of the same class which an earlier
-            training, or the file that the model came from, has left there; else
-            `link`.
+            The link to use: an existing one of the same class (from an earlier
+            training, or from the file of the model), otherwise `link`.
         """
         found = link_like(link, layer, slot)
         if found is None:
@@ -48,7 +48,7 @@ class Attachments:
         return found
 
     def put_for_training(self, path, layer, slot, link: Parametrization):
-        """As `put`, for a link that leaves the model when the training ends."""
+        """Like `put`, for a link that is removed when the training ends."""
         link = self.put(path, layer, slot, link)
         weight = f"{path}/{slot}"
         if (weight, link) in self._new:
@@ -57,22 +57,22 @@ class Attachments:
         return link
 
     def at_end(self, undo: Callable[[], None], state: Iterable[keras.Variable] = ()) -> None:
-        """Calls `undo` when the training ends, or when all of it is undone.
+        """Registers `undo`, to be called when the training ends or everything is undone.
 
         Args:
-            undo: What takes something off the model.
-            state: The variables that are there until then.
+            undo: Function that removes something from the model.
+            state: The variables that exist until then.
         """
         self._ends.append(undo)
         self.passing += state
 
     def finish(self) -> None:
-        """Makes the model forget the functions it traced without what was attached."""
+        """Discards the functions that the model traced before attaching."""
         if self._new or self._ends:
             renew_functions(self.model)
 
     def end(self) -> None:
-        """Takes off what was there for the training only."""
+        """Removes what was attached for the training only."""
         ends, self._ends, self.passing = self._ends, [], []
         for undo in reversed(ends):
             undo()
@@ -80,7 +80,7 @@ class Attachments:
             renew_functions(self.model)
 
     def undo(self) -> None:
-        """Takes off what was not there before."""
+        """Removes everything that was not there before."""
         for link in self.links:
             link.governed = False
         self.end()

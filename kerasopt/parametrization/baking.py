@@ -1,4 +1,4 @@
-"""From parametrized layers back to plain ones."""
+"""Turns parametrized layers back into plain ones."""
 
 import keras
 
@@ -17,8 +17,8 @@ def bake(model: keras.layers.Layer) -> tuple[int, int]:
         model: A Keras model or layer.
 
     Returns:
-        The number of weights that hold the values of their chains, and of chains
-        of inputs and outputs, which have nothing to hold theirs, so are lost.
+        The number of baked weights, and the number of removed chains of inputs
+        and outputs, which cannot be baked.
     """
     weights = activations = 0
     for layer in parametrized_layers(model):

@@ -15,16 +15,16 @@ IN_TRAIN_STEP = "kerasopt_in_train_step"
 class Chain(keras.layers.Layer):
     """The parametrizations of one slot (a weight, the input or the output).
 
-    The chain is a sublayer of the layer it belongs to, so that its state is
-    tracked, carried by every trainer and saved beside the layer's own weights:
-    a plain layer that loads such a file ignores it.
+    The chain is a sublayer of its layer, so its state is tracked, handled by
+    every trainer and saved along with the layer's own weights. A plain layer
+    that loads such a file ignores it.
 
     Args:
         slot: String, the attribute name of a weight, or one of `ACTIVATION_SLOTS`.
     """
 
     def __init__(self, slot: str):
-        # What comes in is cast in `apply`, which also casts back.
+        # Inputs are cast in `apply`, which also casts back.
         super().__init__(name=chain_name(slot), dtype="float32", autocast=False)
         self.supports_masking = True
         self.slot = slot
@@ -59,8 +59,8 @@ class Chain(keras.layers.Layer):
             return self.apply(inputs, self.links)
 
     def apply(self, inputs, links):
-        """Returns `inputs` read through `links`, in the dtype it came in."""
-        if hasattr(inputs, "indices"):  # links see the zeros that a sparse tensor leaves out
+        """Returns `inputs` read through `links`, in their original dtype."""
+        if hasattr(inputs, "indices"):  # links need the zeros of a sparse tensor, too
             inputs = keras.ops.convert_to_tensor(inputs, sparse=False)
         dtype = keras.backend.standardize_dtype(inputs.dtype)
         # Under a mixed policy the surrounding layer casts every variable that
@@ -72,7 +72,7 @@ class Chain(keras.layers.Layer):
         return keras.ops.cast(outputs, dtype)
 
     def stored(self, value):
-        """Returns a weight as files hold it."""
+        """Returns the value of a weight that files contain."""
         return self.apply(value, [link for link in self.links if link.stored_through])
 
 

@@ -6,10 +6,10 @@ from kerasopt.keras_internals.layers import traced_functions
 
 
 def renew_functions(model: keras.layers.Layer) -> None:
-    """Makes `model` trace its train, test and predict functions anew, and others made like them.
+    """Makes `model` retrace its train, test and predict functions, and similar ones.
 
-    A traced function goes on computing the layers as they were when it was
-    traced, whatever their class is now.
+    A traced function keeps computing the layers as they were when it was
+    traced.
     """
     for name in traced_functions(model):
         if getattr(model, name) is None:
@@ -17,4 +17,4 @@ def renew_functions(model: keras.layers.Layer) -> None:
         if name in ("train_function", "test_function", "predict_function"):
             getattr(model, f"make_{name}")(force=True)
         else:
-            setattr(model, name, None)  # it is made at the next call
+            setattr(model, name, None)  # created at the next call

@@ -1,17 +1,17 @@
-"""Gradients of functions that have none of their own."""
+"""Surrogate gradients."""
 
 import keras
 
 
 def with_gradient_of(surrogate, value):
-    """Returns `value`, to the bit, with the gradient of `surrogate`.
+    """Returns exactly `value`, with the gradient of `surrogate`.
 
     With the input of a function as `surrogate` this is the straight-through
     estimator (Bengio et al. 2013, https://arxiv.org/abs/1308.3432).
 
     Args:
-        surrogate: Float tensor, to which the gradient goes.
-        value: Float tensor of the same shape, which gets none.
+        surrogate: Float tensor that receives the gradient.
+        value: Float tensor of the same shape, which gets no gradient.
     """
     return _with_gradient_of(surrogate, keras.ops.stop_gradient(value))
 

@@ -1,4 +1,4 @@
-"""Where the state of a link lies on the devices of a `keras.distribution`."""
+"""The sharding of a link's state under a `keras.distribution`."""
 
 import keras
 
@@ -7,11 +7,11 @@ from kerasopt.parametrization.link import Parametrization
 
 
 def take_layout(link: Parametrization, weight: keras.Variable) -> None:
-    """Shards the state of a link as the weight that it belongs to.
+    """Shards the state of a link like its weight.
 
-    State of the weight's shape (a mask) takes its layout, state for each index of its last axis
-    (scales of channels) that axis' part of it. Under `keras.distribution.ModelParallel` Keras would
-    look their paths up in the layout map, find nothing and copy them to every device.
+    State of the weight's shape (a mask) gets the layout of the weight, state of its last axis
+    (channel scales) the layout of that axis. Otherwise, under `keras.distribution.ModelParallel`,
+    Keras would not find their paths in the layout map and would replicate them on every device.
     """
     layout = layout_of(weight)
     if not isinstance(layout, keras.distribution.TensorLayout):

@@ -1,4 +1,4 @@
-"""The link of a chain: one function that a tensor of a layer is read through."""
+"""The base class of parametrizations, the links of a chain."""
 
 import keras
 
@@ -6,8 +6,8 @@ import keras
 class OptionalState(keras.layers.Layer):
     """A layer whose state a weights file may lack.
 
-    Weights that were saved from a model without this layer hold no state for
-    it: then it keeps what it has.
+    A weights file of a model without this layer has no state for it; the layer
+    then keeps its current state.
     """
 
     def load_own_variables(self, store):
@@ -16,18 +16,18 @@ class OptionalState(keras.layers.Layer):
 
 
 def mark(link: "Parametrization") -> None:
-    """Lets `is_of_link` know the variables that a parametrization trains."""
+    """Marks the trainable variables of a parametrization, for `is_of_link`."""
     for variable in link.trainable_variables:
         variable._is_of_link = True
 
 
 def is_of_link(variable: keras.Variable) -> bool:
-    """Whether a parametrization trains a variable, or did before it was taken off."""
+    """Whether a variable is trained by a parametrization, or was before its removal."""
     return getattr(variable, "_is_of_link", False)
 
 
 class Parametrization(OptionalState):
-    """A function that a weight, an input or an output of a layer is read through.
+    """A function through which a layer reads a weight, its input or its output.
 
     A parametrization is a Keras layer that maps a float32 tensor to a float32
     tensor of the same shape: `build(shape)` creates its state with
@@ -49,16 +49,16 @@ class Parametrization(OptionalState):
     ```
 
     Attributes:
-        order: Integer, the place in a chain. Links run in ascending order:
+        order: Integer, the position in a chain. Links run in ascending order:
             low-rank or shared (0), cluster (10), mask (20), quantize (30).
-        stored_through: Boolean, whether files hold the weight as this link
-            returns it (a mask: what lies on disk is as sparse as what runs)
-            instead of the latent value that it is given.
-        governed: Boolean, whether a callback moves the state of this link.
+        stored_through: Boolean, whether files contain the weight as this link
+            returns it (a mask, so that files are sparse) instead of its latent
+            input.
+        governed: Boolean, whether a callback updates the state of this link.
         holds_weight: Boolean, whether the state of this link is the weight
-            itself: what it is given does not matter, and the layer keeps an
-            empty variable in place of its own. On an embedding, whose rows are
-            looked up, it is alone and has a method `rows(indices)`.
+            itself: it ignores its input, and the variable of the layer is
+            empty. On an embedding it is the only link and has a method
+            `rows(indices)`.
     """
 
     order = 0
@@ -81,7 +81,7 @@ class Parametrization(OptionalState):
         # Keras' `model.quantize` visits every leaf; it would silently skip the
         # parametrized layer above this link and quantize the layers beside it.
         raise ValueError(
-            "Keras' `quantize` does not know layers that kerasopt compresses. Call "
-            "`kerasopt.finalize(model)` first, then `model.quantize`, or use `kerasopt.quantize`. "
+            "Keras' `quantize` does not support layers that are compressed by kerasopt. Call "
+            "`kerasopt.finalize(model)` before `model.quantize`, or use `kerasopt.quantize`. "
             f"Received: mode={mode}"
         )

@@ -1,4 +1,4 @@
-"""Which links the layers of a model read their tensors through."""
+"""Finds the links of layers and models."""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -12,7 +12,7 @@ from kerasopt.parametrization.link import Parametrization
 
 
 class Attached(NamedTuple):
-    """A link of a model: on `slot` of the `layer` at `path`."""
+    """A link in a model: on `slot` of the `layer` at `path`."""
 
     path: str
     layer: keras.layers.Layer
@@ -26,7 +26,7 @@ def links_of(layer: keras.Operation, slot: str, kind: Any = Parametrization) -> 
     Args:
         layer: A layer or operation, parametrized or not.
         slot: String, the attribute name of a weight, or one of `ACTIVATION_SLOTS`.
-        kind: The class of the links that count, or a union of classes.
+        kind: The class of links to return, or a union of classes.
     """
     members = chain_of(layer, slot).links if slot in slots_of(layer) else ()
     return [link for link in members if isinstance(link, kind)]
@@ -38,12 +38,12 @@ def find_link(layer: keras.Operation, slot: str, kind: Any) -> Any:
 
 
 def link_like(link: Parametrization, layer: keras.Operation, slot: str) -> Any:
-    """Returns the link of the class of another one on a slot, or `None`; there is one at most."""
+    """Returns the link on a slot of the same class as another one, or `None`."""
     return next((each for each in links_of(layer, slot) if type(each) is type(link)), None)
 
 
 def links_by_slot(layer: keras.Operation, kind: Any = Parametrization) -> list[tuple[str, Any]]:
-    """Returns (slot, link) of all links of a class on a layer, without those of inner layers."""
+    """Returns (slot, link) for all links of a class on a layer, without inner layers."""
     return [(slot, link) for slot in slots_of(layer) for link in links_of(layer, slot, kind)]
 
 

@@ -1,4 +1,4 @@
-"""Finding a weight by its path, and the layer whose file has to speak of it."""
+"""Finds a weight by its path, and the layer whose config must record its parametrizations."""
 
 from typing import Any, NamedTuple
 
@@ -8,17 +8,16 @@ from kerasopt.keras_internals.graphs import Functional, is_made_of_configs
 
 
 class Location(NamedTuple):
-    """Where a weight, an input or an output is.
+    """The location of a weight, an input or an output.
 
     Attributes:
         layer: The layer that reads it, or the operation of a graph that can become one.
         slot: String, its attribute name, or one of `ACTIVATION_SLOTS`.
-        owner: The outermost layer on the way whose own code re-creates what is
-            inside it when it is loaded: its file has to say what is
-            parametrized there. `layer` itself if there is none.
+        owner: The outermost layer on the path whose own code re-creates its inner layers when it is
+            loaded: its config must record their parametrizations. `layer` itself if there is none.
         path: String, the path from `owner`, which stays valid when the owner is
             loaded again and automatic names have changed.
-        functional: The last functional model on the way, or `None`.
+        functional: The last functional model on the path, or `None`.
     """
 
     layer: keras.layers.Layer
@@ -38,10 +37,10 @@ def locate(root: keras.layers.Layer, path: str, operations: bool = False) -> Loc
     Args:
         root: A layer or model.
         path: String.
-        operations: Boolean, whether the path may lead to an operation that is no layer.
+        operations: Boolean, whether the path may lead to an operation that is not a layer.
 
     Raises:
-        ValueError: If the path leads nowhere.
+        ValueError: If there is nothing at the path.
     """
     *steps, slot = path.split("/")
     current: Any = root
@@ -63,8 +62,8 @@ def locate(root: keras.layers.Layer, path: str, operations: bool = False) -> Loc
 
 
 def _follow(current, step, root, path):
-    """Returns the step in a form that lasts, and what it leads to."""
-    # Operations count, since they become layers where something is attached to them.
+    """Returns the step in a stable form, and the object that it leads to."""
+    # Operations count, since attaching to them turns them into layers.
     named = "operations" if isinstance(current, Functional) else "layers"
     if isinstance(current, (Functional, keras.Sequential)):
         for index, layer in enumerate(getattr(current, named)):
@@ -80,11 +79,11 @@ def _follow(current, step, root, path):
 
 def _nowhere(root, step, path):
     return (
-        f"The path of this weight leads nowhere in '{root.name}': there is no layer at '{step}'. "
-        f"Received: weight='{path}'"
+        f"There is no layer at '{step}' in '{root.name}'. `kerasopt.graph.layers(model)` lists the "
+        f"paths. Received: weight='{path}'"
     )
 
 
 def is_rebuilt_from_configs(layer) -> bool:
-    """Whether a file holds the configs of what is in a layer, which no code of its own creates."""
+    """Whether the inner layers of a layer are re-created from configs, not by its own code."""
     return isinstance(layer, keras.Sequential) or is_made_of_configs(layer)

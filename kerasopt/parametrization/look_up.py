@@ -1,12 +1,13 @@
-"""Embeddings that read the rows they are asked for."""
+"""Embeddings that compute only the requested rows."""
 
 import keras
 
 
 class LookUp(keras.layers.Embedding):
-    """The look-up of an embedding whose table a link holds: the whole table is not computed.
+    """The look-up of an embedding whose table is held by a link, without computing all of it.
 
-    It stands behind a user's class, so that `super().call(inputs)` there comes here.
+    It comes after a custom class in the MRO, so that `super().call(inputs)`
+    there leads here.
     """
 
     def call(self, inputs):
@@ -18,7 +19,7 @@ class LookUp(keras.layers.Embedding):
 
 
 def with_look_up(base: type, slots: tuple[str, ...]) -> tuple[type, ...]:
-    """Returns what a parametrized class of `base` inherits from."""
+    """Returns the base classes of a parametrized class of `base`."""
     if "embeddings" not in slots or not issubclass(base, keras.layers.Embedding):
         return (base,)
     return (LookUp,) if base is keras.layers.Embedding else (base, LookUp)

@@ -1,8 +1,7 @@
-"""LoRA: the product of two factors that Keras adds to a frozen weight, before the chain.
+"""LoRA: Keras adds the product of two factors to a frozen weight, before the chain.
 
-A layer that has both reads `chain(weight + a @ b)`: it is the sum, as it will be deployed, that has
-zeros or integers, while `a` and `b` train (Bondarenko et al. 2024,
-https://arxiv.org/abs/2406.06385).
+A layer with both reads `chain(weight + a @ b)`: the deployed sum is sparse or quantized, while `a`
+and `b` train (Bondarenko et al. 2024, https://arxiv.org/abs/2406.06385).
 """
 
 import contextlib
@@ -19,14 +18,14 @@ from kerasopt.parametrization.reading import own_weight, stored_variable
 
 
 def adapted(layer: keras.Layer) -> str | None:
-    """Returns the name of the weight that LoRA adds to, if it does."""
+    """Returns the name of the weight that LoRA adapts, or `None`."""
     if not has_lora(layer):
         return None
     return "embeddings" if hasattr(layer, "embeddings") else "kernel"
 
 
 def merge_lora(model: keras.Layer) -> None:
-    """Adds each product to the weight itself: no layer in `model` has LoRA any more."""
+    """Merges LoRA into the weights of `model` and disables it."""
     for layer in flattened(model):
         name = adapted(layer)
         if name is not None:
@@ -44,9 +43,9 @@ def _merge(layer: Any, name: str) -> None:
 
 
 def set_own_weight(layer: keras.Layer, name: str, value) -> None:
-    """Makes a weight `value`, as the layer's own class reads it.
+    """Sets a weight to `value`, as the layer's own class reads it.
 
-    Under LoRA the product is zero then, and one of the factors, as when LoRA was enabled.
+    Under LoRA, one of the factors becomes zero, as when LoRA was enabled.
     """
     if name == adapted(layer):
         factor = getattr(layer, f"lora_{name}_b")
@@ -57,7 +56,7 @@ def set_own_weight(layer: keras.Layer, name: str, value) -> None:
 
 @contextlib.contextmanager
 def without_lora(layer: keras.Layer, slots: tuple[str, ...]) -> Iterator[None]:
-    """Lets `layer` read the weights `slots` without the product, for a moment."""
+    """Temporarily lets `layer` read the weights `slots` without the product."""
     changed = adapted(layer) in slots
     if changed:
         layer.lora_enabled = False
@@ -69,14 +68,14 @@ def without_lora(layer: keras.Layer, slots: tuple[str, ...]) -> Iterator[None]:
 
 
 def enable_lora(base: Any):
-    """Returns the `enable_lora` of a parametrized `base`."""
+    """Returns the `enable_lora` method of a parametrized `base`."""
 
     @functools.wraps(base.enable_lora)
     def enable(self, rank, *args, **kwargs):
         if any(link.holds_weight for _, link in links_by_slot(self)):
             raise ValueError(
-                f"Layer '{self.name}' holds its weight in few bits, as `kerasopt.convert` leaves "
-                "it, so there is nothing that LoRA could add to. Enable LoRA before you convert. "
+                f"The weight of layer '{self.name}' was packed into few bits by "
+                "`kerasopt.convert`, so LoRA is not available. Enable LoRA before you convert. "
                 f"Received: rank={rank}"
             )
         base.enable_lora(self, rank, *args, **kwargs)

@@ -1,8 +1,8 @@
-"""A layer that reads its tensors through chains: a subclass made on the fly.
+"""A layer that reads its tensors through chains: a dynamic subclass.
 
-Keras has no hook between a layer and its weights, so a parametrized layer is
-the user's own object whose class became a subclass of what it was: the object,
-its name, its variables and its place in the graph stay.
+Keras has no hook between a layer and its weights, so the class of the user's
+layer is replaced by a subclass: the object, its name, its variables and its
+place in the graph stay.
 """
 
 import contextlib
@@ -33,27 +33,27 @@ from kerasopt.parametrization.reading import (
 
 
 class Parametrized:
-    """What every parametrized layer has beside its own class.
+    """Mixin of all parametrized layers.
 
     Attributes:
-        slots: Tuple of strings, the parametrized weights of this layer, and
-            those of `ACTIVATION_SLOTS` that are.
+        slots: Tuple of strings, the parametrized weights and `ACTIVATION_SLOTS`
+            of this layer.
     """
 
     _own_class: type
     slots: tuple[str, ...] = ()
-    # Paths to parametrized weights of inner layers that this layer's own code
-    # creates anew, plain, whenever it is loaded.
+    # Paths to parametrized weights of inner layers that this layer's own code re-creates, plain,
+    # when it is loaded.
     _inner: tuple[str, ...] = ()
     _pending: dict | None = None
 
     def __new__(cls, *args, **kwargs):
-        # `type(layer)(...)` is a new layer, of the user's class: chains belong to this one.
+        # `type(layer)(...)` creates a layer of the user's class: chains belong to this object.
         return cls._own_class(*args, **kwargs)
 
     @property
     def parametrizations(self) -> dict:
-        """Dict of slot to the list of its parametrizations, in running order."""
+        """Dict of slot to the list of its parametrizations, in the order in which they run."""
         return {slot: list(chain_of(self, slot).links) for slot in slots_of(self)}
 
     @property
@@ -64,16 +64,16 @@ class Parametrized:
     def __call__(self, *args, **kwargs):
         outputs = super().__call__(*args, **kwargs)
         if self._pending:
-            # By now also what only `call` builds or creates is there.
+            # By now, layers that only `call` builds or creates exist, too.
             attach_pending(self)
             for path in self._pending or ():
-                locate(self, path)  # raises: the code of this layer is not that of the file
+                locate(self, path)  # raises if the code of this layer does not match the file
         return outputs
 
     def get_config(self):
         with contextlib.ExitStack() as plain:
-            # What is inside gets its links from this layer: it has to be plain until this one is
-            # built, since `build` may track its weights (`SpectralNormalization` does).
+            # Inner layers get their links from this layer: they must be plain until this one is
+            # built, since `build` may track their weights (`SpectralNormalization` does).
             for inner in {id(layer): layer for layer in self._inner_layers()}.values():
                 plain.enter_context(as_base(inner))
             plain.enter_context(as_base(self))
@@ -85,7 +85,7 @@ class Parametrized:
         if recipe is None:
             recipe = self.parametrizations | {path: links_at(self, path) for path in self._inner}
         return {
-            "name": self.name,  # where whoever renames a copy looks for it
+            "name": self.name,  # where code that renames copies looks for it
             "layer": layer,
             "parametrizations": {
                 path: [_serialize(link) for link in links] for path, links in recipe.items()
@@ -98,9 +98,9 @@ class Parametrized:
     @classmethod
     def from_config(cls, config):
         load = keras.saving.deserialize_keras_object
-        own = getattr(cls, "_own_class", None)  # of a layer at hand, which need not be registered
+        own = getattr(cls, "_own_class", None)  # of an existing layer, which need not be registered
         kept = config["layer"]
-        # The layer's own code need not take a name.
+        # The constructor of the layer need not accept a name.
         if "name" in config and "name" in kept["config"]:
             kept = {**kept, "config": {**kept["config"], "name": config["name"]}}
         layer = load(kept) if own is None else own.from_config(kept["config"])
@@ -113,7 +113,7 @@ class Parametrized:
 
     def build_from_config(self, config):
         super().build_from_config(config)
-        # Keras says so only after this, of a model that is built by running its `call`.
+        # Keras sets it only later if a model is built by running its `call`.
         self.built = True
         attach_pending(self)
 
@@ -127,15 +127,15 @@ class Parametrized:
             self.save_own_variables(_Substituting(store, stored))
 
     def train_step(self, *args, **kwargs):
-        # Layers inside a subclassed model learn from Keras that they train only if its `call` has
-        # a `training` argument, and on JAX passes it on. Chains have to know in any case.
+        # Inside a subclassed model, Keras tells layers that they train only if its `call` has a
+        # `training` argument, and on JAX passes it on. Chains must always know.
         with noted(self, IN_TRAIN_STEP):
             return super().train_step(*args, **kwargs)
 
     def quantize(self, mode=None, config=None, **kwargs):
         raise ValueError(
-            f"Keras' `quantize` does not know what layer '{self.name}' is compressed by. Call "
-            f"`kerasopt.finalize` first. Received: mode={mode}"
+            f"Keras' `quantize` does not support layer '{self.name}', which is compressed by "
+            f"kerasopt. Call `kerasopt.finalize` first. Received: mode={mode}"
         )
 
     def __reduce__(self):
@@ -144,7 +144,7 @@ class Parametrized:
 
 
 def _unpickle(cls, file):
-    # A function of this module, which has to be imported before the file is read.
+    # A function of this module, so that it is imported before the file is read.
     return unpickled(cls, file)
 
 
@@ -152,18 +152,17 @@ def _serialize_base(layer):
     try:
         return keras.saving.serialize_keras_object(layer)
     except (AttributeError, NotImplementedError, TypeError) as error:
-        # Met in keras-hub, whose models do not ask their layers for configs.
+        # Occurs in keras-hub, whose models do not use the configs of their layers.
         raise ValueError(
             f"Layer '{layer.name}' cannot be saved: `{type(layer).__name__}.get_config` fails "
-            f"({str(error).strip().splitlines()[0]}). Mend it; or, if the model was converted, "
-            "save the quantized one instead, whose own code creates the layer, and convert that "
-            f"after loading. Received: layer={layer}"
+            f"({str(error).strip().splitlines()[0]}). Fix it; or, if the model was converted, save "
+            f"the quantized model instead and convert it after loading. Received: layer={layer}"
         ) from error
 
 
 def _serialize(link):
     config = keras.saving.serialize_keras_object(link)
-    config.pop("build_config", None)  # it is built where it is attached
+    config.pop("build_config", None)  # it is built when it is attached
     return config
 
 
@@ -189,8 +188,8 @@ def parametrized_class(base: type, slots: tuple[str, ...]) -> type:
     """Returns the subclass of `base` that reads `slots` through their chains."""
 
     def define(namespace):
-        # Files name the entries of a list of layers by class name: keep it, so
-        # that weights load from plain to parametrized models and back.
+        # Files name the items of a list of layers by class name: keep it, so that weights can be
+        # exchanged between plain and parametrized models.
         namespace.update(__module__=__name__, __qualname__=base.__qualname__)
         namespace.update(_own_class=base, slots=slots, **members(base, slots))
         if hasattr(base, "enable_lora"):
@@ -200,18 +199,18 @@ def parametrized_class(base: type, slots: tuple[str, ...]) -> type:
         base.__name__, (Parametrized, *with_look_up(base, slots)), exec_body=define
     )
     _register(cls)
-    _register(Parametrized)  # for files, whatever class was the last
+    _register(Parametrized)  # for files, whatever the last class
     return cls
 
 
 def become(layer, slots) -> None:
-    """Makes `layer` a parametrized layer with `slots`."""
+    """Turns `layer` into a parametrized layer with `slots`."""
     layer.__class__ = parametrized_class(own_class(layer), tuple(sorted(set(slots))))
 
 
 @contextlib.contextmanager
 def as_base(layer):
-    """Lets `layer` be its own class for a moment."""
+    """Temporarily gives `layer` its own class back."""
     parametrized = type(layer)
     layer.__class__ = parametrized._own_class
     try:
@@ -221,7 +220,7 @@ def as_base(layer):
 
 
 def attach(layer, weight: str, link: Parametrization) -> None:
-    """Puts `link` on the slot at the path `weight` below `layer`, or below its owner."""
+    """Attaches `link` to the slot at the path `weight` below `layer`, or below its owner."""
     inner, slot, owner, path, _ = locate(layer, weight)
     variable = stored_variable(inner, slot)
     present = slots_of(inner)
@@ -241,7 +240,7 @@ def attach(layer, weight: str, link: Parametrization) -> None:
 
 
 def _empty(layer, variable) -> None:
-    """Puts a variable without values in the place of another one."""
+    """Replaces a variable by one without values."""
     with unlocked(layer):
         empty = keras.Variable(
             keras.ops.zeros((0,), variable.dtype), trainable=False, name=variable.name
@@ -262,8 +261,8 @@ def _hold(layer, name, chain) -> None:
 
 def attach_when_built(layer, recipe: dict):
     """Attaches `recipe` (path to links) to `layer` as soon as it has its weights."""
-    vars(layer)["_pending"] = recipe  # past the tracker: the links have no place yet
-    # A wrapper's `build` may still track weights of a layer in it that is built before.
+    vars(layer)["_pending"] = recipe  # bypasses the tracker: the links are not attached yet
+    # A wrapper's `build` may still track weights of an inner layer that is built before it.
     if is_built(layer) if isinstance(layer, keras.Model) else layer.built:
         attach_pending(layer)
         return layer
@@ -279,7 +278,7 @@ def attach_when_built(layer, recipe: dict):
 
 
 def attach_pending(layer) -> None:
-    """Attaches those links of the recipe of `layer` whose places are there."""
+    """Attaches the links of the recipe of `layer` whose locations exist."""
     recipe = vars(layer).pop("_pending", None) or {}
     vars(layer)["_pending"] = {path: x for path, x in recipe.items() if not _is_there(layer, path)}
     for path, links in recipe.items():
@@ -288,7 +287,7 @@ def attach_pending(layer) -> None:
         inner, slot, _, _, functional = locate(layer, path, operations=True)
         if not isinstance(inner, keras.layers.Layer):
             wrap_in(functional, inner)
-        # An inner layer's own config, or its own code, may have brought links back.
+        # An inner layer's own config or code may already have restored links.
         for link in links:
             if link_like(link, inner, slot) is None:
                 attach(layer, path, link)
@@ -298,13 +297,13 @@ def attach_pending(layer) -> None:
 
 
 def _is_there(layer, path: str) -> bool:
-    """Whether there is a built layer at `path`: some are created, or built, in `call` only."""
+    """Whether there is a built layer at `path`: some are created or built only in `call`."""
     try:
         inner, slot, *_ = locate(layer, path, operations=True)
         if slot in ACTIVATION_SLOTS:
             return getattr(inner, "built", True)
         return stored_variable(inner, slot) is not None
-    except (AttributeError, ValueError):  # Keras' own layers raise the first
+    except (AttributeError, ValueError):  # Keras' own layers raise AttributeError
         return False
 
 

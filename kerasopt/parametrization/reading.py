@@ -10,13 +10,13 @@ from kerasopt.keras_internals.variables import has_lora, variable_under
 from kerasopt.parametrization.chain import chain_of
 from kerasopt.parametrization.view import ParametrizedVariable
 
-# What a layer computes with beside its weights: its input and output, what its own `activation`
-# receives, and what is between the two convolutions of a separable one.
+# The tensors of a layer other than weights: its input and output, the input of its own
+# `activation`, and the tensor between the two parts of a separable convolution.
 ACTIVATION_SLOTS = ("input", "output", "pre_activation", "between")
 
 
 def members(base: type, slots: tuple[str, ...]) -> dict:
-    """Returns what a subclass of `base` defines to read `slots` through their chains."""
+    """Returns the members of a subclass of `base` that reads `slots` through their chains."""
     defined = {slot: _weight_property(base, slot) for slot in slots if slot not in ACTIVATION_SLOTS}
     if {"input", "output", "between"} & set(slots):
         defined["call"] = _call_through_chains(base, slots)
@@ -28,12 +28,12 @@ def members(base: type, slots: tuple[str, ...]) -> dict:
 
 
 def read_input(layer, tensor):
-    """Returns what `layer` computes with when it is called on `tensor`."""
+    """Returns the input that `layer` computes with when it is called on `tensor`."""
     return chain_of(layer, "input")(tensor) if "input" in slots_of(layer) else tensor
 
 
 def read_until(layer, slot: str, link):
-    """Returns the weight `slot` of `layer` as its `link` receives it, a float32 tensor."""
+    """Returns the input of `link` for the weight `slot` of `layer`, a float32 tensor."""
     chain = chain_of(layer, slot)
     stored = keras.ops.cast(keras.ops.convert_to_tensor(own_weight(layer, slot)), "float32")
     return chain.apply(stored, chain.links[: chain.links.index(link)])
@@ -59,7 +59,7 @@ def _call_through_chains(base, slots):
     @functools.wraps(base.call)
     def call(self, *args, **kwargs):
         if "input" in slots:
-            # An addition has two positional tensors, which share the chain.
+            # An addition has two positional tensors that share the chain.
             args = _read_through(chain_of(self, "input"), args)
             first = self.call_signature_parameters[0]
             if first in kwargs:
@@ -85,7 +85,7 @@ def _activation_property():
 
 
 def _separable_call(layer, inputs):
-    """What Keras' separable convolutions compute, in two steps."""
+    """The computation of Keras' separable convolutions, in two steps."""
     ops = keras.ops
     window = {"data_format": layer.data_format, "dilation_rate": layer.dilation_rate}
     depthwise = layer.depthwise_kernel
@@ -113,7 +113,7 @@ def _attention_in_steps(base):
         return_attention_scores=False,
         **kwargs,
     ):
-        # A fused operation would pass by what the softmax is read through.
+        # A fused operation would bypass the chain of the softmax.
         steps = bool(slots_of(softmax_of(self)))
         fuses = fuses_attention(self, return_attention_scores) and len(query.shape) == 4
         if steps and fuses and attention_mask is not None:
@@ -126,16 +126,17 @@ def _attention_in_steps(base):
 
 
 def fuses_attention(layer, returns_scores: bool) -> bool:
-    """Whether an attention of Keras is one operation, if its queries have one axis.
+    """Whether Keras computes an attention layer as one fused operation.
 
-    A query that sees no key then attends to all of them alike. Where the layer computes scores,
-    for its dropout or to return them, the weights of such a query are 0.
+    This holds for queries with one axis. In the fused operation, a query without visible keys
+    attends to all keys equally. If the layer computes scores, for dropout or to return them, the
+    weights of such a query are 0.
     """
     return not (has_dropout(layer) or returns_scores)
 
 
 def _as_fused(layer, query, value, mask, is_causal):
-    """Returns queries and a mask of which a softmax makes the weights of the fused operation."""
+    """Returns queries and a mask whose softmax gives the weights of the fused operation."""
     ops = keras.ops
     mask = ops.cast(mask, "bool")
     if is_causal:
@@ -150,14 +151,14 @@ def _as_fused(layer, query, value, mask, is_causal):
 
 def _read_through(chain, structure):
     def read(value):
-        # A number is a constant of the operation, and no activation.
+        # A number is a constant of the operation, not an activation.
         return chain(value) if keras.ops.is_tensor(value) and len(value.shape) else value
 
     return keras.tree.map_structure(read, structure)
 
 
 def stored_variable(layer, slot: str) -> keras.Variable | None:
-    """Returns the variable behind `layer.<slot>`, without its chain: the optimizer's."""
+    """Returns the variable behind `layer.<slot>`, without its chain."""
     if slot in ACTIVATION_SLOTS:
         return None
     own = own_weight(layer, slot)
@@ -166,6 +167,6 @@ def stored_variable(layer, slot: str) -> keras.Variable | None:
 
 
 def own_weight(layer, slot: str):
-    """Returns what `layer.<slot>` is in the layer's own class: a variable, or what LoRA makes."""
+    """Returns `layer.<slot>` in the layer's own class: a variable, or a tensor under LoRA."""
     own = getattr(own_class(layer), slot, None)
     return own.__get__(layer) if isinstance(own, property) else vars(layer).get(slot)

@@ -1,4 +1,4 @@
-"""What `layer.kernel` is on a parametrized layer."""
+"""The `layer.kernel` of a parametrized layer."""
 
 import keras
 
@@ -8,19 +8,19 @@ from kerasopt.parametrization.loops import value_read_once
 
 
 class ParametrizedVariable(keras.Variable):
-    """A variable whose value is another variable's, read through a chain.
+    """A view of another variable, whose value is read through a chain.
 
-    It is no state of its own: `assign` and every attribute go to the stored
+    It has no state: `assign` and all attributes are forwarded to the stored
     variable, and only the value passes through the chain. The chain is computed
-    at each use, so a compiled step always sees the present masks and scales;
-    in a loop over time, where they stay the same, once before it.
+    at each use, so a compiled step always sees the current masks and scales;
+    for a loop over time it is computed once before the loop.
 
     Args:
-        stored: The `keras.Variable` behind the weight: what the optimizer
-            updates, unless it is frozen under LoRA.
+        stored: The `keras.Variable` of the weight, which the optimizer updates
+            unless it is frozen under LoRA.
         chain: The `Chain` it is read through.
-        own: Function that returns what the layer reads without the chain:
-            `stored`, or under LoRA a tensor, its sum with the product of the factors.
+        own: Function that returns the weight without the chain: `stored`, or
+            under LoRA a tensor, the sum of it and the product of the factors.
     """
 
     def __init__(self, stored: keras.Variable, chain: Chain, own):
@@ -46,7 +46,7 @@ class ParametrizedVariable(keras.Variable):
         return autocast(self.stored, self.read() if read is None else read)
 
     def read(self):
-        """Returns the value in the dtype of what the layer's own class reads."""
+        """Returns the value in the dtype in which the layer's own class reads it."""
         return self.chain.apply(self.own_value, self.chain.links)
 
     @property

@@ -1,7 +1,7 @@
-"""How much, when: pure functions of the optimizer update and the training's horizon.
+"""Schedules: pure functions of the optimizer update and the training's horizon.
 
-A schedule gives a value at every update, and says at which updates that value is *due* to be
-applied, so that a costly change of state (a new mask) does not happen in every step.
+A schedule gives a value at every update, and the updates at which this value is *due* to be
+applied, so that costly changes of state (a new mask) do not happen in every step.
 """
 
 import numbers

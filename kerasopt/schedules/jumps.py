@@ -1,4 +1,4 @@
-"""Schedules that jump from one value to the next."""
+"""Step schedules."""
 
 import bisect
 
@@ -11,7 +11,7 @@ from kerasopt.warning import warn
 
 @SCHEDULES.register("constant")
 class Constant(Schedule):
-    """The same value throughout, due once, at the beginning.
+    """A constant value, due once, at the beginning.
 
     ```python
     ko.schedules.Constant(0.5)(update=0)  # 0.5
@@ -30,7 +30,7 @@ class Constant(Schedule):
 
 @SCHEDULES.register("one_shot")
 class OneShot(Schedule):
-    """Zero at first, and the whole value at once at `begin`.
+    """Zero before `begin`, and the full value from `begin` on.
 
     ```python
     schedule = ko.schedules.OneShot(0.5, begin=100)
@@ -51,18 +51,17 @@ class OneShot(Schedule):
 
 @SCHEDULES.register("iterative")
 class Iterative(Schedule):
-    """Rounds of pruning with training in between, each taking the same share of what is left.
+    """Rounds of pruning with training in between, each pruning the same share of the rest.
 
     After round `r` of `rounds` the value is
 
         1 - (1 - final) ** (r / rounds)
 
-    so that a sparsity of 0.8 in 8 rounds takes 18 % of the remaining weights each time (the 20 % of
-    the lottery tickets of Frankle and Carbin, 2019, https://arxiv.org/abs/1803.03635, is 0.832 in
-    8 rounds). The rounds are spread evenly: the first is at `begin`, the last at `end`, and what
-    is left of the training after it belongs to the last round. Whether the weights go back after
-    a round (rewinding) or train on (fine-tuning) is up to the callback; Renda et al. (2020,
-    https://arxiv.org/abs/2003.02389) compare them.
+    so that a sparsity of 0.8 in 8 rounds prunes 18 % of the remaining weights in each round (the
+    lottery tickets of Frankle and Carbin, 2019, https://arxiv.org/abs/1803.03635, prune 20 %, which
+    is 0.832 in 8 rounds). The rounds are evenly spaced from `begin` to `end`. The
+    callback decides whether weights are reset after a round (rewinding) or train on (fine-tuning);
+    Renda et al. (2020, https://arxiv.org/abs/2003.02389) compare both.
 
     ```python
     schedule = ko.schedules.Iterative(0.8, rounds=8, begin="10%", end="80%")
@@ -71,14 +70,14 @@ class Iterative(Schedule):
 
     Args:
         final: Value after the last round, a float in [0, 1).
-        rounds: Number of rounds, a positive integer. A single one is at `begin`; `end` then has no
-            meaning.
+        rounds: Number of rounds, a positive integer. A single round is at `begin`, and `end` is
+            ignored.
         begin: Time of the first round.
         end: Time of the last round.
 
     Raises:
-        ValueError: If `final` or `rounds` is outside its range, a time malformed, or `begin` after
-            `end`.
+        ValueError: If `final` or `rounds` is outside its range, a time is malformed, or `begin` is
+            after `end`.
     """
 
     def __init__(self, final: float, rounds: int, begin: Time = "20%", end: Time = "80%"):
@@ -111,8 +110,8 @@ class Iterative(Schedule):
         if len(set(moments)) < self.rounds:
             warn(
                 f"{self.rounds} rounds do not fit between the updates {moments[0]} and "
-                f"{moments[-1]}: some fall together. Train longer, or pass fewer `rounds`. "
-                f"Received: rounds={self.rounds}, begin={self.begin!r}, end={self.end!r}",
+                f"{moments[-1]}: some coincide. Train longer, or pass fewer `rounds`. Received: "
+                f"rounds={self.rounds}, begin={self.begin!r}, end={self.end!r}",
             )
 
     def _moments(self, horizon: Horizon) -> list[int]:

@@ -1,4 +1,4 @@
-"""Schedules that go gradually from one value to another."""
+"""Gradual schedules."""
 
 import math
 
@@ -16,8 +16,8 @@ class PolynomialDecay(Schedule):
 
     which is equation 1 of Zhu and Gupta, "To prune, or not to prune" (2017,
     https://arxiv.org/abs/1710.01878), for `power=3`. It equals
-    `tfmot.sparsity.keras.PolynomialDecay`, up to the rounding of the float32 that tfmot computes
-    in; `end` is due here also when it is no multiple of `frequency` after `begin`.
+    `tfmot.sparsity.keras.PolynomialDecay` up to float32 rounding, but `end` is always due, also if
+    it is not a multiple of `frequency` after `begin`.
 
     ```python
     schedule = ko.schedules.PolynomialDecay(0.0, 0.8, begin="10%", end="60%")
@@ -28,7 +28,7 @@ class PolynomialDecay(Schedule):
         initial: Value until `begin`, a float.
         final: Value from `end` on, a float.
         begin: Time of the first application.
-        end: Time of the last one, at which `final` is reached.
+        end: Time of the last application, at which `final` is reached.
         power: Exponent, a positive float.
         frequency: Updates between two applications; see `Schedule`.
     """
@@ -56,7 +56,7 @@ class PolynomialDecay(Schedule):
 
 @SCHEDULES.register("linear")
 class Linear(Schedule):
-    """From `initial` to `final` in a straight line. Arguments as in `PolynomialDecay`.
+    """Linear from `initial` to `final`. Arguments as in `PolynomialDecay`.
 
     ```python
     ko.schedules.Linear(0.0, 0.8, begin=0, end=100)(50)  # 0.4
@@ -68,7 +68,7 @@ class Linear(Schedule):
 class Cosine(Schedule):
     """Half a cosine: slow at both ends, steepest in the middle.
 
-    The share done is `(1 - cos(pi * p)) / 2` (Loshchilov and Hutter, "SGDR", 2017,
+    The completed share is `(1 - cos(pi * p)) / 2` (Loshchilov and Hutter, "SGDR", 2017,
     https://arxiv.org/abs/1608.03983, without restarts). Arguments as in `PolynomialDecay`.
 
     ```python

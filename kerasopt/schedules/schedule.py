@@ -1,4 +1,4 @@
-"""The base of all schedules."""
+"""The base class of schedules."""
 
 import math
 import numbers
@@ -15,15 +15,15 @@ _BEGIN_AFTER_END = "`begin` must not come after `end`. Received: begin={begin!r}
 
 
 class Schedule:
-    """A value over the course of a training: base of all schedules.
+    """A value over the course of a training: the base class of schedules.
 
-    A schedule is a pure function: `schedule(update, horizon)` is the value at an optimizer update,
-    before which `update` updates have been done. It goes from `initial` to `final` between `begin`
-    and `end`, and is due to be applied at `begin`, at every `frequency`-th update after it, and at
-    `end` always. The way is a straight line, unless a subclass overrides `curve`.
+    A schedule is a pure function: `schedule(update, horizon)` is the value after `update` optimizer
+    updates. It goes from `initial` to `final` between `begin` and `end`, linearly unless a subclass
+    overrides `curve`. It is due to be applied at `begin`, at every `frequency`-th update after it,
+    and at `end`.
 
-    All methods take the horizon of the training (`kerasopt.schedules.Horizon`), which only times
-    in epochs or percentages need: a hand-written loop with times in updates may leave it out.
+    All methods take the horizon of the training (`kerasopt.schedules.Horizon`). Only times in
+    epochs or percentages need it: a custom loop with times in updates may omit it.
 
     ```python
     @keras.saving.register_keras_serializable(package="my_package")
@@ -38,15 +38,15 @@ class Schedule:
         initial: Value until `begin`, a float.
         final: Value from `end` on, a float.
         begin: Time of the first application.
-        end: Time of the last one, at which `final` is reached.
-        frequency: Updates between two applications, or `kerasopt.epochs(n)`. `None` means a
-            hundredth of the way from `begin` to `end`, rounded up, so every update in a short
-            run. (With a fixed number, 100 in tfmot, short runs silently never prune:
+        end: Time of the last application, at which `final` is reached.
+        frequency: Updates between two applications, or `kerasopt.epochs(n)`. `None`: a hundredth of
+            the updates from `begin` to `end`, rounded up, so every update in a short run. (With a
+            fixed number, as the 100 of tfmot, short runs silently never prune:
             tensorflow/model-optimization#973.)
 
     Raises:
-        ValueError: If a value is not finite, a time malformed, `begin` after `end`, or `frequency`
-            not positive.
+        ValueError: If a value is not finite, a time is malformed, `begin` is after `end`, or
+            `frequency` is not positive.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Schedule:
             raise ValueError(_BEGIN_AFTER_END.format(begin=begin, end=end))
 
     def curve(self, progress: float) -> float:
-        """The share of the way from `initial` to `final` that is done; `progress` is in [0, 1]."""
+        """The completed share of the change from `initial` to `final`; `progress` is in [0, 1]."""
         return progress
 
     def __call__(self, update: int, horizon: Horizon = UNKNOWN) -> float:
@@ -82,7 +82,7 @@ class Schedule:
         """The updates of the first and the last application.
 
         Raises:
-            ValueError: If `begin` comes after `end`, or a relative time meets an unknown length.
+            ValueError: If `begin` is after `end`, or a time is relative to an unknown length.
         """
         begin = resolve(self.begin, horizon, "begin")
         end = resolve(self.end, horizon, "end")
@@ -101,11 +101,11 @@ class Schedule:
         return min(end, begin + ((update - begin) // step + 1) * step)
 
     def last_due(self, update: int, horizon: Horizon = UNKNOWN) -> int | None:
-        """The last update up to and with `update` at which the value was to be applied.
+        """The last update up to and including `update` at which the value was to be applied.
 
-        What is in force at `update` is `schedule(schedule.last_due(update, horizon), horizon)`:
-        after a resume between two applications this, and not the value at `update`, is what the
-        uninterrupted run has.
+        The value in effect at `update` is `schedule(schedule.last_due(update, horizon), horizon)`,
+        not the value at `update`: so a resume between two applications equals the uninterrupted
+        run.
         """
         begin, end = self.span(horizon)
         if update < begin:
@@ -116,15 +116,15 @@ class Schedule:
         return begin + (update - begin) // step * step
 
     def check(self, horizon: Horizon):
-        """Raises if the times make no sense in this training, warns if it is too short for them."""
+        """Raises if times cannot be resolved in this training, warns if it is too short."""
         begin, end = self.span(horizon)
         total = math.inf if horizon.total is None else horizon.total
         if end > total or begin >= total:
             warn(
-                f"{type(self).__name__} cannot finish in the updates at hand: it begins at update "
-                f"{begin} and ends at update {end}, but this training has {total} optimizer"
-                " updates. Train longer, or pass an earlier `begin` and `end`. "
-                f"Received: begin={self.begin!r}, end={self.end!r}",
+                f"{type(self).__name__} cannot finish in this training: it begins at update "
+                f"{begin} and ends at update {end}, but this training has {total} optimizer "
+                "updates. Train longer, or pass an earlier `begin` and `end`. Received: "
+                f"begin={self.begin!r}, end={self.end!r}",
             )
 
     def _step(self, begin: int, end: int, horizon: Horizon) -> int:

@@ -1,7 +1,7 @@
-"""Moments of a training, written as the user thinks of them.
+"""Times in a training.
 
-An integer number of optimizer updates, a percentage of the updates of this training (`"30%"`), or
-a number of epochs (`kerasopt.epochs(3)`).
+A time is an integer number of optimizer updates, a percentage of the updates of this training
+(`"30%"`), or a number of epochs (`kerasopt.epochs(3)`).
 """
 
 import dataclasses
@@ -19,10 +19,10 @@ class Horizon:
     """The extent of one training.
 
     Args:
-        total: Number of optimizer updates in all epochs of this training; `None` when the
-            length of an epoch is unknown.
-        updates_per_epoch: Optimizer updates in one epoch; not a whole number where gradients
-            accumulate over the border of two epochs. `None` when unknown.
+        total: Number of optimizer updates in all epochs of this training; `None` if the length of
+            an epoch is unknown.
+        updates_per_epoch: Optimizer updates in one epoch; not a whole number if gradients are
+            accumulated across epochs. `None` if unknown.
     """
 
     total: int | None = None
@@ -56,7 +56,7 @@ Time = int | str | Epochs
 
 
 def epochs(number: float) -> Epochs:
-    """Writes a time in epochs.
+    """Returns a time in epochs.
 
     ```python
     ko.schedules.PolynomialDecay(0.0, 0.8, begin=ko.epochs(1), end=ko.epochs(7.5))
@@ -72,7 +72,7 @@ def epochs(number: float) -> Epochs:
 
 
 def validate_time(time: Time, name: str) -> Time:
-    """Returns `time` in its plain form, or raises `ValueError` if it can never be a time."""
+    """Returns `time` in its plain form, or raises `ValueError` if it is malformed."""
     if isinstance(time, Epochs):
         return time
     if isinstance(time, str) and _PERCENTAGE.fullmatch(time) and magnitude(time) <= 100:
@@ -97,7 +97,7 @@ def resolve(time: Time, horizon: Horizon, name: str = "begin") -> int:
         The number of updates since the beginning of the training, an integer.
 
     Raises:
-        ValueError: If `time` is malformed, or relative to a length that is unknown.
+        ValueError: If `time` is malformed, or relative to an unknown length.
     """
     time = validate_time(time, name)
     if isinstance(time, int) or not magnitude(time):

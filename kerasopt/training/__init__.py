@@ -1,4 +1,4 @@
-"""The engine of `fit`: the clock, what is attached, terms of the loss, state, resuming."""
+"""The engine of `fit`: clock, attaching, loss terms, state, resuming."""
 
 from kerasopt.training.clock import Clock
 from kerasopt.training.declaring import declaring_parts

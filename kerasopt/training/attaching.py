@@ -1,4 +1,4 @@
-"""Which callbacks are attached to a model, and undoing that if their `fit` fails early."""
+"""Tracks the callbacks attached to a model, and detaches them if their `fit` fails early."""
 
 import contextlib
 import weakref
@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-# Per model: which `fit` it is, and the bound methods to call if that fails before it begins.
+# Per model: the current `fit`, and the bound methods to call if it fails before it begins.
 _UNDO: weakref.WeakKeyDictionary[keras.Model, tuple[Callable, list[weakref.WeakMethod]]] = (
     weakref.WeakKeyDictionary()
 )
@@ -16,13 +16,13 @@ _RUNNING: weakref.WeakKeyDictionary[keras.Model, list[weakref.ref]] = weakref.We
 
 
 def undo_later(model: keras.Model, undo: Callable[[], None]):
-    """Registers a bound method that puts `model` back if this `fit` fails before it begins."""
+    """Registers a bound method that restores `model` if this `fit` fails before it begins."""
     _undo_methods(model).append(weakref.WeakMethod(undo))
 
 
 def _undo_methods(model: keras.Model) -> list[weakref.WeakMethod]:
-    """What this `fit` would undo, without what a `fit` that a foreign callback stopped has left."""
-    # Every `fit` gives the model a history of its own before it sets the callbacks' model.
+    """The undo methods of this `fit`, without those that an earlier, stopped one has left."""
+    # Every `fit` gives the model a new history before it sets the callbacks' model.
     history = getattr(model, "history", None)
     fit, methods = _UNDO.get(model, (None, []))
     if fit is None or fit() is not history:
@@ -40,8 +40,8 @@ def attached(model: keras.Model) -> list[Any]:
 def running(model: keras.Model) -> list[Any]:
     """The callbacks that compress `model` in the `fit` that is training it.
 
-    Those of a `fit` that was interrupted still seem to run, but have other `params`: the callbacks
-    of one `fit`, its history among them, share an object.
+    Callbacks of an interrupted `fit` still seem to run, but have other `params`: all callbacks of
+    one `fit`, including its history, share one object.
     """
     callbacks = [callback for reference in _RUNNING.get(model, []) if (callback := reference())]
     return [
@@ -52,7 +52,7 @@ def running(model: keras.Model) -> list[Any]:
 
 
 def keep_attached(model: keras.Model):
-    """Forgets what would be undone: training has begun."""
+    """Forgets the undo methods: training has begun."""
     if model in _UNDO:
         _RUNNING[model] = [weakref.ref(callback) for callback in attached(model)]
         del _UNDO[model]
@@ -60,7 +60,7 @@ def keep_attached(model: keras.Model):
 
 @contextlib.contextmanager
 def undo_on_failure(model: keras.Model) -> Iterator[None]:
-    """If its body raises, undoes all that callbacks have attached to `model` in this `fit`."""
+    """If its body raises, detaches everything that callbacks have attached in this `fit`."""
     try:
         yield
     except BaseException:
@@ -73,7 +73,7 @@ def undo_on_failure(model: keras.Model) -> Iterator[None]:
 
 
 def forbid_overlap(callback: Any):
-    """Raises if another callback of this `fit` would move the same state."""
+    """Raises if another callback of this `fit` governs the same state."""
     own = {id(link) for link in callback.run.attachments.links}
     for other in attached(callback.model):
         if other is callback:
@@ -90,7 +90,7 @@ def forbid_overlap(callback: Any):
 
 
 def require_backend():
-    """Raises `RuntimeError` on a backend that kerasopt cannot train on."""
+    """Raises `RuntimeError` on an unsupported backend."""
     if keras.config.backend() not in ("tensorflow", "jax"):
         raise RuntimeError(
             "kerasopt trains on the TensorFlow and JAX backends. Set the environment variable "

@@ -1,4 +1,4 @@
-"""The files of a backup, written aside and checked when they are read."""
+"""The files of a backup, written atomically and checked when they are read."""
 
 import contextlib
 import json
@@ -15,11 +15,11 @@ _LATEST, _PREVIOUS, _UNFINISHED = "latest.npz", "previous.npz", "unfinished.npz"
 
 
 class BackupFolder:
-    """A directory that holds the values of variables at one moment of a training.
+    """A directory with the values of variables at one point of a training.
 
     Args:
         path: String, the directory.
-        keeps_previous: Boolean, whether the backup before the latest is kept, too.
+        keeps_previous: Boolean, whether the previous backup is kept as well.
     """
 
     def __init__(self, path: str, keeps_previous: bool):
@@ -27,11 +27,12 @@ class BackupFolder:
         self._keeps_previous = keeps_previous
 
     def write(self, variables: Sequence[keras.Variable], header: dict) -> None:
-        """Writes a backup aside, and renames it when it is whole.
+        """Writes a backup to a temporary file, and renames it when it is complete.
 
         Args:
             variables: The variables.
-            header: Dict of what JSON takes, beside their `signature`.
+            header: JSON-serializable dict, stored along with the `signature` of
+                the variables.
         """
         header = {**header, "signature": signature(variables)}
         encoded = np.frombuffer(json.dumps(header).encode(), "uint8")
@@ -45,13 +46,13 @@ class BackupFolder:
         os.replace(self._file(_UNFINISHED), self._file(_LATEST))
 
     def read(self) -> tuple[dict, list[np.ndarray]] | None:
-        """Reads the newest backup that is whole; `None` if there is none at all.
+        """Reads the newest undamaged backup; `None` if there is no backup.
 
         Raises:
-            ValueError: If there are only damaged ones.
+            ValueError: If all backups are damaged.
 
         Warns:
-            UserWarning: If it is not the latest.
+            UserWarning: If the latest backup is missing or damaged.
         """
         paths = [self._file(name) for name in (_LATEST, _PREVIOUS)]
         if not any(map(os.path.exists, paths)):
@@ -66,13 +67,13 @@ class BackupFolder:
             if damage is not None:
                 warn(
                     f"The latest backup in {self.path!r} is missing or damaged ({damage}): "
-                    f"training resumes from the one before it, at epoch {backup[0]['epoch']}.",
+                    f"training resumes from the previous one, at epoch {backup[0]['epoch']}.",
                 )
             return backup
         raise ValueError(
             f"The backup is damaged ({damage}). Delete it to train from the beginning; with "
-            "`double_checkpoint=True` the one before it is kept as well. "
-            f"Received: backup_dir={self.path!r}"
+            "`double_checkpoint=True` the previous one is kept as well. Received: "
+            f"backup_dir={self.path!r}"
         ) from damage
 
     def delete(self) -> None:
@@ -88,7 +89,7 @@ class BackupFolder:
 
 
 def signature(variables: Sequence[keras.Variable]) -> list:
-    """Returns shapes and dtypes, as JSON takes them."""
+    """Returns shapes and dtypes, JSON-serializable."""
     return [[list(variable.shape), str(variable.dtype)] for variable in variables]
 
 
@@ -99,10 +100,10 @@ def _read(path: str) -> tuple[dict, list[np.ndarray]]:
     with np.load(path) as arrays:
         header = json.loads(arrays["header"].tobytes())
         values = [arrays[str(i)] for i in range(len(header["signature"]))]
-    # All of it is looked at before the first variable is assigned.
+    # Everything is checked before the first variable is assigned.
     for value, (shape, dtype) in zip(values, header["signature"], strict=True):
         dtype = np.dtype(dtype)
-        # NumPy reads bfloat16 and its like back as raw bytes.
+        # NumPy reads bfloat16 and similar types back as raw bytes.
         same = value.dtype == dtype or (value.dtype.kind, value.itemsize) == ("V", dtype.itemsize)
         if not same or list(value.shape) != shape or not value.flags.c_contiguous:
             raise ValueError(f"an array of {value.dtype} and shape {value.shape}, not {shape}")

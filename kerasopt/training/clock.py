@@ -1,4 +1,4 @@
-"""The one clock: optimizer updates since this training began."""
+"""The clock: optimizer updates since this training began."""
 
 import contextlib
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from kerasopt.training.model_state import ModelState
 
 _NAME = "clock"
 _UNSET = -1
-# Origin, and the iterations that were seen last.
+# The origin, and the last known iterations.
 _INITIAL = np.array([0, _UNSET], "int32")
 
 
@@ -19,12 +19,12 @@ class Clock:
     """Counts the optimizer updates of a training, from an origin kept in the model.
 
     Updates, not batches: with gradient accumulation of 4, 16 batches are 4 updates, and a
-    `LossScaleOptimizer` does not advance on a step whose gradients are not finite. The origin is
-    what `optimizer.iterations` was when the training began. It is a variable of the model, saved
-    in its weights files, so that a restored fit goes on with it.
+    `LossScaleOptimizer` does not advance on a step with non-finite gradients. The origin is the
+    value of `optimizer.iterations` when the training began. It is a variable of the model, saved in
+    its weights files, so that a restored fit continues with it.
 
-    During `fit` on JAX reach the clock through `callback.model`, which brings the variables up to
-    date: `Clock.of(self.model).update`. That is a full synchronization, so do it seldom.
+    During `fit` on JAX, access the clock through `callback.model`, which updates the variables:
+    `Clock.of(self.model).update`. This is a full synchronization, so do it rarely.
 
     Args:
         model: A compiled `keras.Model` that has a clock; use `Clock.of` to give it one.
@@ -35,7 +35,7 @@ class Clock:
 
     @classmethod
     def of(cls, model: keras.Model) -> "Clock":
-        """The clock of `model`, which is given one if it has none."""
+        """The clock of `model`, created if it does not exist."""
         ModelState.of(model, _NAME, _INITIAL)
         return cls(model)
 
@@ -46,21 +46,21 @@ class Clock:
 
     @staticmethod
     def remove(model: keras.Model):
-        """Takes the clock off `model`, if it has one."""
+        """Removes the clock of `model`, if it has one."""
         ModelState.remove(model, _NAME)
 
     @property
     def update(self) -> int:
-        """Optimizer updates done in this training."""
+        """The number of optimizer updates in this training so far."""
         return self._iterations - self._marks[0]
 
     def start(self, epoch: int, horizon: Horizon):
         """Sets the origin at the beginning of an epoch.
 
-        Epoch 0 is a new training: it starts here. A later epoch continues one and keeps its
-        origin, except when there is none or it cannot be right (a new `compile` has set the
-        iterations back; epochs were trained in between without a clock): then it follows from the
-        number of epochs done, or starts here if the length of an epoch is unknown.
+        Epoch 0 starts a new training. A later epoch continues one and keeps its origin, unless this
+        is missing or inconsistent (a new `compile` has reset the iterations, or epochs were trained
+        without a clock): then it is computed from the number of epochs, or set to now if the length
+        of an epoch is unknown.
 
         Args:
             epoch: The epoch that begins, as `on_epoch_begin` receives it.
@@ -77,12 +77,12 @@ class Clock:
         self._marks = (origin, iterations)
 
     def mark(self):
-        """Notes the iterations of this moment, by which a later reset of them is found out."""
+        """Records the current iterations, to detect a later reset of them."""
         self._marks = (self._marks[0], self._iterations)
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
-        """Keeps the time while its body sets the optimizer back to earlier iterations.
+        """Keeps the time while its body resets the optimizer to earlier iterations.
 
         ```python
         with Clock.of(model).held():
@@ -112,14 +112,14 @@ class Clock:
 
 
 def horizon(params: dict | None, model: keras.Model) -> Horizon:
-    """The extent of a training, from what `fit` tells its callbacks.
+    """Returns the extent of a training, from the parameters of a callback.
 
     Args:
         params: `callback.params`: `epochs` and `steps` (batches in an epoch, `None` if unknown).
         model: The compiled model.
 
     Returns:
-        The `Horizon`, in optimizer updates, counted from epoch 0 also when `fit` begins later.
+        The `Horizon`, in optimizer updates, counted from epoch 0 even if `fit` begins later.
     """
     params = params or {}
     epochs, steps = params.get("epochs"), params.get("steps")
@@ -135,10 +135,10 @@ def accumulation_steps(model: keras.Model) -> int:
 
 
 def require_optimizer(model: keras.Model):
-    """Raises `ValueError` if a model trains by optimizers of which the clock cannot know.
+    """Raises `ValueError` if a model is trained by optimizers that the clock cannot observe.
 
-    The author of a GAN keeps two, and calls `super().compile()`, which makes a third that nothing
-    uses: no update would ever be counted.
+    A GAN, for example, often has two optimizers of its own and calls `super().compile()`, which
+    creates a third, unused one: no update would ever be counted.
     """
     others = {
         name: value
@@ -148,16 +148,16 @@ def require_optimizer(model: keras.Model):
     if others and (model.optimizer is None or _is_made_by_compile(model)):
         name = next(iter(others))
         raise ValueError(
-            f"Model '{model.name}' trains by optimizers of its own, and kerasopt counts time in "
-            "the updates of `model.optimizer`, which is none of them: let `compile` pass on the "
-            f"one that updates what is compressed, `super().compile(optimizer={name})`. "
+            f"Model '{model.name}' is trained by its own optimizers, but kerasopt counts the "
+            "updates of `model.optimizer`, which is not one of them: in its `compile` method, pass "
+            f"on the optimizer of the compressed weights, `super().compile(optimizer={name})`. "
             f"Received: {', '.join(others)} beside an optimizer of class "
             f"{type(model.optimizer).__name__}"
         )
 
 
 def _is_made_by_compile(model) -> bool:
-    """Whether the optimizer is the one that `compile()` makes if it is given none."""
+    """Whether the optimizer is the default one of `compile()`."""
     optimizer, default = model.optimizer, keras.optimizers.RMSprop()
     steps_of_its_own = type(model).train_step is not keras.Model.train_step
     if not steps_of_its_own or type(optimizer) is not type(default) or int(optimizer.iterations):
@@ -169,7 +169,7 @@ def _updating_optimizer(model: keras.Model) -> keras.optimizers.Optimizer:
     optimizer = model.optimizer
     if optimizer is None:
         raise ValueError(
-            "kerasopt counts time in optimizer updates: compile the model with an optimizer. "
+            "kerasopt measures time in optimizer updates: compile the model with an optimizer. "
             f"Received: model={model.name}"
         )
     return getattr(optimizer, "inner_optimizer", optimizer)

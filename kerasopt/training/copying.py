@@ -1,4 +1,4 @@
-"""What a copy of a callback is."""
+"""Copies of callbacks."""
 
 import copy
 from typing import Any
@@ -7,14 +7,14 @@ import keras
 
 
 class CopiedUnused(keras.callbacks.Callback):
-    """A callback whose copies and pickles are new ones, made with the same arguments.
+    """A callback whose copies and pickles are new callbacks with the same arguments.
 
-    KerasTuner copies callbacks for every trial, scikit-learn for every fold, after they may have
-    been used. What a callback holds of a training (links, variables, functions that undo) belongs
-    to the model of that training, and is no part of a copy.
+    KerasTuner copies callbacks for every trial, scikit-learn for every fold, possibly after use.
+    The state of a callback in a training (links, variables, undo functions) belongs to the model of
+    that training and must not be copied.
     """
 
-    # Names of attributes that copies share: what is large and never changed, or is what it is.
+    # Names of attributes that copies share: large and constant ones, or ones with an identity.
     shared: tuple[str, ...] = ()
     _arguments: tuple[tuple, dict[str, Any]]
 

@@ -1,4 +1,4 @@
-"""Layers that declare their compression, whatever it is."""
+"""Layers that declare their compression."""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -9,24 +9,24 @@ from kerasopt import graph
 
 
 class Declaring:
-    """Base of the layers that declare their compression."""
+    """Base class of layers that declare their compression."""
 
     @property
     def declarations(self) -> dict[str, Any]:
-        """The arguments that were given, resolved."""
+        """The declared arguments, resolved."""
         raise NotImplementedError
 
     def parts(self) -> list[tuple[str, keras.Layer]]:
-        """Returns (prefix of its paths, layer) of all that has weights to compress.
+        """Returns (path prefix, layer) for all parts with weights to compress.
 
-        Those are the layer itself, or the cell and the projections that it is made of.
+        These are the layer itself, or its cell or projections.
         """
         inner = [(f"{path}/", layer) for path, layer in graph.layers(self)]
         return [part for part in [("", self), *inner] if graph.weight_names(part[1])]
 
 
 class DeclaringPart(NamedTuple):
-    """A part of a layer that declares compression, and where it is in the model."""
+    """A part of a layer that declares compression, with its path in the model."""
 
     path: str
     layer: Declaring
@@ -34,11 +34,11 @@ class DeclaringPart(NamedTuple):
 
 
 def declaring_parts(model: keras.Model, whole: bool = False) -> Iterator[DeclaringPart]:
-    """Yields what declares compression and trains.
+    """Yields the trainable parts of layers that declare compression.
 
     Args:
         model: The model.
-        whole: Boolean, whether a layer that is made of parts is yielded, too, beside them.
+        whole: Boolean, whether a layer that consists of parts is yielded as well.
     """
     frozen = graph.frozen_layers(model)
     for path, layer in graph.layers(model):

@@ -1,4 +1,4 @@
-"""Callbacks of a model that has no weights before its first batch."""
+"""Callbacks of models that are built by their first batch."""
 
 import functools
 from collections.abc import Callable
@@ -21,18 +21,18 @@ _HOOKS = (
 
 
 def is_told_later(callback: keras.callbacks.Callback, model: keras.Model) -> bool:
-    """Lets a callback hear of a `fit` when its first batch has built the model.
+    """Defers the hooks of a callback until the first batch has built the model.
 
     On TensorFlow a model without an `Input` is built when its train function is traced, after
-    callbacks have been told of their model and of the beginning of training. They are told again,
-    in the same order, just before the first step.
+    `set_model` and `on_train_begin`. These hooks are called again, in the same order, just before
+    the first step.
 
     Args:
         callback: The callback, in its `set_model`.
-        model: The model that it is given.
+        model: The model that it receives.
 
     Returns:
-        Whether `set_model` has nothing to do yet: it is called again.
+        Whether `set_model` must return without doing anything: it is called again.
     """
     for hook in _HOOKS:  # left by a `fit` that had no batch
         vars(callback).pop(hook, None)
@@ -49,7 +49,7 @@ def is_told_later(callback: keras.callbacks.Callback, model: keras.Model) -> boo
 
 
 class _FirstBatch:
-    """What the callbacks of one `fit` are told before its first step."""
+    """The deferred hooks of the callbacks of one `fit`."""
 
     def __init__(self, model: keras.Model):
         self.is_over = False
@@ -69,7 +69,7 @@ class _FirstBatch:
             self._model.train_function = self._first_step
 
     def _first_step(self, iterator) -> Any:
-        """Builds the model for the batches that are to come, and takes the first step."""
+        """Builds the model for the coming batches, and takes the first step."""
         model = self._model
         self.is_over = True
         for callback in self._callbacks:

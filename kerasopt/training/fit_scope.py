@@ -1,4 +1,4 @@
-"""What callbacks add to a model for the duration of one `fit`."""
+"""Loss terms and logged values that callbacks add to a model during one `fit`."""
 
 import abc
 
@@ -14,13 +14,12 @@ _NAME = "make_train_function"
 
 
 class FitScope:
-    """Stands in for a model's `make_train_function` while a `fit` runs.
+    """Replaces a model's `make_train_function` while a `fit` runs.
 
-    It adds the loss terms and logged values of its members to whatever train function Keras makes,
-    also when another callback makes it anew in the middle. `compute_loss` is replaced only while a
-    step runs. The last member takes the scope off; after an exception or Ctrl-C, which skip
-    `on_train_end`, the scope takes itself off when the next `fit` or `train_on_batch` asks for its
-    train function.
+    It adds the loss terms and logged values of its members to every train function that Keras
+    makes, also if another callback renews it. `compute_loss` is replaced only while a step runs.
+    The last member removes the scope; after an exception or Ctrl-C, which skip `on_train_end`, the
+    scope removes itself when the next `fit` or `train_on_batch` requests a train function.
 
     Args:
         model: The model; use `enter` and `leave`.
@@ -34,7 +33,7 @@ class FitScope:
 
     @classmethod
     def of(cls, model: keras.Model) -> "FitScope | None":
-        """The scope on `model`, if there is one."""
+        """The scope of `model`, or `None`."""
         scope = vars(model).get(_NAME)
         return scope if isinstance(scope, cls) else None
 
@@ -51,7 +50,7 @@ class FitScope:
 
     @classmethod
     def leave(cls, model: keras.Model, member: "FitMember"):
-        """Takes a member off again."""
+        """Removes a member."""
         scope = cls.of(model)
         if scope is not None and member in scope._members:
             scope._remove([member])
@@ -59,13 +58,13 @@ class FitScope:
 
     @property
     def members(self) -> tuple["FitMember", ...]:
-        """The callbacks that take part in this `fit`."""
+        """The members in this `fit`."""
         return tuple(self._members)
 
     def __call__(self, force: bool = False):
-        """Makes the train function, as `Model.make_train_function` does."""
+        """Makes the train function, like `Model.make_train_function`."""
         model = self._model
-        if not force:  # a training of which the members know nothing: theirs was interrupted
+        if not force:  # another training: that of the members was interrupted
             self._remove(self.members)
             model.make_train_function(force=True)
             return model.train_function
@@ -82,9 +81,9 @@ class FitScope:
             self._remove(self.members)
             names = ", ".join(type(term).__name__ for term in terms)
             raise ValueError(
-                f"{names} adds to the loss in `compute_loss`, which the model's own `train_step` "
-                "does not call. Let it call `self.compute_loss(x=x, y=y, y_pred=y_pred, "
-                f"sample_weight=sample_weight)`. Received: model={type(self._model).__name__}"
+                f"{names} adds to the loss in `compute_loss`, but the model's custom `train_step` "
+                "does not call it. Call `self.compute_loss(x=x, y=y, y_pred=y_pred, "
+                f"sample_weight=sample_weight)` there. Received: model={type(self._model).__name__}"
             )
 
     def _with_members(self, function):
@@ -125,7 +124,7 @@ class FitMember(CopiedUnused, abc.ABC):
 
     @abc.abstractmethod
     def make_values(self, model: keras.Model) -> TrainingValues:
-        """The values that it logs; called under the model's distribution strategy."""
+        """Returns the values that it logs; called under the model's distribution strategy."""
 
     def on_train_begin(self, logs=None):
         model = self.model
@@ -161,6 +160,6 @@ def _untrack(model: keras.Model, values: TrainingValues):
 
 
 def _renew_test_function(model: keras.Model):
-    """On JAX the test step takes the state of all metrics, sharded as when it was made."""
+    """On JAX the test step takes the state of all metrics, sharded as when it was created."""
     if keras.config.backend() == "jax" and model.test_function is not None:
         model.make_test_function(force=True)

@@ -16,10 +16,10 @@ from kerasopt.training.training_values import TrainingValues
 
 
 class LossTerm(abc.ABC):
-    """What a callback adds to the loss of the training step.
+    """A term that a callback adds to the loss of the training step.
 
-    A subclass implements `added_loss`. All terms of a step receive the same loss, the model's own,
-    and what they return is added up, so the order of the callbacks does not matter.
+    A subclass implements `added_loss`. All terms receive the model's own loss, and their results
+    are summed, so the order of the callbacks does not matter.
     """
 
     values: TrainingValues
@@ -33,12 +33,12 @@ class LossTerm(abc.ABC):
             y: Its targets.
             y_pred: The model's outputs in training mode.
             sample_weight: Weights of the samples, or `None`.
-            loss: The model's own loss without what regularizers and `add_loss` contribute; `None`
-                if it is compiled without one, or the batch has no targets.
+            loss: The model's own loss without regularizers and `add_loss`; `None` if it is compiled
+                without a loss, or the batch has no targets.
 
         Returns:
-            What is added to the loss, a scalar; and a dict of scalars, one for each of
-            `self.values.names`, to be logged.
+            The added loss, a scalar; and a dict of scalars to log, one for each of
+            `self.values.names`.
         """
 
 
@@ -46,12 +46,12 @@ class LossTerm(abc.ABC):
 def added_to_loss(
     model: keras.Model, terms: Sequence[LossTerm], step_arguments: tuple, on_use: Callable[[], None]
 ) -> Iterator[None]:
-    """Adds terms to what `model.compute_loss` returns while the body runs.
+    """Adds terms to the result of `model.compute_loss` while the body runs.
 
     Args:
         model: The model that trains.
-        terms: The terms; none leaves `compute_loss` alone.
-        step_arguments: What the train function of this step is called with.
+        terms: The terms; without any, `compute_loss` is not changed.
+        step_arguments: The arguments of the train function of this step.
         on_use: Called when the loss of a training step is computed or traced.
     """
     if not terms:
@@ -88,7 +88,7 @@ def added_to_loss(
 
 
 def _log(term: LossTerm, values: dict, y_pred):
-    """Writes the values as Keras writes the loss: weighted by samples, summed over replicas."""
+    """Logs the values as Keras logs the loss: weighted by samples, summed over replicas."""
     batch_size = keras.ops.shape(keras.tree.flatten(y_pred)[0])[0]
     values = {
         name: keras.ops.stop_gradient(unscale_loss_for_distribution(value))
@@ -101,11 +101,11 @@ def _log(term: LossTerm, values: dict, y_pred):
 def _readable_variables(
     model: keras.Model, terms: Sequence[LossTerm], step_arguments: tuple
 ) -> Iterator[None]:
-    """Lets terms read what they carry if a JAX `train_step` calls `compute_loss` by itself.
+    """Lets terms read their variables if a custom JAX `train_step` calls `compute_loss`.
 
-    Keras' own step calls it in a `StatelessScope` that holds the step's state. Elsewhere the
-    variables are empty; then what the terms carry becomes a constant of the step, copied because
-    the state is donated, and nothing can be logged.
+    Keras' own step calls it in a `StatelessScope` with the step's state. Outside of it the
+    variables are empty; then the terms' variables become constants of the step, copied because the
+    state is donated, and nothing can be logged.
     """
     if keras.config.backend() != "jax" or in_stateless_scope():
         yield
@@ -119,7 +119,7 @@ def _readable_variables(
 
 
 def has_own_loss(model: keras.Model) -> bool:
-    """Whether a model has a loss before anything is added to it."""
+    """Whether a model has a loss of its own."""
     return compiled_losses(model) is not None or _is_own(model.compute_loss)
 
 
@@ -129,7 +129,7 @@ def _is_own(compute_loss: Callable) -> bool:
 
 
 def _penalties(model: keras.Model, compute_loss: Callable):
-    """What regularizers and `add_loss` contribute; unknown, so 0, to a loss of the user's own."""
+    """The contribution of regularizers and `add_loss`; unknown, so 0, in a custom loss."""
     if _is_own(compute_loss):
         return 0.0
     return sum(aggregated(model, loss) for loss in model.losses)

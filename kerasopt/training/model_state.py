@@ -1,4 +1,4 @@
-"""State of a model that is not one of its weights."""
+"""State of a model outside of its weights."""
 
 import contextlib
 
@@ -11,14 +11,13 @@ from kerasopt.parametrization import renew_functions
 
 
 class ModelState(keras.random.SeedGenerator, KerasSaveable):
-    """A named variable in which a technique keeps what it has to remember of a training.
+    """A named variable in which a technique keeps its state of a training.
 
-    It is one of `model.variables`: every trainer carries it through its steps, it is mirrored on
-    all replicas of a strategy, and weights files and `kerasopt.callbacks.BackupAndRestore` hold
-    it. It is none of `model.weights` and `model.layers`, and `count_params` and `summary` leave
-    it out, so the model looks as it did. A model without the state ignores it in a file.
-
-    Keras has exactly one kind of state like that, a seed generator's, so this poses as one.
+    It is one of `model.variables`: every trainer handles it, it is mirrored on all replicas of a
+    strategy, and weights files and `kerasopt.callbacks.BackupAndRestore` contain it. It is not part
+    of `model.weights`, `model.layers`, `count_params` and `summary`. A model without the state
+    ignores it in a file. The only such state in Keras is that of seed generators, so this class
+    derives from them.
 
     ```python
     state = ModelState.of(model, "best", np.zeros((1,), "float32"))
@@ -27,14 +26,14 @@ class ModelState(keras.random.SeedGenerator, KerasSaveable):
     ModelState.remove(model, "best")
     ```
 
-    During `fit` on JAX reach it through `callback.model`, which brings the variables up to date.
+    During `fit` on JAX, access it through `callback.model`, which updates the variables.
 
     Use `of` and `find` to get one.
 
     Args:
         name: String, unique in the model.
-        initial: Array of any shape and dtype: the value until something is assigned, and again
-            when a file is loaded that has no such state, or one of another shape.
+        initial: Array of any shape and dtype: the initial value, restored when a file without this
+            state, or with another shape, is loaded.
     """
 
     def __init__(self, name: str, initial: np.ndarray):
@@ -50,9 +49,9 @@ class ModelState(keras.random.SeedGenerator, KerasSaveable):
 
     @classmethod
     def of(cls, model: keras.Model, name: str, initial: np.ndarray) -> "ModelState":
-        """The state of this name, shape and dtype, which `model` is given if it has none.
+        """The state of this name, shape and dtype, created if it does not exist.
 
-        One of the same name and another shape or dtype makes way for it.
+        It replaces one of the same name with another shape or dtype.
         """
         present = cls.find(model, name)
         if present is not None and present.fits(initial):
@@ -65,12 +64,12 @@ class ModelState(keras.random.SeedGenerator, KerasSaveable):
 
     @staticmethod
     def find(model: keras.Model, name: str) -> "ModelState | None":
-        """The state of this name, if `model` has one."""
+        """The state of this name, or `None`."""
         return getattr(model, _attribute(name), None)
 
     @staticmethod
     def remove(model: keras.Model, name: str) -> None:
-        """Takes the state off `model`, if it has it."""
+        """Removes the state from `model`, if it exists."""
         present = ModelState.find(model, name)
         if present is not None:
             untrack(model, present)
@@ -79,7 +78,7 @@ class ModelState(keras.random.SeedGenerator, KerasSaveable):
 
     @staticmethod
     def remove_all(model: keras.Model) -> None:
-        """Takes all states off `model`."""
+        """Removes all states from `model`."""
         for name in [name for name, value in vars(model).items() if isinstance(value, ModelState)]:
             ModelState.remove(model, name.removeprefix(_attribute("")))
 
@@ -117,7 +116,7 @@ def _attribute(name: str) -> str:
 
 
 def build_optimizer(model: keras.Model) -> None:
-    """Creates the variables of the optimizer that the first step would create."""
+    """Creates the variables of the optimizer, as the first step would."""
     if model.optimizer is not None and not model.optimizer.built:
         with strategy_scope(model):
             model.optimizer.build(model.trainable_variables)

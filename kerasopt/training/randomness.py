@@ -1,4 +1,4 @@
-"""The states of all that draws random numbers in a training."""
+"""The states of the random number generators of a training."""
 
 import random
 from typing import Any
@@ -9,7 +9,7 @@ from kerasopt.keras_internals.training import global_seed, set_global_seed
 
 
 def get_randomness() -> dict[str, Any]:
-    """Returns the states of Keras' global seed, Python's `random` and NumPy, as JSON takes them."""
+    """Returns the states of Keras' global seed, Python's `random` and NumPy, JSON-serializable."""
     bits = np.random.get_state(legacy=False)
     return {
         "keras": global_seed(),
@@ -19,9 +19,9 @@ def get_randomness() -> dict[str, Any]:
 
 
 def set_randomness(states: dict[str, Any]) -> None:
-    """Sets them to what `get_randomness` has returned."""
+    """Sets the states that `get_randomness` has returned."""
     if states["keras"] is not None:
-        # May create the generator, which draws from Python's `random`: so it comes first.
+        # First, since it may create the generator, which draws from Python's `random`.
         set_global_seed(states["keras"])
     version, internal, gauss = states["python"]
     random.setstate((version, tuple(internal), gauss))

@@ -1,4 +1,4 @@
-"""Keras' own callbacks that take the best epoch, beside what compresses."""
+"""Warnings about Keras' own callbacks that choose the best epoch."""
 
 import sys
 import types
@@ -10,21 +10,22 @@ from kerasopt.warning import warn
 
 
 def warn_of_rankings() -> None:
-    """Warns of callbacks of this `fit` that take the best epoch, compressed or not.
+    """Warns of callbacks of this `fit` that choose the best epoch by the metric alone.
 
-    While a model is compressed its metrics fall: the best epoch is one from before.
+    While a model is compressed its metrics fall: the best epoch would be an
+    earlier one.
     """
     for ours, theirs in _rankings():
         warn(
-            f"`keras.callbacks.{ours}` ranks epochs by the metric alone, which falls while a "
-            "model is compressed: it prefers epochs from before compression is complete. "
-            f"Take `kerasopt.callbacks.{ours}` in its place, with the same arguments. "
-            f"Received: {type(theirs).__name__} with monitor='{theirs.monitor}'",
+            f"`keras.callbacks.{ours}` ranks epochs by the metric alone, which falls while a model "
+            "is compressed: it prefers epochs from before compression is complete. Use "
+            f"`kerasopt.callbacks.{ours}` instead, with the same arguments. Received: "
+            f"{type(theirs).__name__} with monitor='{theirs.monitor}'",
         )
 
 
 def _rankings() -> Iterator[tuple[str, keras.callbacks.Callback]]:
-    """Yields what ranks by the metric alone, with the name of ours that does not."""
+    """Yields callbacks that rank by the metric alone, each with the name of our replacement."""
     for callback in _callbacks_of_fit():
         if getattr(callback, "ranks_stage", False):
             continue
@@ -37,8 +38,7 @@ def _rankings() -> Iterator[tuple[str, keras.callbacks.Callback]]:
 def _callbacks_of_fit() -> list[keras.callbacks.Callback]:
     """The callbacks of the `fit` that is calling one of them.
 
-    Keras tells a callback its model, and not the others: the list is that of the caller, or in
-    `fit`.
+    A callback does not know the others: their list is found in the caller, or in `fit`.
     """
     frame: types.FrameType | None = sys._getframe()
     while frame is not None:

@@ -6,7 +6,7 @@ from kerasopt.training.run import Run
 
 
 class Runs(Run):
-    """Does what several runs do, those that find something on the model to do it to.
+    """Combines several runs; those that attach nothing to the model are skipped.
 
     Args:
         runs: The runs; they share the attachments of this one.
@@ -17,7 +17,7 @@ class Runs(Run):
         self.active: list[Run] = []
 
     def attach(self, model):
-        for run in self._runs:  # all of them: if one cannot attach, the others are detached, too
+        for run in self._runs:  # all of them: if one fails to attach, the others are detached, too
             run.attachments = self.attachments
         for run in self._runs:
             found = len(self.attachments.links)

@@ -1,4 +1,4 @@
-"""The values of a training at one moment, to go back to."""
+"""A saved state of a training, to go back to."""
 
 import math
 import zlib
@@ -11,7 +11,7 @@ from kerasopt.parametrization import links_by_slot, parametrized_layers
 from kerasopt.training.model_state import ModelState, build_optimizer
 from kerasopt.training.optimizers.hooked_optimizer import own_variables
 
-# The state that tells the layout of what was copied.
+# The state that records the layout of the copy.
 _LAYOUT = "layout"
 _NOT_TAKEN = -1
 
@@ -19,15 +19,15 @@ _NOT_TAKEN = -1
 class Snapshot:
     """A copy of the weights and the optimizer of a model, kept in the model itself.
 
-    Restoring it *rewinds* the training: to the weights and statistics of batch normalization, and
-    to the momentum and the iterations of the optimizer, so that a learning rate schedule begins
-    again where it was (Renda et al., 2020, https://arxiv.org/abs/2003.02389). The masks and ranges
-    of parametrizations, seeds and metrics stay as they are.
+    Restoring it *rewinds* the training: the weights and batch normalization statistics, and the
+    momentum and iterations of the optimizer, so that a learning rate schedule continues from there
+    (Renda et al., 2020, https://arxiv.org/abs/2003.02389). Masks and ranges of parametrizations,
+    seeds and metrics are not changed.
 
-    The copy is carried by the trainer, and held by files and backups: a training that is resumed
-    can go back to a moment before it was interrupted. It takes as much room as the model and the
-    slots of its optimizer together (three times the weights with Adam), in memory and in files.
-    A file with a copy of another layout, as of another optimizer, leaves it untaken.
+    The copy is handled by the trainer and contained in files and backups, so a resumed training can
+    go back to before its interruption. It takes as much space as the model and the slots of its
+    optimizer together (three times the weights with Adam), in memory and in files. Loading a file
+    with a copy of another layout, as of another optimizer, leaves the snapshot empty.
 
     ```python
     snapshot = Snapshot.of(model, "rewind")
@@ -36,11 +36,11 @@ class Snapshot:
     snapshot.restore()
     ```
 
-    `kerasopt.callbacks` count time in optimizer updates: restore inside `Clock.held`. During `fit`
-    on JAX, get `callback.model` before each use, which brings the variables up to date.
+    `kerasopt.callbacks` measure time in optimizer updates: restore inside `Clock.held`. During
+    `fit` on JAX, access `callback.model` before each use, which updates the variables.
 
     Args:
-        model: A built and compiled model that has this snapshot; use `Snapshot.of`.
+        model: A built and compiled model with this snapshot; use `Snapshot.of`.
         name: String, unique in the model.
         variables: List of the variables that are copied.
     """
@@ -50,7 +50,7 @@ class Snapshot:
         self._name = name
         self._groups: dict[str, list[keras.Variable]] = {}
         for variable in variables:
-            # One vector for each dtype: nothing is converted, so every value comes back exactly.
+            # One vector for each dtype: without conversions, every value is restored exactly.
             self._groups.setdefault(variable.dtype, []).append(variable)
         self._vectors = {
             dtype: ModelState.of(model, f"{name}_{dtype}", np.zeros(sum(_sizes(group)), dtype))
@@ -63,23 +63,23 @@ class Snapshot:
     def of(
         cls, model: keras.Model, name: str, include: Iterable[keras.Variable] = ()
     ) -> "Snapshot":
-        """The snapshot of this name, which `model` is given if it has none.
+        """The snapshot of this name, created if it does not exist.
 
-        It covers the weights and the optimizers that the model has at this time: what is added to
-        an optimizer later (statistics of gradients) is neither copied nor restored.
+        It covers the current weights and optimizers: variables that are added to an optimizer later
+        (statistics of gradients) are neither copied nor restored.
 
         Args:
-            model: A built and compiled model. Its optimizer is built here if it is not yet.
+            model: A built and compiled model. Its optimizer is built if necessary.
             name: String, unique in the model.
-            include: Variables to copy, too, such as masks.
+            include: Further variables to copy, such as masks.
 
         Raises:
             ValueError: If the model is not built, or not compiled with an optimizer.
         """
         if not model.built or getattr(model, "optimizer", None) is None:
             raise ValueError(
-                "A snapshot holds the weights of the model and the state of its optimizer: build "
-                f"and compile the model first. Received: model={model.name}"
+                "A snapshot contains the weights of the model and the state of its optimizer: "
+                f"build and compile the model first. Received: model={model.name}"
             )
         build_optimizer(model)
         state = {id(variable) for variable in _parametrization_state(model)}
@@ -99,26 +99,26 @@ class Snapshot:
         return int(self._taken.numpy()[0]) == self._layout
 
     def take(self) -> None:
-        """Copies the present values."""
+        """Copies the current values."""
         for dtype, group in self._groups.items():
             values = [keras.ops.convert_to_numpy(variable).ravel() for variable in group]
             self._vectors[dtype].assign(np.concatenate(values))
         self._taken.assign([self._layout])
 
     def forget(self) -> None:
-        """Lets there be nothing to restore."""
+        """Discards the copy."""
         self._taken.assign([_NOT_TAKEN])
 
     def restore(self) -> None:
-        """Sets all variables to the values that were copied.
+        """Sets all variables to the copied values.
 
         Raises:
             ValueError: If nothing was copied.
         """
         if not self.is_taken:
             raise ValueError(
-                "There is nothing to go back to: call `take` before `restore`. "
-                f"Received: model={self._model.name}"
+                "The snapshot is empty: call `take` before `restore`. Received: "
+                f"model={self._model.name}"
             )
         for dtype, group in self._groups.items():
             for variable, values in _pieces(group, self._copy(dtype)):
@@ -127,12 +127,12 @@ class Snapshot:
     def hide(self, masked: Iterable[tuple[keras.Variable, keras.Variable]]) -> None:
         """Sets copied values to zero where a mask is false.
 
-        Nothing reads what a mask hides, but files hold it: after each move of the masks this makes
-        the copy as sparse as the model.
+        Hidden values are not read, but files contain them: after a mask update this makes the copy
+        as sparse as the model.
 
         Args:
             masked: Pairs of a variable (a weight, or a slot of the optimizer) and the boolean mask
-                of its shape. Those that are no part of the snapshot change nothing.
+                of its shape. Those that are not part of the snapshot are ignored.
         """
         masks = {id(variable): mask for variable, mask in masked}
         for dtype, group in self._groups.items():
@@ -144,12 +144,12 @@ class Snapshot:
                 self._vectors[dtype].assign(vector)
 
     def remove(self) -> None:
-        """Takes the snapshot off the model."""
+        """Removes the snapshot from the model."""
         for part in (*self._groups, _LAYOUT):
             ModelState.remove(self._model, f"{self._name}_{part}")
 
     def _copy(self, dtype: str) -> np.ndarray:
-        # What the backend gives may be the memory of the variable itself.
+        # The backend may return the memory of the variable itself.
         return np.array(self._vectors[dtype].numpy())
 
 

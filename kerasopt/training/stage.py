@@ -1,4 +1,4 @@
-"""How far the compression of a model has come: what "best" is ranked by first."""
+"""The stage of a model's compression, the first criterion for the "best" model."""
 
 import keras
 
@@ -8,7 +8,7 @@ COMPLETE = 2
 
 
 def compression_stage(model: keras.Model) -> int | None:
-    """Returns how far the callbacks of the `fit` that trains `model` have come, all together.
+    """Returns the joint stage of the callbacks that compress `model` in the current `fit`.
 
     Reading it synchronizes the model's state on JAX.
 
@@ -16,8 +16,8 @@ def compression_stage(model: keras.Model) -> int | None:
         model: The model in training.
 
     Returns:
-        0 while none of them has begun to compress, 2 (`COMPLETE`) when all have reached their
-        targets, 1 between; `None` if there are none.
+        0 if none of them has begun to compress, 2 (`COMPLETE`) if all have reached their targets, 1
+        in between; `None` if there are none.
     """
     stages = [callback.stage for callback in running(model)]
     if not stages:

@@ -1,4 +1,4 @@
-"""The table of techniques: what others ask of each, so that none of them names one."""
+"""The table of techniques, through which others use them without naming them."""
 
 import abc
 from collections.abc import Callable, Iterator, Mapping
@@ -12,14 +12,14 @@ from kerasopt.training.run import Run
 
 
 class Summaries:
-    """What a technique shows in TensorBoard, epoch by epoch of one training."""
+    """The values and images of a technique in TensorBoard, for each epoch of one training."""
 
     def scalars(self, model: keras.Model, sample: Any) -> Iterator[tuple[str, float]]:
         """Yields tags and values.
 
         Args:
             model: The model that trains.
-            sample: A batch of its inputs to measure with; `None`: none was given.
+            sample: A batch of its inputs to measure with, or `None`.
         """
         yield from ()
 
@@ -29,11 +29,11 @@ class Summaries:
 
 
 class Technique(abc.ABC):
-    """A row of the table of techniques.
+    """A technique, as a row of the table.
 
     The drop-in layers, `kerasopt.callbacks.Compression`, `kerasopt.summary` and
-    `kerasopt.callbacks.TensorBoard` know techniques by their rows. A new one plugs in with a link
-    (`kerasopt.parametrization.Parametrization`), a `Run`, a callback
+    `kerasopt.callbacks.TensorBoard` find techniques in this table. A new technique consists of a
+    parametrization (`kerasopt.parametrization.Parametrization`), a `Run`, a callback
     (`kerasopt.callbacks.TimedCallback`) and a row:
 
     ```python
@@ -49,11 +49,11 @@ class Technique(abc.ABC):
     ```
 
     Attributes:
-        arguments: Dict of the arguments of the drop-in layers that declare it, each with the
-            function that resolves, and checks, what the user passes.
-        description: String, the arguments as a docstring describes them.
-        options: Dict of the arguments of `Compression` that it takes, with their defaults. Where
-            several techniques have one of the same name, all take it.
+        arguments: Dict of its arguments of the drop-in layers, each with the function that resolves
+            and checks the value.
+        description: String, the docstring of the arguments.
+        options: Dict of its arguments of `Compression`, with their defaults. Techniques may share
+            an option of the same name.
     """
 
     arguments: Mapping[str, Callable[[Any], Any]] = {}
@@ -64,33 +64,34 @@ class Technique(abc.ABC):
     def links(
         self, layer: keras.Layer, parts: list[tuple[str, keras.Layer]], declared: dict[str, Any]
     ) -> Iterator[tuple[str, Parametrization]]:
-        """Yields what a drop-in layer attaches to itself when it is built.
+        """Yields the parametrizations that a drop-in layer attaches to itself when it is built.
 
         Args:
             layer: The layer.
-            parts: List of (prefix of its paths, part of the layer that has weights).
-            declared: Dict of the `arguments` that the layer was given, resolved.
+            parts: List of (path prefix, part of the layer with weights).
+            declared: Dict of the declared `arguments`, resolved.
 
         Returns:
-            Iterator of the path below the layer (`"kernel"`, `"cell/kernel"`) and the link.
+            Iterator of (path below the layer, parametrization); the path is `"kernel"` or
+            `"cell/kernel"`, for example.
         """
 
     @abc.abstractmethod
     def run(self, **options: Any) -> Run:
-        """Returns a run that moves what the layers of a model declare (see `declaring_parts`).
+        """Returns a run for the layers that declare this technique (see `declaring_parts`).
 
-        It attaches nothing to a model whose layers do not declare this technique.
+        It attaches nothing if no layer declares it.
 
         Args:
             **options: The `options`.
         """
 
     def summaries(self) -> Summaries:
-        """Returns what TensorBoard shows of one training."""
+        """Returns the `Summaries` for TensorBoard of one training."""
         return Summaries()
 
     def figures(self, layer: keras.Layer) -> dict[str, float]:
-        """Returns what `kerasopt.summary` shows of a layer, by the titles of the columns."""
+        """Returns the columns of a layer in `kerasopt.summary`, by their titles."""
         return {}
 
 
@@ -98,7 +99,7 @@ _TECHNIQUES: list[Technique] = []
 
 
 def register_technique(technique: type[Technique]) -> type[Technique]:
-    """Puts a technique into the table; a decorator of its class."""
+    """Adds a technique to the table; a class decorator."""
     _TECHNIQUES.append(technique())
     return technique
 

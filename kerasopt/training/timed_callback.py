@@ -1,4 +1,4 @@
-"""The base of the callbacks that move a technique's state by the clock."""
+"""The base class of callbacks that update a technique's state by the clock."""
 
 import abc
 import math
@@ -26,19 +26,19 @@ from kerasopt.warning import warn
 
 
 class TimedCallback(CopiedUnused, abc.ABC):
-    """Attaches a technique to the model that `fit` trains, and moves its state by the clock.
+    """Attaches a technique to a model during `fit`, and updates its state by the clock.
 
-    The base of `Pruning`, `QuantizationAware` and `Compression`, and of callbacks of your own: a
-    subclass keeps the arguments and implements `make_run`. What the technique does in one training
-    is a `kerasopt.training.Run`, which is made anew for every `fit`.
+    The base class of `Pruning`, `QuantizationAware` and `Compression`, and of custom callbacks: a
+    subclass stores the arguments and implements `make_run`, which returns a new
+    `kerasopt.training.Run` for every `fit`.
 
-    Attaching happens in `set_model`, so before anything is restored and before the train function
-    is traced; of a model that its first batch builds, just before its first step. If any callback
-    of the `fit` fails before the first epoch, all of them are detached again, and the model is as
-    it was. Two callbacks of one `fit` may not move the same parametrizations.
+    Attaching happens in `set_model`, before anything is restored and before the train function is
+    traced; if the first batch builds the model, just before the first step. If any callback of the
+    `fit` fails before the first epoch, all of them are detached and the model is restored. Two
+    callbacks of one `fit` must not govern the same parametrizations.
 
-    The clock, which counts optimizer updates, is read only when enough batches have run for the
-    next due update to be reached.
+    The clock counts optimizer updates. It is read only when enough batches have run to reach the
+    next due update.
 
     Example:
 
@@ -65,7 +65,7 @@ class TimedCallback(CopiedUnused, abc.ABC):
     ```
 
     Attributes:
-        run: The `Run` of the `fit` that this callback was in last.
+        run: The `Run` of the last `fit` with this callback.
     """
 
     run: Run
@@ -73,11 +73,11 @@ class TimedCallback(CopiedUnused, abc.ABC):
 
     @abc.abstractmethod
     def make_run(self) -> Run:
-        """Returns a new run of the technique, not attached yet."""
+        """Returns a new, unattached run of the technique."""
 
     @property
     def stage(self) -> int:
-        """How far compression has come: 0 not begun, 1 on the way, 2 complete."""
+        """The stage of compression: 0 not begun, 1 in progress, 2 complete."""
         return self.run.stage
 
     def set_model(self, model: keras.Model):
@@ -150,10 +150,10 @@ class TimedCallback(CopiedUnused, abc.ABC):
         run.finish()
 
     def _last_update(self, update: int, model: keras.Model) -> int:
-        """The moment of a training that has ended.
+        """Returns the update at which a finished training counts as ended.
 
-        One that was not stopped has come to its end, though steps that loss scaling has skipped,
-        and data that ran short, were no updates.
+        If it was not stopped, this is its last update, even if loss scaling skipped steps or data
+        ran short.
         """
         if not update or model.stop_training:
             return update
@@ -161,15 +161,14 @@ class TimedCallback(CopiedUnused, abc.ABC):
 
     def _warn_without_updates(self, model: keras.Model):
         warn(
-            f"The optimizer that '{model.name}' was compiled with has made no update, and "
-            f"{type(self).__name__} counts time in them, so it still is where its schedule "
-            "begins. Let `train_step` use `self.optimizer` (pass it to `compile`, or assign it). "
-            "If it does, nothing of the model trains (`trainable=False`), or every gradient of "
-            "this training was infinite or NaN.",
+            f"The optimizer that '{model.name}' was compiled with has made no update, so the "
+            f"schedule of {type(self).__name__} has not advanced. Use `self.optimizer` in "
+            "`train_step` (pass it to `compile`, or assign it). If it is used, all layers are "
+            "frozen (`trainable=False`), or every gradient was infinite or NaN.",
         )
 
     def _read_clock(self, batch: int):
-        """Acts if the state is due, and says before which batch the clock need not be read."""
+        """Updates the state if it is due, and sets the batch of the next reading."""
         self._next_reading = math.inf
         if self._due is None:
             return
@@ -179,7 +178,7 @@ class TimedCallback(CopiedUnused, abc.ABC):
             run.on_update(update, run.horizon)
             self._due = run.next_due(update, run.horizon)
         if self._due is not None:
-            # Some batches of the coming update may have been accumulated already.
+            # Some batches of the next update may already have been accumulated.
             batches = (self._due - update - 1) * accumulation_steps(model) + 1
             self._next_reading = batch + batches
 

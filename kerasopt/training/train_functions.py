@@ -1,4 +1,4 @@
-"""Train functions that were traced before, kept for when the layers compute so again."""
+"""Caches traced train functions for recurring states of the layers."""
 
 import contextlib
 from collections.abc import Iterator
@@ -10,20 +10,20 @@ from kerasopt.keras_internals.layers import flattened
 from kerasopt.parametrization import links_by_slot, parametrized_layers
 from kerasopt.training.optimizers.hooked_optimizer import hooks_of
 
-# On the function, so that nothing is left on the model when it is compiled, copied or refused.
+# Stored on the function, so that nothing is left on the model when it is compiled or copied.
 _KEPT = "_kerasopt_kept"
 
 
 @contextlib.contextmanager
 def retraced(model: keras.Model) -> Iterator[None]:
-    """Lets a model train by what its layers compute after the body of this context.
+    """Selects the train function for the state of the layers after the body of this context.
 
-    What freezing changes (ranges, statistics of batch normalizations, learning rates) is part of
-    the traced train function. That of each state is kept, so that a training which goes through
-    the same states as one before traces nothing (on TensorFlow).
+    Freezing (of ranges, batch normalization statistics, learning rates) is part of the traced train
+    function. One function is kept per state, so that a training that repeats the states of an
+    earlier one traces nothing (on TensorFlow).
 
     Args:
-        model: The model; its test and predict functions do not depend on what freezing changes.
+        model: The model; its test and predict functions do not depend on freezing.
     """
     before = _state(model)
     yield
@@ -32,12 +32,12 @@ def retraced(model: keras.Model) -> Iterator[None]:
     if before == after or function is None:
         return
     if keras.config.backend() == "jax":
-        # A step is traced anew only when that of before is gone: to JAX they are equal.
+        # A step is retraced only if the previous one is gone: JAX considers them equal.
         del function
         model.make_train_function(force=True)
         return
     kept = getattr(function, _KEPT, {})
-    if kept.get(before) is not function:  # the model was compiled, or something attached, since
+    if kept.get(before) is not function:  # compiled, or attached to, since then
         kept = {before: function}
     if after in kept:
         model.train_function = kept[after]

@@ -1,19 +1,19 @@
-"""Scalars that `fit` logs in training, beside the compiled metrics."""
+"""Scalars that `fit` logs in training, in addition to the compiled metrics."""
 
 import keras
 
 
 class TrainingValues(keras.metrics.Metric):
-    """Means that appear in the logs of training, and never in those of an evaluation.
+    """Means that appear in the logs of training, but not in those of an evaluation.
 
-    Being a metric, it travels with the state of the training step on every backend, reaches the
-    progress bar, `History` and TensorBoard whatever the order of the callbacks, and is no part of
-    the model's weights. What `Model.evaluate` resets has no values until training writes some.
+    As a metric, it is part of the state of the training step on every backend, reaches the progress
+    bar, `History` and TensorBoard whatever the order of the callbacks, and is not one of the
+    model's weights. After a reset by `Model.evaluate` it has no values until training writes some.
 
     Args:
         names: The keys in the logs.
-        carried: Variables that the training step reads and that do not belong to the model. On
-            JAX they would be constants of the compiled step if nothing carried them in.
+        carried: Variables that the training step reads but the model does not own. Otherwise they
+            would be constants of the compiled step on JAX.
     """
 
     def __init__(self, names, carried=()):
@@ -25,11 +25,11 @@ class TrainingValues(keras.metrics.Metric):
         self._visible = False
 
     def show(self):
-        """Lets the values appear: a training step begins."""
+        """Shows the values: a training step begins."""
         self._visible = True
 
     def hide(self):
-        """Lets the values disappear until the next training step begins."""
+        """Hides the values until the next training step begins."""
         self._visible = False
 
     def update_state(self, values: dict, weight):

@@ -152,7 +152,7 @@ def test_bad_arguments_before_training(arguments, fit_arguments, message):
 
 def test_a_training_too_short_for_it():
     data = dataset()
-    with pytest.warns(UserWarning, match="cannot finish in the updates at hand"):
+    with pytest.warns(UserWarning, match="cannot finish in this training"):
         plain_model().fit(data, callbacks=[Curriculum(data, end=7)], verbose=0)
 
 

@@ -81,11 +81,11 @@ def test_an_optimizer_that_nothing_uses_is_refused_before_the_first_step(built):
     model = GAN(name="gan")
     model.compile()
     model.built = built
-    with refused(model, "'gan' trains by optimizers of its own.*super.*critic_optimizer"):
+    with refused(model, "'gan' is trained by its own optimizers.*super.*critic_optimizer"):
         fit(model, callbacks()[0])
     model.compile(passed_on=True)
     model.optimizer = None
-    with pytest.raises(ValueError, match="'gan' trains by optimizers of its own"):
+    with pytest.raises(ValueError, match="'gan' is trained by its own optimizers"):
         fit(model, callbacks()[0])
 
 

@@ -70,7 +70,7 @@ def test_a_frozen_model_is_refused_by_its_name_and_pruned_where_rules_say_so():
     model.compile("adam", "mse")
     with refused(model, "all of its layers with kernels are frozen"):
         fit(model, ko.callbacks.Pruning(0.5))
-    with pytest.warns(UserWarning, match="counts time in them, so it still is where its schedule"):
+    with pytest.warns(UserWarning, match="has made no update, so the schedule of"):
         fit(model, ko.callbacks.Pruning(0.5, rules=[("*", 0.5)]))
     assert set(zeros(model).values()) == {0.5}
 

@@ -189,7 +189,7 @@ def test_until_the_callback_moves_it_it_computes_as_the_layer_of_keras():
 
 def test_fit_without_the_callback_warns_and_trains_a_plain_layer():
     plain, drop_in = fit(make(layers, "Dense")), make(ko.layers, "Dense", **DECLARED)
-    with pytest.warns(UserWarning, match=r"'layer' declares compression that no callback"):
+    with pytest.warns(UserWarning, match=r"'layer' declares compression, but no callback"):
         fit(drop_in)
     x, _ = data(plain)
     np.testing.assert_array_equal(plain(x), drop_in(x))
@@ -228,7 +228,9 @@ def test_declarations_out_of_range_raise(arguments, message):
 
 
 def test_indices_are_not_quantized():
-    with pytest.raises(ValueError, match="leave `input_quantizer` out. Received: input_quantizer"):
+    with pytest.raises(
+        ValueError, match="do not pass `input_quantizer`. Received: input_quantizer"
+    ):
         ko.layers.Embedding(8, 3, input_quantizer="int8")
 
 
@@ -249,7 +251,9 @@ def test_keras_quantizes_them_as_its_own(name, mode):
 def test_keras_quantizes_none_that_declares_something():
     with pytest.raises(ValueError, match=r"Call `kerasopt.finalize\(model\)` first"):
         make(ko.layers, "Dense", pruning=0.5).quantize("int8")
-    with pytest.raises(ValueError, match=r"'layer' is compressed by. Call `kerasopt.finalize`"):
+    with pytest.raises(
+        ValueError, match=r"'layer', which is compressed by kerasopt. Call `kerasopt.finalize`"
+    ):
         make(ko.layers, "Dense", pruning=0.5).get_layer("layer").quantize("int8")
     model = ko.finalize(make(ko.layers, "Dense", pruning=0.5), verbose=False)
     model.get_layer("layer").quantize("int8")

@@ -172,5 +172,5 @@ def test_what_keras_has_quantized_is_refused(mode, lora, name, argument):
     if lora:
         model.get_layer("layer").enable_lora(2)
     callback = getattr(ko.callbacks, name)(argument, rules=[("layer", argument)])
-    with pytest.raises(ValueError, match="'layer' is quantized already, by Keras' `quantize`"):
+    with pytest.raises(ValueError, match="'layer' is already quantized by Keras' `quantize`"):
         callback.set_model(compiled(model))

@@ -40,7 +40,7 @@ def said(*callbacks):
 def test_early_stopping_of_keras_beside_compression_warns(first, restore):
     stopping = keras.callbacks.EarlyStopping("score", mode="max", restore_best_weights=restore)
     (message,) = said(*([stopping, gradual()] if first else [gradual(), stopping]))
-    assert "Take `kerasopt.callbacks.EarlyStopping`" in message and "monitor='score'" in message
+    assert "Use `kerasopt.callbacks.EarlyStopping`" in message and "monitor='score'" in message
 
 
 def test_checkpoints_of_the_best_warn_and_others_do_not(tmp_path):

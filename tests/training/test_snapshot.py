@@ -210,7 +210,7 @@ def test_a_snapshot_of_another_optimizer_is_not_taken(tmp_path):
     assert not snapshot.is_taken
     model.load_weights(tmp_path / "it.weights.h5")
     assert not snapshot.is_taken
-    with pytest.raises(ValueError, match="nothing to go back to: call `take`.*Received: model="):
+    with pytest.raises(ValueError, match="snapshot is empty: call `take`.*Received: model="):
         snapshot.restore()
 
 

@@ -215,7 +215,7 @@ def test_a_percentage_of_an_endless_dataset_raises_before_training():
 
 def test_a_training_too_short_warns_before_the_first_step():
     callback = Recorder(Linear(0.0, 1.0, begin=0, end=100))
-    with pytest.warns(UserWarning, match="cannot finish in the updates at hand"):
+    with pytest.warns(UserWarning, match="cannot finish in this training"):
         fit(compiled(), callback)
 
 

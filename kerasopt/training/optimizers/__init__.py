@@ -1,1 +1,1 @@
-"""What is added to the user's optimizer: statistics, learning rates, variables."""
+"""Additions to the user's optimizer: statistics, learning rates, variables."""

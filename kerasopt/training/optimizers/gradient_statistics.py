@@ -1,8 +1,8 @@
-"""Statistics of gradients, gathered where gradients pass: in the optimizer.
+"""Statistics of gradients, gathered in the optimizer.
 
-The `update_step` of a hooked optimizer shows every gradient to the rules that
-watch it: reduced over replicas, accumulated, unscaled and clipped, once per
-update.
+The `update_step` of a hooked optimizer passes every gradient to the rules that
+watch it, once per update: reduced over replicas, accumulated, unscaled and
+clipped.
 """
 
 import keras
@@ -36,13 +36,12 @@ def watch_gradients(
 ) -> list[keras.Variable]:
     """Makes the optimizer of `model` keep a statistic of the gradients of some weights.
 
-    Each statistic is a float32 variable of the shape of its weight, whatever the
-    weight's dtype, and one of `optimizer.variables`: every trainer carries it, and
-    `kerasopt.callbacks.BackupAndRestore` saves it. Files that Keras writes are as
-    if nothing were watched. Several rules may watch one weight; they see the
-    gradient one after the other. Compiled functions have to be renewed afterwards
-    (`kerasopt.parametrization.Attachments` does), and under a `tf.distribute`
-    strategy this has to be called in its scope.
+    Each statistic is a float32 variable of the shape of its weight, whatever the weight's dtype,
+    and one of `optimizer.variables`: every trainer handles it, and
+    `kerasopt.callbacks.BackupAndRestore` saves it. Files that Keras writes do not contain it.
+    Several rules may watch one weight; they run one after the other. Compiled functions must be
+    renewed afterwards (`kerasopt.parametrization.Attachments` does so), and under a `tf.distribute`
+    strategy this function must be called in its scope.
 
     Example:
 
@@ -56,22 +55,21 @@ def watch_gradients(
     ```
 
     Args:
-        model: A compiled model. Its optimizer is built here, if it is not yet.
-        variables: List of trainable variables of the model, as they are stored.
+        model: A compiled model. Its optimizer is built if necessary.
+        variables: List of trainable (stored) variables of the model.
         rule: Pure function in `keras.ops`: `rule(statistic, weight, gradient)`
             returns the new statistic and the gradient that the optimizer applies.
             It is called before the weight is updated; all are float32 tensors of
             the weight's shape.
-        name: String, of the statistics. What watches the same weight under the
-            same name, left from a training that was interrupted, is removed.
+        name: String, the name of the statistics. A rule of the same name for the same weight, from
+            an interrupted training, is removed.
         initializer: Initializer of the statistics, or its name.
 
     Returns:
         List of the statistics, in the order of `variables`.
 
     Raises:
-        ValueError: If the model is not compiled, or no gradient reaches a
-            variable: it, or its layer, is not trainable.
+        ValueError: If the model is not compiled, or a variable or its layer is not trainable.
     """
     _check(model, variables)
     build_optimizer(model)
@@ -97,12 +95,12 @@ def watch_gradients(
 def unwatch_gradients(model: keras.Model, statistics: list[keras.Variable]) -> None:
     """Removes statistics from the optimizer of `model`.
 
-    When nothing watches it any more, the optimizer is of its own class again and
-    has exactly the variables that it had.
+    Without any statistics, the optimizer gets its own class and its original
+    variables back.
 
     Args:
-        model: The model that `watch_gradients` was given. An optimizer that it got
-            from a `compile` since then has nothing to remove.
+        model: The model that was passed to `watch_gradients`. If it was
+            compiled since then, there is nothing to remove.
         statistics: List of variables that `watch_gradients` returned.
     """
     optimizer = updating(model.optimizer)
@@ -118,7 +116,7 @@ def unwatch_gradients(model: keras.Model, statistics: list[keras.Variable]) -> N
 
 
 def remove_hooks(model: keras.Model) -> None:
-    """Removes all statistics and learning rates, as an interrupted training may have left them."""
+    """Removes all statistics and learning rates that an interrupted training may have left."""
     if getattr(model, "optimizer", None) is not None:
         hooks = hooks_of(model.optimizer)
         hooks.rates.clear()
@@ -134,7 +132,7 @@ def _remove(optimizer, statistic) -> None:
 def _check(model, variables) -> None:
     if model.optimizer is None:
         raise ValueError(
-            "Gradients are gathered in the optimizer: compile the model with one. "
+            "Gradient statistics are gathered in the optimizer: compile the model with one. "
             f"Received: model={model.name}"
         )
     reached = {id(variable) for variable in model.trainable_variables}
@@ -146,7 +144,7 @@ def _check(model, variables) -> None:
             path for path, layer in graph.layers(model) if frozen & set(map(id, own_state(layer)))
         ]
         raise ValueError(
-            f"No gradient reaches {len(frozen)} weights, since they are not trainable. Leave their "
-            "layers out with a rule `(name, None)`, unfreeze them and compile the model again, or "
-            f"take a criterion that needs no gradients. Received: layers={layers}"
+            f"{len(frozen)} weights have no gradient, since they are not trainable. Exclude their "
+            "layers with a rule `(name, None)`, unfreeze them and compile the model again, or pass "
+            f"a criterion that needs no gradients. Received: layers={layers}"
         )

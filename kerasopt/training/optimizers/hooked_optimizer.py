@@ -1,4 +1,4 @@
-"""An optimizer with hooks: the user's own object, whose class became a subclass of what it was."""
+"""An optimizer with hooks: the user's own object, with a dynamic subclass as its class."""
 
 import contextlib
 import functools
@@ -17,7 +17,7 @@ Rule = Callable[[Any, Any, Any], tuple[Any, Any]]
 
 
 class Watch(NamedTuple):
-    """A statistic of the gradients of a weight, and the rule by which it is kept."""
+    """A statistic of the gradients of a weight, and its rule."""
 
     name: str
     statistic: keras.Variable
@@ -25,11 +25,11 @@ class Watch(NamedTuple):
 
 
 class Hooks:
-    """What hooks an optimizer has, by the keys that it has for variables.
+    """The hooks of an optimizer, by its keys of variables.
 
     Attributes:
-        watches: Dict of key to the list of those who watch the gradients of a variable.
-        rates: Dict of key to the factor by which a variable's learning rate is multiplied.
+        watches: Dict of key to the list of `Watch` for the gradients of a variable.
+        rates: Dict of key to the learning rate factor of a variable.
     """
 
     def __init__(self):
@@ -38,15 +38,15 @@ class Hooks:
 
     @property
     def statistics(self) -> list[keras.Variable]:
-        """The variables that the optimizer keeps for those who watch."""
+        """The variables of all statistics."""
         return [watch.statistic for watching in self.watches.values() for watch in watching]
 
 
 class HookedOptimizer:
-    """What an optimizer with hooks has beside its own class.
+    """Mixin of optimizers with hooks.
 
-    An optimizer that wraps the one with the update rule (`LossScaleOptimizer`)
-    becomes one, too, since it saves the variables of both.
+    A wrapping optimizer (`LossScaleOptimizer`) gets the mixin, too, since it
+    saves the variables of both.
     """
 
     _own_class: type
@@ -69,11 +69,11 @@ class HookedOptimizer:
             seen,
         )
         self.assign(watch.statistic, statistic)
-        # The optimizer gets the very gradient that a rule leaves alone, sparse or not.
+        # If no rule changes the gradient, the optimizer gets the original one, sparse or not.
         return gradient if changed is seen else keras.ops.cast(changed, gradient.dtype)
 
     def _use_weight_decay(self, variable):
-        # What has a learning rate of its own is no weight of the model.
+        # A variable with its own learning rate is not a weight of the model.
         has_rate = key_of(self, variable) in self._hooks.rates
         return not has_rate and super()._use_weight_decay(variable)
 
@@ -87,9 +87,9 @@ class HookedOptimizer:
 
 
 def hook(model: keras.Model) -> tuple[keras.optimizers.Optimizer, Hooks]:
-    """Returns the optimizer of `model` that has the update rule, and its hooks.
+    """Returns the optimizer of `model` with the update rule, and its hooks.
 
-    The hooks are made if there are none: call `unhook` when all of them are taken off.
+    The hooks are created if necessary: call `unhook` when all of them are removed.
     """
     optimizer = updating(model.optimizer)
     if "_hooks" not in vars(optimizer):
@@ -100,12 +100,12 @@ def hook(model: keras.Model) -> tuple[keras.optimizers.Optimizer, Hooks]:
 
 
 def hooks_of(optimizer: keras.optimizers.Optimizer) -> Hooks:
-    """Returns the hooks of an optimizer; none that would have an effect if it has none."""
+    """Returns the hooks of an optimizer; empty ones if it has none."""
     return vars(updating(optimizer)).get("_hooks") or Hooks()
 
 
 def unhook(model: keras.Model) -> None:
-    """Makes the optimizer of its own class again, if it has no hooks left."""
+    """Gives the optimizer its own class back, if it has no hooks left."""
     optimizer = updating(model.optimizer)
     hooks = hooks_of(optimizer)
     if not hooks.watches and not hooks.rates and vars(optimizer).pop("_hooks", None):
@@ -114,12 +114,12 @@ def unhook(model: keras.Model) -> None:
 
 
 def updating(optimizer) -> keras.optimizers.Optimizer:
-    """Returns `optimizer`, or what it wraps, to which the update rule belongs."""
+    """Returns `optimizer`, or the wrapped one with the update rule."""
     return getattr(optimizer, "inner_optimizer", optimizer)
 
 
 def own_variables(optimizer: keras.optimizers.Optimizer) -> list[keras.Variable]:
-    """Returns the variables of an optimizer without the statistics that it keeps for others."""
+    """Returns the variables of an optimizer without statistics."""
     statistics = {id(statistic) for statistic in hooks_of(optimizer).statistics}
     return [variable for variable in optimizer.variables if id(variable) not in statistics]
 
@@ -130,8 +130,8 @@ def hooked_class(base: type) -> type:
 
     def define(namespace):
         namespace.update(__module__=base.__module__, __qualname__=base.__qualname__)
-        # Keras serializes an object as what it says its class is: files, copies and pickles hold
-        # the optimizer itself, and load where kerasopt is not installed.
+        # Keras serializes an object by its reported class: files, copies and pickles contain the
+        # plain optimizer and load without kerasopt.
         namespace.update(_own_class=base, __class__=property(lambda optimizer: base))
         namespace.update(unpickled_as(base))
 
@@ -143,20 +143,20 @@ def _own_class(optimizer) -> type:
 
 
 def _become(optimizer, cls: type) -> None:
-    # Past the property of a hooked class, and past the optimizer's own tracking of attributes.
+    # Bypasses the property of a hooked class, and the optimizer's own attribute tracking.
     vars(object)["__class__"].__set__(optimizer, cls)
 
 
 @contextlib.contextmanager
 def _without_statistics(optimizer) -> Iterator[None]:
-    """Lets `optimizer` have its own variables only, for a moment."""
+    """Temporarily leaves `optimizer` only its own variables."""
     inner = updating(optimizer)
     with having(inner, own_variables(inner)):
         yield
 
 
 def _dense(gradient, shape):
-    # TensorFlow's gradient of an embedding are slices of rows, which may repeat.
+    # TensorFlow's gradient of an embedding consists of slices, whose rows may repeat.
     if not hasattr(gradient, "indices"):
         return gradient
     indices = keras.ops.expand_dims(gradient.indices, -1)

@@ -1,4 +1,4 @@
-"""Learning rates of single variables."""
+"""Learning rates of individual variables."""
 
 import keras
 
@@ -7,21 +7,21 @@ from kerasopt.training.optimizers.hooked_optimizer import hook, hooks_of, unhook
 
 
 def set_learning_rate(model: keras.Model, variables: list[keras.Variable], factor: float) -> None:
-    """Multiplies the learning rate of some variables, and keeps weight decay off them.
+    """Multiplies the learning rate of variables, and excludes them from weight decay.
 
-    Compiled functions have to be renewed afterwards.
+    Compiled functions must be renewed afterwards.
 
     Args:
         model: A compiled model.
         variables: List of trainable variables.
-        factor: Float of 0 or more. With 0 the variables stay as they are.
+        factor: Non-negative float. With 0 the variables are constant.
     """
     optimizer, hooks = hook(model)
     hooks.rates.update({key_of(optimizer, variable): factor for variable in variables})
 
 
 def reset_learning_rate(model: keras.Model, variables: list[keras.Variable]) -> None:
-    """Gives variables the learning rate of the optimizer again."""
+    """Restores the optimizer's learning rate for variables."""
     optimizer = updating(model.optimizer)
     hooks = hooks_of(optimizer)
     for variable in variables:

@@ -1,4 +1,4 @@
-"""The optimizer's state of single weights."""
+"""The optimizer's state of individual weights."""
 
 from collections.abc import Iterator
 
@@ -8,7 +8,7 @@ from kerasopt.keras_internals.optimizers import trained_variables
 
 
 def optimizers_of(model: keras.Model) -> Iterator[keras.optimizers.Optimizer]:
-    """Yields the optimizer of `model` and what it wraps (loss scaling), outermost first."""
+    """Yields the optimizer of `model` and the optimizers that it wraps, outermost first."""
     optimizer = model.optimizer
     while optimizer is not None:
         yield optimizer

@@ -1,4 +1,4 @@
-"""An optimizer whose model has got, or lost, trainable variables."""
+"""Updates the variables of an optimizer when those of the model change."""
 
 from typing import Any
 
@@ -20,13 +20,13 @@ from kerasopt.training.optimizers.slots import optimizers_of
 
 
 def follow_trainable_variables(model: keras.Model) -> None:
-    """Makes the optimizer of a model update the variables that its parametrizations train now.
+    """Makes the optimizer of a model train the current variables of its parametrizations.
 
-    Only variables of parametrizations are added and removed: an optimizer that was
-    built for a part of the model (a GAN has two) goes on with that part. What it has
-    of variables that stay (momenta, averages, accumulated gradients) and of itself
-    (iterations, learning rate) is kept. An optimizer that is not built has nothing to
-    follow. Compiled functions have to be renewed afterwards.
+    Only variables of parametrizations are added and removed: an optimizer that
+    was built for a part of the model (as in a GAN) keeps that part. Its state
+    of remaining variables (momenta, averages, accumulated gradients) and its
+    own state (iterations, learning rate) are kept. Nothing is done for an
+    optimizer that is not built. Compiled functions must be renewed afterwards.
 
     Args:
         model: A Keras model, compiled or not.
@@ -38,7 +38,7 @@ def follow_trainable_variables(model: keras.Model) -> None:
     before, after = (_keys(optimizer, each) for each in (trained_variables(optimizer), wanted))
     places = {key: place for place, key in enumerate(_keys(optimizer, model.trainable_variables))}
     if places.keys() <= set(after):
-        # A file is read into an optimizer that was built for the model, in its order.
+        # Files are loaded into an optimizer that was built for the model, in its order.
         wanted.sort(key=lambda each: places.get(key_of(optimizer, each), len(places)))
         after = _keys(optimizer, wanted)
     if before == after:
@@ -56,7 +56,7 @@ def follow_trainable_variables(model: keras.Model) -> None:
 
 
 def _wanted(model, optimizer) -> list[keras.Variable]:
-    """Returns what the optimizer is to train: what it trains, and variables of parametrizations."""
+    """Returns the variables to train: the current ones, and those of parametrizations."""
     present = set(_keys(optimizer, model.trainable_variables))
     known = set(_keys(optimizer, trained_variables(optimizer)))
     wanted = [
@@ -82,7 +82,7 @@ def _keys(optimizer, variables) -> list:
 
 
 def _state(optimizer) -> dict[str, Any]:
-    """Returns the variables of an optimizer by attribute; those in lists by their weight, too."""
+    """Returns the variables of an optimizer by attribute, and in lists also by weight."""
     keys = _keys(optimizer, trained_variables(optimizer))
     own = {id(variable) for variable in own_variables(optimizer)}
     state: dict[str, Any] = {}

@@ -127,7 +127,7 @@ def not_finite(model):
     "data, arguments, message",
     [
         (lambda model: None, {}, "pass a few hundred inputs .* Received: calibration=None"),
-        (not_finite, {}, "are zero, or have non-finite values.* Received: {'conv/input': \\(nan, nan"),
+        (not_finite, {}, "or have non-finite values.* Received: {'conv/input': \\(nan, nan"),
         (lambda model: inputs(model)[..., :1], {}, "incompatible"),
         (lambda model: inputs(model)[:0], {}, "`calibration` has no examples"),
         (inputs, {"spec": "int7"}, "Received: spec='int7'"),
@@ -155,7 +155,7 @@ def test_a_quantized_model_is_quantized_once():
 def test_what_keras_has_quantized_is_not_quantized_again():
     model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(3, name="dense")])
     model.quantize("int8")
-    with pytest.raises(ValueError, match="'dense' is quantized already, by Keras.*mode='int8'"):
+    with pytest.raises(ValueError, match="'dense' is already quantized by Keras.*mode='int8'"):
         ko.quantize(model, "int8", np.ones((4, 6)), verbose=0)
 
 

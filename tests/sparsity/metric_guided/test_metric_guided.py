@@ -153,7 +153,7 @@ def compiled():
 def test_logs_without_the_metric_raise():
     model, masks = compiled()
     search = MetricSearch(MetricGuided("val_loss"), model, masks)
-    with pytest.raises(ValueError, match=r"which are \['loss'\].*validation_data.*monitor='val_loss'"):
+    with pytest.raises(ValueError, match=r"are \['loss'\].*validation_data.*monitor='val_loss'"):
         search.score({"loss": 1.0}, True)
 
 

@@ -263,7 +263,9 @@ def test_movement_is_not_reset():
 
 
 class TestNoGradient:
-    MESSAGE = r"1 weights, since they are not trainable.* Received: layers=\['dense_0'\]"
+    MESSAGE = (
+        r"1 weights have no gradient, since they are not trainable.* Received: layers=\['dense_0'\]"
+    )
 
     @pytest.mark.parametrize("built", [False, True])
     def test_frozen(self, built):
