@@ -1,4 +1,4 @@
-"""Curriculum learning: how hard, how much, which samples.
+"""Curriculum learning: difficulty scores, pacing and order of samples.
 
 | axis | members |
 | --- | --- |

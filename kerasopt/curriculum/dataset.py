@@ -19,24 +19,24 @@ _ORDERS = {
 class CurriculumDataset(keras.utils.PyDataset):
     """Batches drawn from a growing share of the samples, the easiest first.
 
-    A batch is a pure function of the seed, the epoch and the index, whatever has been asked for
-    before: it is right when `fit` shuffles the indices, prefetches, or resumes. Its share is that
-    of step `epoch * len(data) + index`. `fit` shuffles the order of the batches within an epoch by
-    default; with `fit(..., shuffle=False)` the share also grows step by step within the epoch.
+    A batch is a pure function of the seed, the epoch and the index, so it is correct whether `fit`
+    shuffles the indices, prefetches or resumes. Its share is that of step
+    `epoch * len(data) + index`. By default `fit` shuffles the order of the batches within an epoch;
+    with `fit(..., shuffle=False)` the share also grows step by step within the epoch.
 
-    An epoch has the same number of batches throughout, `ceil(n / batch_size)`, as that of
-    `fit(x, y)`. At a constant share all samples in use are drawn equally often, give or take one;
-    at 1, an epoch is a permutation of all samples, as in plain training.
+    Every epoch has the same number of batches, `ceil(n / batch_size)`, as with `fit(x, y)`. At a
+    constant share all samples in use are drawn equally often, up to one; at share 1, an epoch is a
+    permutation of all samples, as in plain training.
 
-    `kerasopt.callbacks.Curriculum` says how the share grows and tells the epoch. Without it the
-    share is 1.
+    `kerasopt.callbacks.Curriculum` sets the growth of the share and the epoch. Without it the share
+    is 1.
 
     **Always run the control.** "When Do Curricula Work?" (Wu, Dyer and Neyshabur, ICLR 2021,
     https://arxiv.org/abs/2012.03107) trained over 25,000 models: in standard training a growing
     subset in *random* order does as well as an easy-to-hard one, and both no better than plain
     training; the easy-first order helps when training is short or labels are noisy.
-    `order="random"` is that control: the same pacing, without the difficulties. A gain that it
-    has too is not the curriculum's.
+    `order="random"` is that control: the same pacing without the difficulties. If it gains as much,
+    the gain is not due to the curriculum.
 
     ```python
     scores = ko.curriculum.loss_scores(teacher, x, y)
@@ -52,8 +52,8 @@ class CurriculumDataset(keras.utils.PyDataset):
         batch_size: Samples in a batch, an integer from 1 to `n`. The last batch may be smaller.
         order: `"easy"`: the easiest samples are in use first. `"hard"`: the hardest first, the
             anti-curriculum. `"random"`: a fixed random order, the control.
-        seed: Integer that determines the random order and all that is drawn.
-        sample_weight: Weights of the samples, shaped as Keras wants them, or `None`.
+        seed: Integer that determines the random order and all draws.
+        sample_weight: Sample weights, in a shape that Keras accepts, or `None`.
 
     Raises:
         ValueError: If lengths differ, scores are not finite, or an argument is out of range.
@@ -86,18 +86,18 @@ class CurriculumDataset(keras.utils.PyDataset):
         self.order = order
         self.seed = int(seed)
         self.passes = 0
-        """How often an iteration over the dataset has begun."""
+        """The number of iterations over the dataset that have begun."""
         self._sorted = _ORDERS[order](scores, np.random.default_rng(self.seed))
         self._epoch = 0
         self._pacing: tuple[Callable[[float], float], int, int] | None = None
         self._slots = (-1, self._sorted)
 
     def set_epoch(self, epoch: int):
-        """Says which epoch comes next; `kerasopt.callbacks.Curriculum` does."""
+        """Sets the next epoch; called by `kerasopt.callbacks.Curriculum`."""
         self._epoch = epoch
 
     def set_pacing(self, pacing, begin: int, end: int):
-        """Lets the share grow from batch `begin` to batch `end` of the training.
+        """Makes the share grow from batch `begin` to batch `end` of the training.
 
         Args:
             pacing: A pacing function, or its name.
@@ -161,8 +161,8 @@ def _checked_scores(scores) -> np.ndarray:
     scores = np.asarray(scores, dtype="float64")
     if scores.ndim != 1 or not len(scores):
         raise ValueError(
-            "`scores` must hold one number for each sample, shape (n,). "
-            f"Received: scores of shape {scores.shape}"
+            "`scores` must have one number for each sample, shape (n,). Received: scores of shape "
+            f"{scores.shape}"
         )
     if not np.isfinite(scores).all():
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Scorers: how difficult a sample is."""
+"""Scorers: the difficulty of samples."""
 
 import inspect
 import operator
@@ -10,9 +10,9 @@ import numpy as np
 def loss_scores(
     teacher: keras.Model, x, y, loss=None, batch_size: int = 128, verbose: int = 1
 ) -> np.ndarray:
-    """The loss of a trained model on every sample: transfer scoring.
+    """Returns the loss of a trained model on every sample (transfer scoring).
 
-    What a trained model gets wrong is difficult (Hacohen and Weinshall, "On The Power of
+    Samples that a trained model gets wrong are difficult (Hacohen and Weinshall, "On The Power of
     Curriculum Learning in Training Deep Networks", ICML 2019, https://arxiv.org/abs/1904.03626).
     The teacher runs in inference mode and is not changed.
 
@@ -25,16 +25,17 @@ def loss_scores(
         teacher: A trained model with one output.
         x: Inputs: an array of `n` samples, or a dict, tuple or list of arrays.
         y: Targets, an array of `n` samples.
-        loss: The loss: a name, function or `keras.losses.Loss`. `None` means the loss that the
-            teacher is compiled with.
-        batch_size: Samples in one call of the teacher.
-        verbose: 0: silent; 1: a progress bar.
+        loss: The loss: a name, function or `keras.losses.Loss`. `None`: the loss that the teacher
+            is compiled with.
+        batch_size: Number of samples in one call of the teacher.
+        verbose: 0 (silent) or 1 (a progress bar).
 
     Returns:
         The losses, a float32 array of shape `(n,)`; the mean over all axes but the first.
 
     Raises:
-        ValueError: If no single loss is known, lengths differ, or a loss is not finite.
+        ValueError: If the loss is unknown or not a single one, lengths differ, or a loss is not
+            finite.
     """
     per_sample = _per_sample_loss(teacher, loss)
     x, y = keras.tree.map_structure(np.asarray, (x, y))

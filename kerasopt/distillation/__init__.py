@@ -1,4 +1,4 @@
-"""Knowledge distillation: what a student's outputs should share with a teacher's.
+"""Knowledge distillation: losses between the outputs of a student and a teacher.
 
 | loss | class |
 | --- | --- |

@@ -1,4 +1,4 @@
-"""Which output of a model learns what from which output of its teacher."""
+"""Matches the outputs of a model with those of its teacher and with distillation losses."""
 
 from typing import Any, NamedTuple
 
@@ -9,13 +9,13 @@ from kerasopt.distillation.outputs import Output, is_nested, outputs_of, paths_o
 
 
 class Lesson(NamedTuple):
-    """One output that is distilled.
+    """A distilled output.
 
     Attributes:
         output: The `Output` of the model.
-        place: Its place among the model's outputs, flat.
-        teacher_place: The place of the teacher's output.
-        loss: Called with the output of the teacher and that of the model.
+        place: Its position among the model's outputs, flat.
+        teacher_place: The position of the teacher's output.
+        loss: The loss, called with the outputs of the teacher and of the model.
     """
 
     output: Output
@@ -27,26 +27,27 @@ class Lesson(NamedTuple):
 def make_lessons(
     model: keras.Model, outputs, teacher: keras.Model, teacher_outputs, loss, **options
 ) -> list[Lesson]:
-    """Returns what a model learns from its teacher, output by output.
+    """Returns the `Lesson` of every distilled output.
 
     Args:
         model: The model that trains.
-        outputs: What it returns: tensors, or symbols of them.
+        outputs: Its outputs: tensors or symbolic tensors.
         teacher: The teacher.
-        teacher_outputs: What that returns.
+        teacher_outputs: The outputs of the teacher.
         loss: As in `kerasopt.callbacks.Distillation`.
-        **options: For losses that an alias names, what `for_output` takes.
+        **options: Arguments of `for_output`, for losses given by an alias.
 
     Raises:
-        ValueError: If `loss` has not one entry for each output, an output cannot have its loss, or
-            the teacher has no output of that shape for it.
+        ValueError: If `loss` does not have one entry for each output, a loss does not suit its
+            output, or the teacher has no output of that shape.
     """
     student, taught = outputs_of(model, outputs), outputs_of(teacher, teacher_outputs)
     found = _wanted(loss, outputs, student)
     wanted = [place for place, identifier in enumerate(found) if identifier is not None]
     if not wanted:
         raise ValueError(
-            f"`loss` leaves every output out: there is nothing to learn. Received: loss={loss!r}"
+            "`loss` is `None` for every output: give at least one output a loss. Received: "
+            f"loss={loss!r}"
         )
     partners = _partners(outputs, teacher_outputs, wanted)
     _check_shapes(student, taught, partners)
@@ -57,7 +58,7 @@ def make_lessons(
 
 
 def check_losses(loss: Any) -> bool:
-    """Raises `ValueError` if `loss` has what is no loss; returns whether an alias names one."""
+    """Raises `ValueError` if `loss` is invalid; returns whether it contains an alias."""
     leaves = [leaf for leaf in _leaves(loss) if leaf is not None]
     return any(isinstance(get(leaf), type) for leaf in leaves)
 
@@ -87,25 +88,25 @@ def _wanted(loss, outputs, student: list[Output]) -> list:
     names = [output.name for output in student]
     found = spread(loss, outputs, names)
     if not is_nested(loss):
-        # Where the model has losses, its outputs without one are none to train.
+        # If the model has losses, outputs without one are not trained.
         every = all(output.loss is None for output in student)
         return [loss if every or output.loss is not None else None for output in student]
     given = dict(paths_of(loss))
     if len(given) != len(names) or (isinstance(loss, dict) and set(given) != set(names)):
         raise ValueError(
-            "`loss` must have one entry for each output of the model, which is `None` where an "
-            f"output is left out. Received: loss with {list(given)}, a model with {names}"
+            "`loss` must have one entry for each output of the model, `None` for outputs that are "
+            f"not distilled. Received: loss with {list(given)}, a model with {names}"
         )
     return found
 
 
 def _partners(outputs, teacher_outputs, wanted: list[int]) -> dict[int, int]:
-    """Returns the place of the teacher's output for each place of an output."""
+    """Returns the position of the teacher's output for each position of an output."""
     paths = [path for path, _ in keras.tree.flatten_with_path(outputs)]
     theirs = [path for path, _ in keras.tree.flatten_with_path(teacher_outputs)]
     if len(wanted) == 1 and theirs == [()]:
         return {wanted[0]: 0}
-    # What has names is found by them; a list with more in it may mean anything.
+    # Named outputs are matched by name; extra outputs in a list would be ambiguous.
     alike = len(paths) == len(theirs) or isinstance(teacher_outputs, dict)
     if not alike or not all(paths[place] in theirs for place in wanted):
         raise ValueError(_mismatch(_shapes(teacher_outputs), _shapes(outputs)))
@@ -129,8 +130,7 @@ def _shapes(outputs):
 
 def _mismatch(teacher, model) -> str:
     return (
-        "The outputs of `teacher` must have the structure and the shapes of the outputs of the "
-        "model that trains; let both end in the same number of classes, or leave outputs out that "
-        "the teacher does not have, by `loss`. "
-        f"Received: teacher with {teacher}, model with {model}"
+        "The outputs of `teacher` must have the same structure and shapes as those of the model: "
+        "use the same number of classes in both, or exclude outputs that the teacher does not have "
+        f"by `None` in `loss`. Received: teacher with {teacher}, model with {model}"
     )

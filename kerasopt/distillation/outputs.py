@@ -1,4 +1,4 @@
-"""The outputs of a model, and what the losses that it is compiled with say of them."""
+"""The outputs of a model, with what its compiled losses tell about them."""
 
 import enum
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ _OF_CLASSES = (
 _OF_DECISIONS = (keras.losses.binary_crossentropy, keras.losses.binary_focal_crossentropy)
 _CLASSES = (*_OF_CLASSES, keras.losses.kl_divergence)
 _DECISIONS = (*_OF_DECISIONS, keras.losses.hinge, keras.losses.squared_hinge)
-# What takes probabilities, or logits if it says so.
+# Losses of probabilities, or of logits if `from_logits` is true.
 CROSSENTROPIES = (*_CLASSES, *_OF_DECISIONS)
 _VALUES = (
     keras.losses.mean_squared_error,
@@ -31,7 +31,7 @@ _VALUES = (
 
 
 class Kind(enum.Enum):
-    """What the numbers of an output are."""
+    """The meaning of the values of an output."""
 
     LOGITS = "logits of classes"
     PROBABILITIES = "probabilities of classes"
@@ -46,9 +46,9 @@ class Output(NamedTuple):
     Attributes:
         name: String; empty if the only output has none.
         shape: Tuple.
-        kind: `Kind`, as the loss tells that it is compiled with.
-        loss: That loss; `None` if there is none.
-        weight: What its loss is multiplied with.
+        kind: `Kind`, derived from its compiled loss.
+        loss: The compiled loss, or `None`.
+        weight: The weight of its loss.
     """
 
     name: str
@@ -66,7 +66,7 @@ def outputs_of(model: keras.Model, structure) -> list[Output]:
 
     Args:
         model: A `keras.Model`, compiled or not.
-        structure: What it returns: tensors, or symbols of them.
+        structure: Its outputs: tensors or symbolic tensors.
     """
     names, tensors = _names(model, structure), keras.tree.flatten(structure)
     compiled = compiled_losses(model)
@@ -83,10 +83,11 @@ def outputs_of(model: keras.Model, structure) -> list[Output]:
 
 
 def spread(given, structure, names: list[str]) -> list:
-    """Returns what is given for each output, flat; `None` where nothing is.
+    """Returns the item given for each output, flat; `None` if there is none.
 
     Args:
-        given: One thing for all outputs, or things in a dict or list, nested or flat.
+        given: One item for all outputs, or a dict or list of items, nested or
+            flat.
         structure: The outputs.
         names: Their names, flat.
     """
@@ -103,14 +104,14 @@ def spread(given, structure, names: list[str]) -> list:
 
 
 def is_nested(given) -> bool:
-    """Whether something is given for several outputs; a config is one thing."""
+    """Whether items are given for several outputs; a config is a single item."""
     return isinstance(given, (list, tuple)) or (
         isinstance(given, dict) and "class_name" not in given
     )
 
 
 def paths_of(given, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Yields (path, thing) for all that is given."""
+    """Yields (path, item) for all given items."""
     for key, value in given.items() if isinstance(given, dict) else enumerate(given):
         path = f"{prefix}{key}"
         if is_nested(value):
@@ -120,7 +121,7 @@ def paths_of(given, prefix: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def kind_of(loss: keras.losses.Loss | None) -> Kind:
-    """Returns what a loss takes the outputs of a model for."""
+    """Returns the kind of outputs that a loss expects."""
     function = getattr(loss, "fn", None)
     if function in _CLASSES:
         return Kind.LOGITS if takes_logits(loss) else Kind.PROBABILITIES
@@ -130,7 +131,7 @@ def kind_of(loss: keras.losses.Loss | None) -> Kind:
 
 
 def takes_logits(loss: keras.losses.Loss | None) -> bool | None:
-    """Whether a loss takes what it compares for logits; `None` if for neither, or unknown."""
+    """Whether a loss expects logits; `None` if neither logits nor probabilities, or unknown."""
     known = getattr(loss, "fn", None) in CROSSENTROPIES
     return is_told_logits(loss) if known else None
 

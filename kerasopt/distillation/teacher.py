@@ -4,13 +4,13 @@ import keras
 
 
 class Teacher:
-    """A trained model that is run in inference mode and never changed.
+    """A trained model that runs in inference mode and is never changed.
 
     Args:
         model: A built `keras.Model`.
 
     Raises:
-        TypeError: If `model` is no `keras.Model`.
+        TypeError: If `model` is not a `keras.Model`.
         ValueError: If it is not built.
     """
 
@@ -28,7 +28,7 @@ class Teacher:
         self.model = model
 
     def __call__(self, x):
-        """The model's outputs for inputs `x`, through which no gradient flows.
+        """Returns the model's outputs for inputs `x`, without gradients.
 
         Raises:
             ValueError: If the model cannot be called on `x`.
@@ -38,10 +38,9 @@ class Teacher:
             outputs = self.model(x, training=False)
         except Exception as error:
             raise ValueError(
-                "`teacher` cannot be called on the inputs of the model that trains: "
-                f"{_brief(error)} "
-                f"Received: teacher={self.model.name} with inputs {_needed(self.model)}, "
-                f"and a batch with {_described(x)}"
+                f"`teacher` cannot be called on the inputs of the model: {_brief(error)} Received: "
+                f"teacher={self.model.name} with inputs {_needed(self.model)}, and a batch with "
+                f"{_described(x)}"
             ) from error
         if len(self.model.variables) > before:
             raise ValueError(
@@ -51,18 +50,18 @@ class Teacher:
         return keras.tree.map_structure(keras.ops.stop_gradient, outputs)
 
     def variables_beside(self, student: keras.Model) -> list[keras.Variable]:
-        """The variables that the teacher reads and that `student` and its metrics do not have."""
+        """Returns the variables of the teacher that `student` and its metrics do not have."""
         known = {id(variable) for variable in student.variables + student.metrics_variables}
         return [variable for variable in self.model.variables if id(variable) not in known]
 
     def check_student(self, student: keras.Model):
-        """Raises `ValueError` if `student` is this teacher, or another model around it all."""
+        """Raises `ValueError` if `student` is this teacher, or contains all of its weights."""
         ours = {id(weight) for weight in self.model.weights}
         if student is self.model or (ours and ours == {id(weight) for weight in student.weights}):
             raise ValueError(
-                "`teacher` must not consist of the weights that train; pass a trained copy "
-                f"(`keras.models.clone_model`, then `set_weights`). "
-                f"Received: teacher={self.model.name}, and the model {student.name}"
+                "`teacher` must not share all of its weights with the model: pass a trained copy "
+                "(`keras.models.clone_model`, then `set_weights`). Received: "
+                f"teacher={self.model.name}, and the model {student.name}"
             )
 
 
@@ -79,6 +78,6 @@ def _described(x):
 
 
 def _brief(error: Exception) -> str:
-    """What an error says, without the traces and arguments that Keras adds."""
+    """Returns an error message without the traces and arguments that Keras adds."""
     text = str(error).strip().split("\n\n")[0].replace("\n", " ")
     return f"{text.rstrip('.')}." if text else f"{type(error).__name__}."

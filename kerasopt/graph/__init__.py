@@ -1,4 +1,4 @@
-"""The model as layers, operations and edges, seen through nested models."""
+"""A model as layers, operations and edges, with nested models expanded."""
 
 from kerasopt.graph.cloning import Copies, clone
 from kerasopt.graph.elementwise import (

@@ -1,4 +1,4 @@
-"""All that a model holds, and what of it a copy needs for its own."""
+"""Everything that a model holds, and what a copy must not share."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _PLAIN = (str, bytes, int, float, complex, type(None), type(...))
 
 
 class Anatomy:
-    """What can be reached from a model.
+    """The objects that are reachable from a model.
 
-    A copy needs its own layers, operations, variables and graph, and its own of whatever holds
-    them. The graph is that of the model and of models in it: layers also know where other models
-    call them, which is not followed.
+    A copy needs its own layers, operations, variables and graph, and its own containers of them.
+    The graph is that of the model and its inner models; calls of the layers by other models are not
+    followed.
 
     Args:
         model: A `keras.Model`.
@@ -38,7 +38,7 @@ class Anatomy:
     def __init__(self, model: keras.Model):
         self.own: list[Any] = []
         self._model = model
-        self._things: dict[int, Any] = {}  # alive while this is, so that no id is another's
+        self._things: dict[int, Any] = {}  # kept alive, so that ids stay unique
         self._holders: dict[int, list[int]] = {}
         self._node_lists: set[int] = set()
         self._emptied: set[int] = set()
@@ -48,11 +48,11 @@ class Anatomy:
             self._require_no_globals(cls)
 
     def has(self, thing: Any) -> bool:
-        """Whether a copy of the model needs its own of `thing`."""
+        """Whether a copy of the model needs its own copy of `thing`."""
         return id(thing) in self._needed
 
     def items(self, container: Iterable[Any]) -> list[Any]:
-        """Returns what of a container belongs into a copy of it."""
+        """Returns the items of a container that belong into its copy."""
         if id(container) in self._emptied:
             return []
         if id(container) in self._node_lists:
@@ -60,7 +60,7 @@ class Anatomy:
         return list(container)
 
     def node_index(self, operation: keras.Operation, index: int) -> int:
-        """Returns the place that a call of an operation has among those of the model."""
+        """Returns the index of a call of an operation among those in the model."""
         return sum(id(node) in self._things for node in calls_before(operation, index))
 
     def _walk(self, model: keras.Model) -> None:
@@ -85,9 +85,9 @@ class Anatomy:
         return [*objects.parts_of(thing), *call_behind(thing)]
 
     def _set_aside(self, state: dict[str, Any]) -> None:
-        """Marks the lists of an operation that hold all its calls, or what its last call left."""
+        """Marks the lists with all calls of an operation, or results of its last call."""
         for nodes in call_lists(state):
-            # TensorFlow's lists hold what is in them in further lists.
+            # TensorFlow's lists wrap their items in further lists.
             inner = [x for x in getattr(nodes, "__dict__", {}).values() if isinstance(x, list)]
             self._node_lists.update(map(id, [nodes, *inner]))
         self._emptied.update(map(id, loss_lists(state)))
@@ -107,7 +107,7 @@ class Anatomy:
         return needed
 
     def _require_no_globals(self, cls: type) -> None:
-        """Raises `ValueError` if methods of a class read a layer of the model past `self`."""
+        """Raises `ValueError` if methods of a class read a layer of the model as a global."""
         for method in objects.methods_of(cls):
             cells = zip(method.__code__.co_freevars, method.__closure__ or (), strict=True)
             read = {name: value for name, cell in cells for value in objects.contents_of(cell)}

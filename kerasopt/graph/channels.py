@@ -1,4 +1,4 @@
-"""Which values of a weight share a scale."""
+"""The values of a weight that share a scale."""
 
 import math
 
@@ -7,7 +7,7 @@ import numpy as np
 
 
 class Channels:
-    """A weight as a matrix: a column for each set of values that share a scale.
+    """A weight as a matrix, with one column for each set of values that share a scale.
 
     ```python
     channels = Channels((3, 3, 16, 32), axes=(3,))
@@ -18,15 +18,15 @@ class Channels:
 
     Args:
         shape: Tuple of integers, the shape of the weight.
-        axes: Tuple of axes, along which every index has a scale of its own.
-        group: Pair of another axis and an integer that divides its length: so many
-            neighbours along it share a scale. `None`: all along it do.
+        axes: Tuple of axes along which every index has its own scale.
+        group: Pair of another axis and a group size that divides its length: neighbours in a group
+            share a scale. `None`: no groups.
     """
 
     def __init__(self, shape, axes, group=None):
         axes = {int(axis) % len(shape) for axis in axes}
         self.shape = tuple(shape)
-        # The view has one axis more: that of the groups, before the one within a group.
+        # The view has one more axis: that of the groups, before the one within a group.
         view, channels = [], []
         for axis, length in enumerate(self.shape):
             if group is not None and axis == group[0] % len(shape):
@@ -46,21 +46,21 @@ class Channels:
         return math.prod(self._scales)
 
     def split(self, weight):
-        """Returns a tensor of the weight's shape as (values that share a scale, scales)."""
+        """Reshapes a tensor of the weight's shape to (values per scale, scales)."""
         view = weight if self._view == self.shape else keras.ops.reshape(weight, self._view)
         if self._order != tuple(range(len(self._order))):
             view = keras.ops.transpose(view, self._order)
         return keras.ops.reshape(view, (-1, self.count))
 
     def merge(self, matrix):
-        """Returns the tensor of the weight's shape that `split` takes to `matrix`."""
+        """Reshapes a matrix to the weight's shape: the inverse of `split`."""
         view = keras.ops.reshape(matrix, self._arranged)
         if self._order != tuple(range(len(self._order))):
             view = keras.ops.transpose(view, tuple(int(axis) for axis in np.argsort(self._order)))
         return view if self._view == self.shape else keras.ops.reshape(view, self.shape)
 
     def spread(self, scales):
-        """Returns the scales, a tensor (count,), in a shape that broadcasts to the weight's."""
+        """Reshapes scales, a tensor (count,), to a shape that broadcasts to the weight's."""
         if self._view == self.shape:
             return keras.ops.reshape(scales, self._scales)
         rows = math.prod(self.shape) // self.count

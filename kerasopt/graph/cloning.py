@@ -1,4 +1,4 @@
-"""Copies of models: of the objects themselves, so that nothing is lost on the way of a config."""
+"""Copies of models by copying their objects, which loses nothing, unlike configs."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from kerasopt.keras_internals.copies import copy_value, renew_references
 
 
 def clone(model: keras.Model) -> keras.Model:
-    """Returns a copy of a model, with weights of its own. See `Copies`."""
+    """Returns a copy of a model, with its own weights. See `Copies`."""
     return Copies(model).of(model)
 
 
 class Copies:
-    """A copy of a model, and what became of each thing in it.
+    """A copy of a model, with the copy of each of its objects.
 
-    The copy is made of copies of the layers, operations, nodes of the graph and variables, whatever
-    their classes are, and of all that holds them; nothing is created anew from a config. Names,
-    paths, shared layers, vocabularies and what else layers know stay. Functions without state,
-    initializers and tables are the model's. Calls of the same layers by other models are left out,
-    and what `compile` and `fit` left.
+    The layers, operations, graph nodes and variables are copied, whatever their classes, with all
+    objects that hold them; nothing is re-created from a config. Names, paths, shared layers,
+    vocabularies and other attributes of layers are kept. Stateless functions, initializers and
+    lookup tables are shared. Calls of the layers by other models, and the results of `compile` and
+    `fit`, are not copied.
 
     ```python
     copies = Copies(model)
@@ -42,7 +42,7 @@ class Copies:
         model: A built `keras.Model`.
 
     Raises:
-        ValueError: If there is something in it that cannot be copied.
+        ValueError: If an object in the model cannot be copied.
     """
 
     def __init__(self, model: keras.Model):
@@ -52,7 +52,7 @@ class Copies:
         self._states: dict[int, dict[str, Any]] = {}
         self._unfilled: collections.deque[tuple[Any, Any]] = collections.deque()
         self.of(model)
-        # One after the other: along its layers, a graph is deeper than Python's stack.
+        # Iteratively, since a graph of many layers is deeper than Python's stack.
         while self._unfilled:
             self._fill(*self._unfilled.popleft())
         for thing in self._anatomy.own:
@@ -61,7 +61,7 @@ class Copies:
                 renew_references(thing, self.of(thing), self.of, self._copied_ids, place_of)
 
     def of(self, thing: Any) -> Any:
-        """Returns the copy of something in the model, or the thing itself if copies share it."""
+        """Returns the copy of an object in the model, or the object itself if it is shared."""
         if id(thing) not in self._copies:
             if isinstance(thing, weakref.ref) and self._anatomy.has(thing()):
                 return weakref.ref(self.of(thing()))
@@ -70,13 +70,13 @@ class Copies:
             if isinstance(thing, tuple) and not objects.is_wrapper(thing):
                 return self._tuple(thing)
             if not self._anatomy.has(thing):
-                # Everything else without a place in the model is used by both.
+                # All other objects are shared.
                 return thing.copy() if isinstance(thing, np.ndarray) else thing
             self._begin(thing)
         return self._copies[id(thing)]
 
     def _begin(self, thing: Any) -> None:
-        """Makes the copy of something: all of it, or what is filled later if it can hold itself."""
+        """Creates the copy of an object; what may hold itself is filled later."""
         complete = next((make for cls, make in _COMPLETE.items() if isinstance(thing, cls)), None)
         if objects.is_wrapper(thing):
             made = type(thing)(self.of(thing.__wrapped__))
@@ -114,7 +114,7 @@ class Copies:
             copy_value(thing, made)
 
     def _fill_attributes(self, thing: Any, made: Any) -> None:
-        # A wrapped operation shares its attributes with the layer that it has become.
+        # A wrapped operation shares its attributes with its layer.
         known = id(vars(thing)) in self._states
         state = self._states.setdefault(id(vars(thing)), {})
         if not known:
@@ -138,7 +138,7 @@ class Copies:
         made = self._copies[id(thing)] = cls.__new__(cls)
         if isinstance(thing, collections.defaultdict):
             made.default_factory = self.of(thing.default_factory)
-        # Past what Keras' and TensorFlow's own containers do when something is added.
+        # Bypasses the hooks of Keras' and TensorFlow's containers.
         if isinstance(thing, dict):
             base = collections.OrderedDict if isinstance(thing, collections.OrderedDict) else dict
             for key, value in dict.items(thing):
@@ -172,9 +172,9 @@ class Copies:
 
     def _refusal(self, thing: Any) -> ValueError:
         return ValueError(
-            f"Model '{self._model.name}' cannot be copied: in one of its layers is a "
-            f"{type(thing).__name__} that holds layers or weights, and no other can be made like "
-            f"it. Keep them as attributes of the layer. Received: {thing!r}"
+            f"Model '{self._model.name}' cannot be copied: one of its layers has a "
+            f"{type(thing).__name__} that holds layers or weights and cannot be copied. Keep them "
+            f"as attributes of the layer. Received: {thing!r}"
         )
 
 

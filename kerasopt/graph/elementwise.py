@@ -1,4 +1,4 @@
-"""Functions of one tensor that act on each value alone: integers have a table for them."""
+"""Elementwise functions of one tensor, which are lookup tables for integers."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _OPERATIONS = frozenset(
     "LogSigmoid Negative ReLU Relu Relu6 Selu Sigmoid Silu SoftShrink Softplus Softsign Sqrt "
     "Square Tanh TanhShrink Threshold".split()
 )
-# These are functions of one tensor where the other argument is a number.
+# These are elementwise functions if the other argument is a number.
 _WITH_A_NUMBER = frozenset("Add Divide Multiply Subtract TrueDivide".split())
-# Activations that look at more than one value.
+# Activations that are not elementwise.
 _ALONG_AN_AXIS = frozenset(("softmax", "log_softmax", "glu", "sparsemax"))
 
 
 def is_elementwise(node: Node) -> bool:
-    """Whether a call computes each value of its output from one value of its only input."""
+    """Whether a call is an elementwise function of its only input."""
     if len(node.inputs) != 1:
         return False
     operation = unwrap(node.operation)
@@ -43,7 +43,7 @@ def is_elementwise(node: Node) -> bool:
 
 
 def may_be_elementwise(operation: keras.Operation) -> bool:
-    """Whether some call of `operation` may be as `is_elementwise` says."""
+    """Whether a call of `operation` may be elementwise."""
     operation = unwrap(operation)
     if isinstance(operation, keras.layers.Activation):
         return is_elementwise_function(operation.activation)
@@ -53,7 +53,7 @@ def may_be_elementwise(operation: keras.Operation) -> bool:
 
 
 def is_elementwise_function(function: Any) -> bool:
-    """Whether an activation function of Keras acts on each value alone."""
+    """Whether an activation function of Keras is elementwise."""
     if isinstance(function, keras.Operation):
         return isinstance(function, _LAYERS)
     name = getattr(function, "__name__", "")
@@ -67,7 +67,7 @@ def is_softmax_function(function: Any) -> bool:
 
 
 def known_range(operation: keras.Operation) -> tuple[float, float] | None:
-    """Returns the range of a function that has one: softmax, sigmoid, tanh; or `None`.
+    """Returns the range of a bounded function (softmax, sigmoid, tanh), or `None`.
 
     The range of a layer with a kernel is that of its own activation.
     """
@@ -91,7 +91,7 @@ def is_softmax(operation: keras.Operation) -> bool:
 
 
 def is_product(operation: keras.Operation, inputs: int) -> bool:
-    """Whether `operation` multiplies two tensors, value by value."""
+    """Whether `operation` multiplies two tensors elementwise."""
     operation = unwrap(operation)
     is_layer = isinstance(operation, keras.layers.Multiply)
     is_operation = not isinstance(operation, keras.Layer) and _name(operation) == "Multiply"
@@ -99,10 +99,10 @@ def is_product(operation: keras.Operation, inputs: int) -> bool:
 
 
 def as_number(value: Any) -> float | None:
-    """Returns an argument that is one constant number as a float; `None` for others.
+    """Returns a constant number as a float; `None` for other arguments.
 
-    That is a Python number, a scalar of NumPy (`np.sqrt(64)`), or an array or a tensor of no axes.
-    A `keras.Variable` may be trained, so it is none.
+    Constant numbers are Python numbers, NumPy scalars (`np.sqrt(64)`), and arrays or tensors
+    without axes, but not `keras.Variable`s, which may be trained.
     """
     if isinstance(value, (int, float)):
         return float(value)
@@ -114,7 +114,7 @@ def as_number(value: Any) -> float | None:
 
 
 def _has_numbers_only(node: Node) -> bool:
-    """Whether a call has a number as its other argument, and divides by it if it divides."""
+    """Whether the other argument of a call is a number (and the divisor of a division)."""
     numbers = [as_number(value) is not None for value in node.keras_node.arguments.args]
     divides_it = _name(unwrap(node.operation)).endswith("Divide") and numbers[:1] == [True]
     return len(numbers) == 2 and sum(numbers) == 1 and not divides_it

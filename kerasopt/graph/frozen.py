@@ -1,4 +1,4 @@
-"""Which layers of a model do not train."""
+"""Finds the frozen layers of a model."""
 
 import keras
 
@@ -9,11 +9,11 @@ from kerasopt.keras_internals.layers import flattened
 
 
 def frozen_layers(model: keras.Model) -> set[int]:
-    """Returns the ids of the layers that training leaves as they are.
+    """Returns the ids of the layers that training does not change.
 
-    Those are layers none of whose kernels, or tables, are among `model.trainable_variables`; and
-    layers without such weights that are in a frozen model, or that only frozen layers stand
-    before, such as the residual additions of a backbone.
+    These are layers whose kernels or tables are not among `model.trainable_variables`, and layers
+    without such weights that are in a frozen model or follow only frozen layers, such as the
+    residual additions of a backbone.
 
     Args:
         model: A built `keras.Model`.
@@ -29,13 +29,14 @@ def frozen_layers(model: keras.Model) -> set[int]:
 
 
 def _between(graph: Graph, trains: dict[int, bool]) -> set[int]:
-    """Returns the ids of what has no weights of its own, in a frozen part or behind frozen layers.
+    """Returns the ids of layers without weights that follow only frozen layers.
 
     Args:
         graph: The graph of the model.
-        trains: Dict of the id of a layer with weights to whether those train.
+        trains: Dict of the id of a layer with weights to whether they are
+            trained.
     """
-    behind: dict[int, bool] = {}  # calls behind some weights: whether any of those train
+    behind: dict[int, bool] = {}  # calls that follow weights: whether any of those are trained
     found: dict[int, bool] = {}
     for node in graph:
         inner = flattened(node.operation) if node.is_layer else ()

@@ -1,4 +1,4 @@
-"""A functional model as calls and edges, seen through nested models."""
+"""A functional model as calls and edges, with nested models expanded."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def functional_of(operation: Any) -> Functional | None:
     """Returns the functional model whose graph `operation` runs, or `None`.
 
     `Functional` models and built `Sequential` models run a recorded graph. Subclassed models,
-    functional subclasses with a `call` of their own and composite layers do not.
+    functional subclasses with a custom `call` and composite layers do not.
     """
     if isinstance(operation, keras.Sequential) and type(operation).call is keras.Sequential.call:
         return functional_in(operation)
@@ -33,12 +33,12 @@ def functional_of(operation: Any) -> Functional | None:
 
 
 class Graph:
-    """The calls of a model in topological order, with nested models taken apart.
+    """The calls of a model in topological order, with nested models expanded.
 
-    Functional and Sequential models that are called inside the model are replaced by their
-    own calls. Anything else that has layers inside (a subclassed model, a custom layer,
-    `MultiHeadAttention`, `RNN`) is one node: its inner edges are unknown. For its inner layers,
-    see `kerasopt.graph.layers`. A subclassed model has no recorded graph, so no nodes.
+    Functional and Sequential models that are called inside the model are replaced by their own
+    calls. Anything else with inner layers (a subclassed model, a custom layer,
+    `MultiHeadAttention`, `RNN`) is one node, since its inner edges are unknown. For its inner
+    layers, see `kerasopt.graph.layers`. A subclassed model has no recorded graph, so no nodes.
 
     ```python
     inputs = keras.Input((8,))
@@ -73,22 +73,21 @@ class Graph:
             model: A `keras.Model`.
 
         Returns:
-            The `Graph`; without nodes where the model has no recorded graph.
+            The `Graph`, without nodes if the model has no recorded graph.
 
         Raises:
-            TypeError: If `model` is no Keras model.
+            TypeError: If `model` is not a Keras model.
             ValueError: If `model` is a `Sequential` model that has not been built.
         """
         if not isinstance(model, keras.Model):
             raise TypeError(
-                "Argument `model` must be a `keras.Model`. "
-                f"Received: model={model} (of type {type(model).__name__})"
+                f"`model` must be a `keras.Model`. Received: model={model} (of type "
+                f"{type(model).__name__})"
             )
         if isinstance(model, keras.Sequential) and not model.built:
             raise ValueError(
-                "The layers of `model` are not connected before it is built. Add a "
-                "`keras.Input` as its first layer, or call `model.build(input_shape)`. "
-                f"Received: model={model.name}"
+                "`model` must be built, which connects its layers. Add a `keras.Input` as its "
+                f"first layer, or call `model.build(input_shape)`. Received: model={model.name}"
             )
         functional = functional_of(model)
         if functional is None:
@@ -103,7 +102,7 @@ class Graph:
         """Returns the tensors of the inputs when the model is called on data.
 
         Args:
-            data: Inputs, as the model's `call` takes them.
+            data: Inputs for the model's `call`.
         """
         functional = self.inputs[0].source.owner
         return dict(zip(self.inputs, standardized_inputs(functional, data), strict=True))
@@ -150,10 +149,10 @@ def _expand(
 def _as_declared(
     declared: keras.KerasTensor, edge: Edge, prefix: str, functional: Functional, nodes: list[Node]
 ) -> Edge:
-    """Appends what Keras does to a tensor on its way into a nested model, and returns the edge.
+    """Appends the conversions of a tensor that enters a nested model, and returns the edge.
 
-    It gets the dtype and the rank of the model's input. Between floats no dtype is noted: what
-    the graph is read for computes in float32.
+    Keras converts it to the dtype and rank of the model's input. Casts between floats are ignored,
+    since users of the graph compute in float32.
     """
     given = edge.tensor
     tensor = keras.KerasTensor(given.shape, given.dtype)
@@ -174,9 +173,9 @@ def _as_declared(
 
 
 def _argument_order(nested: Functional, keras_node: Any) -> list[int]:
-    """Returns, for each input of `nested`, the place of its tensor among the call's tensors.
+    """Returns, for each input of `nested`, the position of its tensor in the call.
 
-    Keras accepts a dictionary for a model whose inputs are a list, and matches by name.
+    Keras accepts a dictionary for a model with a list of inputs, and matches by name.
     """
     position = {id(x): i for i, x in enumerate(keras_node.input_tensors)}
     arguments = keras_node.arguments

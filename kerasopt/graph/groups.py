@@ -1,4 +1,4 @@
-"""Groups of calls that one integer kernel computes, the units of quantization."""
+"""Groups of calls that one integer kernel computes: the units of quantization."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from kerasopt.graph.operations import (
 
 @dataclass(frozen=True, eq=False)
 class Group:
-    """A chain of calls between which nothing else reads, computed as one.
+    """A chain of calls that is computed as one, without other readers in between.
 
     A layer with a kernel, a batch normalization directly after it and a ReLU after that are a
-    group; so are an addition, a product or a batch normalization and the ReLU after it, and
-    functions of single values that follow on each other. Every other call is a group of its own.
+    group; so are an addition, a product or a batch normalization with the ReLU after it, and
+    consecutive elementwise functions. Every other call is its own group.
 
     Attributes:
         nodes: Tuple of `Node`, in the order in which they run.
-        transparent: Whether the group's output keeps the scale of its input (reshaping,
-            pooling by maximum, padding, dropout), so that it needs no quantizer.
+        transparent: Whether the group's output keeps the scale of its input (reshaping, max
+            pooling, padding, dropout), so that it needs no quantizer.
     """
 
     nodes: tuple[Node, ...]
@@ -62,7 +62,7 @@ class Group:
 
     @property
     def activation(self) -> Node | None:
-        """The node of the ReLU at the end of the group, if it has a node of its own."""
+        """The node of the ReLU at the end of the group, if it has its own node."""
         last = self.output
         return last if last is not self.anchor and clamp_bounds(last.operation) else None
 
@@ -80,8 +80,8 @@ class Groups:
             print(group.output.path, [groups.origin(edge) for edge in group.inputs])
     ```
 
-    A layer that is called several times is grouped with its neighbour only if the same
-    neighbour follows at every call, since a quantizer belongs to the layer.
+    A layer that is called several times is grouped with its successor only if the same one follows
+    every call, since a quantizer belongs to the layer.
 
     Args:
         graph: The `Graph` to divide.
@@ -101,15 +101,15 @@ class Groups:
             self._of.update({id(member): group for member in group.nodes})
 
     def of(self, node: Node) -> Group:
-        """Returns the group of which `node` is part."""
+        """Returns the group that contains `node`."""
         return self._of[id(node)]
 
     def origin(self, edge: Edge) -> Group:
         """Returns the group that determines the scale of an edge.
 
-        That is the group which produces the tensor, or where this is transparent, the group
-        before it, and so on. If `origin(edge).anchor.is_input`, the tensor comes straight from
-        an input of the model, and whoever reads it as integers must quantize it first.
+        This is the group that produces the tensor or, if that is transparent, the group before it,
+        and so on. If `origin(edge).anchor.is_input`, the tensor comes directly from an input of the
+        model, and must be quantized before it is read as integers.
         """
         group = self.of(edge.source)
         while group.transparent:
@@ -156,7 +156,7 @@ class _Chains:
         return tuple(chain)
 
     def _follower(self, node: Node) -> Node | None:
-        """Returns the only reader of `node`, if the same one follows at all calls of both."""
+        """Returns the only reader of `node`, if it is the same at all calls of both."""
         follower = _only_reader(node)
         if follower is None:
             return None

@@ -1,4 +1,4 @@
-"""What the axes of a kernel stand for."""
+"""The meaning of the axes of a kernel."""
 
 import re
 from dataclasses import dataclass
@@ -16,11 +16,10 @@ _VECTORS = ("bias", "gamma", "beta")
 
 @dataclass(frozen=True)
 class KernelLayout:
-    """The axes of a weight, sorted by what they stand for.
+    """The axes of a weight, by their meaning.
 
-    Every axis is in one of the three tuples, each in the order of the weight. The channels of a
-    depthwise convolution, and axes that an einsum only carries along, are inputs and outputs
-    at once.
+    Each tuple is in the order of the weight, and every axis is in at least one. The channels of a
+    depthwise convolution, and batch axes of an einsum, are both inputs and outputs.
 
     Attributes:
         spatial: Tuple of axes, the positions of a convolution's window.
@@ -39,7 +38,7 @@ class KernelLayout:
 
 
 def kernel_layout(layer: keras.layers.Layer, name: str) -> KernelLayout:
-    """Returns what the axes of a weight of `layer` stand for.
+    """Returns the meaning of the axes of a weight of `layer`.
 
     | weight | spatial | inputs | outputs |
     | --- | --- | --- | --- |
@@ -51,8 +50,8 @@ def kernel_layout(layer: keras.layers.Layer, name: str) -> KernelLayout:
     | Embedding: (row, unit) | | 0 | 1 |
     | biases, gammas, betas, vectors | | | all |
 
-    Convolutions over one or three dimensions have one or three spatial axes. The kernels of a
-    layer of your own are read as a convolution's of their rank.
+    1-D and 3-D convolutions have one and three spatial axes. Kernels of custom layers are treated
+    like those of convolutions of the same rank.
 
     ```python
     layer = keras.layers.Conv2D(8, 3)

@@ -1,4 +1,4 @@
-"""Matrices that no technique takes for kernels."""
+"""Matrices that are not recognized as kernels."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from kerasopt.graph.traversal import layers
 from kerasopt.graph.weights import kernel_names, own_variables
 from kerasopt.keras_internals.variables import variable_of
 
-# Less is not worth a warning.
+# Smaller shares do not cause a warning.
 _LARGE_SHARE = 1 / 3
 
 
 def large_matrices_left_out(
     model: keras.Model, rules: Sequence[Any], selected: Collection[tuple[int, str]] = ()
 ) -> dict[str, int]:
-    """Returns matrices that are left out for their names, if they are a large share.
+    """Returns matrices that are left out because of their names, if they are a large share.
 
-    What a layer multiplies its input with is found by its name, `kernel` in all of Keras. Layers
-    of the user's may call it otherwise (the experts of a mixture often are one array `w`).
+    Kernels are recognized by their name, `kernel` in all of Keras. Custom layers may use other
+    names (the experts of a mixture are often one array `w`).
 
     Args:
         model: A built model.
-        rules: The rules by which weights were selected: what they name is not left out.
+        rules: The rules by which weights were selected: weights that they name are not left out.
         selected: Pairs of the id of a layer and the name of a weight that are selected.
 
     Returns:
-        Dict of the path of each such weight to how many values it has. Empty if they are no more
-        than a third of what could be compressed.
+        Dict of the path of each such weight to its number of values. Empty if they are at most a
+        third of the compressible values.
     """
     rules = parse_rules(rules)
     found: dict[str, int] = {}
@@ -53,7 +53,7 @@ def _decides(rule: Rule, path: str, layer: keras.Layer, name: str) -> bool:
 
 
 def _other_matrices(layer: keras.Layer) -> dict[str, keras.Variable]:
-    """Returns the trainable variables of several axes of a layer that is not Keras' own."""
+    """Returns the trainable variables with several axes of a custom layer."""
     if own_class(layer).__module__.startswith("keras."):
         return {}
     known = {id(variable_of(layer, name)) for name in kernel_names(layer)}

@@ -1,4 +1,4 @@
-"""How many multiply-accumulates the layers of a model need for one example."""
+"""The multiply-accumulates of the layers of a model for one example."""
 
 import contextlib
 import functools
@@ -31,18 +31,18 @@ class Call:
 def multiply_accumulates(model: keras.Model) -> dict[int, int]:
     """Counts the multiply-accumulates of every layer that has a kernel, for one example.
 
-    They follow from the shape of the kernel and the shapes that one run of the model shows, so
-    they are known for any layer that applies a kernel at a number of positions: dense layers,
-    convolutions, `EinsumDense` and integer layers alike, in nested and subclassed models. A layer
-    that is called twice counts twice, and zeros count like other values. Products without a
-    kernel (attention scores) and recurrent cells, which run once a time step, are not counted.
+    They follow from the shape of the kernel and the shapes in one run of the model, so they are
+    known for every layer that applies a kernel at a number of positions: dense layers,
+    convolutions, `EinsumDense` and integer layers, also in nested and subclassed models. A layer
+    that is called twice counts twice, and zeros count like other values. Products without a kernel
+    (attention scores) and recurrent cells, which run once per time step, are not counted.
 
     Args:
         model: A built `keras.Model`.
 
     Returns:
-        Dict of the `id` of a layer to its multiply-accumulates. Empty if the shape of an example
-        is not known (a dimension is `None`, or a subclassed model has several inputs).
+        Dict of the `id` of a layer to its multiply-accumulates. Empty if the shape of an example is
+        unknown (a dimension is `None`, or a subclassed model has several inputs).
     """
     example = _example(model)
     if example is None:
@@ -69,14 +69,14 @@ def _of_call(call: Call) -> int:
 
 
 def _positions(call: Call, kernel_shape: Shape) -> int:
-    """Counts how often one call uses every value of a kernel."""
+    """Returns how often one call uses every value of a kernel."""
     layer = call.layer
     if isinstance(layer, keras.layers.EinsumDense):
         _, kernel_axes, output_axes = re.split(",|->", layer.equation.replace(" ", ""))
         sizes = zip(kernel_axes, kernel_shape, strict=True)
         channels = math.prod(size for axis, size in sizes if axis in output_axes)
         return math.prod(call.output_shape) // channels
-    # A transposed convolution adds the kernel into its output once for every input.
+    # A transposed convolution adds the kernel to its output once for every input.
     is_transposed = isinstance(layer, TRANSPOSED) or getattr(layer, "is_transposed", False)
     shape = call.input_shape if is_transposed else call.output_shape
     channels_first = getattr(layer, "data_format", None) == "channels_first"
@@ -84,7 +84,7 @@ def _positions(call: Call, kernel_shape: Shape) -> int:
 
 
 def _example(model: keras.Model) -> Any:
-    """Returns one example of zeros for `model`, or `None` if its shape is not known."""
+    """Returns one example of zeros for `model`, or `None` if its shape is unknown."""
     recorded = functional_of(model) or functional_in(model) or model
     if getattr(recorded, "inputs", None):
         structure = recorded.input
@@ -104,10 +104,11 @@ def _example(model: keras.Model) -> Any:
 def _recorded_calls(layers: list[keras.Layer]) -> Iterator[list[Call]]:
     """Yields a list that receives every call of `layers` while the context is open."""
     calls: list[Call] = []
-    # Under a quantized policy Keras calls a layer by another method.
+    # Under a quantized policy Keras calls another method of a layer.
     methods = [(layer, "quantized_call" if _is_quantized(layer) else "call") for layer in layers]
     for layer, method in methods:
-        # On the object and past Keras' attribute tracking: gone again without a trace.
+        # Set on the object, bypassing Keras' attribute tracking, so that it can be removed
+        # completely.
         vars(layer)[method] = _recording(layer, getattr(layer, method), calls)
     try:
         yield calls

@@ -1,4 +1,4 @@
-"""Additive masks: large negative numbers that keep positions out of a softmax."""
+"""Additive masks: large negative numbers that exclude positions from a softmax."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from kerasopt.graph.node import Node
 from kerasopt.graph.operation_layer import unwrap
 from kerasopt.graph.operations import is_transparent
 
-# From here on a number is no value of a network, but stands for infinity: -1e4, -65504, -1e9.
+# Numbers of at least this magnitude represent infinity: -1e4, -65504, -1e9.
 _LARGE = 1e3
 _WITH_CONSTANTS = frozenset("Add FullLike Maximum Minimum Multiply Subtract Where".split())
-# Through these a large number stays one.
+# These operations preserve large numbers.
 _CARRIERS = frozenset(
     "Abs Add BroadcastTo Cast Concatenate Divide Maximum Minimum Multiply Negative Stack Subtract "
     "TrueDivide Where".split()
@@ -30,20 +30,19 @@ _CARRYING_LAYERS = (
     keras.layers.Subtract,
 )
 _SUMS = ("Add", "Subtract")
-# A sum before one of these may have a mask in it that comes from anywhere: an input of the model,
-# a layer of the user's.
+# A sum before one of these may contain a mask of any origin: an input of the model, a custom layer.
 _READERS = frozenset("Exp LogSoftmax Logsumexp Softmax".split())
-# Of a tensor these read its shape.
+# These read only the shape of a tensor.
 _SHAPES = frozenset("FullLike OnesLike Shape ZerosLike".split())
 
 
 def masked(graph: Graph) -> set[int]:
-    """Returns the ids of the nodes whose values are those of a mask, or have one added to them.
+    """Returns the ids of the nodes that compute masks, or tensors with a mask added.
 
-    No range of such values is of use: -1e9 beside scores of -3 to 3 leaves them one integer. What
-    reads them, a softmax, looks at their differences only. They are known by a large constant
-    (`(1 - mask) * -1e9`, `where(mask, scores, -inf)`, a cached array) and by what computes with
-    them further on, and sums by what reads them: a softmax, or its exponential.
+    Such values have no useful range: with -1e9 in it, all scores from -3 to 3 would become one
+    integer. Masks are recognized by a large constant (`(1 - mask) * -1e9`,
+    `where(mask, scores, -inf)`, a cached array) and followed through later operations. Sums are
+    recognized by their reader, a softmax or its exponential.
 
     Args:
         graph: The `Graph` of a model.
@@ -65,9 +64,9 @@ def masked(graph: Graph) -> set[int]:
 
 
 def is_bookkeeping(node: Node) -> bool:
-    """Whether a call counts, indexes or makes a mask, and computes nothing of the data.
+    """Whether a call only computes counts, indices or masks, not data.
 
-    That is one whose results are integers or booleans, or follow from such alone.
+    Its results are integers or booleans, or depend only on such values.
     """
     if node.is_layer and node.operation.weights:
         return False

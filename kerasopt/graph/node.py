@@ -1,4 +1,4 @@
-"""One call of a layer or an operation, and the edges between calls."""
+"""Calls of layers and operations, and the edges between them."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from kerasopt.keras_internals.calls import context_arguments, in_inference, sign
 
 @dataclass(frozen=True)
 class Edge:
-    """Output number `index` of the call `source`, as another call receives it.
+    """Output `index` of the call `source`, as another call receives it.
 
-    Edges of one tensor are equal, so what belongs to the tensors of a graph is kept in a dict.
+    Edges of the same tensor are equal, so they can be the keys of a dict of tensors.
     """
 
     source: Node
@@ -29,16 +29,16 @@ class Edge:
 
 @dataclass(eq=False)
 class Node:
-    """One call of a layer or operation in a functional model.
+    """A call of a layer or operation in a functional model.
 
-    A layer called twice has two nodes, and a nested model called twice repeats its inner
-    nodes: nodes are calls, `operation` says what is called.
+    A layer that is called twice has two nodes, and a nested model that is called twice has its
+    inner nodes twice.
 
     Attributes:
         operation: The `keras.Layer` or `keras.Operation` that is called.
-        path: Names from the model down to the operation, joined by `/`
-            (`"backbone/conv1"`). The model's own name is not part of it.
-        keras_node: The `Node` with which Keras recorded the call.
+        path: Names from the model to the operation, joined by `/` (`"backbone/conv1"`), without the
+            model's own name.
+        keras_node: The Keras `Node` that recorded the call.
         owner: The functional model whose graph records the call.
         inputs: One `Edge` per tensor argument, in the order of the arguments. Edges pass
             through the borders of nested models.
@@ -71,10 +71,10 @@ class Node:
 
     @property
     def arguments(self) -> dict[str, Any]:
-        """The arguments that the operation's `call` receives, as recorded, by their names."""
+        """The recorded arguments of the operation's `call`, by name."""
         given, operation = self.keras_node.arguments, self.operation
         signature = signature_of(operation)
-        # Keras takes `training`, and its like of the user's, from a call of any layer.
+        # Keras accepts `training`, and custom context arguments, in a call of any layer.
         unused = context_arguments(operation) - set(signature.parameters)
         kwargs = {name: value for name, value in given.kwargs.items() if name not in unused}
         return signature.bind(*given.args, **kwargs).arguments
@@ -93,12 +93,12 @@ class Node:
         """Repeats the call on other tensors.
 
         Args:
-            tensors: One for each of `inputs`.
-            operation: What is called. Defaults to the node's own operation, in inference.
-            **arguments: Arguments beside those that are recorded, or in place of them.
+            tensors: One tensor for each of `inputs`.
+            operation: The callable. Defaults to the node's own operation, in inference mode.
+            **arguments: Arguments that extend or replace the recorded ones.
 
         Returns:
-            List of what it returns, one for each of `outputs`.
+            List of results, one for each of `outputs`.
         """
         known = zip(map(id, self.keras_node.input_tensors), tensors, strict=True)
         args, kwargs = self.keras_node.arguments.fill_in(dict(known))

@@ -1,4 +1,4 @@
-"""What a model is made of, down to the Python objects that its layers hold."""
+"""The parts of a model, down to the Python objects in its layers."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ import keras
 from kerasopt.keras_internals.copies import OF_TRAINING, state_without_value
 from kerasopt.keras_internals.layers import traced_functions
 
-# What these libraries make is no part of a model: tensors, tables, strategies, devices.
+# Objects of these libraries are not parts of a model: tensors, tables, strategies, devices.
 _LIBRARIES = ("tensorflow", "tensorflow_text", "jax", "jaxlib", "numpy")
-# Code that reads no model from its globals.
+# Libraries whose code does not read models from its globals.
 _NOT_THE_USERS = (*_LIBRARIES, "builtins", "keras", "keras_hub", "kerasopt")
 
 CONTAINERS = (list, dict, set, collections.deque)
 
 
 def is_wrapper(thing: Any) -> bool:
-    """Whether `thing` is what TensorFlow makes of a tuple or dict in an attribute."""
+    """Whether `thing` is TensorFlow's wrapper of a tuple or dict in an attribute."""
     return type(thing).__name__ in ("_DictWrapper", "_TupleWrapper")
 
 
 def is_raw_variable(thing: Any) -> bool:
-    """Whether `thing` is a variable of TensorFlow's own, which Keras does not know."""
+    """Whether `thing` is a TensorFlow variable outside of Keras."""
     return _library(type(thing)) == "tensorflow" and hasattr(thing, "assign_add")
 
 
@@ -42,7 +42,7 @@ def wrapped_function(thing: Any) -> Any:
 
 
 def state_of(thing: Any) -> dict[str, Any]:
-    """Returns the attributes of an object, without values of variables and traces of training."""
+    """Returns the attributes of an object, without variable values and training state."""
     attributes = getattr(thing, "__dict__", {})
     if isinstance(thing, keras.Variable):
         return state_without_value(thing)
@@ -53,13 +53,13 @@ def state_of(thing: Any) -> dict[str, Any]:
 
 
 def slots_of(thing: Any) -> dict[str, Any]:
-    """Returns what an object holds in slots."""
+    """Returns the attributes of an object in `__slots__`."""
     names = [name for cls in type(thing).__mro__ for name in _slot_names(cls)]
     return {name: getattr(thing, name) for name in names if hasattr(thing, name)}
 
 
 def parts_of(thing: Any) -> Iterable[Any]:
-    """Returns what `thing` holds; nothing for what copies of a model share."""
+    """Returns the parts of `thing`; nothing if copies of a model share it."""
     if isinstance(thing, (type, types.ModuleType)):
         return ()
     if is_wrapper(thing):
@@ -85,7 +85,7 @@ def parts_of(thing: Any) -> Iterable[Any]:
 
 
 def contents_of(cell: types.CellType) -> tuple[Any, ...]:
-    """Returns the one thing in a cell of a closure, or none."""
+    """Returns the object in a closure cell, or nothing."""
     try:
         return (cell.cell_contents,)
     except ValueError:
@@ -93,7 +93,7 @@ def contents_of(cell: types.CellType) -> tuple[Any, ...]:
 
 
 def globals_of(function: types.FunctionType) -> dict[str, Any]:
-    """Returns the global names that a function of the user's reads, with their values."""
+    """Returns the global names that a user's function reads, with their values."""
     if _library(function) in _NOT_THE_USERS:
         return {}
     known = function.__globals__
@@ -101,7 +101,7 @@ def globals_of(function: types.FunctionType) -> dict[str, Any]:
 
 
 def methods_of(cls: type) -> Iterator[types.FunctionType]:
-    """Yields the functions in the classes of the user's that `cls` derives from."""
+    """Yields the methods of the user's classes among the bases of `cls`."""
     for base in cls.__mro__:
         if _library(base) not in _NOT_THE_USERS:
             yield from (x for x in vars(base).values() if isinstance(x, types.FunctionType))

@@ -1,4 +1,4 @@
-"""Operations that carry state: an operation of a functional model turned into a layer."""
+"""Turns operations of functional models into layers, which can have state."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ from kerasopt.keras_internals.layers import held_layers, track
 class OperationLayer(keras.layers.Layer):
     """A layer that computes a Keras operation.
 
-    `x + y` and `keras.ops.multiply(x, y)` are operations in a functional model: they have a
-    place in the graph, but cannot hold variables. This layer computes the same and can.
+    `x + y` and `keras.ops.multiply(x, y)` are operations in a functional model, which cannot have
+    variables. This layer computes the same, but can.
 
     Args:
         operation: The `keras.Operation` to compute. It must not be a layer.
         **kwargs: The arguments of `keras.layers.Layer`.
 
     Raises:
-        TypeError: If `operation` is no operation, or a layer.
+        TypeError: If `operation` is not an operation, or is a layer.
     """
 
     def __init__(self, operation: keras.Operation, **kwargs: Any):
         if not isinstance(operation, keras.Operation) or isinstance(operation, keras.Layer):
             raise TypeError(
-                "Argument `operation` must be a `keras.Operation` that is no layer. "
-                f"Received: operation={operation} (of type {type(operation).__name__})"
+                "`operation` must be a `keras.Operation` that is not a layer. Received: "
+                f"operation={operation} (of type {type(operation).__name__})"
             )
         super().__init__(autocast=kwargs.pop("autocast", False), **kwargs)
         self.operation = operation
-        # The arguments are the operation's own: constants among them, tensors in any place.
+        # The arguments are those of the operation: constants included, tensors in any position.
         take_arguments_of(self, operation.call)
 
     def call(self, *args: Any, **kwargs: Any) -> Any:
@@ -48,7 +48,7 @@ class OperationLayer(keras.layers.Layer):
 
     @property
     def supports_masking(self) -> bool:
-        return True  # as an operation does: it accepts masked inputs and drops the mask
+        return True  # like an operation: it accepts masked inputs and drops the mask
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> None:
         return None
@@ -74,9 +74,9 @@ def unwrap(operation: keras.Operation) -> keras.Operation:
 def wrap_operation(node: Node) -> OperationLayer:
     """Turns the operation of a node into an `OperationLayer`, in place.
 
-    The operation object itself becomes the layer, under the same name, so every graph, node
-    and tensor that refers to it (other models cut from the same graph included) stays valid
-    and finds the layer there. Compiled functions of the model are stale afterwards.
+    The operation object itself becomes the layer, under the same name, so every graph, node and
+    tensor that refers to it, also in other models of the same graph, stays valid. Compiled
+    functions of the model become stale.
 
     ```python
     node = next(node for node in Graph.of(model) if not node.is_layer)
@@ -88,13 +88,13 @@ def wrap_operation(node: Node) -> OperationLayer:
         node: A `Node` of the model's `Graph`.
 
     Returns:
-        The layer. A node whose operation is a layer already is left as it is.
+        The layer. A node whose operation is already a layer is not changed.
     """
     return wrap_in(node.owner, node.operation)
 
 
 def wrap_in(functional: Any, operation: keras.Operation) -> OperationLayer:
-    """As `wrap_operation`, of an operation in the graph of a functional model."""
+    """Like `wrap_operation`, for an operation in the graph of a functional model."""
     if isinstance(operation, keras.Layer):
         return operation
     inner = copy.copy(operation)
@@ -105,9 +105,9 @@ def wrap_in(functional: Any, operation: keras.Operation) -> OperationLayer:
 
 
 def unwrap_operations(model: keras.Model) -> None:
-    """Gives every `OperationLayer` of a model its operation back: the way back of `wrap_operation`.
+    """Turns every `OperationLayer` of a model back into an operation, undoing `wrap_operation`.
 
-    State that the layers carry is lost. Compiled functions of the model are stale afterwards.
+    The state of the layers is lost. Compiled functions of the model become stale.
 
     Args:
         model: A `keras.Model`.
@@ -122,19 +122,19 @@ def unwrap_operations(model: keras.Model) -> None:
 
 
 def _become(operation: keras.Operation, other: keras.Operation) -> None:
-    """Makes `operation` what `other` is, except for its place in the graph."""
+    """Turns `operation` into `other`, except for its place in the graph."""
     with keep_calls(operation):
         operation.__class__ = type(other)
-        # One state for both: what `Layer.__new__` wraps around `build` refers to `other`.
+        # One state for both, since the `build` wrapper of `Layer.__new__` refers to `other`.
         object.__setattr__(operation, "__dict__", vars(other))
 
 
 def _track(functional: Any, layer: keras.Layer) -> None:
-    """Tracks `layer` at the place where a loaded copy of the model will have it.
+    """Tracks `layer` at the position that it will have in a loaded copy of the model.
 
-    Optimizers save their slots by the order of the variables, so the order must not depend on
-    when the layer came in, and the others must stay where they are: a functional subclass has its
-    layers in the order in which its `__init__` made them attributes.
+    Optimizers save their slots in the order of the variables, so the order must not depend on when
+    the layer was wrapped. Other layers keep their order: a functional subclass has its layers in
+    the order of the attributes set in `__init__`.
     """
     track(functional, layer)
     held = held_layers(functional)

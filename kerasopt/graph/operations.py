@@ -1,4 +1,4 @@
-"""What the operations of a graph do, as far as grouping and lowering need to know."""
+"""Properties of operations that grouping and lowering need."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from kerasopt.keras_internals.layers import is_of_applications
 
 _KERNELS = ("kernel", "depthwise_kernel")
 
-# Layers that do what they do in training only.
+# Layers that are active in training only.
 TRAINING_ONLY = (
     keras.layers.ActivityRegularization,
     keras.layers.AlphaDropout,
@@ -24,8 +24,8 @@ TRAINING_ONLY = (
     keras.layers.SpatialDropout2D,
     keras.layers.SpatialDropout3D,
 )
-# Layers and operations whose output holds values of their input only (or zeros beside them),
-# so that the scale and zero point of the input hold for the output as well.
+# Layers and operations whose output contains only values of their input, or zeros, so that it has
+# the same scale and zero point.
 _TRANSPARENT_LAYERS = (
     *TRAINING_ONLY,
     keras.layers.Cropping1D,
@@ -55,18 +55,18 @@ _TRANSPARENT_OPERATIONS = frozenset(
 
 
 def has_kernel(operation: keras.Operation) -> bool:
-    """Whether `operation` is a layer with a kernel: dense, convolution, depthwise, your own."""
+    """Whether `operation` is a layer with a kernel: dense, convolution, depthwise, custom."""
     if not isinstance(operation, keras.Layer):
         return False
-    # `kernel` may be a property that computes the weight: look, do not read.
+    # `kernel` may be a property that computes the weight: do not evaluate it.
     return any(name in vars(operation) or hasattr(type(operation), name) for name in _KERNELS)
 
 
 def clamp_bounds(operation: keras.Operation) -> tuple[float, float] | None:
     """Returns the bounds to which an activation clamps its input, or `None`.
 
-    ReLU in all the forms Keras has gives `(0.0, inf)`, ReLU6 gives `(0.0, 6.0)`: layers,
-    `Activation("relu")`, and operations. Leaky or shifted forms are no clamps.
+    ReLU in all forms (layers, `Activation("relu")`, operations) gives `(0.0, inf)`, ReLU6 gives
+    `(0.0, 6.0)`. Leaky or shifted forms are not clamps.
     """
     operation = unwrap(operation)
     name = type(operation).__name__
@@ -92,8 +92,8 @@ def activation_bounds(layer: keras.Layer) -> tuple[float, float] | None:
 
 
 def own_activation(layer: keras.Layer) -> Any:
-    """Returns what a layer's `activation` argument is, or `None`."""
-    # On a layer whose activation is parametrized, the attribute is another function.
+    """Returns the `activation` argument of a layer, or `None`."""
+    # On a layer with a parametrized activation, the attribute is another function.
     return vars(layer).get("activation", getattr(type(layer), "activation", None))
 
 
@@ -112,13 +112,13 @@ def is_residual(operation: keras.Operation, inputs: int) -> bool:
 
 
 def residual_scale(operation: keras.Operation) -> float:
-    """Returns what an addition multiplies its second tensor with: a number in InceptionResNet."""
+    """Returns the factor of the second tensor of an addition, which InceptionResNet has."""
     layer: Any = operation
     return float(layer.scale) if is_of_applications(operation, "CustomScaleLayer") else 1.0
 
 
 def is_concatenation(operation: keras.Operation) -> bool:
-    """Whether `operation` joins tensors along an axis."""
+    """Whether `operation` concatenates tensors along an axis."""
     operation = unwrap(operation)
     is_layer = isinstance(operation, keras.Layer)
     name = type(operation).__name__
@@ -130,7 +130,7 @@ def is_concatenation(operation: keras.Operation) -> bool:
 def is_transparent(operation: keras.Operation) -> bool:
     """Whether the output keeps the scale and zero point of the (only) input.
 
-    Inputs of the model are not transparent: their range is not known.
+    Inputs of the model are not transparent, since their range is unknown.
     """
     operation = unwrap(operation)
     if isinstance(operation, keras.layers.Activation):
@@ -143,12 +143,12 @@ def is_transparent(operation: keras.Operation) -> bool:
 
 
 def is_layer_scale(operation: keras.Operation) -> bool:
-    """Whether `operation` is the layer of ConvNeXt that multiplies each channel with a number."""
+    """Whether `operation` is the layer scale of ConvNeXt: a factor per channel."""
     return is_of_applications(operation, "LayerScale")
 
 
 def is_reverse(node: Node) -> bool:
-    """Whether a call multiplies with the table of an embedding, instead of looking rows up."""
+    """Whether a call multiplies by the table of an embedding instead of looking up rows."""
     is_reversible = isinstance(node.operation, keras.layers.ReversibleEmbedding)
     return is_reversible and bool(node.arguments.get("reverse"))
 

@@ -1,4 +1,4 @@
-"""The graph of a subclassed model, recorded by calling it on symbols."""
+"""The graph of a subclassed model, recorded by calling it on symbolic tensors."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from kerasopt.graph.traversal import layers
 from kerasopt.keras_internals.graphs import Functional, calls_forgotten
 from kerasopt.keras_internals.layers import flattened
 
-# What these compute between the layers in them is no graph, or is known as a whole.
+# The computation between the inner layers of these is not a graph, or is handled as a whole.
 _WHOLE = (
     keras.layers.Bidirectional,
     keras.layers.MultiHeadAttention,
@@ -27,19 +27,19 @@ _WHOLE = (
 
 @contextlib.contextmanager
 def recorded(model: keras.Model) -> Iterator[Functional]:
-    """Yields a functional model that calls the layers of a model as the model does.
+    """Yields a functional model that calls the layers of a model like the model itself.
 
-    Of a functional or Sequential model that is its own graph. Any other one is called on symbols,
-    and so are the subclassed models and composite layers in it; what they call is recorded. The
-    layers are those of the model, and remember nothing of it afterwards. Sizes that it was called
-    on (of images, of sequences) are left open where what it computes is the same without them.
+    For a functional or Sequential model this is its own graph. Other models, and subclassed models
+    and composite layers in them, are called on symbolic tensors, and the calls are recorded. The
+    layers are those of the model; the recording leaves no trace in them. Sizes of images and
+    sequences stay unknown if the computation does not depend on them.
 
     Args:
         model: A built `keras.Model`.
 
     Raises:
-        ValueError: If the model cannot be called on symbols: its code looks at values, uses
-            functions of the backend, or its inputs have no known shapes.
+        ValueError: If the model cannot be called on symbolic tensors: its code depends on values or
+            uses backend functions, or the shapes of its inputs are unknown.
     """
     known = functional_of(model)
     if known is not None:
@@ -50,7 +50,7 @@ def recorded(model: keras.Model) -> Iterator[Functional]:
 
 
 def opened_layers(model: keras.Model) -> set[int]:
-    """Returns the ids of the layers whose calls `recorded` shows, of a model without a graph."""
+    """Returns the ids of the layers that `recorded` expands, in a model without a graph."""
     if functional_of(model) is not None:
         return set()
     every = [layer for _, layer in layers(model)]
@@ -67,14 +67,14 @@ def _record(model: keras.Model) -> Functional:
         if computes_the_same(model, free, found):
             return found
     except _REFUSALS:
-        pass  # its code needs the sizes, or gives another result without
+        pass  # its code needs the sizes, or its result depends on them
     try:
         return _called_on(model, symbols(model))
     except _REFUSALS as error:
         raise ValueError(
-            f"Model '{model.name}' cannot be called on symbols, so what it computes is not known: "
-            f"{str(error).splitlines()[0]} Build it with `keras.Model(inputs, outputs)`, or use "
-            "`keras.ops` only in its `call`."
+            f"The graph of model '{model.name}' cannot be recorded, since calling it on symbolic "
+            f"tensors fails: {str(error).splitlines()[0]} Build it with `keras.Model(inputs, "
+            "outputs)`, or use only `keras.ops` in its `call`."
         ) from error
 
 
@@ -99,7 +99,7 @@ def _is_composite(layer: keras.Layer) -> bool:
 
 
 def _call(layer: keras.Layer, args: tuple, kwargs: dict[str, Any]) -> Any:
-    """Calls a layer's own code as for inference, unless the caller says that it trains."""
+    """Calls a layer's own code in inference mode, unless the caller passes `training`."""
     bound = inspect.signature(layer.call).bind(*args, **kwargs)
     if "training" in layer.call_signature_parameters and bound.arguments.get("training") is None:
         bound.arguments["training"] = False
@@ -108,7 +108,7 @@ def _call(layer: keras.Layer, args: tuple, kwargs: dict[str, Any]) -> Any:
 
 @functools.cache
 def _seen_through(base: Any) -> type:
-    """Returns a class of layers whose calls are those of what is in them."""
+    """Returns a subclass of layers that expand into the calls of their inner layers."""
 
     def call(self: Any, *args: Any, **kwargs: Any) -> Any:
         return _call(self, args, kwargs)

@@ -1,4 +1,4 @@
-"""Rules: a selector of layers, or of weights, and what holds for them."""
+"""Rules: a selector of layers or weights, and an argument for them."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ Selector = str | type | Callable[[keras.Layer], bool]
 class Rule:
     """A selector of layers and the argument for the layers it matches.
 
-    A layer stands for the weights that compressing it means: its kernels, or its table of
-    embeddings. The path of a weight, `"dense/bias"` or `"*/lstm/cell/recurrent_kernel"`, whose
-    last part is the attribute name of a weight, names that weight alone.
+    Selecting a layer selects its kernels, or its embedding table. The path of a weight,
+    `"dense/bias"` or `"*/lstm/cell/recurrent_kernel"`, which ends in the attribute name of the
+    weight, selects that weight only.
 
     Args:
         selector: A glob on the layer's name or its path (`"block1_*"`, `"backbone/*"`), the path
@@ -34,16 +34,16 @@ class Rule:
     argument: Any
 
     def __post_init__(self) -> None:
-        layer = isinstance(self.selector, keras.Layer)  # which can be called, but not on a layer
+        layer = isinstance(self.selector, keras.Layer)  # callable, but not a predicate of layers
         if layer or not (isinstance(self.selector, (str, type)) or callable(self.selector)):
             raise TypeError(
-                "The selector of a rule must be a glob on layer names or paths, a layer class, "
-                "or a function of the layer (of one layer, its name). "
-                f"Received: selector={self.selector!r} (of type {type(self.selector).__name__})"
+                "The selector of a rule must be a glob on layer names or paths, a layer class, or "
+                "a function of the layer. To select one layer, pass its name. Received: "
+                f"selector={self.selector!r} (of type {type(self.selector).__name__})"
             )
 
     def matches(self, path: str, layer: keras.Layer) -> bool:
-        """Whether the rule applies to `layer`, which is found at `path`."""
+        """Whether the rule applies to `layer` at `path`."""
         if isinstance(self.selector, str):
             return fnmatchcase(layer.name, self.selector) or fnmatchcase(path, self.selector)
         if isinstance(self.selector, type):
@@ -60,11 +60,11 @@ class Rule:
 
     @property
     def last_part(self) -> str:
-        """What may be the name of a weight."""
+        """The last part of the path, which may be the name of a weight."""
         return self.selector.rpartition("/")[2] if isinstance(self.selector, str) else ""
 
     def __str__(self) -> str:
-        # Not the argument: callbacks replace what the user wrote by what they make of it.
+        # Without the argument: callbacks replace the user's argument by a resolved one.
         return f"for {getattr(self.selector, '__name__', None) or repr(self.selector)}"
 
 
@@ -72,8 +72,8 @@ def parse_rules(rules: Sequence[Rule | tuple[Selector, Any]]) -> list[Rule]:
     """Returns rules as `Rule` objects.
 
     Raises:
-        TypeError: If `rules` is no list, a rule is neither a `Rule` nor a pair, or a selector is
-            of no use.
+        TypeError: If `rules` is not a list, a rule is neither a `Rule` nor a pair, or a selector is
+            invalid.
     """
     if not isinstance(rules, (list, tuple)):
         raise TypeError(

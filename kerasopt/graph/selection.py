@@ -1,4 +1,4 @@
-"""Which layers, and which of their weights, ordered rules select."""
+"""Selection of layers and weights by ordered rules."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Rules = Sequence[Rule | tuple[Selector, Any]]
 
 
 class Selection(NamedTuple):
-    """A selected layer: its path, the layer, and the argument that holds for it."""
+    """A selected layer, with its path and argument."""
 
     path: str
     layer: keras.Layer
@@ -25,7 +25,7 @@ class Selection(NamedTuple):
 
 
 class WeightSelection(NamedTuple):
-    """Selected weights of a layer: also their attribute names."""
+    """Selected weights of a layer, with their attribute names."""
 
     path: str
     layer: keras.Layer
@@ -40,7 +40,7 @@ def select(
     eligible: Callable[[keras.Layer], bool] | None = None,
     frozen: Collection[int] = (),
 ) -> list[Selection]:
-    """Applies ordered rules to layers: the first rule that matches a layer decides.
+    """Applies ordered rules to layers: the first matching rule decides.
 
     ```python
     rules = [("classifier", None), (keras.layers.DepthwiseConv2D, 0.5)]
@@ -52,19 +52,19 @@ def select(
         layers: Pairs of path and layer, as `kerasopt.graph.layers` lists them.
         rules: `Rule` objects or pairs of a selector and an argument.
         default: The argument for layers that no rule matches; `None` skips them.
-        eligible: Restricts the default to the layers for which this function is true. Rules
-            are not restricted by it. Without it the default holds for every layer.
-        frozen: Ids of layers for which the default does not hold either, from `frozen_layers`.
+        eligible: Function that restricts the default, but not rules, to the layers for which it is
+            true. By default, all layers are eligible.
+        frozen: Ids of layers that the default does not apply to either, from `frozen_layers`.
 
     Returns:
         List of `Selection`, without the skipped layers, in the order of `layers`.
 
     Raises:
-        TypeError: If a rule is neither a `Rule` nor a pair, or has no usable selector.
+        TypeError: If a rule is neither a `Rule` nor a pair, or has an invalid selector.
         ValueError: If a rule names a weight, not a layer.
 
     Warns:
-        UserWarning: For each rule that decided nothing, and if frozen layers are left out.
+        UserWarning: For each rule without effect, and if frozen layers are left out.
     """
     decisions = _Decisions(rules, default, eligible, frozen)
     selections = []
@@ -85,19 +85,19 @@ def select_weights(
     eligible: Callable[[keras.Layer], bool] | None = None,
     frozen: Collection[int] = (),
 ) -> list[WeightSelection]:
-    """As `select`, but rules may name weights: for each weight the first rule of either decides.
+    """Like `select`, but rules may name weights: the first rule for a weight or its layer decides.
 
     Args:
         layers: As in `select`.
-        weights: Function of a layer: the names of the weights that it stands for. Others are
-            selected only where a rule names them.
+        weights: Function that returns the names of a layer's weights that are selected with it.
+            Others are selected only if a rule names them.
         rules: As in `select`.
         default: As in `select`.
         eligible: As in `select`.
         frozen: As in `select`.
 
     Returns:
-        List of `WeightSelection`: of one layer, one for each argument.
+        List of `WeightSelection`, one for each layer and argument.
     """
     decisions = _Decisions(rules, default, eligible, frozen)
     selections: list[WeightSelection] = []
@@ -113,7 +113,7 @@ def select_weights(
 
 
 class _Decisions:
-    """Ordered rules at work, which remember what they were of use for."""
+    """Applies ordered rules and records which of them had an effect."""
 
     def __init__(self, rules, default, eligible, frozen):
         self._rules = parse_rules(rules)
@@ -121,15 +121,15 @@ class _Decisions:
         self._matched = [0] * len(self._rules)
         self._decided = [0] * len(self._rules)
         self._names: dict[str, None] = {}
-        self._left: list[str] = []  # frozen layers for which the default would hold
+        self._left: list[str] = []  # frozen layers that the default would apply to
 
     def of_layer(self, path, layer):
-        """Returns the argument for a layer; `None` if it is left out."""
+        """Returns the argument for a layer; `None` if it is skipped."""
         self._names |= dict.fromkeys((path, layer.name))
         return self._first([rule.matches(path, layer) for rule in self._rules], path, layer)
 
     def of_weights(self, path, layer, standing):
-        """Yields (name, argument) for the weights it stands for, and those that rules name."""
+        """Yields (name, argument) for the default weights and those that rules name."""
         if standing:
             self._names |= dict.fromkeys((path, layer.name))
         matching = [rule.matches(path, layer) for rule in self._rules]
@@ -161,32 +161,34 @@ class _Decisions:
             name = rule.last_part
             if rule.names(path, layer, name) and is_weight(layer, name):
                 raise ValueError(
-                    f"The rule {rule} names a weight, and only the weights of a layer together "
-                    f"can be selected here: name the layer, {rule.selector[: -len(name) - 1]!r}. "
-                    f"Received: rules with {rule.selector!r}"
+                    f"The rule {rule} names a weight, but only whole layers can be selected here: "
+                    f"name the layer, {rule.selector[: -len(name) - 1]!r}. Received: rules with "
+                    f"{rule.selector!r}"
                 )
 
     def warn(self, selected: bool):
         for rule, matches, decisions in zip(self._rules, self._matched, self._decided, strict=True):
-            # A star at the end is right, too, where the rules before it name all there is.
+            # A final "*" is correct even if earlier rules name everything.
             if not decisions and not (matches and rule.selector == "*"):
                 warn(f"The rule {rule} has no effect: {self._reason(rule, matches)}.")
         left = list(dict.fromkeys(self._left))
         if left and selected:
             warn(
-                "Layers that do not train (`trainable=False`) are left as they are. Name them in "
-                "`rules` to select them, or with `None` to say that they stay. "
-                f"Received: {len(left)} such layers, {left[:3]}",
+                "Frozen layers (`trainable=False`) are left unchanged. Name them in `rules` to "
+                f"select them, or with `None` to silence this warning. Received: {len(left)} such "
+                f"layers, {left[:3]}",
             )
 
     def _reason(self, rule, matches):
         if matches:
-            return f"what it matches ({matches}) is all taken by earlier rules"
+            return f"earlier rules decide everything that it matches ({matches})"
         if isinstance(rule.selector, str):
             near = difflib.get_close_matches(rule.selector, self._names, n=3)
             if near:
-                return f"nothing has that name or path; there is {', '.join(map(repr, near))}"
+                return (
+                    f"nothing has that name or path; similar ones are {', '.join(map(repr, near))}"
+                )
         return (
             "it matches nothing that can be selected here; `kerasopt.graph.layers(model)` lists "
-            "names and paths (of what is in a nested model or layer, `name/*`)"
+            "names and paths (inside a nested model or layer, `name/*`)"
         )

@@ -1,4 +1,4 @@
-"""What a subclassed model is called on to learn what it computes."""
+"""The symbolic tensors on which a subclassed model is recorded."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ Shape = tuple[int | None, ...]
 
 
 class Symbols(NamedTuple):
-    """The arguments of one call of a model.
+    """The symbolic arguments of a call of a model.
 
     Attributes:
         args: Tuple, the positional arguments.
-        kwargs: Dict, those by name.
-        inputs: All of them as `keras.Model` and `predict` take them: a list, if they are several.
+        kwargs: Dict, the keyword arguments.
+        inputs: All of them as for `keras.Model` and `predict`: a list if there are several.
         shapes: Tuple of the shapes that the model has been called on, in flat order.
     """
 
@@ -31,15 +31,15 @@ class Symbols(NamedTuple):
 
 
 def symbols(model: keras.Model, free: bool = False) -> Symbols:
-    """Returns what to call a model on that was built by a call, or by `build`.
+    """Returns symbolic arguments for a model that was built by a call or by `build`.
 
     Args:
         model: A built `keras.Model`.
-        free: Boolean, whether the sizes of images and sequences are unknown, as that of the batch
-            always is: all that is neither the first axis nor that of the channels.
+        free: Boolean, whether the sizes of images and sequences (all axes but the batch and the
+            channels) are unknown. The batch size always is.
 
     Raises:
-        ValueError: If the shapes of its inputs are not known.
+        ValueError: If the shapes of its inputs are unknown.
     """
     if isinstance(model, Functional):
         inputs = keras.tree.map_structure(
@@ -49,7 +49,7 @@ def symbols(model: keras.Model, free: bool = False) -> Symbols:
     config = model.get_build_config() or {}
     known = config.get("shapes_dict") or {"": config.get("input_shape")}
     if not all(known.values()):
-        raise ValueError("the shapes of its inputs are not known: call it on data.")
+        raise ValueError("the shapes of its inputs are unknown: call it on data.")
     shapes: list[Shape] = []
     channels = _channel_axis(model)
 
@@ -59,7 +59,7 @@ def symbols(model: keras.Model, free: bool = False) -> Symbols:
         if not all(isinstance(size, int | None) for size in shape):
             return [made(each, None) for each in shape]
         shapes.append(tuple(shape))
-        # Files have no volumes nor videos of unknown sizes.
+        # Exported files do not support volumes and videos of unknown sizes.
         opens = free and len(shape) in (3, 4)
         kept = {channels % len(shape)} if opens else set(range(len(shape)))
         sizes = [size if axis in kept else None for axis, size in enumerate(shape)]
@@ -78,7 +78,7 @@ def symbols(model: keras.Model, free: bool = False) -> Symbols:
 
 
 def computes_the_same(model: keras.Model, symbols: Symbols, recorded: keras.Model) -> bool:
-    """Whether a recorded model computes what the model does, on two examples."""
+    """Whether a recorded model computes the same as the model, on two examples."""
     rng = np.random.default_rng(0)
     sizes = [[1 if size is None else size for size in shape[1:]] for shape in symbols.shapes]
     flat = [keras.ops.cast(rng.uniform(size=(2, *each)), model.input_dtype) for each in sizes]
@@ -100,8 +100,8 @@ def _require_all_arguments(model: keras.Model, symbols: Symbols) -> None:
         inspect.signature(model.call).bind(*symbols.args, **symbols.kwargs)
     except TypeError:
         raise ValueError(
-            "its `call` takes several arguments, and Keras keeps the shape of the first one only. "
-            "Let it take them as one list or dictionary."
+            "its `call` has several arguments, and Keras keeps only the shape of the first one. "
+            "Pass them as one list or dictionary."
         ) from None
 
 

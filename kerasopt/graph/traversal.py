@@ -1,4 +1,4 @@
-"""The layers of any model, subclassed and composite ones included, with their paths."""
+"""Lists the layers of any model, including subclassed and composite ones, with their paths."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from kerasopt.warning import warn
 def layers(model: keras.Layer) -> list[tuple[str, keras.Layer]]:
     """Lists every layer of a model once, with its path.
 
-    Functional and Sequential models, nested ones too, are seen through: their layers follow in
-    the order in which they run, under the names of the models and the layer. Inside subclassed
-    models and composite layers (custom layers, `MultiHeadAttention`, `Bidirectional`), layers
-    follow in the order of the attributes that hold them, under the attributes' names, which
-    unlike automatic layer names stay the same when the model is loaded again.
+    Functional and Sequential models, also nested ones, are expanded: their layers are listed in the
+    order in which they run, by the names of the models and the layer. Layers in subclassed models
+    and composite layers (custom layers, `MultiHeadAttention`, `Bidirectional`) are listed in the
+    order and by the names of the attributes that hold them, which, unlike automatic layer names,
+    stay the same when the model is loaded again.
 
     ```python
     inputs = keras.Input((5, 8))
@@ -41,16 +41,16 @@ def layers(model: keras.Layer) -> list[tuple[str, keras.Layer]]:
         model: A `keras.Model`, or a layer that holds others.
 
     Returns:
-        List of `(path, layer)`, of all layers that Keras tracks. Composite layers are in the list,
-        before their inner layers; models that are seen through are not, unless they have weights of
-        their own beside those of their layers. A layer met twice has the path of the first time.
+        List of `(path, layer)` for all layers that Keras tracks. Composite layers precede their
+        inner layers; expanded models are not listed, unless they have weights of their own. A layer
+        that occurs twice has its first path.
     """
     seen: set[int] = {id(model)}
     return list(_walk(model, "", seen))
 
 
 def require_built(model: keras.Model) -> None:
-    """Raises `ValueError` if a model has no weights yet, and warns of layers that have none.
+    """Raises `ValueError` if a model is not built, and warns of layers that are not.
 
     Args:
         model: A `keras.Model`.
@@ -62,14 +62,14 @@ def require_built(model: keras.Model) -> None:
         )
     if not is_built(model):
         raise ValueError(
-            f"Model '{model.name}' has no weights before it is built: add a `keras.Input`, call it "
-            "on data, or call `model.build(input_shape)`; a model without a `call` of its own has "
-            f"them when all of its parts have. Received: model={model.name}"
+            f"Model '{model.name}' is not built, so it has no weights yet: add a `keras.Input`, "
+            "call it on data, or call `model.build(input_shape)`. If it has no `call`, build all "
+            f"of its parts. Received: model={model.name}"
         )
     unbuilt = [path for path, layer in layers(model) if not layer.built]
     if unbuilt:
         warn(
-            f"Layers of model '{model.name}' have no weights yet, so they are left as they are: "
+            f"Some layers of model '{model.name}' are not built yet, so they are left unchanged: "
             f"call the model on data before `fit`. Received: layers={unbuilt}",
         )
 
@@ -91,7 +91,7 @@ def _children(parent: keras.Layer) -> Iterator[tuple[str, keras.Layer]]:
         for layer in parent.layers:
             names.add(layer.name)
             yield layer.name, layer
-    # What a parametrized layer reads its weights through is no part of the model.
+    # The chains of a parametrized layer are not layers of the model.
     chains = set(map(chain_name, slots_of(parent)))
     tracked = {
         id(layer): (f"_layers/{index}", layer)
@@ -105,7 +105,7 @@ def _children(parent: keras.Layer) -> Iterator[tuple[str, keras.Layer]]:
             for path, layer in _layers_in(name, value):
                 if tracked.pop(id(layer), None):
                     yield path, layer
-    # Held in a way of the user's own, or under the name of another layer.
+    # Held in a custom container, or under the name of another layer.
     yield from tracked.values()
 
 

@@ -1,4 +1,4 @@
-"""Which weights of a layer are compressed."""
+"""The compressible weights of a layer."""
 
 import keras
 
@@ -12,9 +12,9 @@ _TABLES = ("embeddings", "reverse_embeddings")
 def kernel_names(layer: keras.layers.Layer) -> tuple[str, ...]:
     """Returns the attribute names of the kernels of `layer`, in a fixed order.
 
-    Kernels are what a layer multiplies its input with: not biases, not the
-    scales of normalizations, not the rows of an embedding. A layer that only
-    passes on the kernel of an inner layer has none.
+    Kernels are the weights that a layer multiplies its input by, not biases,
+    scales of normalizations or rows of an embedding. A layer that only exposes
+    the kernel of an inner layer has none.
 
     ```python
     layer = keras.layers.SeparableConv1D(8, 3)
@@ -29,29 +29,29 @@ def kernel_names(layer: keras.layers.Layer) -> tuple[str, ...]:
 
 
 def weight_names(layer: keras.layers.Layer) -> tuple[str, ...]:
-    """Returns the attribute names of the weights that compressing `layer` means.
+    """Returns the attribute names of the weights that are compressed with `layer`.
 
-    Its kernels, or the table of an `Embedding`: both tables of a `ReversibleEmbedding` whose
-    weights are not tied.
+    These are its kernels, or the table of an `Embedding` (both tables of an untied
+    `ReversibleEmbedding`).
     """
     tables = _TABLES if isinstance(layer, keras.layers.Embedding) else ()
     return kernel_names(layer) or tuple(name for name in tables if is_weight(layer, name))
 
 
 def is_weight(layer: keras.layers.Layer, name: str) -> bool:
-    """Whether `name` is an attribute of `layer` that is one of its own variables."""
+    """Whether the attribute `name` of `layer` is one of its own variables."""
     return id(variable_of(layer, name)) in set(map(id, own_variables(layer)))
 
 
 def own_variables(layer: keras.layers.Layer) -> list[keras.Variable]:
     """Returns the variables of a layer without those of its inner layers.
 
-    A wrapper may track what is its inner layer's as well: `SpectralNormalization` the kernel.
+    A wrapper may also track variables of its inner layer, as `SpectralNormalization` does.
     """
     inner = {id(variable) for inner in held_layers(layer) for variable in inner.variables}
     return [variable for variable in own_state(layer) if id(variable) not in inner]
 
 
 def variables_of_weights(layer: keras.layers.Layer) -> list[keras.Variable]:
-    """Returns the variables that make what compressing `layer` means, the factors of LoRA too."""
+    """Returns the variables that are compressed with `layer`, including LoRA factors."""
     return [variable_of(layer, name) for name in weight_names(layer)] + lora_factors(layer)

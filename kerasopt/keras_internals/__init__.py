@@ -1,5 +1,5 @@
-"""Every touch of what is private to Keras, under a name that says what it is for.
+"""All access to private parts of Keras, under names that say what it is for.
 
-It is written for Keras 3.15, which `pyproject.toml` asks for. `.ci/next` runs the tests with the
-coming Keras; what it has moved is mended here, and nowhere else.
+Written for Keras 3.15, which `pyproject.toml` requires. `.ci/next` runs the tests with the next
+Keras; adaptations to it belong here, and nowhere else.
 """

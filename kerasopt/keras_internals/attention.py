@@ -4,41 +4,41 @@ from typing import Any
 
 import keras
 
-# Attributes that hold its projections: paths to them are in files.
+# Attributes with its projections; files contain these paths.
 QUERY, KEY, VALUE, OUTPUT = "_query_dense", "_key_dense", "_value_dense", "_output_dense"
 PROJECTIONS = (QUERY, KEY, VALUE, OUTPUT)
 SOFTMAX = "_softmax"
-# The method that makes scores, weights and what they sum up, of projected queries, keys and values.
+# The method that computes attention from projected queries, keys and values.
 COMPUTE = "_compute_attention"
 
 
 def softmax_of(attention: Any) -> keras.Layer:
-    """Returns the layer that makes weights of scores."""
+    """Returns the softmax layer."""
     return getattr(attention, SOFTMAX)
 
 
 def score_scale(attention: Any) -> float:
-    """Returns what queries are multiplied with: one by the root of the size of a key."""
+    """Returns the factor of the queries, one by the square root of the key size."""
     return attention._inverse_sqrt_key_dim
 
 
 def sliding_window(attention: Any) -> int | None:
-    """Returns how many positions a query sees to each side, `None` if all."""
+    """Returns the number of visible positions to each side of a query, `None` if all."""
     return attention._sliding_window
 
 
 def causal_mask(attention: Any, query: Any, value: Any) -> Any:
-    """Returns the mask by which a query sees no position after its own."""
+    """Returns the causal mask."""
     return attention._compute_causal_mask(query, value)
 
 
 def has_dropout(attention: Any) -> bool:
-    """Whether some of the weights are left out in training, so that scores are computed."""
+    """Whether dropout applies to the attention weights, so that scores are computed."""
     return attention._dropout > 0
 
 
 def is_plain(attention: keras.Operation, cls: Any) -> bool:
-    """Whether an attention of class `cls` is along one axis, and computed as Keras has it."""
+    """Whether an attention layer is a plain `cls`, along one axis."""
     known: Any = keras.layers.MultiHeadAttention
     layer: Any = attention
     return (
@@ -46,6 +46,6 @@ def is_plain(attention: keras.Operation, cls: Any) -> bool:
         and tuple(layer._attention_axes) == (1,)
         and not layer._flash_attention
         and not getattr(layer, "_use_gate", False)
-        # A subclass may compute anything else with the same projections.
+        # A subclass may compute anything with the same projections.
         and (cls.call, getattr(cls, COMPUTE)) == (known.call, getattr(known, COMPUTE))
     )

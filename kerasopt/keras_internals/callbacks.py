@@ -1,4 +1,4 @@
-"""What Keras' own callbacks keep for themselves."""
+"""Private parts of Keras' callbacks."""
 
 import contextlib
 import functools
@@ -8,25 +8,25 @@ import keras
 
 
 def model_of(callback: keras.callbacks.Callback) -> keras.Model:
-    """Returns the model of a callback; on JAX `callback.model` brings its variables up to date."""
+    """Returns the model of a callback, without updating its variables as `callback.model` does."""
     return callback._model
 
 
 def find_direction(checkpoint: keras.callbacks.ModelCheckpoint) -> None:
-    """Finds whether the metric that a checkpoint watches is better up or down.
+    """Determines whether higher or lower is better for the metric of a checkpoint.
 
-    Keras does so at the end of the first epoch; `save_freq` may come before.
+    Keras does so at the end of the first epoch, but `save_freq` may be shorter.
     """
     checkpoint._set_monitor_op()
 
 
 def train_run(tensorboard: keras.callbacks.TensorBoard) -> contextlib.AbstractContextManager:
-    """The scope in which summaries belong to the run of training."""
+    """The scope in which summaries are written to the training run."""
     return tensorboard._train_writer.as_default()
 
 
 def let_draw_booleans() -> None:
-    """Lets Keras draw weights that are boolean, as masks are: it knows floats and integers only."""
+    """Makes Keras' weight images support boolean weights, such as masks."""
     log_image = keras.callbacks.TensorBoard._log_weight_as_image
 
     @functools.wraps(log_image)

@@ -1,4 +1,4 @@
-"""How layers are called: what they are told, and what hangs on their tensors."""
+"""How layers are called: arguments, training mode and masks."""
 
 import contextlib
 import inspect
@@ -10,27 +10,27 @@ from keras.src.backend.common.masking import get_keras_mask, set_keras_mask
 
 
 def in_inference(operation: keras.Operation) -> Callable[..., Any]:
-    """Returns what calls an operation as `model(x, training=False)` calls it."""
+    """Returns a function that calls an operation as `model(x, training=False)` does."""
     if not isinstance(operation, keras.Layer):
         return operation
-    # Every layer takes it, for layers inside; those for augmentation run unless they are told.
+    # Every layer accepts it, for inner layers; augmentation is active unless it is passed.
     return lambda *args, **kwargs: operation(*args, **{**kwargs, "training": False})
 
 
 def signature_of(operation: keras.Operation) -> inspect.Signature:
-    """Returns the signature of what an operation is called with, as Keras binds it."""
+    """Returns the signature with which Keras binds the arguments of an operation."""
     return getattr(operation, "_call_signature", None) or inspect.signature(operation.call)
 
 
 def context_arguments(operation: keras.Operation) -> set[str]:
-    """Returns the arguments that any layer takes, and hands on to those inside it."""
+    """Returns the arguments that every layer accepts and passes on to inner layers."""
     return set(getattr(operation, "_call_context_args", {"training"}))
 
 
 def take_arguments_of(layer: keras.Layer, call: Callable[..., Any]) -> None:
-    """Lets a layer, in its `__init__`, be called with all that `call` takes.
+    """Makes a layer, in its `__init__`, accept all arguments of `call`.
 
-    Layers take tensors only in their positional arguments, and convert what they are given.
+    By default, layers accept tensors only as positional arguments, and convert them.
     """
     layer._call_signature = inspect.signature(call)
     layer._convert_input_args = False
@@ -39,13 +39,13 @@ def take_arguments_of(layer: keras.Layer, call: Callable[..., Any]) -> None:
 
 
 def is_training(layer: keras.Layer) -> bool:
-    """Whether the call of a layer that runs now is one of training."""
+    """Whether the current call of a layer is in training mode."""
     return bool(layer._get_call_context().get_value("training"))
 
 
 @contextlib.contextmanager
 def noted(model: keras.Model, note: str) -> Iterator[None]:
-    """Leaves a note for all layers that a model calls inside of the context."""
+    """Leaves a note for all layers that a model calls inside the context."""
     model._get_call_context().set_value(note, True)
     try:
         yield
@@ -55,7 +55,7 @@ def noted(model: keras.Model, note: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def training_if_noted(layer: keras.Layer, note: str) -> Iterator[None]:
-    """Lets what the running call of a layer calls train if there is a note."""
+    """Makes calls inside the current call of a layer run in training mode if there is a note."""
     context = layer._get_call_context()
     training = context.get_value("training")
     context.set_value("training", training or context.get_value(note))
@@ -64,7 +64,7 @@ def training_if_noted(layer: keras.Layer, note: str) -> Iterator[None]:
 
 
 def copy_mask(source: Any, target: Any) -> None:
-    """Hangs the mask of a tensor, if it has one, on another tensor."""
+    """Copies the mask of a tensor, if it has one, to another tensor."""
     mask = get_keras_mask(source)
     if mask is not None:
         set_keras_mask(target, mask)

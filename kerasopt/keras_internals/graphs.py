@@ -1,4 +1,4 @@
-"""Recorded graphs: functional models, the calls in them, and what called what."""
+"""Recorded graphs: functional models and their calls."""
 
 import contextlib
 from collections.abc import Iterable, Iterator
@@ -24,22 +24,22 @@ __all__ = [
 
 
 def functional_in(model: keras.Model) -> Functional | None:
-    """Returns the functional model that a `Sequential` one has made of its layers, or `None`."""
+    """Returns the functional model inside a `Sequential` model, or `None`."""
     return getattr(model, "_functional", None)
 
 
 def is_made_of_configs(model: keras.Model) -> bool:
-    """Whether a functional model is made anew by its inputs and outputs, not by code of its own."""
+    """Whether a functional model is re-created from its inputs and outputs, not by custom code."""
     return isinstance(model, Functional) and functional_like_constructor(type(model))
 
 
 def standardized_inputs(functional: Functional, data: Any) -> list[Any]:
-    """Returns the tensors that a functional model makes of what it is called on, in flat order."""
+    """Returns the input tensors of a functional model for given data, in flat order."""
     return functional._standardize_inputs(data)
 
 
 def calls_in_order(functional: Functional) -> Iterator[Any]:
-    """Yields the nodes of a functional model, each a recorded call, as it runs them."""
+    """Yields the nodes (recorded calls) of a functional model in the order in which they run."""
     for depth in sorted(functional._nodes_by_depth, reverse=True):
         yield from functional._nodes_by_depth[depth]
 
@@ -55,13 +55,13 @@ def call_of(tensor: keras.KerasTensor) -> Any:
 
 
 def forget_calls(operation: keras.Operation) -> None:
-    """Gives an operation no place in any graph."""
+    """Removes an operation from all graphs."""
     operation._inbound_nodes, operation._outbound_nodes = [], []
 
 
 @contextlib.contextmanager
 def keep_calls(operation: keras.Operation) -> Iterator[None]:
-    """Leaves an operation its place in all graphs while it becomes another one."""
+    """Keeps the place of an operation in all graphs while it becomes another one."""
     inbound, outbound = operation._inbound_nodes, operation._outbound_nodes
     yield
     operation._inbound_nodes, operation._outbound_nodes = inbound, outbound
@@ -69,7 +69,7 @@ def keep_calls(operation: keras.Operation) -> Iterator[None]:
 
 @contextlib.contextmanager
 def calls_forgotten(operations: Iterable[keras.Operation]) -> Iterator[None]:
-    """Makes operations forget the calls that are recorded inside of the context."""
+    """Makes operations forget the calls that are recorded inside the context."""
     lists = [nodes for x in operations for nodes in (x._inbound_nodes, x._outbound_nodes)]
     counts = [len(nodes) for nodes in lists]
     try:

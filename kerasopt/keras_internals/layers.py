@@ -1,4 +1,4 @@
-"""What layers hold: other layers, state, functions that were traced."""
+"""The contents of layers: other layers, state, traced functions."""
 
 import contextlib
 import functools
@@ -9,36 +9,36 @@ import keras
 
 
 def flattened(layer: keras.Layer) -> list[keras.Layer]:
-    """Returns a layer and every layer inside it, models too, each once."""
+    """Returns a layer and all layers (and models) inside it, each once."""
     return layer._flatten_layers()
 
 
 def inner_layers(layer: keras.Layer) -> list[keras.Layer]:
-    """Returns every layer inside a layer, each once."""
+    """Returns all layers inside a layer, each once."""
     return layer._flatten_layers(include_self=False)
 
 
 def held_layers(layer: keras.Layer) -> list[keras.Layer]:
-    """Returns the list in which a layer has the layers that it holds itself, to read or to change.
+    """Returns the (mutable) list of the direct inner layers of a layer.
 
-    Files, and the order of `layer.weights`, go by the order of this list.
+    Its order determines that of files and of `layer.weights`.
     """
     return layer._layers
 
 
 def own_state(layer: keras.Layer) -> list[keras.Variable]:
-    """Returns the variables that a layer tracks itself, also while it is frozen."""
+    """Returns the variables that a layer tracks itself, even if it is frozen."""
     return [*layer._trainable_variables, *layer._non_trainable_variables]
 
 
 def own_weights(layer: keras.Layer) -> list[keras.Variable]:
-    """Returns those of `own_state` that train where neither they nor the layer are frozen."""
+    """Returns the weights in `own_state` (trainable unless frozen)."""
     return layer._trainable_variables
 
 
 @contextlib.contextmanager
 def unlocked(layer: keras.Layer) -> Iterator[None]:
-    """Lets a layer take on state and layers, which one that is built refuses."""
+    """Allows adding state and layers to a layer that is already built."""
     locked = layer._tracker.locked
     layer._tracker.unlock()
     try:
@@ -49,12 +49,12 @@ def unlocked(layer: keras.Layer) -> Iterator[None]:
 
 
 def track(layer: keras.Layer, part: Any) -> None:
-    """Makes a layer or variable one of those that a layer holds."""
+    """Adds a layer or variable to those that a layer tracks."""
     layer._tracker.track(part)
 
 
 def untrack(layer: keras.Layer, part: Any) -> None:
-    """Makes a layer forget a layer or variable that it holds."""
+    """Removes a layer or variable from those that a layer tracks."""
     if isinstance(part, keras.Variable):
         layer._untrack_variable(part)
     else:
@@ -64,9 +64,9 @@ def untrack(layer: keras.Layer, part: Any) -> None:
 
 @functools.cache
 def attributes_of_every_layer() -> frozenset[str]:
-    """Returns the names under which Keras and TensorFlow keep what layers hold once more.
+    """Returns the internal attributes in which Keras and TensorFlow track the contents of layers.
 
-    TensorFlow's begin with `_self_`, as those of a user may.
+    TensorFlow's begin with `_self_`, like some attributes of users.
     """
     layer = keras.Layer(name="layer")
     own = set(vars(layer))
@@ -74,7 +74,7 @@ def attributes_of_every_layer() -> frozenset[str]:
     return frozenset(own | set(vars(layer)) - {"inner"})
 
 
-# Attributes in which functional models keep their layers once more.
+# Further attributes in which functional models track their layers.
 ATTRIBUTES_OF_FUNCTIONAL = (
     "_functional",
     "_operations",
@@ -84,10 +84,10 @@ ATTRIBUTES_OF_FUNCTIONAL = (
 
 
 def is_built(layer: keras.Layer) -> bool:
-    """Returns whether a layer has its weights, or the layers that it is made of have theirs.
+    """Returns whether a layer, or all of the layers that it consists of, are built.
 
-    Keras marks a model as built when it is called. One whose `train_step` calls its parts (a GAN)
-    never is.
+    Keras marks a model as built when it is called. A model whose `train_step` calls its parts (a
+    GAN) is never called.
     """
     parts = inner_layers(layer)
     by_parts = not isinstance(layer, keras.Sequential) and bool(parts)
@@ -95,9 +95,9 @@ def is_built(layer: keras.Layer) -> bool:
 
 
 def traced_functions(model: keras.Layer) -> list[str]:
-    """Returns the attributes in which a model keeps what its methods `make_<attribute>` trace.
+    """Returns the attributes with the functions that methods `make_<attribute>` trace.
 
-    Keras has three of them; causal language models of keras-hub keep a `generate_function`, too.
+    Keras has three of them; causal language models of keras-hub also have a `generate_function`.
     """
     return [
         name
@@ -107,7 +107,7 @@ def traced_functions(model: keras.Layer) -> list[str]:
 
 
 def is_of_applications(operation: keras.Operation, name: str) -> bool:
-    """Whether `operation` is a layer that a network of `keras.applications` has for itself."""
+    """Whether `operation` is a private layer of `keras.applications`."""
     return any(
         cls.__name__ == name and cls.__module__.startswith("keras.src.applications")
         for cls in type(operation).__mro__

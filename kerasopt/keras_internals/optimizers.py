@@ -7,12 +7,12 @@ from typing import Any
 import keras
 from keras.src.utils.tracking import DotNotTrackScope
 
-# Lists of an optimizer that are no slots, though one may be as long.
+# Lists of an optimizer that are not slots, even if they have the same length.
 NO_SLOTS = ("_variables", "_trainable_variables")
 
 
 def key_of(optimizer: keras.optimizers.Optimizer, variable: keras.Variable) -> Any:
-    """Returns what an optimizer tells variables apart by."""
+    """Returns the key by which an optimizer identifies a variable."""
     return optimizer._var_key(variable)
 
 
@@ -22,13 +22,13 @@ def trained_variables(optimizer: keras.optimizers.Optimizer) -> list[keras.Varia
 
 
 def tracked_variables(optimizer: keras.optimizers.Optimizer) -> list[keras.Variable]:
-    """Returns the variables that an optimizer has itself, without those of one that it wraps."""
+    """Returns the own variables of an optimizer, without those of a wrapped one."""
     return optimizer._variables
 
 
 def set_variables(optimizer: keras.optimizers.Optimizer, variables: list[keras.Variable]) -> None:
-    """Makes these the variables that an optimizer tracks."""
-    # TensorFlow does not export an object with a list from which something was removed.
+    """Sets the variables that an optimizer tracks."""
+    # TensorFlow cannot export an object with a list from which items were removed.
     with DotNotTrackScope():
         optimizer._variables = list(variables)
     is_variable, _ = optimizer._tracker.config["variables"]
@@ -40,7 +40,7 @@ def set_variables(optimizer: keras.optimizers.Optimizer, variables: list[keras.V
 def having(
     optimizer: keras.optimizers.Optimizer, variables: list[keras.Variable]
 ) -> Iterator[None]:
-    """Lets an optimizer have other variables for a moment, past its tracking of attributes."""
+    """Temporarily replaces variables of an optimizer, bypassing its attribute tracking."""
     known = optimizer._variables
     vars(optimizer)["_variables"] = variables
     try:
@@ -50,7 +50,7 @@ def having(
 
 
 def forget_build(optimizer: keras.optimizers.Optimizer) -> None:
-    """Makes an optimizer as it was before it was built."""
+    """Resets an optimizer to its state before it was built."""
     created = (optimizer._iterations, optimizer._learning_rate)
     set_variables(optimizer, [each for each in created if isinstance(each, keras.Variable)])
     optimizer._trainable_variables = []

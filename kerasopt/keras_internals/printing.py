@@ -1,4 +1,4 @@
-"""Showing messages as Keras does."""
+"""Prints messages as Keras does."""
 
 from keras.src.utils.io_utils import print_msg
 

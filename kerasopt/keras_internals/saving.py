@@ -18,26 +18,26 @@ __all__ = [
 
 
 def is_reading_file() -> bool:
-    """Whether Keras makes a model of what a file says, before it reads the weights."""
-    # Objects of a file are shared under their numbers; nothing else has such a scope.
+    """Whether Keras is creating a model from a file, before it reads the weights."""
+    # Only deserialization of a file has a scope of shared objects.
     return get_global_attribute("shared_objects/id_to_obj_map") is not None
 
 
 def unpickled(cls: Any, file: Any) -> Any:
-    """Returns the object of a class that a file in memory holds, as Keras pickles models."""
+    """Returns the object of a class from a file in memory, as Keras unpickles models."""
     return cls._unpickle_model(file)
 
 
 def unpickled_as(base: Any) -> dict[str, Any]:
-    """Returns what a subclass defines so that its objects are pickled as those of `base`."""
+    """Returns the members with which a subclass is pickled as `base`."""
     return {"_unpickle_model": base._unpickle_model}
 
 
 def track_backend_variables(archive: keras.export.ExportArchive) -> None:
-    """Writes the variables of a SavedModel once.
+    """Makes a SavedModel contain its variables only once.
 
-    Keras tracks its own variables, and those of TensorFlow inside of them where an endpoint reads
-    them: everything would be in the file twice.
+    Keras tracks its own variables, and the TensorFlow variables inside them that an endpoint reads,
+    so everything would be in the file twice.
     """
     tracked = archive._tf_trackable
     for name in ("variables", "trainable_variables", "non_trainable_variables"):

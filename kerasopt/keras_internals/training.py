@@ -1,4 +1,4 @@
-"""The trainer: what a model is compiled with, and what `fit` keeps on it."""
+"""The trainer: the compiled losses and metrics of a model, and the state of `fit`."""
 
 from typing import Any, NamedTuple
 
@@ -38,7 +38,7 @@ _NAMES = [f"{kind}_variables" for kind in _KINDS]
 
 
 class CompiledLosses(NamedTuple):
-    """What `compile` was given as `loss` and `loss_weights`."""
+    """The arguments `loss` and `loss_weights` of `compile`."""
 
     losses: Any
     weights: Any
@@ -63,50 +63,49 @@ def has_metrics(model: keras.Model) -> bool:
 
 
 def aggregated(model: keras.Model, loss: Any) -> Any:
-    """Returns what a step adds to its loss for a regularizer's, or one of `add_loss`."""
+    """Returns the contribution to the loss of a step by a regularizer or by `add_loss`."""
     return model._aggregate_additional_loss(loss)
 
 
 def direction_of(metric: keras.metrics.Metric) -> str | None:
-    """Returns whether a metric is better `"up"` or `"down"`, or `None`."""
+    """Returns the better direction of a metric, `"up"` or `"down"`, or `None`."""
     return getattr(metric, "_direction", None)
 
 
 def add_metric(model: keras.Model, metric: keras.metrics.Metric) -> None:
-    """Makes a metric one of `model.metrics`: reset in every epoch, carried by every trainer."""
+    """Adds a metric to `model.metrics`: reset in every epoch, handled by every trainer."""
     model._metrics.append(metric)
 
 
 def remove_metric(model: keras.Model, metric: keras.metrics.Metric) -> None:
-    """Takes a metric off that `add_metric` has added."""
+    """Removes a metric that `add_metric` has added."""
     model._metrics[:] = [each for each in model._metrics if each is not metric]
 
 
 def set_first_epoch(model: keras.Model, epoch: int | None) -> None:
-    """Lets the next `fit` begin at an epoch, as Keras' `BackupAndRestore` does; `None`: at 0."""
+    """Sets the first epoch of the next `fit`, as Keras' `BackupAndRestore` does; `None`: 0."""
     model._initial_epoch = epoch
 
 
 def build_for(model: keras.Model, batch: Any) -> None:
-    """Builds a compiled model, its optimizer and its metrics for batches of data, if it can be.
+    """Builds a compiled model, its optimizer and its metrics for batches of data, if possible.
 
-    A model that cannot be called, because it has no `call` or one that fails on symbols, stays as
-    it is.
+    A model without a `call`, or whose `call` fails on symbolic tensors, is not changed.
 
     Args:
         model: The model.
-        batch: What `fit` takes in a step, as values or specs that have a shape and a dtype.
+        batch: A batch of `fit`, as values or specs with a shape and a dtype.
     """
     if type(model).call is keras.Model.call:
         return
     try:
         model._symbolic_build(data_batch=batch)
     except RuntimeError:
-        model.built = False  # to Keras it is built once it has tried
+        model.built = False  # Keras marks it as built even if that failed
 
 
 class _FirstState(dict):
-    """What the variables of a model held before the first step, unless the step has used it up."""
+    """The values of a model's variables before the first step, unless the step consumed them."""
 
     def get(self, name, default=None):
         values = super().get(name, default)
@@ -114,33 +113,33 @@ class _FirstState(dict):
 
 
 def keep_jax_state(model: keras.Model) -> None:
-    """Lets `fit` find the state that it takes from the model's variables before the first step.
+    """Keeps the state that `fit` takes from the model's variables, until the first step is done.
 
-    On JAX `fit` empties the variables. If that step fails while it is traced or compiled, Keras
-    would leave them empty, and the model would be lost.
+    On JAX `fit` empties the variables. If the first step fails while it is traced or compiled,
+    Keras would leave them empty, and the model would be lost.
     """
     kept = model._get_jax_state(**dict.fromkeys(_NAMES, True))
     model._jax_state = _FirstState(zip(_NAMES, kept, strict=True))
 
 
 def keep_state_of_step(model: keras.Model, state: tuple) -> None:
-    """As `keep_jax_state`, after a step that has failed with the state that it was called with."""
+    """Like `keep_jax_state`, for a step that failed, with the state that it was called with."""
     if not any(value.is_deleted() for value in keras.tree.flatten(state)):
         model._jax_state = dict(zip(_NAMES, state, strict=True))
         model._jax_state_synced = False
 
 
 def forget_jax_state(model: keras.Model) -> None:
-    """Lets the variables of a model hold its state, after a step that was interrupted on JAX."""
+    """Restores the variables of a model after a step that was interrupted on JAX."""
     model._jax_state = None
 
 
 def global_seed() -> list | None:
-    """Returns the state of Keras' own seed generator, if there is one by now."""
+    """Returns the state of Keras' global seed generator, or `None`."""
     generator = get_global_attribute(GLOBAL_SEED_GENERATOR)
     return None if generator is None else generator.state.numpy().tolist()
 
 
 def set_global_seed(state: list) -> None:
-    """Sets that state. It may create the generator, which draws from Python's `random`."""
+    """Sets that state. This may create the generator, which draws from Python's `random`."""
     global_seed_generator().state.assign(state)

@@ -150,7 +150,7 @@ def test_prints_a_table_with_totals(capsys):
 def test_wrong_models_are_named():
     with pytest.raises(TypeError, match="`model` must be a Keras model.*Received: model="):
         summary(layers.Dense(3))
-    with pytest.raises(ValueError, match="before it is built.*Received: model="):
+    with pytest.raises(ValueError, match="is not built.*Received: model="):
         summary(keras.Sequential([layers.Dense(3)]))
 
 

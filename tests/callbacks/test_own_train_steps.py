@@ -105,5 +105,5 @@ def test_parts_without_weights_are_named():
     model = GAN()
     model.generator = keras.Sequential([keras.layers.Dense(6)])
     model.compile(passed_on=True)
-    with pytest.raises(ValueError, match="when all of its parts have"):
+    with pytest.raises(ValueError, match="build all of its parts"):
         fit(model, callbacks()[0])

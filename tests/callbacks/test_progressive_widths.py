@@ -153,7 +153,7 @@ def test_complete_only_when_narrow():
         ({"progressive": [(6, 3), (8, 6)]}, "wider integers first"),
         ({"progressive": [(8, "later")]}, "`progressive` must be a number of optimizer updates"),
         ({"progressive": [(4, 3)]}, "4 bits, but no spec has fewer"),
-        ({"spec": "ternary", "progressive": [(8, 3)]}, "A TernaryWeight rounds to"),
+        ({"spec": "ternary", "progressive": [(8, 3)]}, "TernaryWeight supports only"),
     ],
 )
 def test_bad_arguments(arguments, message):

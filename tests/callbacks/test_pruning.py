@@ -73,9 +73,7 @@ def test_rules_decide_in_order():
         (lambda layer: layer.name == "conv", ko.schedules.Constant(0.75)),
         ("class*", 0.1),
     ]
-    with pytest.warns(
-        UserWarning, match=r"rule for 'class\*' has no effect.*taken by earlier rules"
-    ):
+    with pytest.warns(UserWarning, match=r"rule for 'class\*' has no effect.*earlier rules decide"):
         fit(model, ko.callbacks.Pruning(0.5, rules=rules))
     found = zeros(model)
     assert found["classifier/kernel"] == 0
@@ -304,7 +302,7 @@ def test_groups_that_get_no_gradient_cannot_grow_back(pattern, growth):
 def test_a_layer_that_is_pruned_away_warns_once():
     model = make("convolutional")
     model.get_layer("classifier").kernel.assign(np.full((6, 4), 1e-6))
-    with pytest.warns(UserWarning, match="All of 'classifier/kernel' is pruned") as warned:
+    with pytest.warns(UserWarning, match="'classifier/kernel' is pruned completely") as warned:
         fit(model, ko.callbacks.Pruning(0.5, scope="global"))
     assert len([each for each in warned if "classifier" in str(each.message)]) == 1
 

@@ -34,7 +34,7 @@ def teacher_and_student():
 def test_what_does_not_train_is_left_alone_unless_a_rule_names_it(callback):
     model, data = teacher_and_student(), np.random.default_rng(0).normal(size=(8, 6))
     before = model.teacher.predict(data, verbose=0)
-    with pytest.warns(UserWarning, match=r"do not train.*Received: 2 such layers, \['teacher/"):
+    with pytest.warns(UserWarning, match=r"Frozen layers.*Received: 2 such layers, \['teacher/"):
         model.fit(data, np.ones((8, 4)), verbose=0, callbacks=[callback])
     np.testing.assert_array_equal(model.teacher.predict(data, verbose=0), before)
     assert model.student.layers[0].parametrizations
@@ -46,7 +46,7 @@ def test_a_rule_reaches_what_does_not_train(recwarn):
     model.layers[0].trainable = False
     fit(model, ko.callbacks.Pruning(0.5, rules=[("*", 0.25)]))
     assert set(zeros(model).values()) == {0.25}
-    assert not [each for each in recwarn if "do not train" in str(each.message)]
+    assert not [each for each in recwarn if "Frozen layers" in str(each.message)]
 
 
 def test_a_base_that_is_frozen_first_is_pruned_when_it_trains():
@@ -58,7 +58,7 @@ def test_a_base_that_is_frozen_first_is_pruned_when_it_trains():
 
     model = make("nested")
     model.get_layer("inner").trainable = False
-    with pytest.warns(UserWarning, match="do not train"):
+    with pytest.warns(UserWarning, match="Frozen layers"):
         fit_again(**{"dense": 0.5, "inner/dense": 0.0, "head/dense": 0.5})
     model.get_layer("inner").trainable = True
     fit_again(**{"dense": 0.5, "inner/dense": 0.5, "head/dense": 0.5})

@@ -236,7 +236,7 @@ def test_a_rule_that_names_a_weight_is_refused(argument):
 def test_additions_in_a_frozen_part_stay_float():
     model = make("nested")
     model.get_layer("inner").trainable = False
-    with pytest.warns(UserWarning, match=r"do not train.*Received: 2 such layers"):
+    with pytest.warns(UserWarning, match=r"Frozen layers.*Received: 2 such layers"):
         fit(model, ko.callbacks.QuantizationAware("int8"))
     assert not [
         layer for layer in model.get_layer("inner").layers if hasattr(layer, "parametrizations")

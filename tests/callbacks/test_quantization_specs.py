@@ -10,7 +10,7 @@ from techniques.refusals import refused
 from techniques.training import loss, predict
 
 import kerasopt as ko
-from kerasopt.parametrization import links_of_model
+from kerasopt.parametrization import links_of, links_of_model
 from kerasopt.quantization import (
     BinaryWeight,
     DynamicQuantizer,
@@ -102,7 +102,7 @@ def test_rules_have_specs_of_their_own():
     model = make()
     rules = [("conv", Spec(Format(4, symmetric=True), granularity="tensor")), ("*", "int8_dynamic")]
     fit(model, ko.callbacks.QuantizationAware(rules=rules))
-    (weight,) = links(model.get_layer("conv"), ["kernel"])
+    (weight,) = links_of(model.get_layer("conv"), "kernel", Quantizer)
     assert weight.bits == 4 and weight.axis is None
     assert any(isinstance(link, DynamicQuantizer) for link in links(model))
 
@@ -130,7 +130,7 @@ def test_specs_that_need_no_ranges_convert_to_weights_in_few_bits():
 def test_a_layer_that_is_quantized_in_another_way_raises_before_training():
     model = make()
     fit(model, ko.callbacks.QuantizationAware("int8"))
-    with refused(model, r"'conv/kernel' is quantized already, by Wei.*Received: Ternary"):
+    with refused(model, r"'conv/kernel' is already quantized by Wei.*Received: Ternary"):
         fit(model, ko.callbacks.QuantizationAware("ternary"))
     with refused(model, r"by Act.*observer=MovingAverage\(.*Received: .*MinMax\(\)"):
         fit(model, ko.callbacks.QuantizationAware("int8", observer="minmax"))
@@ -168,7 +168,7 @@ def test_groups_that_do_not_divide_raise_before_training():
         ({"weight_quantizer": "xnor"}, r"'minmax'.*\]. Received: weight_quantizer='xnor'"),
         ({"activation_quantizer": "xnor"}, r"\]. Received: activation_quantizer='xnor'"),
         ({"observer": "largest"}, r"'percentile'\]. Received: observer='largest'"),
-        ({"weight_quantizer": "ternary"}, "a symmetric `Format` of two bits. Received: format"),
+        ({"weight_quantizer": "ternary"}, "a symmetric `Format` of 2 bits. Received: format"),
         ({"rules": [("*", "binary")], "weight_quantizer": "minmax"}, "2 bits or more. Received"),
     ],
 )
@@ -227,7 +227,7 @@ def test_learned_scales_have_a_learning_rate_of_their_own():
         callback = ko.callbacks.QuantizationAware("int4", weight_quantizer="lsq", learned_rate=rate)
         x, y = models.data(model)
         model.fit(x, y, batch_size=len(x), epochs=1, verbose=0, shuffle=False, callbacks=[callback])
-        (link,) = links(model.get_layer("conv"), ["kernel"])
+        (link,) = links_of(model.get_layer("conv"), "kernel", Quantizer)
         steps.append(np.array(link.step.value()))
         start = link.step.unit.numpy()
     np.testing.assert_allclose(steps[1] - start, 0.1 * (steps[0] - start), rtol=1e-2, atol=1e-6)

@@ -112,7 +112,7 @@ def test_an_unbuilt_sequential_model_raises():
 
 
 def test_a_layer_is_no_model():
-    with pytest.raises(TypeError, match="Argument `model`"):
+    with pytest.raises(TypeError, match="`model` must be"):
         Graph.of(layers.Dense(2))
 
 

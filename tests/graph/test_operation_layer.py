@@ -146,5 +146,5 @@ def test_wrapping_a_layer_leaves_it_as_it_is():
 
 
 def test_a_layer_is_no_operation_to_wrap():
-    with pytest.raises(TypeError, match="Argument `operation`"):
+    with pytest.raises(TypeError, match="`operation` must be"):
         OperationLayer(layers.Dense(2))

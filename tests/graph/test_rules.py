@@ -21,7 +21,7 @@ def test_bad_rules_raise():
 
 
 def test_a_layer_is_no_selector():
-    with pytest.raises(TypeError, match="of one layer, its name.*Received: selector=<Dense"):
+    with pytest.raises(TypeError, match="pass its name.*Received: selector=<Dense"):
         Rule(keras.layers.Dense(3), 0.5)
 
 

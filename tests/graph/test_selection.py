@@ -33,7 +33,7 @@ def test_the_first_match_wins():
         (lambda layer: layer.name.startswith("d") and has_kernel(layer), 0.1),
         ("conv", 0.9),
     ]
-    with pytest.warns(UserWarning, match="taken by earlier rules"):
+    with pytest.warns(UserWarning, match="earlier rules decide"):
         found = selected(residual_cnn(), rules, 0.5)
     assert found == [("conv", 0.9), ("depthwise", 0.3), ("project", 0.5)]
 
@@ -76,7 +76,7 @@ def test_a_rule_that_matches_nothing_warns_by_name():
 
 
 def test_a_rule_that_matches_nothing_tells_what_is_near():
-    with pytest.warns(UserWarning, match=r"there is 'classifier'"):
+    with pytest.warns(UserWarning, match=r"similar ones are 'classifier'"):
         selected(residual_cnn(), [("clasifier", None)], 0.5)
 
 
@@ -84,7 +84,7 @@ def test_a_star_at_the_end_may_find_nothing_left(recwarn):
     model = keras.Sequential([keras.Input((3,)), layers.Dense(2, name="a")])
     assert selected(model, [("a", 0.5), ("*", None)]) == [("a", 0.5)]
     assert not recwarn.list
-    with pytest.warns(UserWarning, match="taken by earlier rules"):
+    with pytest.warns(UserWarning, match="earlier rules decide"):
         selected(model, [("a", 0.5), (layers.Dense, None)])
 
 
@@ -143,7 +143,7 @@ def test_where_only_layers_can_be_selected_a_weight_is_refused():
 def test_the_default_does_not_hold_for_frozen_layers():
     model = residual_cnn()
     frozen = {id(model.get_layer("conv"))}
-    with pytest.warns(UserWarning, match=r"do not train.*Received: 1 such layers, \['conv'\]"):
+    with pytest.warns(UserWarning, match=r"Frozen layers.*Received: 1 such layers, \['conv'\]"):
         found = select(list_layers(model), [], 0.5, has_kernel, frozen)
     assert [path for path, *_ in found] == ["depthwise", "project", "classifier"]
     found = select(list_layers(model), [("conv", 0.2)], 0.5, has_kernel, frozen)

@@ -103,7 +103,7 @@ def test_a_model_without_call_says_what_to_do():
             return {"loss": keras.ops.mean(self.inner(data[0]))}
 
     model = compiled(OwnStep)
-    with pytest.raises(ValueError, match="no weights before it is built"):
+    with pytest.raises(ValueError, match="is not built"):
         fit(model, ko.callbacks.Pruning(0.5))
     assert not model.built
 

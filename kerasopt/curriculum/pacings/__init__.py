@@ -1,4 +1,4 @@
-"""Pacing functions: the share of samples in use. A pacing function is a file beside this one."""
+"""Pacing functions: the share of samples in use. Each function is a file in this package."""
 
 from typing import Any
 
@@ -15,12 +15,12 @@ register = PACINGS.register
 
 
 def serialize(pacing) -> dict:
-    """The config of a pacing function, as Keras' `serialize` functions give it."""
+    """Returns the config of a pacing function, like Keras' `serialize` functions."""
     return keras.saving.serialize_keras_object(pacing)
 
 
 def deserialize(config: dict):
-    """The pacing function of a config that `serialize` returned."""
+    """Returns the pacing function of a config that `serialize` returned."""
     return keras.saving.deserialize_keras_object(config)
 
 

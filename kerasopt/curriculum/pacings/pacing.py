@@ -1,4 +1,4 @@
-"""What every pacing function is."""
+"""The base class of pacing functions."""
 
 from kerasopt.axis import Axis, Choices
 

@@ -7,7 +7,7 @@ from kerasopt.curriculum.pacings.pacing import PACINGS, Pacing
 
 @PACINGS.register("root")
 class RootPacing(Pacing):
-    """The share grows fast at first, while new samples are few beside those in use.
+    """The share grows fast at first, and more slowly as more samples are in use.
 
     With the progress `t` in `[0, 1]`, the first share `c0` and the exponent `p`, the share (the
     *competence* of the model) is
@@ -17,7 +17,7 @@ class RootPacing(Pacing):
     which is the root competence of Platanios et al., "Competence-based Curriculum Learning for
     Neural Machine Translation" (NAACL 2019, https://arxiv.org/abs/1903.09848); `p=2` is their
     square root. Growth is inversely proportional to `c ** (p - 1)`: the more samples are in use,
-    the more slowly others join them, so that there is time to learn those that have joined.
+    the more slowly new ones are added, which leaves time to learn them.
 
     ```python
     pacing = ko.curriculum.RootPacing(initial=0.1, p=3)
@@ -26,7 +26,7 @@ class RootPacing(Pacing):
 
     Args:
         initial: The share at the beginning, `c0`, a float in `(0, 1]`.
-        p: The root that is taken, a float of at least 1.
+        p: The degree of the root, a float of at least 1.
 
     Raises:
         ValueError: If `initial` or `p` is outside its range.

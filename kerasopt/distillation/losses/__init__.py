@@ -1,4 +1,4 @@
-"""Distillation losses, and how one is resolved for an output. A loss is a file beside this one."""
+"""Distillation losses, and how one is resolved. Each loss is a file in this package."""
 
 from typing import Any
 
@@ -15,12 +15,12 @@ register = LOSSES.register
 
 
 def serialize(loss: keras.losses.Loss) -> dict:
-    """The config of a distillation loss, as `keras.losses.serialize` gives it."""
+    """Returns the config of a distillation loss, like `keras.losses.serialize`."""
     return keras.saving.serialize_keras_object(loss)
 
 
 def deserialize(config: dict) -> keras.losses.Loss:
-    """The distillation loss of a config that `serialize` returned."""
+    """Returns the distillation loss of a config that `serialize` returned."""
     return keras.saving.deserialize_keras_object(config)
 
 
@@ -33,7 +33,7 @@ def get(identifier) -> keras.losses.Loss | type:
             the student's, or a config dict.
 
     Returns:
-        A `keras.losses.Loss`; for an alias its class, which is made `for_output`.
+        A `keras.losses.Loss`; for an alias its class, to be instantiated by `for_output`.
 
     Raises:
         ValueError: If the identifier is none of these.
@@ -49,7 +49,7 @@ def get(identifier) -> keras.losses.Loss | type:
         if function is keras.losses.kl_divergence:
             return LOSSES.classes["KLDivergence"]
         if function in CROSSENTROPIES:
-            loss = None  # Keras' own have no temperature, and need to know what is logits
+            loss = None  # Keras' own have no temperature, and need `from_logits`
     if isinstance(loss, type) and issubclass(loss, keras.losses.Loss):
         return loss
     if callable(loss) and not isinstance(loss, type):
@@ -73,7 +73,7 @@ def _wrapped(loss) -> keras.losses.Loss:
 
 
 def check_kinds(loss: keras.losses.Loss, output: Output, teacher: Output) -> None:
-    """Raises `ValueError` if a loss of Keras' takes logits for probabilities, or the reverse."""
+    """Raises `ValueError` if a Keras loss treats logits as probabilities, or the reverse."""
     needed = takes_logits(loss)
     if needed is None:
         return
@@ -84,9 +84,8 @@ def check_kinds(loss: keras.losses.Loss, output: Output, teacher: Output) -> Non
         if found is not None and found is not wanted:
             kinds = ["probabilities", "logits"]
             raise ValueError(
-                f"{output} of {owner} has {kinds[found]}, and the loss takes them for "
-                f"{kinds[wanted]}: for classes take 'kl_divergence', which knows both. "
-                f"Received: loss={loss}"
+                f"{output} of {owner} has {kinds[found]}, but the loss expects {kinds[wanted]}: "
+                f"for classes pass 'kl_divergence', which supports both. Received: loss={loss}"
             )
 
 

@@ -1,4 +1,4 @@
-"""Divergence of class probabilities."""
+"""Kullback-Leibler divergence of class probabilities."""
 
 import math
 
@@ -12,20 +12,20 @@ from kerasopt.distillation.outputs import Kind, Output
 
 @LOSSES.register("kl_divergence", name="distillation>KLDivergence")
 class KLDivergence(keras.losses.Loss):
-    """Divergence of the student's softened class probabilities from the teacher's.
+    """Kullback-Leibler divergence of softened class probabilities of student and teacher.
 
     With the logits `t` of the teacher and `s` of the student and the temperature `T`, it is
 
         T ** 2 * sum(p * (log(p) - log(q))),  p = softmax(t / T),  q = softmax(s / T)
 
     after Hinton, Vinyals and Dean, "Distilling the Knowledge in a Neural Network" (2015,
-    https://arxiv.org/abs/1503.02531): a high temperature shows how the teacher ranks the wrong
-    classes. Gradients of softened probabilities scale as `1 / T ** 2`; the factor undoes that, so
-    that `alpha` keeps its meaning when the temperature changes. Computed in float32 whatever the
-    dtype policy.
+    https://arxiv.org/abs/1503.02531): a high temperature reveals how the teacher ranks the wrong
+    classes. Gradients of softened probabilities scale with `1 / T ** 2`; the factor compensates for
+    this, so that `alpha` does not depend on the temperature. Computed in float32 whatever the dtype
+    policy.
 
-    Probabilities are turned back into logits by their logarithm, which is right up to a constant
-    that softmax ignores.
+    Probabilities are converted to logits by the logarithm, up to a constant that does not affect
+    the softmax.
 
     ```python
     loss = ko.distillation.KLDivergence(temperature=4.0, from_logits=True)
@@ -34,14 +34,14 @@ class KLDivergence(keras.losses.Loss):
 
     Args:
         temperature: `T`, a positive float.
-        from_logits: Whether the student's outputs are logits; else they are probabilities.
-        teacher_from_logits: The same of the teacher's outputs. `None`: as the student's.
+        from_logits: Whether the student's outputs are logits, not probabilities.
+        teacher_from_logits: The same for the teacher's outputs. `None`: as for the student.
         reduction: As in `keras.losses.Loss`.
         name: Name of the loss.
 
     Raises:
-        ValueError: If `temperature` is not positive, or the outputs have fewer than two classes
-            on their last axis.
+        ValueError: If `temperature` is not positive, or the last axis of the outputs has fewer than
+            two classes.
     """
 
     def __init__(
@@ -71,31 +71,32 @@ class KLDivergence(keras.losses.Loss):
         temperature: float = 4.0,
         from_logits: bool | None = None,
     ) -> "KLDivergence":
-        """Returns the loss for one output of a model, and of its teacher.
+        """Returns the loss for one output of a model and its teacher.
 
         Args:
             output: The `Output` of the model.
-            teacher: That of the teacher; what is not known of one is taken from the other.
+            teacher: The `Output` of the teacher; unknown properties of one are taken from the
+                other.
             temperature: `T`.
-            from_logits: Whether both are logits; `None` for what the outputs tell.
+            from_logits: Whether both are logits; `None`: derived from the outputs.
 
         Raises:
-            ValueError: If the output has no classes, or nothing tells whether it has logits.
+            ValueError: If the output has no classes, or it is unknown whether it has logits.
         """
         if output.kind in (Kind.DECISIONS, Kind.VALUES) or output.shape[-1] == 1:
             of_loss = f"{output.kind.value}, by the loss that the model is compiled with"
             reason = "one unit" if output.shape[-1] == 1 else of_loss
             raise ValueError(
-                f"{output} has {reason}, and 'kl_divergence' compares probabilities of classes "
-                "that exclude each other. If it has such classes, pass a `KLDivergence` for it."
+                f"{output} has {reason}, but 'kl_divergence' compares probabilities of mutually "
+                "exclusive classes. If it has such classes, pass a `KLDivergence` for it."
             )
         if from_logits is not None:
             return cls(temperature, from_logits)
         known = [o.kind for o in (output, teacher) if o.kind in (Kind.LOGITS, Kind.PROBABILITIES)]
         if not known:
             raise ValueError(
-                f"{output} may be logits or class probabilities: the loss that the model is "
-                "compiled with does not tell. Pass `from_logits` to `Distillation`."
+                f"{output} may be logits or class probabilities: the compiled loss does not tell. "
+                "Pass `from_logits` to `Distillation`."
             )
         student, taught = known[0] is Kind.LOGITS, known[-1] is Kind.LOGITS
         return cls(temperature, student, taught)
@@ -113,7 +114,7 @@ class KLDivergence(keras.losses.Loss):
         if y_pred.shape[-1] == 1:
             raise ValueError(
                 "`KLDivergence` compares probabilities over two or more classes on the last axis. "
-                "For one output unit pass another `loss`, such as "
+                "For a single output unit pass another `loss`, such as "
                 f"`keras.losses.MeanSquaredError()`. Received: y_pred of shape {y_pred.shape}"
             )
         teacher = self._log_probabilities(y_true, self.teacher_from_logits)

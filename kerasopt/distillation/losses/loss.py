@@ -1,4 +1,4 @@
-"""The axis of losses that compare a model with its teacher."""
+"""The axis of distillation losses."""
 
 import keras
 

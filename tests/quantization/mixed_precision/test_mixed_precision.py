@@ -135,7 +135,7 @@ def test_budgets_that_cannot_be_raise(arguments, message):
 
 def test_unknown_operations_raise():
     analysis = WidthSensitivity(ANALYSIS.errors, ANALYSIS.sizes, {"a": 1})
-    with pytest.raises(ValueError, match=r"not known.*layers=\['b', 'c'\]"):
+    with pytest.raises(ValueError, match=r"unknown.*layers=\['b', 'c'\]"):
         analysis.assign(500, "mac_bits")
 
 

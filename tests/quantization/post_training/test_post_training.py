@@ -148,7 +148,7 @@ def test_bad_input_raises_and_leaves_the_model(data, arguments, message):
 def test_a_quantized_model_is_quantized_once():
     model = make()
     quantized = ko.quantize(model, "int8", inputs(model), verbose=0)
-    with pytest.raises(ValueError, match="is quantized already, by WeightQuantizer"):
+    with pytest.raises(ValueError, match="is already quantized by WeightQuantizer"):
         ko.quantize(quantized, "int4", inputs(model), verbose=0)
 
 

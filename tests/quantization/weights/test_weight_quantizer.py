@@ -184,7 +184,7 @@ def test_a_config_round_trip(quantizer):
     [
         (lambda: WeightQuantizer(format=Format(1, True)), "of 2 bits or more. Received: format="),
         (lambda: DoReFaWeight(format=Format(8)), "symmetric integers. Received: format=Format"),
-        (lambda: TernaryWeight(format=Format(4, True)), "of two bits. Received: format=Format"),
+        (lambda: TernaryWeight(format=Format(4, True)), "of 2 bits. Received: format=Format"),
         (lambda: BinaryWeight(format=Format(2, True)), r"\(1 bit\). Received: format=Format"),
         (lambda: BinaryWeight(gradient="none"), r"'clipped'\]. Received: gradient='none'"),
         (lambda: TernaryWeight(threshold=0), "above 0. Received: threshold=0"),

@@ -274,7 +274,7 @@ def test_the_model_must_be_ready():
         measure(built)
     compiled = keras.Sequential([keras.layers.Dense(2)])
     compiled.compile("sgd", "mse")
-    with pytest.raises(ValueError, match="has no weights before it is built"):
+    with pytest.raises(ValueError, match="is not built"):
         measure(compiled)
 
 
