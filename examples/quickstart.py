@@ -1,4 +1,4 @@
-"""Compresses an image classifier while it trains, and compares it with the same one untouched.
+"""Compresses an image classifier while it trains, and compares it with the uncompressed one.
 
 A depthwise-separable CNN learns Fashion-MNIST three times over: as a wider teacher, by itself as
 the baseline, and, from the baseline's initial weights and for as many updates, in one `fit` that
@@ -32,9 +32,9 @@ layers = keras.layers
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--full", action="store_true", help="train on all 60,000 images")
-    parser.add_argument("--seed", type=int, default=0, help="seed of everything that is random")
+    parser.add_argument("--seed", type=int, default=0, help="random seed")
     parser.add_argument(
-        "--output", type=Path, default=Path("quickstart_output"), help="folder of models and logs"
+        "--output", type=Path, default=Path("quickstart_output"), help="folder for models and logs"
     )
     return parser.parse_args()
 

@@ -25,11 +25,15 @@ def _add_bench_kernels(commands: argparse._SubParsersAction) -> None:
     description = "Times the native kernels on this machine, and other runtimes beside them."
     command = commands.add_parser("bench-kernels", help=description, description=description)
     command.add_argument(
-        "--only", nargs="+", default=["*"], metavar="PATTERN", help="names of works, or globs"
+        "--only", nargs="+", default=["*"], metavar="PATTERN", help="names of cases, or globs"
     )
-    command.add_argument("--threads", type=_positive, default=1, help="of each (default: 1)")
-    command.add_argument("--rounds", type=_positive, default=15, help="(default: 15)")
-    command.add_argument("--json", metavar="FILE", help="also write all figures to a file")
+    command.add_argument(
+        "--threads", type=_positive, default=1, help="number of threads (default: 1)"
+    )
+    command.add_argument(
+        "--rounds", type=_positive, default=15, help="number of rounds (default: 15)"
+    )
+    command.add_argument("--json", metavar="FILE", help="also write the results to a JSON file")
     command.set_defaults(run=_bench_kernels)
 
 

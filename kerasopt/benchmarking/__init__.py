@@ -1,4 +1,4 @@
-"""Measuring models and reporting what was measured."""
+"""Measures models and reports the results."""
 
 from kerasopt.benchmarking.benchmark_report import BenchmarkReport, ModelBenchmark
 from kerasopt.benchmarking.comparison import benchmark

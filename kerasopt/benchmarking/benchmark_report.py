@@ -1,4 +1,4 @@
-"""What `benchmark` found."""
+"""The results of `benchmark`."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from kerasopt.table import format_table
 
 @dataclass(frozen=True)
 class ModelBenchmark:
-    """What was measured of one model.
+    """The measurements of one model.
 
     Attributes:
         accuracy: Float, the fraction of the examples that are classified correctly.
@@ -18,10 +18,10 @@ class ModelBenchmark:
         sparsity: Float, the fraction of zeros in kernels and embeddings.
         file_bytes: Integer, size of the file that `kerasopt.save` writes, without optimizer.
         gzip_bytes: Integer, size of that file after gzip.
-        memory_bytes: Integer, bytes of the model's variables and of the activations that a
-            forward pass of one example holds at its peak. Counted, not measured: buffers inside
-            of layers and the runtime's own memory come on top. `None` where the activations are
-            not known (subclassed models, dimensions of `None`).
+        memory_bytes: Integer, bytes of the model's variables and of the activations that a forward
+            pass of one example holds at its peak. Computed, not measured, without buffers inside
+            layers and the runtime's own memory. `None` if the activations are unknown (subclassed
+            models, dimensions of `None`).
         latency: Dict of batch size to the median seconds of a forward pass.
     """
 
@@ -42,7 +42,7 @@ class BenchmarkReport(Report):
 
     Attributes:
         models: Dict of name to `ModelBenchmark`.
-        conditions: String, what the figures were taken under.
+        conditions: String, the conditions of the measurement.
     """
 
     models: dict[str, ModelBenchmark]

@@ -1,4 +1,4 @@
-"""Scores of a classifier, from its confusion matrix."""
+"""Scores of a classifier."""
 
 from typing import NamedTuple
 
@@ -17,14 +17,14 @@ class ClassificationScores(NamedTuple):
 def classification_scores(labels: np.ndarray, predictions: np.ndarray) -> ClassificationScores:
     """Scores predictions against labels.
 
-    The macro averages are scikit-learn's: over the classes that occur in the labels or in the
-    predictions, with 0 for a quotient whose denominator is 0.
+    Macro averages are defined as in scikit-learn: over the classes that occur in the labels or
+    predictions, with 0 for quotients with a denominator of 0.
 
     Args:
         labels: Integer classes of shape `(n,)` or `(n, 1)`, or one-hot rows `(n, classes)`.
-        predictions: Logits or probabilities of shape `(n, classes)`. With one column, the model
-            is binary: its probabilities are cut at 0.5, and logits (any value outside [0, 1]
-            among them) at 0.
+        predictions: Logits or probabilities of shape `(n, classes)`. With one column, the model is
+            binary: probabilities are thresholded at 0.5, and logits (if any value is outside [0,
+            1]) at 0.
 
     Returns:
         The `ClassificationScores`.

@@ -1,4 +1,4 @@
-"""`benchmark`: models against each other on the same data."""
+"""`benchmark`: compares models on the same data."""
 
 import gzip
 import tempfile
@@ -28,11 +28,10 @@ def benchmark(
     jit_compile: bool = False,
     verbose: int = 1,
 ) -> BenchmarkReport:
-    """Measures classifiers against each other: quality, size, memory and latency.
+    """Compares classifiers: quality, size, memory and latency.
 
-    Latency is that of a compiled forward pass, the median of `repeats` calls after a few to warm
-    up, during which the models take turns. Of slow models there are fewer calls: after 5 seconds a
-    model, those that were made have to do.
+    Latency is the median time of `repeats` calls of a compiled forward pass, after a few warm-up
+    calls; the models take turns. Slow models are called less often, for about 5 seconds per model.
 
     Example:
 
@@ -45,13 +44,12 @@ def benchmark(
 
     Args:
         models: A built `keras.Model`, or a dict of name to model.
-        data: Tuple `(x, y)`. `x` is an array, or what else the models take, of `n` examples; `y`
+        data: Tuple `(x, y)`. `x` is an array, or another input of the models, of `n` examples; `y`
             has integer classes of shape `(n,)` or `(n, 1)`, or one-hot rows. The models return
             logits or probabilities of shape `(n, classes)`, or `(n, 1)` if they are binary.
         batch_sizes: Integers, the batch sizes to time.
-        repeats: Integer, the timed calls of each model at each batch size, at most.
-        jit_compile: Boolean, whether TensorFlow compiles the timed pass with XLA. On JAX it
-            always is.
+        repeats: Integer, the maximum number of timed calls of each model at each batch size.
+        jit_compile: Boolean, whether TensorFlow compiles the timed pass with XLA. JAX always does.
         verbose: 0 (silent) or 1 (a progress bar).
 
     Returns:
@@ -60,7 +58,7 @@ def benchmark(
     Raises:
         TypeError: If one of `models` is not a Keras model.
         ValueError: If there is no model or no batch size, `x` and `y` differ in length or are
-            empty, or the output of a model is not a classifier's.
+            empty, or the output of a model is not that of a classifier.
     """
     named = dict(models) if isinstance(models, Mapping) else {models.name: models}
     x, y = data

@@ -41,7 +41,7 @@ def batch_of(x: Any, rows: np.ndarray) -> Any:
 def predictions(forward: Callable[[Any], Any], x: Any, examples: int, batch_size: int) -> Any:
     """Returns the outputs for all examples, as an array.
 
-    All batches have one size, the last one filled up by repetition, so that nothing is compiled
+    All batches have the same size, the last one padded by repetition, so that nothing is compiled
     for a remainder.
     """
     outputs = []

@@ -1,4 +1,4 @@
-"""How long forward passes take."""
+"""The latency of forward passes."""
 
 import statistics
 import time
@@ -6,16 +6,16 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 WARM_UP_CALLS = 3
-# After so long for each function no further round begins.
+# Seconds per function after which no further round begins.
 SECONDS = 5.0
 
 
 class Timing(NamedTuple):
-    """What was timed.
+    """The measured times.
 
     Attributes:
         medians: List of floats, the median seconds of a call of each function.
-        calls: Integer, the timed calls of each.
+        calls: Integer, the number of timed calls of each function.
     """
 
     medians: list[float]
@@ -28,16 +28,16 @@ def time_in_turns(
     repeats: int,
     on_round: Callable[[], None] = lambda: None,
 ) -> Timing:
-    """Times forward passes against each other.
+    """Times forward passes in turns.
 
-    They take turns, so that what else the machine does meanwhile meets all of them and leaves
-    their ratios alone.
+    They take turns, so that other load of the machine affects all of them equally.
 
     Args:
         forwards: Functions that run a model on a batch and wait for the outputs.
         batch: The batch.
-        repeats: Integer, how often each function is timed, at most, after a few calls to warm up.
-        on_round: Function that is called after each function was timed once.
+        repeats: Integer, the maximum number of timed calls of each function, after a few warm-up
+            calls.
+        on_round: Function that is called after each round.
     """
     for forward in forwards:
         for _ in range(WARM_UP_CALLS):

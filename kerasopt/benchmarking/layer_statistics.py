@@ -1,4 +1,4 @@
-"""What one layer weighs and costs."""
+"""Statistics of a layer: size and computational cost."""
 
 import math
 from collections.abc import Iterable
@@ -15,24 +15,22 @@ from kerasopt.training.technique import techniques
 
 @dataclass(frozen=True)
 class LayerStatistics:
-    """What one layer of a model weighs and costs.
+    """The size and computational cost of a layer.
 
     Attributes:
         path: String, the layer's path in the model (`"backbone/conv1"`).
         class_name: String, the layer's class.
-        parameters: Integer, values in its weights.
-        kernel_parameters: Integer, those of them that are in kernels and embeddings.
-        zeros: Integer, values of `kernel_parameters` that the layer reads as zero.
-        bits: Integer, bits of one value of its kernels, as its quantizers or the dtype say; of
-            its other weights, if it has no kernel.
-        bytes: Integer, bytes that its weights take at their bits, zeros included; in a converted
-            model, in the format that its kernel is stored in.
-        macs: Integer, multiply-accumulates for one example, zeros included; `None` where they
-            are not known.
-        input_bits: Integer, bits of one value that it reads: those of the quantizer that its input
-            has passed, or of the dtype.
-        figures: Dict of what techniques tell of the layer, such as `"SQNR (dB)"`, the ratio of
-            signal to rounding noise of its kernel with the lowest.
+        parameters: Integer, the number of values in its weights.
+        kernel_parameters: Integer, the number of values in its kernels and embeddings.
+        zeros: Integer, the number of `kernel_parameters` that the layer reads as zero.
+        bits: Integer, the bit width of its kernels, from its quantizers or dtype; of its other
+            weights if it has no kernel.
+        bytes: Integer, the size of its weights at their bit widths, zeros included; in a converted
+            model, in the storage format of its kernel.
+        macs: Integer, multiply-accumulates for one example, zeros included; `None` if unknown.
+        input_bits: Integer, the bit width of its input, from its quantizer or dtype.
+        figures: Dict of figures of techniques, such as `"SQNR (dB)"`, the lowest ratio of signal to
+            rounding noise of its kernels.
     """
 
     path: str
@@ -48,7 +46,7 @@ class LayerStatistics:
 
 
 def layer_statistics(model: keras.Model) -> list[LayerStatistics]:
-    """Lists what each layer of `model` that has weights weighs and costs, shared ones once."""
+    """Returns the statistics of each layer of `model` with weights, shared ones once."""
     macs, bits = multiply_accumulates(model), input_bits(model)
     return [
         _statistics(path, layer, weights, macs.get(id(layer)), bits.get(id(layer), 32))
@@ -58,7 +56,7 @@ def layer_statistics(model: keras.Model) -> list[LayerStatistics]:
 
 
 def size_in_bytes(weights: Iterable[Weight]) -> int:
-    """Returns the bytes that `weights` take when each value takes its bits."""
+    """Returns the size of `weights` at their bit widths."""
     return math.ceil(sum(weight.size * weight.bits for weight in weights) / 8)
 
 

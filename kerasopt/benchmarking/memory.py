@@ -1,4 +1,4 @@
-"""How much memory a model needs: its variables, and the activations of a forward pass."""
+"""The memory of a model: its variables, and the activations of a forward pass."""
 
 import math
 
@@ -9,29 +9,29 @@ from kerasopt.graph import Graph
 
 
 def variable_bytes(model: keras.Model) -> int:
-    """Returns the bytes of the model's variables as they lie in memory, masks and all."""
+    """Returns the bytes of the model's variables in memory, including masks."""
     return sum(_bytes(variable.shape, variable.dtype) for variable in model.variables)
 
 
 def peak_activation_bytes(model: keras.Model) -> int | None:
-    """Computes the peak of the memory for activations, for a batch of one.
+    """Computes the peak memory of activations for a batch of one.
 
-    Counted from the graph: calls run in the graph's order, an output lives from its call until
-    the last call that reads it, and every call has its inputs and outputs in memory at once.
-    What a layer needs inside is not counted, and nothing is computed in place.
+    Computed from the graph: calls run in the graph's order, an output lives from its call until the
+    last call that reads it, and the inputs and outputs of a call are in memory at the same time.
+    Memory inside layers is not counted, and nothing is computed in place.
 
     Args:
         model: A `keras.Model`.
 
     Returns:
-        Bytes; `None` if the model has no recorded graph (it is subclassed) or a dimension beside
-        the batch's is not known.
+        Bytes; `None` if the model has no recorded graph (it is subclassed) or a dimension other
+        than the batch size is unknown.
     """
     graph = Graph.of(model)
     if not graph.nodes:
         return None
     place = {id(node): index for index, node in enumerate(graph)}
-    # What comes to life at a call, less what died with the call before.
+    # Outputs that come to life at a call, minus those that died with the previous one.
     change = [0] * (len(graph) + 1)
     for index, node in enumerate(graph):
         tensors = node.keras_node.outputs

@@ -17,13 +17,13 @@ _HEADER = ("Layer (type)", "Parameters", "Zeros", "Bits", "Bytes", "MACs")
 
 @dataclass(frozen=True, repr=False)
 class ModelSummary(Report):
-    """What a model weighs and costs, layer by layer. `print` shows a table.
+    """The size and computational cost of a model, layer by layer. `print` shows a table.
 
     Attributes:
         name: String, the name of the model.
         layers: Tuple of `LayerStatistics`, one for each layer with weights.
         rounding: Dict of the path of each quantized tensor to its
-            `kerasopt.quantization.RoundingError`; `None` if there was no data to measure with.
+            `kerasopt.quantization.RoundingError`; `None` without data.
     """
 
     name: str
@@ -32,37 +32,37 @@ class ModelSummary(Report):
 
     @property
     def parameters(self) -> int:
-        """Values in all weights."""
+        """The number of values in all weights."""
         return sum(layer.parameters for layer in self.layers)
 
     @property
     def kernel_parameters(self) -> int:
-        """Values in kernels and embeddings."""
+        """The number of values in kernels and embeddings."""
         return sum(layer.kernel_parameters for layer in self.layers)
 
     @property
     def zeros(self) -> int:
-        """Zeros in kernels and embeddings."""
+        """The number of zeros in kernels and embeddings."""
         return sum(layer.zeros for layer in self.layers)
 
     @property
     def sparsity(self) -> float:
-        """Fraction of zeros in kernels and embeddings."""
+        """The fraction of zeros in kernels and embeddings."""
         return self.zeros / max(self.kernel_parameters, 1)
 
     @property
     def bytes(self) -> int:
-        """Bytes that all weights take at their bits, zeros included."""
+        """The size of all weights at their bit widths, zeros included."""
         return sum(layer.bytes for layer in self.layers)
 
     @property
     def macs(self) -> int:
-        """Multiply-accumulates for one example, of the layers for which they are known."""
+        """The multiply-accumulates for one example, of layers for which they are known."""
         return sum(layer.macs or 0 for layer in self.layers)
 
     @property
     def macs_by_precision(self) -> dict[tuple[int, int], int]:
-        """Dict of bits of weights and of activations to the multiply-accumulates of such layers."""
+        """Multiply-accumulates by (bits of weights, bits of activations)."""
         counts: dict[tuple[int, int], int] = {}
         for layer in self.layers:
             if layer.macs:
@@ -117,14 +117,14 @@ class ModelSummary(Report):
 def summary(
     model: keras.Model, print_fn: Callable[[str], object] | None = None, data: Any = None
 ) -> ModelSummary:
-    """Prints what each layer of a model weighs and costs.
+    """Prints the size and computational cost of each layer of a model.
 
-    One row for each layer that has weights: its parameters, the zeros in its kernels, the bits of
-    one value, the bytes of its weights at those bits, and the multiply-accumulates (MACs) for one
-    example; in a model with quantizers also the ratio of signal to rounding noise (SQNR) of its
-    kernels. Below it is how many MACs there are of which bits, unless all are float32. Works on
-    plain Keras models, on models during compression (zeros and bits are those that the layers
-    compute with, through their masks and quantizers) and on integer models.
+    The table has one row for each layer with weights: its parameters, the zeros in its kernels,
+    their bit width, the bytes of its weights at this width, and the multiply-accumulates (MACs) for
+    one example; in a model with quantizers also the signal-to-quantization-noise ratio (SQNR) of
+    its kernels. Below the table are the MACs by bit width, unless all are float32. Works on plain
+    Keras models, on models during compression (zeros and bits are those after masks and quantizers)
+    and on integer models.
 
     Example:
 
@@ -142,14 +142,14 @@ def summary(
     Args:
         model: A built `keras.Model`.
         print_fn: Function that receives the text, as in Keras' own `summary`. Defaults to `print`.
-        data: A batch of inputs, as the model's `call` takes them. With it, a second table has the
-            range, scale, SQNR and clipped share of every quantized weight and activation, as
-            `kerasopt.quantization.measure` finds them.
+        data: A batch of inputs for the model's `call`. With it, a second table has the range,
+            scale, SQNR and clipped fraction of every quantized weight and activation, from
+            `kerasopt.quantization.measure`.
 
     Returns:
-        A `ModelSummary`, which has the same figures as attributes. Layers that are called more
-        than once have their parameters counted once and their MACs once a call. MACs are counted
-        for layers with a kernel, except recurrent cells.
+        A `ModelSummary`, with the same numbers as attributes. For layers that are called more than
+        once, parameters are counted once and MACs for every call. MACs are counted for layers with
+        a kernel, except recurrent cells.
 
     Raises:
         TypeError: If `model` is not a Keras model.

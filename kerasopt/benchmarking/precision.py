@@ -1,4 +1,4 @@
-"""In how many bits layers read their inputs."""
+"""The bit widths of the inputs of layers."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from kerasopt.quantization import Quantizer
 
 
 def input_bits(model: keras.Model) -> dict[int, int]:
-    """Returns, by the `id` of each layer, the bits of the values that it reads.
+    """Returns the bit width of the input of each layer, by its `id`.
 
-    Those are of what inference layers multiply; in a model with quantizers, of
-    the quantizer that its input has passed; else of the layer's dtype.
+    For inference layers this is the width that they multiply with; in a model
+    with quantizers, that of the quantizer of the input; otherwise that of the
+    layer's dtype.
     """
     found = {id(layer): _own_bits(layer) for _, layer in layers(model)}
     groups = Groups(Graph.of(model))
@@ -37,7 +38,7 @@ def _own_bits(layer: keras.Layer) -> int:
 
 
 def _bits_after(group: Group) -> int | None:
-    """Returns the bits that the output of a group is rounded to, or `None`."""
+    """Returns the bit width that the output of a group is rounded to, or `None`."""
     node = group.output
     bits = _bits_of(node.operation, "output")
     joins = len(node.consumers) == 1 and is_concatenation(node.consumers[0].operation)

@@ -12,7 +12,7 @@ from kerasopt.graph import own_variables, slots_of, weight_names
 from kerasopt.inference import InferenceLayer
 from kerasopt.parametrization import ACTIVATION_SLOTS, links_of
 
-# Of an inference layer, which has no other kernels.
+# The only kernels of inference layers.
 _MULTIPLIED = ("kernel", "embeddings")
 
 
@@ -21,11 +21,10 @@ class Weight:
     """A weight of a layer.
 
     Attributes:
-        variable: The variable as the layer reads it, through its chain if it has one; or what an
-            inference layer has packed in one.
-        bits: Integer, bits of one value: those of its quantizer, or of its dtype.
-        is_kernel: Boolean, whether it is what the layer multiplies its input with, or the rows of
-            an embedding.
+        variable: The variable as the layer reads it, through its chain if it has one; or the packed
+            weight of an inference layer.
+        bits: Integer, the bit width, from its quantizer or dtype.
+        is_kernel: Boolean, whether it is a kernel or an embedding table.
     """
 
     variable: Any
@@ -42,7 +41,7 @@ class Weight:
 
 
 def weights_of(layer: keras.Layer) -> list[Weight]:
-    """Lists the layer's own weights, without those of inner layers."""
+    """Returns the layer's own weights, without those of inner layers."""
     if isinstance(layer, InferenceLayer):
         return [
             Weight(part, getattr(part, "bits", bits_of(part.dtype)), name in _MULTIPLIED)
@@ -64,7 +63,7 @@ def weights_of(layer: keras.Layer) -> list[Weight]:
 
 
 def bits_of(dtype: str) -> int:
-    """Returns the bits that one value of `dtype` takes in memory."""
+    """Returns the number of bits of a value of `dtype` in memory."""
     digits = re.search(r"\d+", keras.backend.standardize_dtype(dtype))
     return int(digits.group()) if digits else 8  # a boolean takes a byte
 

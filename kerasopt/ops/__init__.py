@@ -1,8 +1,8 @@
-"""kerasopt's one integer arithmetic.
+"""kerasopt's integer arithmetic.
 
-Every function exists as `keras.ops` reference, and many, under the TensorFlow backend, as an op of
-the native library; all give the same bits, but for the sums of `learned_scale_gradients`, which
-are added in other orders. See `kerasopt.ops.native` for which one runs.
+Every function has a `keras.ops` reference, and many have an op in the native library for the
+TensorFlow backend. Both are bit-exact, except for the sums of `learned_scale_gradients`, whose
+order differs. `kerasopt.ops.native` explains which one runs.
 """
 
 from kerasopt.ops.affine import (

@@ -1,4 +1,4 @@
-"""Between float32 and integers: quantize, dequantize, and fake quantization for training."""
+"""Quantization, dequantization, and fake quantization for training."""
 
 from typing import Any
 
@@ -18,10 +18,10 @@ def quantize(x: Any, scale: Any, zero_point: int, dtype: str = "int8") -> Any:
 
     Args:
         x: float32 tensor of any shape.
-        scale: float32 tensor, scalar or one value per entry of the last axis of `x`; positive
-            and finite. Pass a runtime value such as a layer's variable: compilers replace the
-            division by a constant scale with a multiplication by its reciprocal, which gives
-            other results in the `keras.ops` form (the native op is immune).
+        scale: float32 tensor, scalar or one value per entry of the last axis of `x`; positive and
+            finite. Pass a runtime value such as a layer's variable: compilers replace the division
+            by a constant scale with a multiplication by its reciprocal, which changes results in
+            the `keras.ops` form (but not in the native op).
         zero_point: integer within the range of `dtype`.
         dtype: `"int8"`, `"int4"` (stored as int8), `"uint8"` or `"int16"`.
 
@@ -31,8 +31,8 @@ def quantize(x: Any, scale: Any, zero_point: int, dtype: str = "int8") -> Any:
     Raises:
         ValueError: If `dtype` is not one of the above or cannot hold `zero_point`.
         tf.errors.InvalidArgumentError: From the native op, if a scale is not positive and finite.
-            Under XLA and in `keras.ops`, which refuse no values, infinity and NaN that `x / scale`
-            makes of it count as those of `x`.
+            XLA and `keras.ops` cannot raise: there, infinity and NaN in `x / scale` are treated
+            like those in `x`.
     """
     ranges = reference.INTEGER_RANGES
     if dtype not in ranges:
@@ -50,7 +50,7 @@ def quantize(x: Any, scale: Any, zero_point: int, dtype: str = "int8") -> Any:
 
 
 def dequantize(q: Any, scale: Any, zero_point: int) -> Any:
-    """Return the float32 values `(q - zero_point) * scale` that integers stand for.
+    """Return the float32 values `(q - zero_point) * scale` of integers.
 
     ```python
     x = kerasopt.ops.dequantize(np.array([1, 4], "int8"), np.float32(0.5), 3)
@@ -78,10 +78,10 @@ def fake_quantize(
     zero elsewhere (straight-through estimator, Bengio et al. 2013, arXiv:1308.3432; clipped as in
     Jacob et al. 2018, arXiv:1712.05877); `scale` and `zero_point` get none.
 
-    A training that diverges ends in NaN, not in an error: NaN stays NaN, and every value becomes
-    NaN, with a gradient of 0, where `scale` is not finite or `zero_point` no integer from `qmin`
-    to `qmax`. A scale of 0, or below the smallest normal float32, switches rounding off: values
-    and gradients pass unchanged.
+    Diverging training gives NaN, not an error: NaN stays NaN, and if `scale` is not finite or
+    `zero_point` is not an integer from `qmin` to `qmax`, all values become NaN, with a gradient of
+    0. A scale of 0, or below the smallest normal float32, switches rounding off: values and
+    gradients pass unchanged.
 
     ```python
     y = kerasopt.ops.fake_quantize(np.array([0.3, 99.0], "float32"), np.float32(0.25))
@@ -113,7 +113,7 @@ def fake_quantize(
 def learned_scale_gradients(
     upstream: Any, x: Any, scale: Any, zero_point: Any = 0.0, *, qmin: int = -128, qmax: int = 127
 ) -> tuple[Any, Any, Any]:
-    """Return what the gradients of `fake_quantize` with a learned scale are made of.
+    """Return the components of the gradients of `fake_quantize` with a learned scale.
 
     With `q = round_half_even(x / scale)` and its clamped value `c`, both less the zero point,
 
@@ -139,8 +139,8 @@ def learned_scale_gradients(
 
     Returns:
         `dx`, a float32 tensor of the shape of `x`, and `by_scale` and `clamped`, of the shape of
-        `scale`. The sums of the native op have the same bits for every instruction set and number
-        of threads; other paths add in another order.
+        `scale`. The sums of the native op are bit-exact for all instruction sets and numbers of
+        threads; other paths add in another order.
 
     Raises:
         ValueError: If `qmin` is not smaller than `qmax`.
@@ -168,7 +168,7 @@ def min_max(x: Any) -> tuple[Any, Any]:
         x: float32 tensor of any shape with at least one element.
 
     Returns:
-        Two float32 scalars; both NaN if `x` holds a NaN. No gradient passes through them.
+        Two float32 scalars; both NaN if `x` contains NaN. They have no gradient.
 
     Raises:
         tf.errors.InvalidArgumentError: From the native op, if `x` is empty.
@@ -183,6 +183,6 @@ def min_max(x: Any) -> tuple[Any, Any]:
 def _check_limits(qmin: int, qmax: int) -> None:
     if not -(2**15) <= qmin < qmax < 2**16:
         raise ValueError(
-            "`qmin` must be smaller than `qmax`, and both fit into 16 bits. "
-            f"Received: qmin={qmin}, qmax={qmax}"
+            "`qmin` must be smaller than `qmax`, and both must fit into 16 bits. Received: "
+            f"qmin={qmin}, qmax={qmax}"
         )

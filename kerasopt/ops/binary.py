@@ -1,4 +1,4 @@
-"""Matrix multiplication and convolution of signs with weights of -1 and 1."""
+"""Binary matrix multiplication and convolution: signs with weights of -1 and 1."""
 
 from typing import Any
 
@@ -10,11 +10,11 @@ from kerasopt.ops.validation import native_window, standardize_window
 
 
 def binary_matmul(x: Any, weights: PackedWeights) -> Any:
-    """Multiply the signs of float32 rows with a matrix of -1 and 1.
+    """Multiply the signs of float32 rows by a matrix of -1 and 1.
 
     A sign is 1 where `x >= 0`, else -1. With the sums `acc` of the signs times the weights and
     `m = scale / 2^12`, computes `float32(acc * 2^12 + round_half_even(bias / m)) * m`. The native
-    op counts the bits that differ: 32 products are one word.
+    op counts differing bits, 32 products per word.
 
     ```python
     kernel = np.where(np.arange(64 * 10) % 3, 1, -1).reshape(64, 10).astype("int8")
@@ -28,14 +28,14 @@ def binary_matmul(x: Any, weights: PackedWeights) -> Any:
     Args:
         x: float32 tensor of shape `(..., inputs)`.
         weights: `PackedWeights` of the format `"binary"` and a kernel of shape `(inputs, units)`,
-            fewer than 2^18 inputs. Biases should be below `2^18 * scale`, where they are clamped.
+            with fewer than 2^18 inputs. Biases are clamped at `2^18 * scale`.
 
     Returns:
         float32 tensor of shape `(..., units)`.
 
     Raises:
         tf.errors.InvalidArgumentError: From the native op, if shapes do not agree, or a scale is
-            not positive and finite, which gives NaN under XLA and in `keras.ops`.
+            not positive and finite. (XLA and `keras.ops` return NaN for such a scale.)
     """
     inputs, units = weights.shape
     image = ops.reshape(x, (1, -1, 1, inputs))
@@ -53,7 +53,7 @@ def binary_conv2d(
 ) -> Any:
     """Convolve the signs of a float32 image with a kernel of -1 and 1.
 
-    The arithmetic is that of `kerasopt.ops.binary_matmul`. What is padded adds nothing to a sum.
+    The arithmetic is that of `kerasopt.ops.binary_matmul`. Padding adds nothing to a sum.
 
     ```python
     kernel = np.ones((3, 3, 16, 8), "int8")

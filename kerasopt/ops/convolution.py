@@ -39,16 +39,15 @@ def quantized_conv2d(
 
     Args:
         x: int8 or int16 tensor of shape `(batch, height, width, channels)`.
-        kernel: int8 tensor of shape `(kernel_height, kernel_width, channels / groups, filters)`,
-            or `PackedWeights`, with bias and multiplier; or `SparseWeights`, if the kernel is a
-            pointwise.
+        kernel: int8 tensor of shape `(kernel_height, kernel_width, channels / groups, filters)`, or
+            `PackedWeights`, with bias and multiplier; or `SparseWeights`, for a pointwise kernel.
         bias: int32 tensor of shape `(filters,)` at scale `input_scale * kernel_scale`.
         multiplier: float32 tensor of shape `(filters,)`, positive and finite.
         strides: Integer or pair.
         padding: `"same"`, `"valid"` or `((top, bottom), (left, right))`, in pixels; pads with the
-            input zero point, which stands for 0.0.
+            input zero point, which represents 0.0.
         dilation_rate: Integer or pair.
-        groups: In how many groups the channels are convolved by themselves.
+        groups: Number of groups of channels that are convolved separately.
         input_zero_point: Zero point of `x`, an integer from -128 to 127; 0 for int16.
         output_zero_point: Zero point of the result, an integer from -128 to 127; 0 for int16.
         output_min: Smallest value of the result. Defaults to that of its dtype.
@@ -118,7 +117,7 @@ def quantized_depthwise_conv2d(
         multiplier: float32 tensor of shape `(channels * depth_multiplier,)`, positive, finite.
         strides: Integer or pair.
         padding: `"same"`, `"valid"` or `((top, bottom), (left, right))`, in pixels; pads with the
-            input zero point, which stands for 0.0.
+            input zero point, which represents 0.0.
         dilation_rate: Integer or pair.
         input_zero_point: Zero point of `x`, an integer from -128 to 127; 0 for int16.
         output_zero_point: Zero point of the result, an integer from -128 to 127; 0 for int16.
@@ -162,12 +161,12 @@ def quantized_scale(
 
     Args:
         x: int8 tensor of shape `(..., channels)`.
-        kernel: int8 tensor of shape `(channels,)`, or `PackedWeights` of a depthwise kernel with
-            one pixel, with bias and multiplier.
+        kernel: int8 tensor of shape `(channels,)`, or `PackedWeights` of a 1×1 depthwise kernel,
+            with bias and multiplier.
         bias: int32 tensor of shape `(channels,)`.
         multiplier: float32 tensor of shape `(channels,)`, positive and finite.
-        **quantization: Zero points and range, as `quantized_depthwise_conv2d` takes them, of
-            which this is one with a single pixel.
+        **quantization: Zero points and range, as in `quantized_depthwise_conv2d`, of which this is
+            the 1×1 case.
 
     Returns:
         int8 tensor of the shape of `x`.
@@ -184,7 +183,7 @@ def _check_pointwise(shape: tuple[int, ...], groups: int, window: dict[str, Any]
     has_pads = not isinstance(padding, str) and any(map(any, padding))
     if shape[:-2] != (1, 1) or groups != 1 or window["strides"] != (1, 1) or has_pads:
         raise ValueError(
-            "A sparse convolution has a kernel of one pixel, no strides, groups or padding. "
+            "A sparse convolution must be pointwise (1×1), without strides, groups and padding. "
             f"Received: kernel.shape={shape}, groups={groups}, strides={window['strides']}, "
             f"padding={padding!r}"
         )

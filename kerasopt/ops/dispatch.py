@@ -1,4 +1,4 @@
-"""The choice between a native op and its reference."""
+"""Dispatches to native ops or their references."""
 
 from typing import Any
 
@@ -6,16 +6,16 @@ from kerasopt.ops import native, reference
 
 
 def call(name: str, *tensors: Any, **attributes: Any) -> Any:
-    """Runs the native op of a name, or, where there is none, its reference.
+    """Runs the native op of a name or, if it is not available, its reference.
 
     Args:
-        name: String, what `kerasopt.ops.reference` calls it.
+        name: String, its name in `kerasopt.ops.reference`.
         *tensors: The tensors that it reads.
-        **attributes: What both take beside them.
+        **attributes: The other arguments of both.
     """
     library = native.library_for(*tensors)
     if library is None:
         return getattr(reference, name)(*tensors, **attributes)
-    # TensorFlow makes `mat_mul` of `MatMul`.
+    # TensorFlow converts `MatMul` to `mat_mul`.
     op = getattr(library, f"kerasopt_{name.replace('matmul', 'mat_mul')}")
     return op(*tensors, **attributes)

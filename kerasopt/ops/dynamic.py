@@ -1,4 +1,4 @@
-"""Matrix multiplication of float rows that are rounded as they come."""
+"""Matrix multiplication with dynamic quantization of float rows."""
 
 from typing import Any
 
@@ -7,15 +7,15 @@ from kerasopt.ops.packed_weights import PackedWeights
 
 
 def dynamic_matmul(x: Any, kernel: Any, kernel_scale: Any = None, bias: Any = None) -> Any:
-    """Multiply float32 rows, rounded to int8 as they come, with an int8 matrix.
+    """Multiply float32 rows, dynamically quantized to int8, by an int8 matrix.
 
-    Each row has the scale `s = max(abs(x)) / 127`, but at least `max(abs(bias) / kernel_scale) *
-    2^-30` (and 2^-100), with which a bias stays in int32: only where the row adds nothing to it
-    that float32 could hold. Computes `float32(acc + b) * M` with the sums
-    of products `acc = sum(round_half_even(x / s) * kernel)` and `b = round_half_even(bias / M)` in
-    int32, and `M = float32(s * kernel_scale)`. NaN counts as 0, infinity as the largest float32.
-    Under XLA and in `keras.ops`, which refuse no values, a scale that is not positive and finite
-    gives NaN.
+    Each row has the scale `s = max(abs(x)) / 127`, but at least
+    `max(abs(bias) / kernel_scale) * 2^-30` (and 2^-100), with which a bias stays in int32: only
+    where the row adds nothing to it that float32 could hold. Computes `float32(acc + b) * M` with
+    the sums of products `acc = sum(round_half_even(x / s) * kernel)` and
+    `b = round_half_even(bias / M)` in int32, and `M = float32(s * kernel_scale)`. NaN counts as 0,
+    infinity as the largest float32. XLA and `keras.ops` cannot raise: a scale that is not positive
+    and finite gives NaN there.
 
     ```python
     x, kernel = np.ones((2, 64), "float32"), np.ones((64, 10), "int8")
@@ -25,9 +25,9 @@ def dynamic_matmul(x: Any, kernel: Any, kernel_scale: Any = None, bias: Any = No
 
     Args:
         x: float32 tensor of shape `(..., inputs)`.
-        kernel: int8 tensor of shape `(inputs, units)`, symmetric (zero point 0); or
-            `PackedWeights` with `bias_dtype="float32"`, with bias and scales, which spares packing
-            them at each call.
+        kernel: int8 tensor of shape `(inputs, units)`, symmetric (zero point 0); or `PackedWeights`
+            with `bias_dtype="float32"`, with bias and scales, which avoids packing them in each
+            call.
         kernel_scale: float32 tensor of shape `(units,)`, positive and finite.
         bias: float32 tensor of shape `(units,)`.
 
@@ -35,9 +35,8 @@ def dynamic_matmul(x: Any, kernel: Any, kernel_scale: Any = None, bias: Any = No
         float32 tensor of shape `(..., units)`.
 
     Raises:
-        ValueError: If dtypes or shapes do not agree.
-        tf.errors.InvalidArgumentError: From the native op, if they do not, or a scale is not
-            positive and finite.
+        ValueError: If dtypes or shapes do not agree. tf.errors.InvalidArgumentError: From the
+        native op, if dtypes or shapes do not agree, or a scale is not positive and finite.
     """
     library = native.library_for(x)
     if library is None:

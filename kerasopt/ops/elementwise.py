@@ -32,8 +32,8 @@ def quantized_add(
 
     With `ratio_i = float32(scale_i / output_scale)`, `k = 20 - floor(log2(max(ratio_i)))` and
     `m_i = round(ratio_i * 2^k)`, computes `clamp(((x0 * m0 + x1 * m1 + 2^(k-1)) >> k) + zp)` on
-    inputs less their zero points, the arithmetic of XNNPACK's int8 addition. For int16, whose zero
-    points are 0, it has more than 32 bits.
+    inputs minus their zero points, the arithmetic of XNNPACK's int8 addition. For int16, whose zero
+    points are 0, it uses more than 32 bits.
 
     ```python
     x0, x1 = np.ones((2, 8), "int8"), np.ones((2, 8), "int8")
@@ -103,7 +103,7 @@ def quantized_multiply(
     output_min: int = -128,
     output_max: int = 127,
 ) -> Any:
-    """Multiply two int8 tensors, value by value.
+    """Multiply two int8 tensors elementwise.
 
     Computes `clamp(round_half_even(float32((x0 - zero_point0) * (x1 - zero_point1)) * M) + zp)`
     with `M = float32(float32(scale0 * scale1) / output_scale)`.

@@ -1,4 +1,4 @@
-"""Functions of int8 tensors: by a table, softmax and layer normalization."""
+"""Functions of int8 tensors: elementwise by a table, softmax, layer normalization."""
 
 import math
 from typing import Any
@@ -8,12 +8,12 @@ import numpy as np
 from kerasopt.ops.dispatch import call
 from kerasopt.ops.validation import standardize_zero_points
 
-# Exponentials are whole multiples of 2^-24.
+# Exponentials are multiples of 2^-24.
 _EXPONENT_BITS = 24
 
 
 def look_up(x: Any, table: Any) -> Any:
-    """Replace int8 values by those of a table: any elementwise function.
+    """Apply an elementwise function to int8 values, by a lookup table.
 
     ```python
     table = np.arange(-128, 128).clip(0).astype("int8")  # ReLU at zero point 0
@@ -22,7 +22,8 @@ def look_up(x: Any, table: Any) -> Any:
 
     Args:
         x: int8 tensor of any shape.
-        table: int8 tensor of shape `(256,)`: what -128, -127, ..., 127 become.
+        table: int8 tensor of shape `(256,)`: the results for -128, -127, ...,
+            127.
 
     Returns:
         int8 tensor of the shape of `x`.
@@ -59,16 +60,15 @@ def quantized_softmax(x: Any, table: Any) -> Any:
     ```
 
     Args:
-        x: int8 tensor, of at least one axis, and less than 2^19 values along the last one.
+        x: int8 tensor with at least one axis, and fewer than 2^19 values along the last one.
         table: int32 tensor of shape `(256,)`, from `exponentials`.
 
     Returns:
         int8 tensor of the shape of `x`.
 
     Raises:
-        ValueError: If the dtype or the rank of `x` is wrong.
-        tf.errors.InvalidArgumentError: The same from the native op, or if `table` has other values
-            than exponentials.
+        ValueError: If the dtype or the rank of `x` is wrong. tf.errors.InvalidArgumentError: The
+        same from the native op, or if `table` does not contain exponentials.
     """
     return call("quantized_softmax", x, table)
 
@@ -101,7 +101,8 @@ def quantized_layer_normalization(
         x: int8 tensor of shape `(..., n)`, with `n` of at most 32768. Its zero point has no effect.
         gain: float32 tensor of shape `(n,)`: gamma over the output's scale, times `2^28 / sqrt(n)`.
         offset: int32 tensor of shape `(n,)`: beta over the output's scale, times `2^16`.
-        epsilon: What is added to the variance, times `n` and over the square of the input's scale.
+        epsilon: The number added to the variance, times `n`, divided by the square of the input's
+            scale.
         output_zero_point: Zero point of the result.
 
     Returns:
@@ -114,6 +115,6 @@ def quantized_layer_normalization(
     """
     zero_point = standardize_zero_points(output_zero_point=output_zero_point)
     if not (epsilon >= 0 and math.isfinite(epsilon)):
-        raise ValueError(f"`epsilon` must be finite and not negative. Received: epsilon={epsilon}")
+        raise ValueError(f"`epsilon` must be finite and non-negative. Received: epsilon={epsilon}")
     attributes = {"epsilon": float(epsilon), **zero_point}
     return call("quantized_layer_normalization", x, gain, offset, **attributes)

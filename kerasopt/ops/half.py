@@ -1,4 +1,4 @@
-"""Matrix multiplication and convolution of float32 values with weights of 16 bits."""
+"""Matrix multiplication and convolution of float32 values with 16-bit float weights."""
 
 from typing import Any
 
@@ -12,10 +12,10 @@ from kerasopt.ops.validation import native_window, standardize_window
 def half_matmul(x: Any, weights: PackedWeights) -> Any:
     """Multiply float32 rows with a float16 or bfloat16 matrix, scale the sums, and add a bias.
 
-    Every product is of two float32 numbers: a weight is the number that its 16 bits stand for. The
-    native op gives the same bits for every instruction set and number of threads: a sum begins
-    with 0 and adds a product after the other, and `acc * scale + bias` follows, with one rounding
-    each. The `keras.ops` form adds in another order.
+    Weights are converted to float32, and products are computed in float32. The native op is
+    bit-exact for all instruction sets and numbers of threads: a sum starts at 0 and adds products
+    one by one, followed by `acc * scale + bias`, with one rounding each. The `keras.ops` form adds
+    in another order.
 
     ```python
     kernel = np.ones((64, 10), "float16")

@@ -1,4 +1,4 @@
-"""Integer matrix multiplication, with a kernel and of pairs of matrices."""
+"""Integer matrix multiplication, by a kernel or of pairs of matrices."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ def quantized_matmul(
     output_min: int | None = None,
     output_max: int | None = None,
 ) -> Any:
-    """Multiply an int8 or int16 tensor with an int8 kernel.
+    """Multiply an int8 or int16 tensor by an int8 kernel.
 
     The arithmetic is the one of LiteRT's FULLY_CONNECTED with per-channel weights; a fused ReLU
     or ReLU6 is an output range.
@@ -36,8 +36,8 @@ def quantized_matmul(
     Args:
         x: int8 or int16 tensor of shape `(..., inputs)`.
         kernel: int8 tensor of shape `(inputs, units)`, symmetric (zero point 0); or
-            `PackedWeights`, or `SparseWeights` for int8, with bias and multiplier, which spares
-            packing them at each call.
+            `PackedWeights`, or `SparseWeights` for int8, with bias and multiplier, which avoids
+            packing them in each call.
         bias: int32 tensor of shape `(units,)` at scale `input_scale * kernel_scale`.
         multiplier: float32 tensor of shape `(units,)`, positive and finite.
         input_zero_point: Zero point of `x`, an integer from -128 to 127; 0 for int16.

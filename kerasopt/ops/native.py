@@ -1,12 +1,12 @@
 """Loading of the native TensorFlow library behind `kerasopt.ops`.
 
-The library is loaded at first use, under the TensorFlow backend only, and only into the
-TensorFlow that it was built against: C++ symbols of TensorFlow change between releases. Without
-it `kerasopt.ops` computes the same results in `keras.ops`, and one warning says so. Environment
-variable `KERASOPT_NATIVE=0` leaves the library unloaded without a warning.
+The library is loaded at first use, only under the TensorFlow backend, and only with the TensorFlow
+version that it was built for, since C++ symbols of TensorFlow change between releases. Without it
+`kerasopt.ops` computes the same results in `keras.ops`, with one warning. The environment variable
+`KERASOPT_NATIVE=0` disables the library without a warning.
 
 A SavedModel with these ops (`kerasopt.export(..., ops="native")`) needs the library before it is
-loaded, and neither Keras models nor the code that made them:
+loaded, but not the Keras model or its code:
 
 ```python
 import tensorflow as tf
@@ -18,8 +18,8 @@ native.load()  # in another
 model = tf.saved_model.load("folder")
 ```
 
-The library needs nothing but TensorFlow. A process without Keras or kerasopt, or with a GPU, calls
-`tf.load_op_library(path)` with the file that `LIBRARY_PATH` names here, or a copy of it.
+The library depends only on TensorFlow. A process without Keras or kerasopt, or with a GPU, can call
+`tf.load_op_library(path)` with the file at `LIBRARY_PATH`, or a copy of it.
 """
 
 import contextlib
@@ -37,20 +37,21 @@ import keras
 from kerasopt.warning import warn
 
 LIBRARY_PATH = pathlib.Path(__file__).with_name("libkerasopt_ops.so")
-# Written by the build beside the library, so that it is read without loading the library.
+# Written by the build next to the library, to be read without loading it.
 VERSION_PATH = pathlib.Path(__file__).with_name("libkerasopt_ops.tensorflow_version")
 
 INSTRUCTION_SETS = ("scalar", "avx2", "avxvnni", "avx512vnni", "neondot")
 
-# Of a context, so that other threads keep the library.
+# A context variable, so that other threads keep the library.
 _is_left_out = contextvars.ContextVar("is_left_out", default=False)
 
 
 @contextlib.contextmanager
 def left_out() -> Iterator[None]:
-    """Have `kerasopt.ops` compute in `keras.ops` alone, in this thread and as long as it lasts.
+    """Make `kerasopt.ops` use only `keras.ops`, in this thread and inside the context.
 
-    What is traced meanwhile, such as a `tf.function`, stays free of the native ops.
+    Functions that are traced inside, such as a `tf.function`, contain no native
+    ops.
     """
     token = _is_left_out.set(True)
     try:
@@ -60,7 +61,7 @@ def left_out() -> Iterator[None]:
 
 
 def library_for(*tensors: Any) -> Any | None:
-    """Return the native ops for these tensors, or None where the `keras.ops` form has to run."""
+    """Return the native ops for these tensors, or None if the `keras.ops` form must run."""
     if keras.backend.backend() != "tensorflow" or _is_left_out.get():
         return None
     if any(isinstance(tensor, keras.KerasTensor) for tensor in tensors):
@@ -76,7 +77,7 @@ def load() -> Any | None:
     import tensorflow as tf
 
     if tf.config.list_physical_devices("GPU"):
-        # The kernels run on the CPU; the keras.ops form spares copies from and to the GPU.
+        # The kernels run on the CPU; the keras.ops form avoids copies to and from the GPU.
         return None
     problem = _problem(tf.__version__)
     if problem is None:
@@ -90,15 +91,15 @@ def load() -> Any | None:
             return library
     warn(
         f"kerasopt's native library {problem}. Results are the same without it, but "
-        "quantization-aware training and integer inference are much slower. To get it, reinstall "
-        "kerasopt with a C++ compiler and this TensorFlow at hand: "
-        "`pip install --force-reinstall --no-deps --no-cache-dir kerasopt`.",
+        "quantization-aware training and integer inference are much slower. To build it, reinstall "
+        "kerasopt with a C++ compiler and this TensorFlow installed: `pip install "
+        "--force-reinstall --no-deps --no-cache-dir kerasopt`.",
     )
     return None
 
 
 def _problem(tensorflow_version: str) -> str | None:
-    """Say why the library must not be opened, without opening it."""
+    """Return why the library cannot be loaded, without loading it."""
     if not (LIBRARY_PATH.exists() and VERSION_PATH.exists()):
         return "was not built at installation, which needs a C++ compiler"
     built_for = VERSION_PATH.read_text().strip()
@@ -120,10 +121,10 @@ def _register_gradients(tf: Any, library: Any) -> None:
 
 
 def _drop_weights_with_their_models() -> None:
-    """Let the ops drop the weights of models that Python collects.
+    """Make the ops release the weights of models that were garbage-collected.
 
-    TensorFlow keeps the kernels of ops that ran eagerly for ever, and those refer to the weights
-    that they prepared, which they otherwise look through only when they prepare others.
+    TensorFlow never frees the kernels of ops that ran eagerly. They refer to prepared weights, and
+    otherwise check for stale ones only when they prepare others.
     """
     drop = ctypes.CDLL(str(LIBRARY_PATH)).KerasoptDropUnusedWeights
 
@@ -145,10 +146,10 @@ def select_instruction_set(name: str) -> bool:
 
 
 def peak_products(steps: int) -> int:
-    """Multiply int8 vectors in registers, as fast as the instruction set in use can.
+    """Multiply int8 vectors in registers at the peak speed of the instruction set in use.
 
     Args:
-        steps: Integer, how often a fixed number of instructions runs.
+        steps: Integer, how often a fixed number of instructions is repeated.
 
     Returns:
         The number of products; 0 if the instruction set has no vectors.

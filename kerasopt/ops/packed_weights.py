@@ -1,15 +1,14 @@
 """The weights of an integer contraction in one tensor, in the order of the native kernels.
 
-A model reads one variable a layer instead of three, and every instruction set reads it as it is.
-The tensor has the kernel, filled up to whole cache lines, the int32 biases and the float32
-multipliers, bytes in the order of the machine.
+A model reads one variable per layer instead of three, in a format that all instruction sets share.
+The tensor contains the kernel, padded to whole cache lines, the int32 biases and the float32
+multipliers, in the byte order of the machine.
 
 The kernel of a matrix multiplication or convolution is a matrix of `runs * depth` rows for each
-group of output channels. A run is what lies side by side in an image: a line of a convolution's
-window, or a single pixel of it. Runs and columns are padded to whole blocks, as
-`kerasopt.ops.weight_formats` has them, with zeros. Panels of 64 columns, the last one of what is
-left, follow each other, each with the blocks of its first rows first. A depthwise kernel keeps its
-order.
+group of output channels. A run consists of values that are adjacent in an image: a row of a
+convolution's window, or one pixel of it. Runs and columns are padded with zeros to whole blocks
+(see `kerasopt.ops.weight_formats`). Panels of 64 columns (the last one may be smaller) follow each
+other, each with its blocks in the order of rows. A depthwise kernel keeps its order.
 """
 
 from __future__ import annotations
@@ -47,9 +46,9 @@ class PackedWeights(NamedTuple):
             `(kernel_height, kernel_width, channels, depth_multiplier)`.
         groups: Integer, the groups of a convolution.
         dilation_rate: Pair of integers, the dilation of a convolution.
-        is_depthwise: Boolean, whether the kernel is that of a depthwise convolution.
-        bias_dtype: String, `"int32"`, or `"float32"` for `kerasopt.ops.dynamic_matmul`, which has
-            scales instead of the multipliers.
+        is_depthwise: Boolean, whether the convolution is depthwise.
+        bias_dtype: String, `"int32"`, or `"float32"` for `kerasopt.ops.dynamic_matmul`, with scales
+            instead of multipliers.
         format: String, how the kernel is stored: `"int8"`, `"int4"` (weights from -8 to 7), or
             `"2:4"` (of four neighbours along the input axis at most two are not zero); or
             `"binary"` (-1 and 1) for `kerasopt.ops.binary_matmul` and `binary_conv2d`, `"float16"`
@@ -69,7 +68,8 @@ class PackedWeights(NamedTuple):
         """Packs tensors.
 
         Args:
-            kernel: int8 tensor of one of the shapes above, of a format of floats in its dtype.
+            kernel: int8 tensor of one of the shapes above; for a float format, a tensor of its
+                dtype.
             bias: int32 or float32 tensor with a value for each output channel.
             multiplier: float32 tensor with a value for each output channel.
             **packing: `groups`, `dilation_rate`, `is_depthwise`, `bias_dtype` and `format`, as
@@ -79,7 +79,8 @@ class PackedWeights(NamedTuple):
             `PackedWeights`.
 
         Raises:
-            ValueError: If a tensor has another dtype or shape, or the format cannot hold an array.
+            ValueError: If a tensor has another dtype or shape, or the format does not support the
+                values.
         """
         rank = 2 if len(kernel.shape) == 2 and not packing.get("is_depthwise") else 4
         packed = cls(None, tuple(kernel.shape), **packing)
@@ -111,7 +112,7 @@ class PackedWeights(NamedTuple):
 
     @classmethod
     def smallest_format(cls, kernel: np.ndarray, **packing: Any) -> str:
-        """Returns the format that holds a kernel in the fewest bytes.
+        """Returns the format that stores a kernel in the fewest bytes.
 
         Args:
             kernel: int8 array of one of the shapes above.
@@ -161,7 +162,7 @@ class PackedWeights(NamedTuple):
 
     @property
     def bytes(self) -> int:
-        """The number of bytes, without those that blocks and cache lines are filled up with."""
+        """The number of bytes, without the padding of blocks and cache lines."""
         kernel = math.ceil(math.prod(self.shape) * FORMATS[self.format].bits / 8)
         return kernel + 2 * self.channels * _WORD
 
@@ -177,7 +178,7 @@ class PackedWeights(NamedTuple):
     def _layout(self) -> _Layout:
         *window, depth, columns = self.shape
         height, width = window or (1, 1)
-        # The pixels under a line of the window lie side by side.
+        # The pixels under a row of the window are adjacent.
         is_merged = self.groups == 1 and (self.dilation_rate[1] == 1 or width == 1)
         # Bits of a pixel are padded to whole words.
         is_merged = is_merged and self.format != "binary"
@@ -195,8 +196,8 @@ class PackedWeights(NamedTuple):
         for panel in self._panels(kernel, module):
             if module is np and not self._layout.format.holds(panel):
                 raise ValueError(
-                    f"The format {self.format!r} cannot hold the weights of this kernel. Received: "
-                    f"kernel of shape {self.shape} with values from {kernel.min()} to "
+                    f"The format {self.format!r} does not support the weights of this kernel. "
+                    f"Received: kernel of shape {self.shape} with values from {kernel.min()} to "
                     f"{kernel.max()}"
                 )
             blocks = module.reshape(panel, (*panel.shape[:2], -1, COLUMNS))
@@ -207,7 +208,7 @@ class PackedWeights(NamedTuple):
     def _panels(self, kernel: Any, module: Any) -> Iterator[Any]:
         """Yields the weights of panels, of shape `(quads, rows, columns)`.
 
-        One after the other, so that little memory is taken beside the result.
+        One by one, to use little memory besides the result.
         """
         layout = self._layout
         kernel = module.reshape(kernel, (layout.runs, layout.depth, layout.groups, layout.columns))

@@ -1,4 +1,4 @@
-"""Averages and largest values of int8 images: over windows, and over the whole image."""
+"""Average and max pooling of int8 images, over windows or globally."""
 
 from typing import Any
 
@@ -27,8 +27,8 @@ def quantized_average_pool(
     """Average an int8 image over windows.
 
     Computes `clamp(round_half_even(float32(sum(x - input_zero_point)) * M) + zp)` with
-    `M = float32(float32(input_scale / output_scale) / pixels)`, where `pixels` counts what of a
-    window is in the image.
+    `M = float32(float32(input_scale / output_scale) / pixels)`, where `pixels` is the number of
+    pixels of a window inside the image.
 
     ```python
     x = np.ones((1, 8, 8, 4), "int8")
@@ -66,7 +66,7 @@ def max_pool(
     strides: int | tuple[int, int],
     padding: str = "valid",
 ) -> Any:
-    """Take the largest values of an int8 image over windows.
+    """Take the maximum of an int8 image over windows.
 
     ```python
     x = np.ones((1, 8, 8, 4), "int8")
@@ -77,7 +77,7 @@ def max_pool(
         x: int8 tensor of shape `(batch, height, width, channels)`.
         pool_size: Integer or pair.
         strides: Integer or pair.
-        padding: `"same"` or `"valid"`. What is padded does not count.
+        padding: `"same"` or `"valid"`. Padding is ignored.
 
     Returns:
         int8 tensor of shape `(batch, new_height, new_width, channels)`.
@@ -143,7 +143,7 @@ def _window(
 def _average(
     input_scale: float, input_zero_point: int, output_scale: float, output_zero_point: int
 ) -> dict[str, Any]:
-    """Returns how the sums of an average are rounded, as the ops take it."""
+    """Returns the rounding arguments of the sums of an average, for the ops."""
     zero_points = standardize_zero_points(
         input_zero_point=input_zero_point, output_zero_point=output_zero_point
     )

@@ -1,15 +1,14 @@
-"""How integer sums become int8 or int16: what matrix products and convolutions have in common.
+"""Requantization of integer sums to int8 or int16, shared by matrix products and convolutions.
 
-Of int8 tensors, all compute
-`clamp(round_half_even(float32(acc + bias) * multiplier) + output_zero_point)` with
-`acc = sum((x - input_zero_point) * kernel)` in int32 and
-`multiplier = float32(float32(input_scale * kernel_scale) / output_scale)` per output channel.
-Sums that do not fit into int32 wrap around as two's complement, equally on every path; below
-2^31 / (255 * 128) = 65,793 products no sum can.
+For int8 tensors, all compute `clamp(round_half_even(float32(acc + bias) * multiplier) +
+output_zero_point)` with `acc = sum((x - input_zero_point) * kernel)` in int32 and `multiplier =
+float32(float32(input_scale * kernel_scale) / output_scale)` per output channel. Sums that do not
+fit into int32 wrap around as two's complement, identically on every path; this cannot happen below
+2^31 / (255 * 128) = 65,793 products.
 
-Attributes and shapes are checked on every path. A multiplier that is not positive and finite is
-refused by the native ops; under XLA, whose computations cannot fail, and in `keras.ops`, the
-results of its channel are the output's zero point, which stands for 0.0.
+Attributes and shapes are checked on every path. For a multiplier that is not positive and finite,
+the native ops raise an error; XLA and `keras.ops`, which cannot raise, return the output's zero
+point, which represents 0.0, in its channel.
 
 int16 tensors have the zero point 0. Their sums, of up to 65,536 products (511 of a depthwise
 convolution), are exact in more than 32 bits; then
@@ -37,7 +36,7 @@ def standardize(
     output_min: int | None,
     output_max: int | None,
 ) -> dict[str, Any]:
-    """Returns the arguments of a requantization as the ops take them; raises on others."""
+    """Returns the arguments of a requantization in standard form; raises if they are invalid."""
     dtype = integer_dtype(x)
     zero_points = standardize_zero_points(
         dtype, input_zero_point=input_zero_point, output_zero_point=output_zero_point
@@ -46,13 +45,13 @@ def standardize(
 
 
 def packed(kernel: Any, bias: Any, multiplier: Any, **packing: Any) -> PackedWeights:
-    """Returns weights as the native ops read them."""
+    """Returns weights in the format of the native ops."""
     if isinstance(kernel, PackedWeights):
         return kernel
     return PackedWeights.pack(kernel, bias, multiplier, **packing)
 
 
 def unpacked(kernel: Any, bias: Any, multiplier: Any) -> tuple[Any, Any, Any]:
-    """Returns kernel, bias and multiplier as the reference reads them."""
+    """Returns kernel, bias and multiplier in the format of the reference."""
     is_packed = isinstance(kernel, PackedWeights | SparseWeights)
     return kernel.unpack() if is_packed else (kernel, bias, multiplier)

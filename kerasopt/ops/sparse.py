@@ -1,4 +1,4 @@
-"""Matrix multiplication with a float32 kernel of which few weights are not zero."""
+"""Matrix multiplication with a sparse float32 kernel."""
 
 from typing import Any
 
@@ -9,11 +9,11 @@ from kerasopt.ops.sparse_weights import SparseWeights
 
 
 def sparse_matmul(x: Any, weights: SparseWeights) -> Any:
-    """Multiply float32 rows with a sparse float32 matrix, and add a bias.
+    """Multiply float32 rows by a sparse float32 matrix, and add a bias.
 
-    The native op gives the same bits for every instruction set and number of threads: sums begin
-    with the bias, and add a product after the other with one rounding each. The `keras.ops` form,
-    which makes the matrix dense, adds in another order.
+    The native op is bit-exact for all instruction sets and numbers of threads: sums start with the
+    bias and add products one by one, with one rounding each. The `keras.ops` form, which uses a
+    dense matrix, adds in another order.
 
     ```python
     kernel = np.eye(64, 10, dtype="float32")  # mostly zeros

@@ -1,14 +1,12 @@
 """The weights of a sparse matrix multiplication in one tensor, in the order of its native kernels.
 
-An element is what is stored or left out: the int8 weights of four neighbouring inputs and one
-output (a block of 4x1), or one float32 weight. Where neighbouring outputs have their elements in
-the same rows, four of them share an entry. The tensor has, bytes in the order of the machine:
+An element is the unit of sparsity: the int8 weights of four neighbouring inputs and one output (a
+4x1 block), or one float32 weight. If neighbouring outputs have elements in the same rows, four of
+them share an entry. The tensor contains, in the byte order of the machine:
 
-    values      elements of each entry, block of outputs after block, rows ascending
-    ends        uint32, for each block of outputs, where the next one begins
-    bias        int32 for int8 weights, float32 for float32 ones
-    multiplier  float32, of int8 weights only
-    rows        uint16, the row of each entry, in elements
+    values elements of each entry, by blocks of outputs, rows ascending ends uint32, for each block
+    of outputs, where the next one begins bias int32 for int8 weights, float32 for float32 ones
+    multiplier float32, of int8 weights only rows uint16, the row of each entry, in elements
 """
 
 from __future__ import annotations
@@ -35,10 +33,10 @@ class SparseWeights(NamedTuple):
 
     Attributes:
         values: int8 tensor of shape `(size,)`.
-        shape: Tuple, the shape of the kernel, `(inputs, units)`, or of a convolution of single
-            pixels, `(1, 1, channels, filters)`.
-        entries: Integer, how many entries are stored.
-        block_columns: Integer, 1 or 4, how many outputs share an entry.
+        shape: Tuple, the shape of the kernel, `(inputs, units)`, or of a pointwise convolution,
+            `(1, 1, channels, filters)`.
+        entries: Integer, the number of stored entries.
+        block_columns: Integer, 1 or 4, the number of outputs that share an entry.
         dtype: String, `"int8"` or `"float32"`.
     """
 
@@ -54,11 +52,11 @@ class SparseWeights(NamedTuple):
 
         Args:
             kernel: int8 or float32 array of one of the shapes above.
-            bias: int32 array, or float32 for a float32 kernel, with a value for each output.
+            bias: int32 array, or float32 for a float32 kernel, with one value for each output.
             multiplier: float32 array with a value for each output, for an int8 kernel.
 
         Returns:
-            `SparseWeights`, in whichever blocks take fewer bytes.
+            `SparseWeights`, with the block size that takes fewer bytes.
 
         Raises:
             ValueError: If the kernel has more than 65,536 elements in a column.
@@ -79,7 +77,7 @@ class SparseWeights(NamedTuple):
         elements, inputs, blocks = packed._elements, packed._inputs, packed._blocks
         if elements > _MOST_ELEMENTS:
             raise ValueError(
-                f"A sparse kernel has at most {_MOST_ELEMENTS} elements in a column. "
+                f"A sparse kernel must have at most {_MOST_ELEMENTS} elements in a column. "
                 f"Received: kernel.shape={kernel.shape}"
             )
         depth, units = kernel.shape[-2:]
@@ -95,7 +93,7 @@ class SparseWeights(NamedTuple):
         """Packs other arrays in the same way.
 
         Raises:
-            ValueError: If they have another number of entries.
+            ValueError: If the number of entries differs.
         """
         packed = self.pack(kernel, bias, multiplier)
         if packed._replace(values=None) != self._replace(values=None):
@@ -150,7 +148,7 @@ class SparseWeights(NamedTuple):
 
     @property
     def bytes(self) -> int:
-        """The number of bytes: nothing is filled up."""
+        """The number of bytes, without padding."""
         return self.size
 
     @property

@@ -7,19 +7,19 @@ from keras import backend
 
 
 def standardize_zero_points(dtype: str = "int8", **values: int) -> dict[str, int]:
-    """Return integers; raise unless they can be zero points of int8, or int16, whose is 0."""
+    """Return integers; raise unless they are valid zero points of int8 (or 0, for int16)."""
     return _integers(*((-128, 127) if dtype == "int8" else (0, 0)), values)
 
 
 def integer_dtype(x: Any) -> str:
-    """Return "int16" for a tensor of that, else "int8", which the ops expect."""
+    """Return "int16" for an int16 tensor, otherwise "int8", the default of the ops."""
     return "int16" if backend.standardize_dtype(x.dtype) == "int16" else "int8"
 
 
 def standardize_output_range(
     output_min: int | None, output_max: int | None, dtype: str
 ) -> dict[str, int]:
-    """Return the range of an output, that of its dtype where it has no ends; raise on others."""
+    """Return the range of an output, by default that of its dtype; raise if it is invalid."""
     limits = np.iinfo(dtype)
     low = limits.min if output_min is None else output_min
     high = limits.max if output_max is None else output_max
@@ -58,7 +58,7 @@ def product_multiplier(scale0: float, scale1: float, output_scale: float) -> flo
 
 
 def check_tensor(name: str, tensor: Any, dtype: str | tuple[str, ...], rank: int) -> None:
-    """Raise if `tensor` has another dtype (than one of some) or rank."""
+    """Raise if `tensor` has another dtype or rank."""
     found = backend.standardize_dtype(tensor.dtype)
     dtypes = (dtype,) if isinstance(dtype, str) else dtype
     if found not in dtypes or len(tensor.shape) != rank:
@@ -96,7 +96,7 @@ def standardize_pads(padding: Any) -> Any:
         pads = ()
     if len(pads) != 2 or any(width < 0 for pair in pads for width in pair):
         raise ValueError(
-            "`padding` must be 'same', 'valid' or ((top, bottom), (left, right)), not negative. "
+            "`padding` must be 'same', 'valid' or non-negative ((top, bottom), (left, right)). "
             f"Received: padding={padding!r}"
         )
     return pads
@@ -110,7 +110,7 @@ def pads_of_axes(padding: Any) -> tuple[Any, Any]:
 def output_size(
     size: int | None, window: int, stride: int, padding: str | tuple[int, int]
 ) -> int | None:
-    """Return how many windows fit along an axis; None for an axis of unknown size."""
+    """Return the number of windows along an axis; None for an axis of unknown size."""
     if size is None:
         return None
     if padding != "same":
@@ -121,7 +121,7 @@ def output_size(
 def standardize_window(
     strides: int | tuple[int, int], padding: Any, dilation_rate: int | tuple[int, int]
 ) -> dict[str, Any]:
-    """Return the arguments of a window in their standard forms."""
+    """Return the arguments of a window in standard form."""
     return {
         "strides": as_pair("strides", strides),
         "padding": standardize_pads(padding),
@@ -130,7 +130,7 @@ def standardize_window(
 
 
 def native_window(arguments: dict[str, Any]) -> dict[str, Any]:
-    """Returns the arguments of a convolution as the native ops take them."""
+    """Return the arguments of a convolution in the form of the native ops."""
     padding = arguments["padding"]
     if isinstance(padding, str):
         return arguments

@@ -1,6 +1,6 @@
-"""How a packed kernel stores its weights.
+"""The storage formats of packed kernels.
 
-A block has the weights of 16 columns and of so many rows as its format says, in bytes:
+A block has the weights of 16 columns and a number of rows, depending on the format:
 
 | format | rows | bytes | holds |
 | --- | --- | --- | --- |
@@ -20,10 +20,10 @@ import numpy as np
 from keras import ops
 
 COLUMNS = 16
-_FOUR = np.int8(4)  # a shift by a Python integer would widen
-# The pairs of rows that a column of "2:4" may have weights in.
+_FOUR = np.int8(4)  # a shift by a Python integer would widen the type
+# The possible pairs of rows of the weights in a column of "2:4".
 _PAIRS = ((0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3))
-# Of the rows that are not zero, as bits, the pair that has them.
+# The pair for each bit set of nonzero rows.
 _PAIR_OF_ROWS = [
     next((i for i, (a, b) in enumerate(_PAIRS) if not rows & ~(1 << a | 1 << b)), 0)
     for rows in range(16)
@@ -31,7 +31,7 @@ _PAIR_OF_ROWS = [
 
 
 class WeightFormat(NamedTuple):
-    """A format.
+    """A storage format.
 
     Attributes:
         rows: Integer, the rows of a block.
@@ -52,7 +52,7 @@ class WeightFormat(NamedTuple):
 
     @property
     def bits(self) -> float:
-        """The bits that one weight takes, with what tells where it stands."""
+        """The bits per weight, including its position."""
         return 8 * self.bytes / (self.rows * COLUMNS)
 
 
@@ -161,7 +161,7 @@ def cast(x: Any, dtype: str, module: Any) -> Any:
 
 
 def _flat(x: Any, axes: int) -> Any:
-    """Makes one axis of the last ones."""
+    """Flattens the last axes into one."""
     shape = (*x.shape[:-axes], -1)
     return x.reshape(shape) if isinstance(x, np.ndarray) else ops.reshape(x, shape)
 
@@ -180,7 +180,7 @@ FORMATS = {
     "float16": _HALF,
     "bfloat16": _HALF,
 }
-# Those that are multiplied with integers.
+# Formats of integer products.
 WEIGHT_FORMATS = ("int8", "int4", "2:4")
-# Those that are multiplied with float32.
+# Formats of float32 products.
 HALF_FORMATS = ("float16", "bfloat16")

@@ -1,4 +1,4 @@
-"""Showing two models, or two files, tensor by tensor: where they agree, and where they part."""
+"""Compares two models or files tensor by tensor."""
 
 from kerasopt.parity.compare import compare
 from kerasopt.parity.report import ParityReport

@@ -1,4 +1,4 @@
-"""Comparing two models tensor by tensor."""
+"""Compares two models tensor by tensor."""
 
 from __future__ import annotations
 
@@ -23,36 +23,36 @@ def compare(
 ) -> ParityReport:
     """Compares two models, tensor by tensor.
 
-    The models may have any form: float, quantization-aware or of integer layers, in memory or in a
-    `.keras` file; a `.tflite` file, which runs in LiteRT with XNNPACK; an `.onnx` file, which runs
-    in onnxruntime. Tensors of the same name are compared, as the real numbers that they stand for;
-    layers keep their names through `kerasopt.convert` and `kerasopt.export`. Outputs are compared
-    in any case, in their order.
+    The models may be float, quantization-aware or integer models, in memory or in a `.keras` file;
+    a `.tflite` file, which runs in LiteRT with XNNPACK; or an `.onnx` file, which runs in
+    onnxruntime. Tensors of the same name are compared, dequantized; layers keep their names through
+    `kerasopt.convert` and `kerasopt.export`. Outputs are always compared, in their order.
 
     ```python
     int8 = ko.convert(ko.quantize(model, "int8", calibration=x), "int8")
     report = ko.compare(model, int8, x_test[:100])
     print(report)                 # a table
-    print(report.first_parting)   # the first tensor where they part
+    print(report.first_parting)   # the first tensor that differs
     report.plot("parity.png")
     ```
 
     Args:
         first: A `keras.Model`, or the path of a file.
         second: The same.
-        data: A batch of inputs, as the model's `call` takes them.
+        data: A batch of inputs for the model's `call`.
         isolated: Whether each layer of `first`, a Keras model, reads the tensors of `second`
-            instead of its own, so that differences do not add up: what is left is due to the layer.
+            instead of its own, so that differences do not accumulate: each difference is due to one
+            layer.
 
     Returns:
         A `ParityReport`.
 
     Raises:
         TypeError: If a model is neither a `keras.Model` nor a path.
-        ValueError: If a file is of another kind or damaged, or the models have no tensor to
-            compare.
+        ValueError: If a file has an unsupported format or is damaged, or the models have no tensor
+            in common.
         FileNotFoundError: If there is no such file.
-        ImportError: If onnxruntime, or matplotlib for the plot, is not installed.
+        ImportError: If onnxruntime (or matplotlib, for the plot) is not installed.
     """
     right = _trace(second, data)
     if isolated:
@@ -78,7 +78,7 @@ def compare(
 
 
 def _pairs(left: Trace, right: Trace) -> dict[str, str]:
-    """Returns which tensors are compared: by name, and outputs by their order."""
+    """Returns the pairs of tensors to compare: by name, and outputs in order."""
     found = {name: right.find(name, tensor, left) for name, tensor in left.tensors.items()}
     pairs = {name: other for name, other in found.items() if other is not None}
     if len(left.outputs) == len(right.outputs):
@@ -122,9 +122,9 @@ def _loaded(source: Any) -> keras.Model | Path:
         return path
     try:
         return keras.models.load_model(path, compile=False)
-    except Exception as error:  # of any class, by what is damaged
+    except Exception as error:  # of any class, depending on the damage
         raise ValueError(
-            f"Keras cannot load {str(path)!r}, it may be damaged, or hold what is not registered: "
+            f"Keras cannot load {str(path)!r}; it may be damaged, or contain unregistered classes: "
             f"{type(error).__name__}: {error}"
         ) from error
 

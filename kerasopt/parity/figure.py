@@ -25,7 +25,7 @@ def draw(tensors: Sequence[TensorParity], title: str, path: str | os.PathLike) -
     upper.bar(places, [100 * (1 - row.equal) for row in tensors])
     upper.set_ylabel("values that differ (%)")
     upper.set_title(title)
-    # Equal tensors have no noise: their ratio is infinite, and no point.
+    # Equal tensors have no noise: their ratio is infinite and is not drawn.
     sqnr = np.array([row.sqnr for row in tensors])
     lower.plot(places, np.where(np.isfinite(sqnr), sqnr, np.nan), "o-")
     lower.set_ylabel("SQNR (dB)")

@@ -1,4 +1,4 @@
-"""The tensors of a file of another runtime."""
+"""Tensors of files of other runtimes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from kerasopt.parity.trace import Tensor
 def ask_for_trace(
     runtime: str, script: str, path: str | os.PathLike, data: Any
 ) -> tuple[list[tuple[str, Tensor]], list[str]]:
-    """Returns the tensors that a file computes of `data`, with names, and the names of its outputs.
+    """Returns the named tensors that a file computes for `data`, and the names of its outputs.
 
     Args:
         runtime: String, the name of the runtime.

@@ -1,4 +1,4 @@
-"""The tensors of a Keras model: float, quantization-aware or of integer layers."""
+"""Tensors of Keras models: float, quantization-aware or integer."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ from kerasopt.parity.trace import Tensor, Trace
 class TracedModel:
     """A Keras model whose tensors have names.
 
-    A convolution with its batch normalization and its ReLU is one integer layer, so in a float
-    model their last output has the name of the convolution. A tensor after a layer's own
-    activation, which is no ReLU, is called `<layer>_activation`, as the layer of integers is.
+    A convolution with its batch normalization and ReLU becomes one integer layer, so in a float
+    model their last output has the name of the convolution. A tensor after a layer's own activation
+    other than ReLU is called `<layer>_activation`, like the integer layer.
 
     Args:
-        model: A `keras.Model`. A subclassed one shows its outputs only.
+        model: A `keras.Model`. A subclassed model has only its outputs as tensors.
     """
 
     def __init__(self, model: keras.Model):
@@ -46,7 +46,7 @@ class TracedModel:
         self.names = dict(self._named())
 
     def run(self, data: Any) -> Trace:
-        """Returns the tensors that the model computes of `data`."""
+        """Returns the tensors that the model computes for `data`."""
         if self.graph.nodes:
             return self._walk(data, None)
         outputs = keras.tree.flatten(self.model(data, training=False))
@@ -55,14 +55,14 @@ class TracedModel:
         return Trace(dict(zip(names, map(Tensor, arrays), strict=True)), names)
 
     def run_isolated(self, data: Any, other: Trace) -> Trace:
-        """Returns what each call computes when it reads the tensors of another model.
+        """Returns the tensors that each call computes from the tensors of another model.
 
-        What the other model does not have, by name, is computed from what comes before.
+        Tensors that the other model does not have, by name, are computed from earlier ones.
         """
         return self._walk(data, other)
 
     def _walk(self, data: Any, other: Trace | None) -> Trace:
-        """Calls one node after another, as the model does, nested models seen through."""
+        """Calls the nodes one by one, with nested models expanded."""
         values, tensors = self.graph.feed(data), dict[str, Tensor]()
         own = Trace(tensors, self._outputs(), self._aliases, self._shared)
         for node in self.graph:
@@ -89,7 +89,7 @@ class TracedModel:
         return [self.names[edge] for edge in self.graph.outputs]
 
     def _named(self) -> Iterator[tuple[Edge, str]]:
-        """Yields the tensors that have a name, with it."""
+        """Yields the named tensors, with their names."""
         groups = list(Groups(self.graph))
         names = [_name_of(group) for group in groups]
         for group, layer, name in zip(groups, names, numbered(names), strict=True):
@@ -111,7 +111,7 @@ def _name_of(group: Group) -> str:
 
 
 def _is_clamped(group: Group) -> bool:
-    """Whether a ReLU comes last in a group."""
+    """Whether a group ends in a ReLU."""
     last: Any = group.output.operation
     if isinstance(last, ClampedLayer):
         return last.output_min >= last.output_affine.zero_point
@@ -120,12 +120,12 @@ def _is_clamped(group: Group) -> bool:
 
 
 def _read_as(edge: Edge) -> Affine | None:
-    """Returns what all that reads a float tensor rounds it to, or `None`."""
+    """Returns the quantization that all readers of a float tensor apply, or `None`."""
     return None if edge.source.is_output else rounded_to(edge.source)
 
 
 def _read(theirs: Tensor, ours: Tensor, value: Any) -> Any:
-    """Returns a tensor of another model in the form of one of this model, with its mask."""
+    """Returns a tensor of another model in the format of this model, with its mask."""
     theirs = theirs.as_in(ours)
     array = theirs.real.astype(ours.values.dtype)
     if ours.affine is not None:

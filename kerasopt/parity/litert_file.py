@@ -1,4 +1,4 @@
-"""The tensors of a LiteRT file."""
+"""Tensors of LiteRT files."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from kerasopt.parity.trace import Trace
 
 
 def trace_litert(path: str | os.PathLike, data: Any) -> Trace:
-    """Returns the tensors that LiteRT computes of `data`, with XNNPACK.
+    """Returns the tensors that LiteRT computes for `data`, with XNNPACK.
 
-    For that every tensor becomes an output: what XNNPACK computes inside of it would else be gone.
+    Every tensor is made an output, since XNNPACK does not keep intermediate tensors.
     """
     from kerasopt.exporters.litert import run
 

@@ -1,4 +1,4 @@
-"""The tensors of an ONNX file."""
+"""Tensors of ONNX files."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from kerasopt.parity.trace import Tensor, Trace
 
 
 def trace_onnx(path: str | os.PathLike, data: Any) -> Trace:
-    """Returns the tensors that onnxruntime computes of `data`.
+    """Returns the tensors that onnxruntime computes for `data`.
 
-    Shown are the integer tensors, which become outputs, and the outputs.
+    These are the integer tensors, which are made outputs, and the outputs.
     """
     from kerasopt.exporters.onnx import run
     from kerasopt.exporters.onnx.tensors import CHANNELS_FIRST

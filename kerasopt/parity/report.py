@@ -1,4 +1,4 @@
-"""What a comparison found."""
+"""The result of a comparison."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _HEADER = ["Tensor", "Values", "Equal", "Largest", "Steps", "SQNR (dB)", "Cosine
 
 @dataclass(frozen=True, repr=False)
 class ParityReport(Report):
-    """Two models, tensor by tensor. `print` shows a table.
+    """The comparison of two models, tensor by tensor. `print` shows a table.
 
     Attributes:
         first: String, the name of the first model.
-        second: String, that of the second.
+        second: String, the name of the second model.
         tensors: Tuple of `TensorParity`, in the order in which the first model computes them.
     """
 
@@ -29,7 +29,7 @@ class ParityReport(Report):
 
     @property
     def equal(self) -> float:
-        """The share of values, of all tensors, that are equal to the last bit."""
+        """The fraction of all values that are bit-exact."""
         total = sum(row.size for row in self.tensors)
         return sum(row.equal * row.size for row in self.tensors) / max(total, 1)
 
@@ -42,7 +42,7 @@ class ParityReport(Report):
         return next(row for row in self.tensors if row.name == name)
 
     def plot(self, path: str | os.PathLike) -> None:
-        """Draws equal values and signal-to-noise ratio of each tensor into an image file."""
+        """Plots the differing values and signal-to-noise ratio of each tensor to an image file."""
         draw(self.tensors, f"{self.first} and {self.second}", path)
 
     def brief(self) -> str:

@@ -1,4 +1,4 @@
-"""How one tensor of two models differs."""
+"""The difference of a tensor between two models."""
 
 from __future__ import annotations
 
@@ -8,23 +8,24 @@ import numpy as np
 
 from kerasopt.parity.trace import Tensor
 
-# Float tensors that differ by less, as a share of the largest value, part by rounding alone.
+# Relative to the largest value: smaller differences of float tensors count as rounding.
 _ROUNDING = 1e-5
 
 
 @dataclass(frozen=True)
 class TensorParity:
-    """How a tensor of one model differs from that of another.
+    """The difference of a tensor between two models.
 
     Attributes:
         name: String, the tensor's name in the first model.
         size: Integer, the number of values.
-        equal: Float, the share of values that are equal to the last bit.
-        largest: Float, the largest difference of the real numbers.
-        steps: Integer, the largest difference in steps of the quantizer, where one of the tensors
-            is of integers; else `None`.
-        sqnr: Float, the ratio of the second's power to that of the difference, in decibel.
-        cosine: Float, the cosine of the angle between both, as one vector each.
+        equal: Float, the fraction of values that are bit-exact.
+        largest: Float, the largest difference of the dequantized values.
+        steps: Integer, the largest difference in quantization steps if one of the tensors is
+            integer, otherwise `None`.
+        sqnr: Float, the ratio of the power of the second tensor to that of the difference, in
+            decibel.
+        cosine: Float, the cosine similarity of the flattened tensors.
         magnitude: Float, the largest absolute value of both.
     """
 
@@ -39,7 +40,7 @@ class TensorParity:
 
     @classmethod
     def of(cls, name: str, first: Tensor, second: Tensor) -> TensorParity:
-        """Compares two tensors of one size: the values count, whatever the axes."""
+        """Compares two tensors of the same size, flattened."""
         first, second = first.as_in(second), second.as_in(first)
         affine = first.affine or second.affine
         steps = None

@@ -17,9 +17,9 @@ class Tensor:
 
     Attributes:
         values: Array, float32 or integers.
-        affine: What integers stand for; `None` for others.
-        never_negative: Whether a ReLU comes last in what computed it.
-        rounds_to: What all that reads real numbers rounds them to, or `None`.
+        affine: Scale and zero point of integers; `None` for others.
+        never_negative: Whether it is the output of a ReLU.
+        rounds_to: The quantization that all of its readers apply, or `None`.
     """
 
     values: np.ndarray
@@ -28,9 +28,10 @@ class Tensor:
     rounds_to: Affine | None = None
 
     def matches(self, other: Tensor) -> bool:
-        """Whether a tensor of that name may stand for the same values in another model.
+        """Whether a tensor of the same name may correspond to this one in another model.
 
-        It has as many, and is not from before a ReLU where this one is from after it.
+        It must have the same size, and not be the input of a ReLU if this one
+        is its output.
         """
         if self.values.size != other.values.size:
             return False
@@ -38,7 +39,7 @@ class Tensor:
         return not any(first.never_negative and second._is_negative for first, second in pairs)
 
     def as_in(self, other: Tensor) -> Tensor:
-        """Returns it rounded as what reads it does, if another model has rounded it already."""
+        """Returns it rounded like its readers do, if the other model has already rounded it."""
         affine = self.rounds_to
         if affine is None or other.affine is not None:
             return self
@@ -47,26 +48,26 @@ class Tensor:
         return Tensor(self.integers(affine), affine) if is_rounded else self
 
     def distance(self, other: Tensor) -> float:
-        """Returns the sum of the differences to a tensor of the same size."""
+        """Returns the sum of differences to a tensor of the same size."""
         return float(np.abs(self.real.ravel() - other.real.ravel()).sum())
 
     @property
     def _is_negative(self) -> bool:
-        """Whether some values are negative by more than rounding."""
+        """Whether some values are negative beyond rounding."""
         lowest, magnitude = self.real.min(initial=0.0), np.abs(self.real).max(initial=0.0)
         step = 1e-3 * magnitude if self.affine is None else self.affine.scale
         return bool(lowest < -step)
 
     @cached_property
     def real(self) -> np.ndarray:
-        """The real numbers, float32."""
+        """The dequantized values, float32."""
         if self.affine is None:
             return self.values.astype("float32")
         steps = self.values.astype("int32") - self.affine.zero_point
         return steps.astype("float32") * np.float32(self.affine.scale)
 
     def integers(self, affine: Affine) -> np.ndarray:
-        """Returns the integers at which the real numbers are nearest to `affine`'s grid."""
+        """Returns the nearest integers for the scale and zero point of `affine`."""
         if self.affine == affine:
             return self.values
         q = np.rint(self.real / np.float32(affine.scale)) + affine.zero_point
@@ -80,10 +81,10 @@ class Trace:
     Attributes:
         tensors: Dict of name to `Tensor`.
         outputs: List of the names of the model's outputs, in flat order.
-        aliases: Dict of another name to the name of the same tensor: that of the ReLU which is
-            part of a convolution.
-        shared: Dict of the name of a tensor to that of the layer which made it, where that is
-            called several times. Its calls have numbers, which may differ from model to model.
+        aliases: Dict of other names of tensors to their names: of ReLUs that are fused into
+            convolutions.
+        shared: Dict of the name of a tensor to that of its layer, if that is called several times.
+            The numbers of its calls may differ between models.
     """
 
     tensors: dict[str, Tensor]
@@ -92,7 +93,7 @@ class Trace:
     shared: dict[str, str] = field(default_factory=dict)
 
     def find(self, name: str, tensor: Tensor, other: Trace | None = None) -> str | None:
-        """Returns the name of the tensor that stands for one of another model, or `None`.
+        """Returns the name of the tensor that corresponds to one of another model, or `None`.
 
         Args:
             name: Its name there.
@@ -110,7 +111,7 @@ class Trace:
         return None
 
     def _calls(self, layer: str | None, tensor: Tensor) -> list[str]:
-        """Returns the names of the calls of a layer that may be that of `tensor`."""
+        """Returns the names of the calls of a layer that may correspond to `tensor`."""
         called = re.compile(rf"{re.escape(layer or '')}(_\d+)?")
         found = [name for name in self.tensors if layer and called.fullmatch(name)]
         return [name for name in found if self.tensors[name].matches(tensor)]

@@ -249,7 +249,7 @@ def test_keras_quantizes_them_as_its_own(name, mode):
 
 
 def test_keras_quantizes_none_that_declares_something():
-    with pytest.raises(ValueError, match=r"Call `kerasopt.finalize\(model\)` first"):
+    with pytest.raises(ValueError, match=r"Call `kerasopt.finalize\(model\)` before"):
         make(ko.layers, "Dense", pruning=0.5).quantize("int8")
     with pytest.raises(
         ValueError, match=r"'layer', which is compressed by kerasopt. Call `kerasopt.finalize`"
@@ -263,7 +263,9 @@ def test_keras_quantizes_none_that_declares_something():
 @pytest.mark.parametrize("name", ["Dense", "EinsumDense", "Embedding", "MultiHeadAttention"])
 def test_a_dtype_by_which_keras_quantizes_leaves_nothing_to_declare(name):
     make(ko.layers, name, dtype="int8_from_float32")
-    with pytest.raises(ValueError, match="'layer' because.*dtype=int8_from_float32, pruning"):
+    with pytest.raises(
+        ValueError, match="'layer' has a quantized dtype policy.*dtype=int8_from_float32, pruning"
+    ):
         make(ko.layers, name, dtype="int8_from_float32", pruning=0.5)
 
 

@@ -126,5 +126,5 @@ def test_smallest_format(rows, smallest):
 @pytest.mark.parametrize("fmt, kernel", [("int4", [[8]]), ("2:4", [[1]] * 3)])
 def test_weights_that_a_format_cannot_hold_are_refused(fmt, kernel):
     vectors = np.zeros(1, "int32"), np.ones(1, "float32")
-    with pytest.raises(ValueError, match=f"'{fmt}' cannot hold the weights.*Received: kernel"):
+    with pytest.raises(ValueError, match=f"'{fmt}' does not support the weights.*Received: kernel"):
         ops.PackedWeights.pack(np.array(kernel, "int8"), *vectors, format=fmt)

@@ -1,10 +1,10 @@
-"""Speed of kerasopt's kernels on this machine, beside what else is installed.
+"""Speed of kerasopt's kernels on this machine, compared with other installed runtimes.
 
-Everything is timed in one process, in interleaved rounds. Figures are medians of the rounds, and a
-ratio is the median of the ratios of each round.
+Everything is timed in one process, in interleaved rounds. Times are medians over the rounds, and a
+ratio is the median of the ratios of all rounds.
 
-A case (`case.py`) is a function in a module of its own theme that returns a name and how to prepare
-the calls; the table in `cases.py` lists them. `peers/` has what others compute, one module each.
+A case (`case.py`) is a function that returns a name and how to prepare the calls; the table in
+`cases.py` lists all cases. `peers/` has one module for each other runtime.
 """
 
 from kerasopt.benchmarking.kernels.bench import bench, start

@@ -24,15 +24,15 @@ from kerasopt.ops import native
 def bench(
     cases: Sequence[Case], threads: int = 1, rounds: int = 15, path: str | os.PathLike | None = None
 ) -> None:
-    """Times kerasopt's kernels beside what else is installed, and prints a table.
+    """Times kerasopt's kernels and other installed runtimes, and prints a table.
 
-    With several threads, one thread is measured before, in a process of its own.
+    With several threads, a single thread is measured first, in its own process.
 
     Args:
-        cases: The works, of `CASES` if there are several threads.
+        cases: The cases to time, from `CASES` if there are several threads.
         threads: Integer, the number of threads that `start` has set, for the peers.
-        rounds: Integer, how often each has its turn.
-        path: String or `os.PathLike`, a JSON file to write as well.
+        rounds: Integer, the number of rounds.
+        path: String or `os.PathLike`, a JSON file to write the results to.
 
     Raises:
         OSError: If `path` cannot be written.
@@ -51,14 +51,14 @@ def bench(
 
 
 def start(threads: int) -> None:
-    """Sets TensorFlow's threads, and has the native library loaded.
+    """Sets TensorFlow's number of threads, and loads the native library.
 
     Args:
         threads: Integer, the number of threads.
 
     Raises:
-        RuntimeError: If the native library is not in use, or TensorFlow has computed something
-            already: it takes its threads before.
+        RuntimeError: If the native library is not in use, or TensorFlow is already initialized,
+            after which its threads cannot be changed.
     """
     if keras.backend.backend() != "tensorflow":
         raise RuntimeError(
@@ -72,7 +72,7 @@ def start(threads: int) -> None:
     if native.load() is None:
         raise RuntimeError(
             "There are no kernels to time, because the native library is not in use: it was not "
-            "built for this TensorFlow (a warning says why), KERASOPT_NATIVE=0 leaves it out, or "
+            "built for this TensorFlow (see the warning), it is disabled by KERASOPT_NATIVE=0, or "
             "this machine has a GPU."
         )
 

@@ -1,4 +1,4 @@
-"""Binary layers against the same ones in float32."""
+"""Binary layers, compared with the same layers in float32."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is timed: one work, done by kerasopt and by its peers."""
+"""A timed case: the same work done by kerasopt and by its peers."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ class Work:
 
     Attributes:
         ours: The call of kerasopt.
-        peers: The calls of others by their names; `None` for one that is not installed.
-        repetitions: How often a call does the work: a call from Python costs as much as some small
-            kernels.
-        products: How many products of int8 values the work has, to be held against the peak of
-            the multiply instruction; 0 where that says nothing.
+        peers: Dict of calls of other runtimes by name; `None` for one that is not installed.
+        repetitions: How often a call repeats the work, since a call from Python takes as long as
+            some small kernels.
+        products: The number of int8 products in the work, to compare with the peak of the multiply
+            instruction; 0 if that does not apply.
     """
 
     ours: Call
@@ -29,11 +29,11 @@ class Work:
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """A work that can be timed.
+    """A case that can be timed.
 
     Attributes:
-        name: The name in the table, and what `--only` is matched with.
-        prepare: Takes the number of threads, and makes the calls.
+        name: The name in the table, which `--only` is matched with.
+        prepare: Function from the number of threads to the `Work`.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Which works are timed."""
+"""The table of timed cases."""
 
 from __future__ import annotations
 
@@ -51,5 +51,5 @@ def select(patterns: list[str]) -> list[Case]:
     for pattern in patterns:
         if not any(fnmatch.fnmatch(case.name, pattern) for case in CASES):
             names = ", ".join(f"'{case.name}'" for case in CASES)
-            raise ValueError(f"No work is called so: they are {names}. Received: {pattern!r}")
+            raise ValueError(f"No case matches. Available cases are {names}. Received: {pattern!r}")
     return [case for case in CASES if any(fnmatch.fnmatch(case.name, p) for p in patterns)]

@@ -1,4 +1,4 @@
-"""Dense layers whose float rows are rounded to int8 as they come."""
+"""Dense layers with dynamic quantization of float rows to int8."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from kerasopt import ops
 from kerasopt.benchmarking.kernels.case import Case, Work
 from kerasopt.benchmarking.kernels.peers import onnxruntime, tensorflow
 
-LAYERS = 50  # of a chain, all with the same weights
+LAYERS = 50  # in a chain, all with the same weights
 
 
 def dynamic_dense(batch: int, units: int) -> Case:
@@ -23,7 +23,7 @@ def dynamic_dense(batch: int, units: int) -> Case:
 def _prepare(batch: int, units: int, threads: int) -> Work:
     rng = np.random.default_rng(0)
     kernel = rng.integers(-127, 128, (units, units)).astype("int8")
-    # Neither overflows nor vanishes on the way through the chain.
+    # Values neither overflow nor vanish along the chain.
     scale = np.full(units, 1 / (kernel.std() * units**0.5), "float32")
     rows = rng.normal(size=(batch, units)).astype("float32")
     return Work(

@@ -1,4 +1,4 @@
-"""Layers with weights of 16 bits against the same ones in float32."""
+"""Layers with 16-bit float weights, compared with the same layers in float32."""
 
 from __future__ import annotations
 

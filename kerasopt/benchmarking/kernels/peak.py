@@ -1,4 +1,4 @@
-"""The peak of the multiply instruction, which products of int8 matrices are held against."""
+"""The peak of the multiply instruction, as a reference for products of int8 matrices."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from kerasopt.ops import native
 
-STEPS = 4_000_000  # some 15 milliseconds, against some microseconds to start threads
+STEPS = 4_000_000  # about 15 milliseconds, compared with microseconds to start threads
 
 
 class Peak:
@@ -16,8 +16,8 @@ class Peak:
         threads: Integer, the number of threads.
 
     Attributes:
-        products: How many products of int8 values a call has; 0 if the instruction set in use has
-            no vectors.
+        products: The number of int8 products in a call; 0 if the instruction set in use has no
+            vectors.
     """
 
     def __init__(self, threads: int):

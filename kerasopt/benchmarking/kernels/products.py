@@ -1,7 +1,7 @@
-"""Products of matrices in one graph of TensorFlow, with weights in variables, as layers have them.
+"""Matrix products in one TensorFlow graph, with weights in variables, as in layers.
 
-A call from Python takes as long as some products, so a call has several, of different rows: equal
-ones would be merged.
+A call from Python takes as long as some products, so a call computes several, of different rows,
+since equal ones would be merged.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ ZERO_POINT = 3  # of int8 inputs and outputs
 
 
 def int8_rows(rng: np.random.Generator, rows: int, inputs: int) -> list[np.ndarray]:
-    """Returns what the products of a call read."""
+    """Returns the inputs of the products of a call."""
     return [rng.integers(-128, 128, (rows, inputs)).astype("int8") for _ in range(PRODUCTS)]
 
 
@@ -33,11 +33,12 @@ def quantized_products(
     """Returns a call of kerasopt's integer products.
 
     Args:
-        xs: int8 or int16 arrays, what the products read.
+        xs: int8 or int16 arrays, the inputs of the products.
         weights: Their weights.
-        layers: Integer, how many variables have them, which the products read by turns: with
-            several, large weights come from memory, as in a network, and not from a cache.
-        zero_point: Integer, that of inputs and outputs, 0 for int16.
+        layers: Integer, the number of variables with these weights, which the products read in
+            turns: with several, large weights are read from memory, as in a network, instead of a
+            cache.
+        zero_point: Integer, the zero point of inputs and outputs, 0 for int16.
     """
     zero_points = {"input_zero_point": zero_point, "output_zero_point": zero_point}
     return _products(
@@ -51,12 +52,12 @@ def sparse_products(xs: list[np.ndarray], weights: ops.SparseWeights) -> Call:
 
 
 def float_products(xs: list[np.ndarray], kernel: np.ndarray, layers: int = 1) -> Call:
-    """Returns a call of TensorFlow's products, or convolutions, of the numbers in float32.
+    """Returns a call of TensorFlow's float32 products or convolutions.
 
     Args:
-        xs: Arrays, what the products read.
+        xs: Arrays, the inputs of the products.
         kernel: Array, their weights.
-        layers: As of `quantized_products`.
+        layers: As in `quantized_products`.
     """
     import tensorflow as tf
 
@@ -74,7 +75,7 @@ def float_products(xs: list[np.ndarray], kernel: np.ndarray, layers: int = 1) ->
 
 
 def half_products(xs: list[np.ndarray], weights: ops.PackedWeights, layers: int = 1) -> Call:
-    """Returns a call of kerasopt's products, or convolutions, with weights of 16 bits."""
+    """Returns a call of kerasopt's products or convolutions with 16-bit float weights."""
 
     def multiply(x: Any, packed: ops.PackedWeights) -> Any:
         if len(packed.shape) == 2:
@@ -85,7 +86,7 @@ def half_products(xs: list[np.ndarray], weights: ops.PackedWeights, layers: int 
 
 
 def binary_products(xs: list[np.ndarray], weights: ops.PackedWeights) -> Call:
-    """Returns a call of kerasopt's products, or convolutions, of signs."""
+    """Returns a call of kerasopt's binary products or convolutions."""
 
     def multiply(x: Any, packed: ops.PackedWeights) -> Any:
         if len(packed.shape) == 2:

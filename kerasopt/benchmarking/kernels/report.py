@@ -12,12 +12,12 @@ _PACKAGES = ("kerasopt", "tensorflow", "onnxruntime", "openvino")
 
 
 def as_table(results: list[Result], of_one_thread: dict[str, dict[str, float]]) -> str:
-    """Lays out results, a line for each work and peer.
+    """Formats results as a table, with a line for each case and peer.
 
     Args:
-        results: What was measured.
-        of_one_thread: For each work, the median seconds with one thread, by who did it; empty if
-            that was not measured.
+        results: The measured results.
+        of_one_thread: For each case, the median seconds with one thread, by runtime; empty if not
+            measured.
     """
     header = ["Work", OURS, "of the peak", "Peer", "its time", "times as fast"]
     lines = [line for result in results for line in _lines(result)]
@@ -41,12 +41,12 @@ def _gains(result: Result, of_one_thread: dict[str, float]) -> list[list[str]]:
 
 
 def _beside(own: list[str], theirs: list[list[str]]) -> list[list[str]]:
-    """Puts what is ours into the first of the peers' lines."""
+    """Puts our cells into the first of the peers' lines."""
     return [(own if i == 0 else [""] * len(own)) + line for i, line in enumerate(theirs)]
 
 
 def as_json(results: list[Result], threads: int, rounds: int) -> dict[str, Any]:
-    """Returns results and what they were measured with."""
+    """Returns results with the conditions of the measurement."""
     return {
         "threads": threads,
         "rounds": rounds,
@@ -56,7 +56,7 @@ def as_json(results: list[Result], threads: int, rounds: int) -> dict[str, Any]:
 
 
 def versions() -> dict[str, str]:
-    """The versions of what was measured, where it is installed."""
+    """Returns the versions of the installed runtimes."""
     found = {}
     for name in _PACKAGES:
         try:

@@ -1,4 +1,4 @@
-"""What was measured of a work."""
+"""The measurements of a case."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ OURS = "kerasopt"
 
 @dataclasses.dataclass(frozen=True)
 class Result:
-    """The times of a work.
+    """The times of a case.
 
     Attributes:
         work: The name of the case.
-        seconds: The median seconds of the work in every round, by who did it, `OURS` first.
-        peak_seconds: The same for its products at the peak of the multiply instruction; empty
-            where that says nothing.
+        seconds: The median seconds of the work in every round, by runtime, `OURS` first.
+        peak_seconds: The same for its products at the peak of the multiply instruction; empty if
+            that does not apply.
     """
 
     work: str
@@ -30,12 +30,12 @@ class Result:
 
     @property
     def medians(self) -> dict[str, float]:
-        """The median seconds of the rounds, by who did the work."""
+        """The median seconds of the rounds, by runtime."""
         return {name: statistics.median(rounds) for name, rounds in self.seconds.items()}
 
     @property
     def ratios(self) -> dict[str, float]:
-        """How many times as fast kerasopt is, by peer: the median of the rounds' ratios."""
+        """The speed-up of kerasopt over each peer: the median of the rounds' ratios."""
         return {
             name: _median_ratio(rounds, self.seconds[OURS])
             for name, rounds in self.seconds.items()
@@ -44,11 +44,11 @@ class Result:
 
     @property
     def share_of_peak(self) -> float | None:
-        """The speed of kerasopt, in that of the multiply instruction by itself."""
+        """The speed of kerasopt as a fraction of the peak of the multiply instruction."""
         return _median_ratio(self.peak_seconds, self.seconds[OURS]) if self.peak_seconds else None
 
     def as_json(self) -> dict[str, Any]:
-        """Returns all figures, of which the last three follow from the others."""
+        """Returns all numbers; the last three are derived from the others."""
         return {
             **dataclasses.asdict(self),
             "medians": self.medians,
@@ -58,11 +58,11 @@ class Result:
 
 
 def measure(case: Case, threads: int, rounds: int) -> Result:
-    """Times kerasopt, its installed peers and, where it says something, the peak.
+    """Times kerasopt, its installed peers and, if applicable, the peak.
 
     Args:
-        case: The work.
-        threads: Integer, the number of threads that TensorFlow has been set to, for the others.
+        case: The case to time.
+        threads: Integer, the number of threads, already set in TensorFlow, for the peers.
         rounds: Integer, the number of rounds.
     """
     work, peak = case.prepare(threads), Peak(threads)

@@ -1,4 +1,4 @@
-"""Timing of calls in interleaved rounds, so that what else the machine does meets all of them."""
+"""Times calls in interleaved rounds, so that other load of the machine affects all of them."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from collections.abc import Mapping
 
 from kerasopt.benchmarking.kernels.case import Call
 
-SECONDS = 0.2  # of a call in a round
+SECONDS = 0.2  # per call and round
 
 
 def time_in_rounds(calls: Mapping[str, Call], rounds: int) -> dict[str, list[float]]:
-    """Times calls by turns, after one call of each.
+    """Times calls in turns, after one warm-up call of each.
 
     Args:
         calls: The calls by their names.
-        rounds: Integer, how often each has its turn.
+        rounds: Integer, the number of rounds.
 
     Returns:
         The median seconds of each call in every round.

@@ -1,4 +1,4 @@
-"""Products with sparse matrices, as 1x1 convolutions have them: a row for each pixel."""
+"""Products with sparse matrices, as in pointwise (1x1) convolutions: a row for each pixel."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from kerasopt.benchmarking.kernels.products import (
 
 
 def sparse_int8(pixels: int, channels: int) -> Case:
-    """A convolution of which 80 % of the blocks of 4 inputs and 1 output are zero."""
+    """A pointwise convolution with 80 % of its 4x1 blocks (4 inputs, 1 output) zero."""
     name = f"4x1-sparse int8 matmul {pixels}x{channels}x{channels}"
     return Case(name, functools.partial(_prepare_int8, pixels, channels))
 
 
 def sparse_float32(pixels: int, channels: int) -> Case:
-    """A convolution of which 90 % of the weights are zero, wherever they are."""
+    """A pointwise convolution with 90 % unstructured sparsity."""
     name = f"sparse float32 matmul {pixels}x{channels}x{channels}"
     return Case(name, functools.partial(_prepare_float32, pixels, channels))
 

@@ -1,4 +1,4 @@
-"""Dense layers of one row, whose time is that of reading the weights, in fewer bits than int8."""
+"""Dense layers of one row, limited by reading the weights, with fewer bits than int8."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The integer arithmetic in `keras.ops`: the definition every other path equals to the bit."""
+"""The integer arithmetic in `keras.ops`: the definition that all other paths match bit for bit."""
 
 from kerasopt.ops.reference.affine import (
     INTEGER_RANGES,

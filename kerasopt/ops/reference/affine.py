@@ -5,7 +5,7 @@ from typing import Any
 
 from keras import ops
 
-# Smaller scales are 0: some threads of TensorFlow take them for it and others do not.
+# Smaller scales count as 0: some threads of TensorFlow flush them to 0 and others do not.
 _SMALLEST_SCALE = 2.0**-126
 INTEGER_RANGES = {"int4": (-8, 7), "int8": (-128, 127), "uint8": (0, 255), "int16": (-32768, 32767)}
 
@@ -36,12 +36,12 @@ def _fake_quantize(x: Any, scale: Any, zero_point: Any, qmin: Any, qmax: Any) ->
         return (dx, *(ops.zeros_like(v) for v in (scale, zero_point, qmin, qmax)))
 
     y = (ops.clip(ops.round(x / scale) + zero_point, qmin, qmax) - zero_point) * scale
-    # min and max differ between backends on NaN; a diverged value stays visible here.
+    # min and max treat NaN differently between backends; NaN must stay visible.
     return ops.where(ops.logical_or(ops.isnan(x), ops.equal(scale, 0.0)), x, y), grad
 
 
 def _scale_of_grid(scale: Any, zero_point: Any, qmin: Any, qmax: Any) -> Any:
-    """`scale`, NaN where it and the zero point are no grid, and 0 where it is next to 0."""
+    """`scale`, but NaN for an invalid grid, and 0 if it is negligible."""
     is_inside = ops.logical_and(zero_point >= qmin, zero_point <= qmax)
     is_point = ops.logical_and(is_inside, ops.equal(ops.round(zero_point), zero_point))
     is_grid = ops.logical_and(ops.isfinite(scale), is_point)
@@ -61,7 +61,7 @@ def fake_quantize(x: Any, scale: Any, zero_point: Any, qmin: int, qmax: int) -> 
 def learned_scale_gradients(
     upstream: Any, x: Any, scale: Any, zero_point: Any, qmin: Any, qmax: Any
 ) -> tuple[Any, Any, Any]:
-    """`upstream` where nothing is clamped, and sums; see `kerasopt.ops.learned_scale_gradients`."""
+    """Reference of `kerasopt.ops.learned_scale_gradients`."""
     scale, zero_point, qmin, qmax = (
         ops.convert_to_tensor(v, "float32") for v in (scale, zero_point, qmin, qmax)
     )
@@ -83,14 +83,14 @@ def learned_scale_gradients(
 
 
 def _is_inside(x: Any, scale: Any, zero_point: Any, qmin: Any, qmax: Any) -> Any:
-    """Whether values are not clamped; all of them where a scale of 0 switches rounding off."""
+    """Whether values are not clamped; true for all if a scale of 0 switches rounding off."""
     q = ops.round(x / scale) + zero_point
     return ops.logical_or(ops.equal(ops.clip(q, qmin, qmax), q), ops.equal(scale, 0.0))
 
 
 def min_max(x: Any) -> tuple[Any, Any]:
-    """Smallest and largest value of `x`; NaN where `x` holds one."""
+    """Smallest and largest value of `x`; NaN if `x` contains NaN."""
     x = ops.stop_gradient(x)
-    # Whether min and max pass NaN on differs between compilers.
+    # Compilers differ in whether min and max propagate NaN.
     poison = ops.where(ops.any(ops.isnan(x)), float("nan"), 0.0)
     return ops.min(x) + poison, ops.max(x) + poison

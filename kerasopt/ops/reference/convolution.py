@@ -11,7 +11,7 @@ from kerasopt.ops.validation import check_tensor
 
 
 def same_padding(size: Any, window: int, stride: int) -> tuple[Any, Any]:
-    """Return how much to pad before and after an axis, whose size may be a tensor."""
+    """Return the padding before and after an axis, whose size may be a tensor."""
     total = window - 1 - (size - 1) % stride
     total = max(total, 0) if isinstance(size, int) else ops.maximum(total, 0)
     return total // 2, total - total // 2
@@ -32,7 +32,7 @@ def shifted_inputs(
     least = (1, 1) if padding == "same" else tuple(windows)
     if pads is not None:
         least = tuple(low - sum(pair) for low, pair in zip(least, pads, strict=True))
-    # Only TensorFlow has images of unknown size; too small ones give no pixels.
+    # Only TensorFlow has images of unknown size; too small ones give empty outputs.
     if any(isinstance(size, int) and size < low for size, low in zip(sizes, least, strict=True)):
         raise ValueError(
             "The kernel must fit into the input when `padding='valid'`. "
@@ -48,7 +48,7 @@ def shifted_inputs(
         for j in range(kernel_size[1]):
             places = zip((i, j), dilation_rate, windows, strides, strict=True)
             rows, columns = (
-                # What follows this place in the last window, counted from the end.
+                # The rest of the last window after this position, counted from the end.
                 slice(at * rate, (at * rate - window + 1) or None, stride)
                 for at, rate, window, stride in places
             )
@@ -109,7 +109,7 @@ def quantized_depthwise_conv2d(
     return contract(x, sum_products, bias, multiplier, height * width, **quantization)
 
 
-# Sums are multiples of it, so that a bias that is rounded to an integer keeps its digits.
+# Sums are multiplied by it, so that a bias rounded to an integer stays precise.
 _SUM_STEP = 2**12
 
 

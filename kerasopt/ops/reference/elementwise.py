@@ -24,7 +24,7 @@ def quantized_add(
     dtype = backend.standardize_dtype(x0.dtype)
     x0, x1 = centered(x0, x1, zero_point0, zero_point1, ("int8", "int16"))
     if dtype == "int16":
-        # A product has up to 36 bits, so both bytes of the multipliers are summed apart.
+        # A product has up to 36 bits, so both bytes are summed separately.
         low = x0 * (multiplier0 & 255) + x1 * (multiplier1 & 255)
         total = x0 * (multiplier0 >> 8) + x1 * (multiplier1 >> 8) + ops.right_shift(low, 8)
         shift -= 8

@@ -1,4 +1,4 @@
-"""Functions of int8 tensors: by a table, and softmax."""
+"""Functions of int8 tensors: elementwise by a table, and softmax."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from keras import ops
 
 from kerasopt.ops.validation import check_tensor
 
-# Exponentials are added in two halves that int32 holds.
+# Exponentials are added in two halves that fit into int32.
 _HALF_BITS = 12
 
 
@@ -24,7 +24,7 @@ def quantized_softmax(x: Any, table: Any) -> Any:
     powers = ops.take(table, ops.max(x, axis=-1, keepdims=True, initial=-128) - x)
     high = ops.sum(ops.right_shift(powers, _HALF_BITS), axis=-1, keepdims=True)
     low = ops.sum(ops.bitwise_and(powers, 2**_HALF_BITS - 1), axis=-1, keepdims=True)
-    # The product is exact, so contracting it and the sum changes nothing.
+    # The product is exact, so fusing it with the sum changes nothing.
     total = ops.cast(high, "float32") * float(2**_HALF_BITS) + ops.cast(low, "float32")
     q = ops.round(ops.cast(powers, "float32") * 256.0 / total)
     return ops.cast(ops.minimum(ops.cast(q, "int32") - 128, 127), "int8")

@@ -1,9 +1,10 @@
-"""Sums of int16 values times weights, as those of their high and low bytes.
+"""Sums of int16 values times weights, computed from their high and low bytes.
 
     x = 256 * high + low,  sum(x * kernel) = 256 * sum(high * kernel) + sum(low * kernel)
 
-No sum of up to 65,536 products of a byte leaves int32. The whole one may, so it is shifted to the
-right, half up, by as many bits as the largest one needs. float32, which it becomes, keeps fewer.
+Sums of up to 65,536 products of a byte fit into int32. The total may not, so it is shifted to the
+right, rounding half up, by as many bits as the largest possible sum needs. It is converted to
+float32, which has fewer bits of precision.
 """
 
 from typing import Any
@@ -16,7 +17,7 @@ _LARGEST = float(np.finfo("float32").max)
 
 
 def shift_of(products: int) -> int:
-    """By how many bits a sum of products and an int32 bias is shifted for int32."""
+    """The shift with which a sum of products and an int32 bias fits into int32."""
     largest = products * 2**22 + 2**31
     return next(shift for shift in range(1, 64) if largest >> shift < 2**31 - 1)
 
@@ -39,7 +40,7 @@ def requantize_halves(
     """`clamp(round_half_even(float32(shifted sum) * 2^shift * multiplier))` as int16."""
     if products > MOST_PRODUCTS:
         raise ValueError(
-            f"A sum of int16 values times weights must have up to {MOST_PRODUCTS} products. "
+            f"A sum of int16 values times weights must have at most {MOST_PRODUCTS} products. "
             f"Received: {products}"
         )
     shift = shift_of(products)

@@ -13,11 +13,11 @@ from kerasopt.ops.validation import check_tensor, integer_dtype
 # float32 holds every partial sum exactly, in any order; the operands themselves have at most
 # 8 significant bits, so bfloat16 and TF32 multipliers are exact too.
 EXACT_DEPTH = 512
-# The scale of symmetric int8 values whose largest magnitude is 1.
+# The scale of symmetric int8 values with a largest magnitude of 1.
 _STEP = float(np.float32(1 / 127))
-# The largest bias is a sum of 2^30, which leaves room for the products of 66,000 inputs.
+# The largest bias is 2^30, which leaves room for the products of 66,000 inputs.
 _LARGEST_OFFSET = 2.0**30
-# Smaller scales would underflow on their way.
+# Smaller scales would underflow.
 _SMALLEST_SCALE = 2.0**-100
 _LARGEST = float(np.finfo("float32").max)
 
@@ -37,7 +37,7 @@ def integer_matmul(x: Any, kernel: Any) -> Any:
 def centered(
     x0: Any, x1: Any, zero_point0: int, zero_point1: int, dtypes: tuple[str, ...] = ("int8",)
 ) -> tuple[Any, Any]:
-    """Two tensors of one of some dtypes, less their zero points, in int32."""
+    """Two integer tensors minus their zero points, in int32."""
     check_tensor("x0", x0, dtypes, len(x0.shape))
     check_tensor("x1", x1, backend.standardize_dtype(x0.dtype), len(x1.shape))
     return ops.cast(x0, "int32") - zero_point0, ops.cast(x1, "int32") - zero_point1
@@ -78,8 +78,8 @@ def contract(
 ) -> Any:
     """Requantized sums of int8 or int16 values times weights.
 
-    `sum_products` is a function from an int32 tensor of the shape of `x` to int32 sums, of so many
-    `products` each. The results of a channel are the zero point where its multiplier is none.
+    `sum_products` is a function from an int32 tensor of the shape of `x` to int32 sums of
+    `products` products each. A channel with an invalid multiplier gets the zero point.
     """
     multiplier = ops.where(is_usable(multiplier), multiplier, 0.0)
     if integer_dtype(x) == "int16":
@@ -133,7 +133,7 @@ def quantized_batch_matmul(
 
 def _batched(x0: Any, x1: Any) -> Any:
     """int32 product of (..., M, K) and (..., K, N), both of values from -255 to 255."""
-    # TensorFlow 2.21 may write past the end where batches of 1 broadcast (tensorflow#117700).
+    # TensorFlow 2.21 may write out of bounds if batches of 1 broadcast (tensorflow#117700).
     zeros = [ops.sum(ops.zeros_like(x), axis=(-2, -1), keepdims=True) for x in (x0, x1)]
     x0, x1 = x0 + zeros[1], x1 + zeros[0]
     depth = x1.shape[-2]
@@ -162,7 +162,7 @@ def dynamic_matmul(x: Any, kernel: Any, kernel_scale: Any, bias: Any) -> Any:
 
 
 def scale_to_float(sums: Any, scale: Any, bias: Any) -> Any:
-    """`float32(sums + round_half_even(bias / scale)) * scale`, of int32 sums."""
+    """`float32(sums + round_half_even(bias / scale)) * scale` for int32 sums."""
     scale = ops.maximum(scale, _SMALLEST_SCALE)
     offset = ops.clip(ops.round(bias / scale), -_LARGEST_OFFSET, _LARGEST_OFFSET)
     return ops.cast(sums + ops.cast(offset, "int32"), "float32") * scale

@@ -1,4 +1,4 @@
-"""Averages and largest values over windows of int8 images."""
+"""Average and max pooling of int8 images."""
 
 import math
 from typing import Any
@@ -27,7 +27,7 @@ def quantized_average_pool(
     total: Any = sum(pixels for _, _, pixels in shifted_inputs(x, *window, input_zero_point))
     count: Any = math.prod(pool_size)
     if padding == "same":
-        # At the borders fewer pixels are in the image.
+        # At the borders, windows have fewer pixels inside the image.
         axes = zip(ops.shape(x)[1:3], pool_size, strides, strict=True)
         rows, columns = (_pixels_inside(*axis) for axis in axes)
         count = rows[:, None, None] * columns[:, None]
@@ -53,7 +53,7 @@ def quantized_mean(
 
 
 def _pixels_inside(size: Any, window: int, stride: int) -> Any:
-    """Return how many pixels of each window are in the image, along one axis."""
+    """Return the number of pixels of each window inside the image, along one axis."""
     math_of: Any = np if isinstance(size, int) else ops
     before, _ = same_padding(size, window, stride)
     begins = math_of.arange(0, size, stride) - before
@@ -64,6 +64,6 @@ def _quotient(scale_ratio: float, count: Any) -> Any:
     """Return `float32(scale_ratio / count)`."""
     if isinstance(count, (int, np.ndarray)):
         return np.float32(scale_ratio) / np.float32(count)
-    # Compilers that learn the size make the division a multiplication by a reciprocal. In float64
-    # that is too exact to change what is rounded to float32.
+    # Compilers that know the size replace the division by a multiplication with the reciprocal. In
+    # float64 this is too precise to change the result rounded to float32.
     return ops.cast(float(np.float32(scale_ratio)) / ops.cast(count, "float64"), "float32")

@@ -1,1 +1,1 @@
-"""What others have, one module for each: ready calls, or `None` where it is not installed."""
+"""Other runtimes, one module each: prepared calls, or `None` if not installed."""

@@ -1,4 +1,4 @@
-"""Functions of tensors, kerasopt's own among them, as graphs of TensorFlow."""
+"""Functions of tensors, including kerasopt's own, as TensorFlow graphs."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from kerasopt.benchmarking.kernels.case import Call
 def call_of(function: Callable[..., Any], *inputs: np.ndarray) -> Call:
     """Returns a call that computes a function.
 
-    The graph is called itself: a `tf.function` would compare its arguments with earlier ones first,
-    which takes Python 100 microseconds and more.
+    The graph is called directly: a `tf.function` would first compare its arguments with earlier
+    ones, which takes 100 microseconds or more.
 
     Args:
         function: A function of tensors.
@@ -28,7 +28,7 @@ def call_of(function: Callable[..., Any], *inputs: np.ndarray) -> Call:
 
 
 def function_call_of(function: Callable[..., Any], *inputs: np.ndarray) -> Call:
-    """The same of the `tf.function`, as its users call it."""
+    """Returns a call of the `tf.function`, as users call it."""
     import tensorflow as tf
 
     run, tensors = tf.function(function), [tf.constant(values) for values in inputs]
