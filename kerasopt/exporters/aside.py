@@ -45,6 +45,6 @@ def _check_folder(path: Path) -> None:
         return
     if not path.is_dir() or (any(path.iterdir()) and not Path(path, "saved_model.pb").exists()):
         raise FileExistsError(
-            "`path` exists and is no SavedModel, so it is not replaced: name another folder. "
+            "`path` exists and is not a SavedModel, so it is not replaced: pass another folder. "
             f"Received: path={str(path)!r}"
         )

@@ -58,9 +58,9 @@ def _traced(function: Any, names: list[str]) -> Any:
         if isinstance(error, TypeError) and not is_open:
             raise
         raise ValueError(
-            f"{names[:5]} need to know sizes that the model's inputs leave open (`None`): give "
-            "`keras.Input` the whole shape, and export that model (a subclassed one has to be "
-            "built with `keras.Model(inputs, outputs)` for it)."
+            f"{names[:5]} need sizes that are unknown in the model's inputs (`None`): pass the "
+            "full shape to `keras.Input`, and export that model (a subclassed one has to be built "
+            "with `keras.Model(inputs, outputs)` for it)."
         ) from error
 
 

@@ -21,9 +21,9 @@ def warn_of_configs(model: keras.Model) -> None:
     if bad:
         warn(
             f"The file of '{model.name}' will not load, since layers in it cannot be created from "
-            "what their own `get_config` returns. Mend their classes; or, if the model was "
-            "converted, save the quantized one instead, and convert that after loading. "
-            f"Received: {dict(list(bad.items())[:3])}",
+            "what their own `get_config` returns. Fix their classes; or, if the model was "
+            "converted, save the quantized model instead and convert it after loading. Received: "
+            f"{dict(list(bad.items())[:3])}",
         )
 
 

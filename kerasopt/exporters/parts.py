@@ -85,8 +85,8 @@ def _require_declared(edge: Edge, value: Any) -> None:
         raise ShapeMismatch(
             f"'{edge.source.path}' has the shape {declared} in the model, but computes "
             f"{tuple(value.shape)}: a layer before it, or itself, computes another shape in "
-            "inference than it says (`RandomCrop` returns images as they come). Build the model "
-            "that you export without it, or on inputs of the size that it says."
+            "inference than it says (`RandomCrop` returns images unchanged). Build the model that "
+            "you export without it, or on inputs of the size that it says."
         )
 
 

@@ -1,4 +1,4 @@
-"""What an integer tensor stands for: its scale and zero point."""
+"""The scale and zero point of an integer tensor."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Affine:
 
     Args:
         scale: Positive float, rounded to float32.
-        zero_point: Integer from -128 to 127, the value that stands for 0.0; 0 for int16.
+        zero_point: Integer from -128 to 127, the value that represents 0.0; 0 for int16.
         bits: Integer, 8 or 16.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Fully connected layer that rounds its input as it comes."""
+"""Dense layer with dynamic quantization of its input."""
 
 from __future__ import annotations
 

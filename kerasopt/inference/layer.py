@@ -107,7 +107,7 @@ class InferenceLayer(keras.layers.Layer):
         _release(size)
 
     def quantize(self, mode: Any = None, config: Any = None, **kwargs: Any) -> None:
-        raise ValueError(f"Layer '{self.name}' is converted already. Received: mode={mode}")
+        raise ValueError(f"Layer '{self.name}' is already converted. Received: mode={mode}")
 
     def _stored(self) -> dict[str, Any]:
         if self.stored_names is None:

@@ -73,7 +73,7 @@ def output_affine(group: Group) -> Affine | None:
 
 
 def reads_rounded_rows(node: Node) -> bool:
-    """Whether the input of a call is rounded to int8 row by row, as it comes."""
+    """Whether the input of a call is quantized to int8 dynamically, row by row."""
     if _rounds_rows(node.operation, "input"):
         return True
     while len(node.inputs) == 1:

@@ -41,9 +41,9 @@ def check(model: keras.Model, target: str) -> None:
     }
     if empty:
         raise ValueError(
-            "Some activations have no range, so they have no integers. Look at the data and at the "
-            "loss, train the model with `kerasopt.callbacks.QuantizationAware('int8')`, or leave "
-            f"the layers out with rules (name, None). Received: model={model.name} with {empty}"
+            "Some activations have no range, so they cannot be converted. Check the data and the "
+            "loss, train the model with `kerasopt.callbacks.QuantizationAware('int8')`, or exclude "
+            f"the layers with rules (name, None). Received: model={model.name} with {empty}"
         )
     waiting = {
         path: link.governed

@@ -42,8 +42,8 @@ def choose_sparse(model: keras.Model, batch_size: int) -> keras.Model:
     """
     if keras.backend.backend() != "tensorflow" or native.load() is None:
         raise ValueError(
-            "Sparse kernels are native ones for the CPU: they need the TensorFlow backend, no GPU, "
-            "and kerasopt's native library."
+            "Sparse kernels run on the CPU only: they need the TensorFlow backend, no GPU, and "
+            "kerasopt's native library."
         )
     choices: list[Choice] = []
 

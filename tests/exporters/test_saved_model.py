@@ -252,7 +252,7 @@ def test_only_a_saved_model_is_replaced(tmp_path, integers):
     path = tmp_path / "model"
     path.mkdir()
     (path / "notes.txt").write_text("mine")
-    with pytest.raises(FileExistsError, match="is no SavedModel.*Received: path="):
+    with pytest.raises(FileExistsError, match="is not a SavedModel.*Received: path="):
         ko.export(integers, path, format="tf_saved_model")
     with pytest.raises(FileExistsError):
         ko.export(integers, path / "notes.txt", format="tf_saved_model")

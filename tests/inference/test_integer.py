@@ -161,7 +161,7 @@ def test_output_ranges_are_checked():
 def test_nothing_trains_and_keras_quantize_raises():
     layer = filled(LAYERS["dense"](), integers((2, 4)))
     assert not layer.trainable_weights and layer.count_params() > 0
-    with pytest.raises(ValueError, match="converted already"):
+    with pytest.raises(ValueError, match="already converted"):
         layer.quantize("int8")
 
 

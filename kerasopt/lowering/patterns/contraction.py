@@ -168,7 +168,7 @@ def output_of(group: Group) -> Output:
     if bounds is None:
         affine = affine_of(layer, "pre_activation")
         if affine is None:
-            raise StaysFloat("what its own activation receives has no quantizer")
+            raise StaysFloat("the input of its own activation has no quantizer")
         return Output(affine)
     affine = output_affine(group)
     if affine is None:

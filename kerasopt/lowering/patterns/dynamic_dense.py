@@ -1,4 +1,4 @@
-"""Dense on rows that are rounded as they come, with batch normalization and ReLU."""
+"""Dense with dynamic quantization of its rows, with batch normalization and ReLU."""
 
 from __future__ import annotations
 

@@ -73,6 +73,6 @@ def _unpadded(image: Value) -> tuple[Value, Any]:
 
 
 def pad(tensor: keras.KerasTensor, widths: list, affine: Affine | None) -> keras.KerasTensor:
-    """Pads with the integer that stands for 0.0."""
+    """Pads with the integer that represents 0.0."""
     assert affine is not None
     return keras.ops.pad(tensor, widths, constant_values=affine.zero_point)

@@ -35,7 +35,7 @@ def lower(group: Group, builder: Builder) -> None:
     layer: Any = group.anchor.operation
     value, between = input_of(group, builder), affine_of(layer, "between")
     if between is None or value.affine is None:
-        raise StaysFloat("what is between its two convolutions has no quantizer")
+        raise StaysFloat("the tensor between its two convolutions has no quantizer")
     image, window = window_on(layer, value)
     depthwise = partial(QuantizedDepthwiseConv2D, depth_multiplier=layer.depth_multiplier, **window)
     kernel, scale = columns_of(layer, "depthwise_kernel", one_channel_per_column)
