@@ -47,7 +47,11 @@ class ParityReport(Report):
 
     def brief(self) -> str:
         parting = self.first_parting
-        end = f"They part at '{parting.name}'." if parting else "They part nowhere."
+        end = (
+            f"The first difference is at '{parting.name}'."
+            if parting
+            else "There is no difference."
+        )
         names = f"'{self.first}' and '{self.second}'"
         return f"{names}: {self.equal:.3%} of values are equal. {end}"
 
