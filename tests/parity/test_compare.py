@@ -26,7 +26,7 @@ def test_a_model_equals_itself(models):
         report = ko.compare(each, each, x)
         assert report.equal == 1.0 and report.first_parting is None
         assert all(row.sqnr == np.inf and row.cosine == pytest.approx(1) for row in report.tensors)
-    assert "There is no difference" in str(report)
+    assert "No tensor differs" in str(report)
 
 
 def test_what_is_folded_into_a_layer_is_compared_at_its_end(models):
@@ -46,7 +46,7 @@ def test_the_first_tensor_that_differs_is_found(models):
     layer.set_arrays(layer.kernel, layer.bias.numpy() + 10000, layer.kernel_scale)
     report = ko.compare(integers, broken, x)
     assert report.first_parting.name == "depthwise" and report["conv"].equal == 1.0
-    assert "The first difference is at 'depthwise'" in str(report)
+    assert "'depthwise' is the first that differs" in str(report)
     # What follows computes the same, given the same inputs.
     isolated = ko.compare(integers, broken, x, isolated=True)
     assert [row.name for row in isolated.tensors if row.parts] == ["depthwise"]
