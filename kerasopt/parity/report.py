@@ -47,13 +47,9 @@ class ParityReport(Report):
 
     def brief(self) -> str:
         parting = self.first_parting
-        end = (
-            f"The first difference is at '{parting.name}'."
-            if parting
-            else "There is no difference."
-        )
+        where = f"'{parting.name}' is the first that differs" if parting else "No tensor differs"
         names = f"'{self.first}' and '{self.second}'"
-        return f"{names}: {self.equal:.3%} of values are equal. {end}"
+        return f"{names}: {self.equal:.3%} of values are equal. {where} by more than rounding."
 
     def __str__(self) -> str:
         rows = [
