@@ -32,10 +32,12 @@ def small():
     return keras.Model(inputs, keras.layers.Dense(4, name="classifier")(x), name="convolutional")
 
 
-def make(name=None):
+def make(name=None, traced=False):
     keras.utils.set_random_seed(0)
     model = small() if name is None else getattr(models, name)()
-    model.compile("adam", loss())
+    # A few eager steps take a third of the time of tracing them, which some tests are about.
+    eager = not traced and keras.config.backend() == "tensorflow"
+    model.compile("adam", loss(), run_eagerly=eager)
     return model
 
 
@@ -60,7 +62,7 @@ CASES += [("recurrent", "binary"), ("subclassed", "float16")]
 
 @pytest.mark.parametrize("name, alias", CASES)
 def test_every_spec_trains_saves_and_loads(name, alias, tmp_path):
-    model = make(name)
+    model = make(name, traced=True)
     before = [weight.numpy() for weight in model.trainable_weights]
     history = fit(model, ko.callbacks.QuantizationAware(alias, begin="20%"))
     assert np.isfinite(history.history["loss"]).all()
@@ -179,7 +181,7 @@ def test_arguments_out_of_range_raise(arguments, message):
 
 @pytest.mark.parametrize("alias", ["percentile", "mse", "kl"])
 def test_observers_that_count_find_the_range_once_when_rounding_begins(alias):
-    model = make()
+    model = make(traced=True)
     seen = []
 
     class Ranges(keras.callbacks.Callback):
@@ -245,7 +247,7 @@ def test_a_refused_fit_leaves_the_optimizer():
 
 def test_learned_scales_are_saved_and_resumed(tmp_path):
     def run(*callbacks):
-        model = make()
+        model = make(traced=True)
         how = {"weight_quantizer": "lsq", "activation_quantizer": "lsq"}
         backup = ko.callbacks.BackupAndRestore(tmp_path / "backup", delete_checkpoint=False)
         callbacks = [ko.callbacks.QuantizationAware("int4", 1, **how), backup, *callbacks]
