@@ -355,7 +355,7 @@ def test_layers_without_weights_are_warned_of():
 
     model = Late()
     model.built = True
-    with pytest.warns(UserWarning, match=r"no weights yet.*Received: layers=\['head'\]"):
+    with pytest.warns(UserWarning, match=r"not built yet.*Received: layers=\['head'\]"):
         assert len(ko.sparsity.attach_masks(model)) == 1
 
 

@@ -59,9 +59,9 @@ def test_a_rule_silences_the_warning():
 
 
 def test_quantization_names_them():
-    with pytest.warns(UserWarning, match="48 values of .* stay in float32.*'experts/w'"):
+    with pytest.warns(UserWarning, match="48 values of .* stay float32.*'experts/w'"):
         ko.quantize(model(), "int8", X, verbose=0)
-    with pytest.warns(UserWarning, match="48 values of .* stay in float32"):
+    with pytest.warns(UserWarning, match="48 values of .* stay float32"):
         fit(model(), ko.callbacks.QuantizationAware("int8", begin=1))
 
 
