@@ -26,11 +26,13 @@ import fnmatch
 import functools
 import importlib
 import json
+import os
 import re
 import shlex
 import sys
 from pathlib import Path
 
+os.environ.setdefault("KERAS_BACKEND", "numpy")  # the tables of choices need no TensorFlow
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "examples" / "benchmarks"))
 import results  # noqa: E402
