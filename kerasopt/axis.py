@@ -37,7 +37,6 @@ class Choices(Generic[Choice]):
     Args:
         argument: String, the name of the argument that takes a choice, for error messages.
         base: The class that all choices are instances of.
-        room: String, the public module of `base`, for error messages.
 
     Attributes:
         classes: Dict of registered classes by name.
@@ -45,10 +44,9 @@ class Choices(Generic[Choice]):
             stands for a `form`.
     """
 
-    def __init__(self, argument: str, base: type[Choice], room: str):
+    def __init__(self, argument: str, base: type[Choice]):
         self.argument = argument
         self.base = base
-        self.room = room
         self.classes: dict[str, Any] = {}
         self.aliases: dict[str, tuple[Any, Mapping[str, Any] | None]] = {}
         self._forms: list[tuple[re.Pattern, Any]] = []
@@ -114,8 +112,9 @@ class Choices(Generic[Choice]):
             choice, arguments = self.aliases.get(identifier, (None, None))
             if arguments is not None:
                 return choice(**arguments)
+        room = ".".join(self.base.__module__.split(".")[:2])
         raise ValueError(
-            f"`{self.argument}` must be a `{self.room}.{self.base.__name__}` or one of "
+            f"`{self.argument}` must be a `{room}.{self.base.__name__}` or one of "
             f"{sorted(self.aliases)}. Received: {self.argument}={identifier!r}"
         )
 

@@ -83,12 +83,6 @@ class DropIn(Declaring):
         if self.built:
             self._attach_declared()
 
-    @property
-    def declarations(self):
-        names = [name for technique in techniques() for name in technique.arguments]
-        declared = {name: getattr(self, name, None) for name in names}
-        return {name: value for name, value in declared.items() if value is not None}
-
     def _attach_declared(self):
         if self.declarations and any(layer.quantization_mode for _, layer in self.parts()):
             raise ValueError(
@@ -104,8 +98,7 @@ class DropIn(Declaring):
             }
             if declared:
                 for path, link in technique.links(self, self.parts(), declared):
-                    if link is not None:
-                        parametrize(self, path, link)
+                    parametrize(self, path, link)
 
     def become_plain(self):
         """Turns the layer into the corresponding Keras layer, without declarations."""

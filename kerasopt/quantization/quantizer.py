@@ -121,4 +121,4 @@ class Quantizer(Copyable, Parametrization):
         return {"format": self.format, "enabled": self.initially_enabled}
 
 
-ACTIVATION_QUANTIZERS = Choices("activation_quantizer", Quantizer, "kerasopt.quantization")
+ACTIVATION_QUANTIZERS = Choices("activation_quantizer", Quantizer)

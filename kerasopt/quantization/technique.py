@@ -58,9 +58,11 @@ output_quantizer: The same for the output."""
 
     def links(self, layer, parts, declared):
         weights = _recipe(declared.get("weight_quantizer"))
-        for path, part in parts:
-            for name in graph.weight_names(part):
-                yield path + name, weights.weight(part, name, enabled=False)
+        quantizers = [
+            (path + name, weights.weight(part, name, enabled=False))
+            for path, part in parts
+            for name in graph.weight_names(part)
+        ]
         output = declared.get("output_quantizer")
         slots = [("input", declared.get("input_quantizer")), ("output", output)]
         # Intermediate tensors are rounded like the output.
@@ -68,8 +70,8 @@ output_quantizer: The same for the output."""
             slots.append(("between", output))
         if graph.has_kernel(layer) and graph.activation_bounds(layer) is None:
             slots.append(("pre_activation", output))
-        for slot, argument in slots:
-            yield slot, _recipe(argument).activation(enabled=False)
+        quantizers += [(slot, _recipe(each).activation(enabled=False)) for slot, each in slots]
+        return (placed for placed in quantizers if placed[1] is not None)
 
     def run(self, begin, freeze):
         begin = validate_time(begin, "begin")

@@ -172,4 +172,4 @@ def finite(value: float, name: str) -> float:
     return float(value)
 
 
-SCHEDULES = Choices("schedule", Schedule, "kerasopt.schedules")
+SCHEDULES = Choices("schedule", Schedule)

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import keras
 
 from kerasopt import graph
+from kerasopt.training.technique import techniques
 
 
 class Declaring:
@@ -14,7 +15,9 @@ class Declaring:
     @property
     def declarations(self) -> dict[str, Any]:
         """The declared arguments, resolved."""
-        raise NotImplementedError
+        names = [name for technique in techniques() for name in technique.arguments]
+        declared = {name: getattr(self, name, None) for name in names}
+        return {name: value for name, value in declared.items() if value is not None}
 
     def parts(self) -> list[tuple[str, keras.Layer]]:
         """Returns (path prefix, layer) for all parts with weights to compress.

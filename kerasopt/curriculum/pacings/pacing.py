@@ -11,4 +11,4 @@ class Pacing(Axis):
         raise TypeError(f"{type(self).__name__} must define `__call__`.")
 
 
-PACINGS = Choices("pacing", Pacing, "kerasopt.curriculum")
+PACINGS = Choices("pacing", Pacing)

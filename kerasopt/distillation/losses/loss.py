@@ -4,4 +4,4 @@ import keras
 
 from kerasopt.axis import Choices
 
-LOSSES = Choices("loss", keras.losses.Loss, "keras.losses")
+LOSSES = Choices("loss", keras.losses.Loss)

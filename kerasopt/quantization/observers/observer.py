@@ -125,4 +125,4 @@ def _add_state(layer, name, shape):
     )
 
 
-OBSERVERS = Choices("observer", Observer, "kerasopt.quantization")
+OBSERVERS = Choices("observer", Observer)

@@ -32,7 +32,7 @@ class Rounding(Axis, abc.ABC):
         """
 
 
-ROUNDINGS = Choices("rounding", Rounding, "kerasopt.quantization")  # type: ignore[type-abstract]
+ROUNDINGS = Choices("rounding", Rounding)  # type: ignore[type-abstract]
 
 
 @ROUNDINGS.register("nearest")

@@ -95,5 +95,5 @@ class WeightQuantizer(Quantizer):
         return {**super().arguments(), "axis": self.axis, "group": self.group}
 
 
-WEIGHT_QUANTIZERS = Choices("weight_quantizer", WeightQuantizer, "kerasopt.quantization")
+WEIGHT_QUANTIZERS = Choices("weight_quantizer", WeightQuantizer)
 WEIGHT_QUANTIZERS.register("minmax")(WeightQuantizer)

@@ -101,4 +101,4 @@ class Criterion(Axis):
         return type(self).__name__
 
 
-CRITERIA = Choices("criterion", Criterion, "kerasopt.sparsity")
+CRITERIA = Choices("criterion", Criterion)

@@ -55,4 +55,4 @@ class Pattern(Axis):
         )
 
 
-PATTERNS = Choices("pattern", Pattern, "kerasopt.sparsity")
+PATTERNS = Choices("pattern", Pattern)

@@ -76,4 +76,4 @@ class Regrowth(Axis):
         """
 
 
-REGROWTHS = Choices("regrowth", Regrowth, "kerasopt.sparsity")
+REGROWTHS = Choices("regrowth", Regrowth)

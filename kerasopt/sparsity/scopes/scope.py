@@ -27,4 +27,4 @@ class Scope(Axis):
         raise TypeError(f"{type(self).__name__} must define `keep`.")
 
 
-SCOPES = Choices("scope", Scope, "kerasopt.sparsity")
+SCOPES = Choices("scope", Scope)
