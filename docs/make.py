@@ -30,9 +30,12 @@ import os
 import re
 import shlex
 import sys
+import warnings
 from pathlib import Path
 
-os.environ.setdefault("KERAS_BACKEND", "numpy")  # the tables of choices need no TensorFlow
+# The tables of choices need no TensorFlow, and no gradients.
+os.environ.setdefault("KERAS_BACKEND", "numpy")
+warnings.filterwarnings("ignore", message="`custom_gradient` for the numpy backend")
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "examples" / "benchmarks"))
 import results  # noqa: E402
