@@ -101,7 +101,7 @@ TEST_P(BinaryTest, Windows) {
   }
 }
 
-KERASOPT_INSTANTIATE(BinaryTest);
+KERASOPT_INSTANTIATE(BinaryTest, kernels.binary, kernels.loops.sign_bits);
 
 }  // namespace
 }  // namespace kerasopt

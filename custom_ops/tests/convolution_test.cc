@@ -161,8 +161,8 @@ TEST_P(DepthwiseTest, SeveralOutputsOfAChannelAndThreads) {
   }
 }
 
-KERASOPT_INSTANTIATE(ConvolutionTest);
-KERASOPT_INSTANTIATE(DepthwiseTest);
+KERASOPT_INSTANTIATE(ConvolutionTest, kernels.name);
+KERASOPT_INSTANTIATE(DepthwiseTest, kernels.depthwise, kernels.loops.depthwise.int8);
 
 }  // namespace
 }  // namespace kerasopt

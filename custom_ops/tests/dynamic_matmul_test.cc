@@ -104,7 +104,7 @@ TEST_P(DynamicMatMulTest, WhatIsNotFiniteAndWhatUnderflows) {
   }
 }
 
-KERASOPT_INSTANTIATE(DynamicMatMulTest);
+KERASOPT_INSTANTIATE(DynamicMatMulTest, kernels.name);
 
 }  // namespace
 }  // namespace kerasopt

@@ -78,7 +78,7 @@ TEST_P(ElementwiseTest, MinMax) {
   }
 }
 
-KERASOPT_INSTANTIATE(ElementwiseTest);
+KERASOPT_INSTANTIATE(ElementwiseTest, kernels.loops.quantization.min_max);
 
 }  // namespace
 }  // namespace kerasopt

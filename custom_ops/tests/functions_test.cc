@@ -100,7 +100,7 @@ TEST_P(FunctionsTest, LayerNormalization) {
   }
 }
 
-KERASOPT_INSTANTIATE(FunctionsTest);
+KERASOPT_INSTANTIATE(FunctionsTest, kernels.loops.functions.look_up);
 
 }  // namespace
 }  // namespace kerasopt

@@ -120,7 +120,7 @@ TEST_P(GemmTest, ScaledSumsBeyondInt32AreClamped) {
   }
 }
 
-KERASOPT_INSTANTIATE(GemmTest);
+KERASOPT_INSTANTIATE(GemmTest, kernels.name);
 
 }  // namespace
 }  // namespace kerasopt

@@ -242,7 +242,7 @@ TEST_P(HalfTest, PixelsAndGroups) {
   }
 }
 
-KERASOPT_INSTANTIATE(HalfTest);
+KERASOPT_INSTANTIATE(HalfTest, kernels.half.float16);
 
 }  // namespace
 }  // namespace kerasopt

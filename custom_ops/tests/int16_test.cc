@@ -196,7 +196,7 @@ TEST_P(Int16Test, DepthwiseConvolutions) {
   }
 }
 
-KERASOPT_INSTANTIATE(Int16Test);
+KERASOPT_INSTANTIATE(Int16Test, kernels.name);
 
 }  // namespace
 }  // namespace kerasopt

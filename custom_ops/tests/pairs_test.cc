@@ -151,7 +151,7 @@ TEST(BroadcastTest, ShapesThatDoNotBroadcast) {
   EXPECT_EQ(shape, (Shape{0, 3}));
 }
 
-KERASOPT_INSTANTIATE(PairsTest);
+KERASOPT_INSTANTIATE(PairsTest, kernels.loops.pairs.add);
 
 }  // namespace
 }  // namespace kerasopt

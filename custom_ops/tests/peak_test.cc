@@ -13,7 +13,7 @@ TEST_P(PeakTest, CountsTheProductsOfEveryStep) {
   EXPECT_EQ(KerasoptPeakProducts(1000), 1000 * products);
 }
 
-KERASOPT_INSTANTIATE(PeakTest);
+KERASOPT_INSTANTIATE(PeakTest, kernels.name);
 
 }  // namespace
 }  // namespace kerasopt

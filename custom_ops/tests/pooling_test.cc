@@ -85,7 +85,7 @@ TEST_P(PoolingTest, Max) {
   });
 }
 
-KERASOPT_INSTANTIATE(PoolingTest);
+KERASOPT_INSTANTIATE(PoolingTest, kernels.loops.pooling.average);
 
 }  // namespace
 }  // namespace kerasopt

@@ -122,7 +122,7 @@ TEST(SparseKernelTest, EntriesOutsideOfTheKernelAreFound) {
   EXPECT_FALSE(is_consistent({1, 3}, {1, 1, 1}));
 }
 
-KERASOPT_INSTANTIATE(SparseMatMulTest);
+KERASOPT_INSTANTIATE(SparseMatMulTest, kernels.sparse.multiply_int8[0]);
 
 }  // namespace
 }  // namespace kerasopt
