@@ -120,3 +120,16 @@ def build_optimizer(model: keras.Model) -> None:
     if model.optimizer is not None and not model.optimizer.built:
         with strategy_scope(model):
             model.optimizer.build(model.trainable_variables)
+
+
+def build_optimizer_of_step(model: keras.Model) -> None:
+    """Builds the optimizer before the first step, if that is Keras' own, which trains all weights.
+
+    On TensorFlow a step that creates variables is traced a second time. On JAX Keras builds the
+    optimizer itself.
+    """
+    own = getattr(model.train_step, "__func__", None) is keras.Model.train_step
+    if own and model.trainable_variables:
+        # The step would name the variables so.
+        with keras.name_scope(model.optimizer.name, caller=model.optimizer):
+            build_optimizer(model)

@@ -19,7 +19,7 @@ from kerasopt.training.attaching import (
 from kerasopt.training.clock import Clock, accumulation_steps, horizon, require_optimizer
 from kerasopt.training.copying import CopiedUnused
 from kerasopt.training.first_batch import is_told_later
-from kerasopt.training.model_state import strategy_scope
+from kerasopt.training.model_state import build_optimizer_of_step, strategy_scope
 from kerasopt.training.rankings import warn_of_rankings
 from kerasopt.training.run import Run
 from kerasopt.warning import warn
@@ -125,9 +125,12 @@ class TimedCallback(CopiedUnused, abc.ABC):
         run.on_epoch_begin(epoch)
 
     def on_train_batch_begin(self, batch: int, logs=None):
-        if not self._has_stepped and keras.config.backend() == "jax":
-            keep_jax_state(model_of(self))
-        self._has_stepped = True
+        if not self._has_stepped:
+            self._has_stepped = True
+            if keras.config.backend() == "jax":
+                keep_jax_state(model_of(self))
+            else:
+                build_optimizer_of_step(model_of(self))
 
     def on_train_batch_end(self, batch: int, logs=None):
         if batch >= self._next_reading:
