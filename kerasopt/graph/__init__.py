@@ -17,7 +17,13 @@ from kerasopt.graph.groups import Group, Groups
 from kerasopt.graph.kernel_layout import KernelLayout, kernel_layout
 from kerasopt.graph.left_out import large_matrices_left_out
 from kerasopt.graph.macs import multiply_accumulates
-from kerasopt.graph.masks import is_bookkeeping, masked
+from kerasopt.graph.masks import is_bookkeeping, is_masked, masked
+from kerasopt.graph.matrix_products import (
+    MatrixProduct,
+    matrix_product,
+    may_be_matrix_product,
+    scaling,
+)
 from kerasopt.graph.node import Edge, Node
 from kerasopt.graph.operation_layer import (
     OperationLayer,
@@ -60,6 +66,7 @@ __all__ = [
     "Group",
     "Groups",
     "KernelLayout",
+    "MatrixProduct",
     "Node",
     "OperationLayer",
     "Rule",
@@ -79,6 +86,7 @@ __all__ = [
     "is_elementwise_function",
     "is_layer_scale",
     "is_linear",
+    "is_masked",
     "is_product",
     "is_residual",
     "is_reverse",
@@ -92,7 +100,9 @@ __all__ = [
     "large_matrices_left_out",
     "layers",
     "masked",
+    "matrix_product",
     "may_be_elementwise",
+    "may_be_matrix_product",
     "multiply_accumulates",
     "opened_layers",
     "own_activation",
@@ -102,6 +112,7 @@ __all__ = [
     "recorded",
     "require_built",
     "residual_scale",
+    "scaling",
     "select",
     "select_weights",
     "slots_of",

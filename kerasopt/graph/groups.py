@@ -9,6 +9,7 @@ import keras
 
 from kerasopt.graph.elementwise import is_elementwise, is_product
 from kerasopt.graph.graph import Graph
+from kerasopt.graph.matrix_products import matrix_product, scaling
 from kerasopt.graph.node import Edge, Node
 from kerasopt.graph.operations import (
     clamp_bounds,
@@ -25,8 +26,9 @@ class Group:
     """A chain of calls that is computed as one, without other readers in between.
 
     A layer with a kernel, a batch normalization directly after it and a ReLU after that are a
-    group; so are an addition, a product or a batch normalization with the ReLU after it, and
-    consecutive elementwise functions. Every other call is its own group.
+    group; so are an addition, a product or a batch normalization with the ReLU after it, a
+    product of matrices with the number that it is multiplied with, and consecutive elementwise
+    functions. Every other call is its own group.
 
     Attributes:
         nodes: Tuple of `Node`, in the order in which they run.
@@ -139,6 +141,8 @@ class _Chains:
                 chain.append(follower)
                 follower = self._follower(follower)
             return tuple(chain)
+        if matrix_product(node) is not None:
+            return (node, follower) if follower and scaling(follower) else (node,)
         if has_kernel(operation):
             if not is_linear(operation):
                 return (node,)

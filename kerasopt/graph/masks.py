@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from kerasopt.graph.elementwise import is_softmax
 from kerasopt.graph.graph import Graph
 from kerasopt.graph.node import Node
 from kerasopt.graph.operation_layer import unwrap
@@ -61,6 +62,12 @@ def masked(graph: Graph) -> set[int]:
             if is_sum:
                 found.add(id(node))
     return found
+
+
+def is_masked(node: Node, masks: set[int]) -> bool:
+    """Whether a call is one of `masked`, or the softmax of such values."""
+    reads = is_softmax(node.operation) and any(id(edge.source) in masks for edge in node.inputs)
+    return reads or id(node) in masks
 
 
 def is_bookkeeping(node: Node) -> bool:

@@ -18,7 +18,7 @@ from kerasopt.lowering.held_weights import hold_weights
 from kerasopt.lowering.masks import Masks
 from kerasopt.lowering.quantizers import affine_of, output_affine, signed
 from kerasopt.lowering.values import Value
-from kerasopt.parametrization import merge_lora
+from kerasopt.parametrization import FACTOR_SLOTS, merge_lora
 
 
 class Builder:
@@ -58,6 +58,10 @@ class Builder:
             read = arguments.args or next(iter(arguments.kwargs.values()))
             count = len([x for x in keras.tree.flatten(read) if isinstance(x, keras.KerasTensor)])
             values[:count] = [self.as_integers(value, affine) for value in values[:count]]
+        for index, slot in enumerate(FACTOR_SLOTS):
+            affine = affine_of(node.operation, slot)
+            if affine is not None:
+                values[index] = self.as_integers(values[index], affine)
         return values
 
     def as_integers(self, value: Value, affine: Affine) -> Value:

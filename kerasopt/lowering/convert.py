@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from kerasopt.graph import Graph, Group, Groups, masked, recorded, unwrap
+from kerasopt.graph import Graph, Group, Groups, is_masked, masked, recorded, unwrap
 from kerasopt.keras_internals.graphs import Functional
 from kerasopt.lowering.builder import Builder
 from kerasopt.lowering.float_warning import warn_about_floats
@@ -104,7 +104,7 @@ def _lowered(functional: Functional) -> tuple[tuple[Any, Any], dict[Group, str]]
         try:
             _lower(group, builder)
         except StaysFloat as reason:
-            if id(group.anchor) in masks:
+            if is_masked(group.anchor, masks):
                 floats[group] = MASKED
             else:
                 floats[group] = _ONLY_ZEROS if has_only_zeros(group) else str(reason)

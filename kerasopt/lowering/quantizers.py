@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import keras
 import numpy as np
 
@@ -17,13 +19,15 @@ from kerasopt.quantization import (
     WeightQuantizer,
 )
 
+_SYMMETRIC = Format(8, symmetric=True)
+
 
 def activation_quantizer(operation: keras.Operation, slot: str) -> ActivationQuantizer | None:
     """Returns the quantizer of a layer's `"input"` or `"output"`, or `None`."""
     return find_link(operation, slot, ActivationQuantizer)
 
 
-def affine_of(operation: keras.Operation, slot: str, symmetric: bool = False) -> Affine | None:
+def affine_of(operation: keras.Operation, slot: str) -> Affine | None:
     """Returns what the quantizer of a layer's activation rounds to, or `None`.
 
     What was never anything but zero is not rounded.
@@ -31,13 +35,22 @@ def affine_of(operation: keras.Operation, slot: str, symmetric: bool = False) ->
     Args:
         operation: The layer.
         slot: One of `ACTIVATION_SLOTS`.
-        symmetric: Whether integers of 8 bits are to be those from -127 to 127.
     """
     quantizer = activation_quantizer(operation, slot)
-    widths = {Format(8, symmetric): 8, Format(16, symmetric=True): 16}
+    widths = {Format(8): 8, _SYMMETRIC: 8, Format(16, symmetric=True): 16}
     if quantizer is None or quantizer.format not in widths or quantizer.is_zero:
         return None
     return Affine(float(quantizer.scale), quantizer.zero_point, widths[quantizer.format])
+
+
+def smallest(operation: keras.Operation, slot: str) -> float:
+    """Returns the least value that the quantizer of an activation rounds to.
+
+    Minus infinity if that is the smallest integer; symmetric formats do without it.
+    """
+    affine, quantizer = affine_of(operation, slot), activation_quantizer(operation, slot)
+    is_symmetric = quantizer is not None and quantizer.format == _SYMMETRIC
+    return -127 * affine.scale if affine is not None and is_symmetric else -math.inf
 
 
 def has_only_zeros(group: Group) -> bool:
@@ -104,7 +117,7 @@ def _rounds_to_signs(operation: keras.Operation, slot: str) -> bool:
 
 def _rounds_rows(operation: keras.Operation, slot: str) -> bool:
     return any(
-        link.per == "row" and link.format == Format(8, symmetric=True)
+        link.per == "row" and link.format == _SYMMETRIC
         for link in links_of(operation, slot, DynamicQuantizer)
     )
 

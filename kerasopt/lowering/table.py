@@ -96,7 +96,10 @@ ROWS = (
         "contractions.dense",
     ),
     Row(
-        QuantizedBatchMatMul, ("attention",), "elementwise.batch_matmul", "elementwise.batch_matmul"
+        QuantizedBatchMatMul,
+        ("attention", "matrix_product"),
+        "elementwise.batch_matmul",
+        "elementwise.batch_matmul",
     ),
     Row(MaskedSoftmax, ("attention",), CONVERTED, CONVERTED),
     Row(QuantizedSoftmax, ("softmax", "attention"), "functions.softmax", "functions.softmax"),

@@ -13,6 +13,7 @@ from kerasopt.parametrization.lora import merge_lora, set_own_weight
 from kerasopt.parametrization.parametrized import Parametrized
 from kerasopt.parametrization.reading import (
     ACTIVATION_SLOTS,
+    FACTOR_SLOTS,
     fuses_attention,
     read_input,
     read_until,
@@ -20,6 +21,7 @@ from kerasopt.parametrization.reading import (
 
 __all__ = [
     "ACTIVATION_SLOTS",
+    "FACTOR_SLOTS",
     "Attachments",
     "OptionalState",
     "Parametrization",

@@ -45,8 +45,9 @@ def parametrize(
             layers in functional and sequential models, attributes, indices and keys elsewhere,
             joined by `/` (`"encoder/cell/recurrent_kernel"`). The last step may be `"input"` or
             `"output"` for the activations of a layer, `"pre_activation"` for the input of its own
-            `activation`, and `"between"` for the tensor between the depthwise and the pointwise
-            part of a separable convolution.
+            `activation`, `"first_input"` and `"second_input"` for the two tensors of a product
+            (`keras.ops.matmul`), and `"between"` for the tensor between the depthwise and the
+            pointwise part of a separable convolution.
         parametrization: A `Parametrization`. It is built here.
 
     Returns:

@@ -10,15 +10,17 @@ from kerasopt.keras_internals.variables import has_lora, variable_under
 from kerasopt.parametrization.chain import chain_of
 from kerasopt.parametrization.view import ParametrizedVariable
 
-# The tensors of a layer other than weights: its input and output, the input of its own
-# `activation`, and the tensor between the two parts of a separable convolution.
-ACTIVATION_SLOTS = ("input", "output", "pre_activation", "between")
+# The first and the second tensor that a product of two reads, each with a range of its own.
+FACTOR_SLOTS = ("first_input", "second_input")
+# The tensors of a layer other than weights: its input (all tensors of one range) and output, the
+# input of its own `activation`, and the tensor between the two parts of a separable convolution.
+ACTIVATION_SLOTS = ("input", *FACTOR_SLOTS, "output", "pre_activation", "between")
 
 
 def members(base: type, slots: tuple[str, ...]) -> dict:
     """Returns the members of a subclass of `base` that reads `slots` through their chains."""
     defined = {slot: _weight_property(base, slot) for slot in slots if slot not in ACTIVATION_SLOTS}
-    if {"input", "output", "between"} & set(slots):
+    if {"input", *FACTOR_SLOTS, "output", "between"} & set(slots):
         defined["call"] = _call_through_chains(base, slots)
     if "pre_activation" in slots:
         defined["activation"] = _activation_property()
@@ -64,6 +66,9 @@ def _call_through_chains(base, slots):
             first = self.call_signature_parameters[0]
             if first in kwargs:
                 kwargs[first] = _read_through(chain_of(self, "input"), kwargs[first])
+        for position, slot in enumerate(FACTOR_SLOTS):
+            if slot in slots:
+                args = _read_one_through(chain_of(self, slot), position, args)
         run = _separable_call if "between" in slots else base.call
         outputs = run(self, *args, **kwargs)
         if "output" in slots:
@@ -155,6 +160,12 @@ def _read_through(chain, structure):
         return chain(value) if keras.ops.is_tensor(value) and len(value.shape) else value
 
     return keras.tree.map_structure(read, structure)
+
+
+def _read_one_through(chain, position, structure):
+    flat = keras.tree.flatten(structure)
+    flat[position] = chain(flat[position])
+    return keras.tree.pack_sequence_as(structure, flat)
 
 
 def stored_variable(layer, slot: str) -> keras.Variable | None:

@@ -39,7 +39,7 @@ def float_parts(model: keras.Model) -> dict[str, str]:
     for group in groups:
         counts = group.anchor.is_input or graph.is_bookkeeping(group.output)
         reason = None if counts else _reason(group, id(group) in exact)
-        if reason is not None and id(group.anchor) in masks:
+        if reason is not None and graph.is_masked(group.anchor, masks):
             reason = MASKED
         if reason is not None and (_before_quantizers(group) or _has_weights(group)):
             found[group.anchor.path] = reason

@@ -33,6 +33,7 @@ def is_quantizable(layer: keras.layers.Layer) -> bool:
         or graph.is_concatenation(operation)
         or graph.is_softmax(operation)
         or graph.may_be_elementwise(operation)
+        or graph.may_be_matrix_product(operation)
     )
 
 
@@ -55,7 +56,8 @@ def exact_groups(groups: Groups) -> set[int]:
 class IntegerGroups:
     """The quantized groups of a graph.
 
-    Layers with a kernel, additions and averages read integers: their float inputs are rounded.
+    Layers with a kernel, additions, averages and products of matrices read integers: their float
+    inputs are rounded.
     Other groups with an integer form use it only between integer groups, so preprocessing of the
     network's input and postprocessing of its output stay float.
 
@@ -80,6 +82,8 @@ class IntegerGroups:
         # Concatenations with a scale, and the groups whose outputs share it.
         self._joined: set[int] = set()
         self._before: set[int] = set()
+        # Groups that second factors of products of matrices come from.
+        self._symmetric: set[int] = set()
         for group in reversed(list(groups)):
             if any(self._wants_integers(reader) for reader in self._readers(group)):
                 self._before.add(id(group))
@@ -88,13 +92,30 @@ class IntegerGroups:
                 self._written.add(id(group))
         for group in groups:
             self._joined.update(map(id, self._producers(group)))
+            product = self.matrix_product(group)
+            if product is not None:
+                second = group.inputs[product.positions[1]]
+                self._symmetric.add(id(groups.origin(second)))
 
     def recipe(self, group: Group) -> Recipe | None:
         """Returns the recipe of a group, or `None`."""
         if id(group) in self._exact:
             return None
         anchor = group.anchor.operation
-        return attention_recipe(anchor, self.recipes) or self.recipes.get(id(anchor))
+        recipe = attention_recipe(anchor, self.recipes) or self.recipes.get(id(anchor))
+        is_product = graph.matrix_product(group.anchor) is not None
+        return None if is_product and recipe is not None and not recipe.is_static else recipe
+
+    def matrix_product(self, group: Group) -> graph.MatrixProduct | None:
+        """Returns the product of matrices that a group computes on integers, or `None`."""
+        return None if self.recipe(group) is None else graph.matrix_product(group.anchor)
+
+    def is_symmetric(self, group: Group) -> bool:
+        """Whether the integers that a group writes have zero point 0.
+
+        LiteRT supports no other in the second factor of a product of matrices.
+        """
+        return id(group) in self._symmetric
 
     def has_integers_after(self, edge: Edge) -> bool:
         """Whether a tensor already consists of integers when a group reads it."""
@@ -208,6 +229,8 @@ def _may_have_integers(node: Node) -> bool:
         or graph.is_concatenation(operation)
         or graph.is_softmax(operation)
         or graph.is_elementwise(node)
+        # A product of masks is a mask.
+        or (graph.matrix_product(node) is not None and not graph.is_bookkeeping(node))
     )
 
 

@@ -14,6 +14,7 @@ from kerasopt.quantization.integer_groups import (
     is_quantizable,
     rounds_rows,
 )
+from kerasopt.quantization.matrix_products import factor_sites
 from kerasopt.quantization.recipe import Recipe
 from kerasopt.quantization.site import Site, activation_site, weight_sites
 from kerasopt.warning import warn
@@ -96,10 +97,11 @@ def placement(model: keras.Model, recipes: dict[int, Recipe]) -> Iterator[Site]:
 
     A kernel with the batch normalization and the activation that follow it is
     one group, which becomes one integer kernel: its weights and its final
-    output are quantized. Residual additions and averages are quantized, too. So
-    is the input of a layer's own activation, unless that is a clamp. Other
-    functions, products and normalizations are quantized between integer groups.
-    Reshaping, padding and max pooling pass integers on. Groups whose outputs
+    output are quantized. Residual additions, averages and products of
+    matrices, with a scale for each factor, are quantized, too. So is the input
+    of a layer's own activation, unless that is a clamp. Other functions,
+    products and normalizations are quantized between integer groups. Reshaping,
+    padding and max pooling pass integers on. Groups whose outputs
     only go to one concatenation share its scale. A group whose input comes from
     outside of all groups quantizes it.
 
@@ -140,7 +142,9 @@ def _sites_of(group: Group, groups: IntegerGroups, recipe: Recipe) -> Iterator[S
     if anchor in groups.attentions:
         yield from attention_sites(path, anchor, groups.recipes, reads_integers)
     yield from weight_sites(path, anchor, recipe)
-    if groups.reads(group) and not reads_integers:
+    if groups.matrix_product(group) is not None:
+        yield from factor_sites(group, groups, recipe)
+    elif groups.reads(group) and not reads_integers:
         yield from activation_site(path, anchor, "input", recipe)
     if groups.rounds_between(group):
         yield from activation_site(path, anchor, "between", recipe)
@@ -148,8 +152,11 @@ def _sites_of(group: Group, groups: IntegerGroups, recipe: Recipe) -> Iterator[S
         yield from activation_site(path, anchor, "pre_activation", recipe)
     if groups.has_own_scale(group):
         output = group.output
-        range = graph.known_range(output.operation)
-        yield from activation_site(output.path, output.operation, "output", recipe, range=range)
+        how = {
+            "range": graph.known_range(output.operation),
+            "symmetric": groups.is_symmetric(group),
+        }
+        yield from activation_site(output.path, output.operation, "output", recipe, **how)
 
 
 def _sites_of_hidden(path, layer, recipe, is_opened):

@@ -10,7 +10,6 @@ import keras
 
 from kerasopt.graph import Group, Node
 from kerasopt.inference import Affine
-from kerasopt.inference.integer.batch_matmul import QuantizedBatchMatMul
 from kerasopt.inference.integer.softmax import QuantizedSoftmax
 from kerasopt.inference.masked_softmax import MaskedSoftmax
 from kerasopt.keras_internals.attention import (
@@ -23,9 +22,11 @@ from kerasopt.keras_internals.attention import (
     softmax_of,
 )
 from kerasopt.lowering.builder import Builder
+from kerasopt.lowering.patterns.axes import permuted
 from kerasopt.lowering.patterns.contraction import Output, output_of
 from kerasopt.lowering.patterns.einsum_dense import project
-from kerasopt.lowering.quantizers import affine_of
+from kerasopt.lowering.patterns.matrix_product import multiplied
+from kerasopt.lowering.quantizers import affine_of, smallest
 from kerasopt.lowering.values import StaysFloat, Value
 from kerasopt.parametrization import fuses_attention
 
@@ -50,26 +51,26 @@ def lower(group: Group, builder: Builder) -> None:
     queries = _projected(node, QUERY, builder, query, score_scale(layer))
     keys = _projected(node, KEY, builder, key)
     values = _projected(node, VALUE, builder, value)
-    scores = _multiplied(
+    scores = multiplied(
         node,
         builder,
-        (_permuted(queries, _HEADS_FIRST), _permuted(keys, _TRANSPOSED)),
+        (permuted(queries, _HEADS_FIRST), permuted(keys, _TRANSPOSED)),
         _affine(softmax_of(layer), "input"),
-        "_scores",
+        name="_scores",
     )
     weights = builder.as_integers(
         _weights(node, builder, scores), _affine(softmax_of(layer), "output")
     )
-    context = _multiplied(
+    context = multiplied(
         node,
         builder,
-        (weights, _permuted(values, _HEADS_FIRST)),
+        (weights, permuted(values, _HEADS_FIRST)),
         _affine(getattr(layer, OUTPUT), "input"),
-        "_context",
+        name="_context",
     )
     # It has the name of the whole.
     output = Group((dataclasses.replace(node, operation=getattr(layer, OUTPUT)),))
-    context = _permuted(context, _HEADS_FIRST)
+    context = permuted(context, _HEADS_FIRST)
     attended = project(output, builder, context, output_of(group))
     returned = [weights] if given.get("return_attention_scores") else []
     builder.put(group.output, attended, *returned)
@@ -114,35 +115,15 @@ def _projected(node: Node, name: str, builder: Builder, value: Value, factor: fl
         value = builder.as_integers(value, read)
     if value.affine is None:
         raise StaysFloat("an input has no quantizer")
-    symmetric = name != QUERY
-    affine = _affine(dense, "output", symmetric)
+    affine = _affine(dense, "output")
     # Multiplied with the factor, so is the scale: the integers stay.
     scaled = Affine(affine.scale * factor, affine.zero_point)
-    low = -127 * scaled.scale if symmetric else -math.inf
-    return project(part, builder, value, Output(scaled, (low, math.inf)), factor)
+    bounds = smallest(dense, "output") * factor, math.inf
+    return project(part, builder, value, Output(scaled, bounds), factor)
 
 
-def _multiplied(
-    node: Node, builder: Builder, values: tuple[Value, Value], output: Affine, name: str
-) -> Value:
-    affines = tuple(value.affine for value in values if value.affine is not None)
-    layer = builder.layer(
-        node,
-        (affines, output),
-        lambda unique: QuantizedBatchMatMul(
-            input_affine=affines, output_affine=output, name=unique
-        ),
-        name,
-    )
-    return Value(layer([value.tensor for value in values]), output)
-
-
-def _permuted(value: Value, order: tuple[int, int, int]) -> Value:
-    return Value(keras.layers.Permute(order, dtype="float32")(value.tensor), value.affine)
-
-
-def _affine(layer: keras.Layer, slot: str, symmetric: bool = False) -> Affine:
-    affine = affine_of(layer, slot, symmetric)
+def _affine(layer: keras.Layer, slot: str) -> Affine:
+    affine = affine_of(layer, slot)
     if affine is None:
         raise StaysFloat("a tensor in it has no quantizer")
     return affine

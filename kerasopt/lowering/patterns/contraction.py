@@ -14,7 +14,13 @@ from kerasopt.inference import Affine
 from kerasopt.lowering.builder import Builder
 from kerasopt.lowering.folding import IntegerWeights, channel_affine, fold
 from kerasopt.lowering.patterns.elementwise import apply_activation
-from kerasopt.lowering.quantizers import affine_of, integer_kernel, output_affine, signed
+from kerasopt.lowering.quantizers import (
+    affine_of,
+    integer_kernel,
+    output_affine,
+    signed,
+    smallest,
+)
 from kerasopt.lowering.values import StaysFloat, Value
 
 Arrange = Callable[[np.ndarray], np.ndarray]
@@ -173,7 +179,8 @@ def output_of(group: Group) -> Output:
     affine = output_affine(group)
     if affine is None:
         raise StaysFloat("its output has no quantizer")
-    return Output(affine, bounds)
+    low, high = bounds
+    return Output(affine, (max(low, smallest(group.output.operation, "output")), high))
 
 
 def columns_of(

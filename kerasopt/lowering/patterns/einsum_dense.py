@@ -13,6 +13,7 @@ from kerasopt.graph import Group
 from kerasopt.inference.integer.dense import QuantizedDense
 from kerasopt.lowering.builder import Builder
 from kerasopt.lowering.folding import fold
+from kerasopt.lowering.patterns.axes import with_shape
 from kerasopt.lowering.patterns.contraction import (
     Output,
     columns_of,
@@ -97,7 +98,4 @@ def reshaped(value: Value, axes: int, sizes: tuple[int, ...]) -> Value:
     if axes == len(sizes):
         return value
     kept = shape[1 : len(shape) - axes]
-    if kept.count(None) > 1:
-        raise StaysFloat("more than one of its axes has no known size")
-    target = (*(-1 if size is None else size for size in kept), *sizes)
-    return Value(keras.layers.Reshape(target, dtype="float32")(value.tensor), value.affine)
+    return with_shape(value, (*kept, *sizes))

@@ -5,6 +5,7 @@ from typing import Any
 from tensorflow.lite.python import schema_py_generated as schema
 
 from kerasopt.exporters.litert.operators.clamp import clamped
+from kerasopt.exporters.litert.operators.rescaling import rescale
 
 
 def add(node: Any, writer: Any, inputs: list[int], output: int) -> None:
@@ -21,5 +22,10 @@ def multiply(node: Any, writer: Any, inputs: list[int], output: int) -> None:
 
 
 def batch_matmul(node: Any, writer: Any, inputs: list[int], output: int) -> None:
-    options = schema.BatchMatMulOptionsT()
-    writer.buffer.operator("BATCH_MATMUL", inputs, [output], options, version=2)
+    layer, options = node.operation, schema.BatchMatMulOptionsT()
+    if layer.factor == 1.0:
+        writer.buffer.operator("BATCH_MATMUL", inputs, [output], options, version=2)
+        return
+    sums = writer.quantized(output, f"{layer.name}/sums", layer.unscaled)
+    writer.buffer.operator("BATCH_MATMUL", inputs, [sums], options, version=2)
+    rescale(layer, writer, sums, output, layer.unscaled)

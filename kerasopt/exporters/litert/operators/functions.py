@@ -9,8 +9,8 @@ import keras
 import numpy as np
 from tensorflow.lite.python import schema_py_generated as schema
 
-from kerasopt.exporters.litert.flatbuffer import Quantization
 from kerasopt.exporters.litert.operators import floats, piecewise
+from kerasopt.exporters.litert.operators.rescaling import rescale
 from kerasopt.inference import Affine
 
 # LiteRT has these as tables, with outputs of the scale that is theirs.
@@ -23,7 +23,7 @@ def activation(node: Any, writer: Any, inputs: list[int], output: int) -> None:
     layer, name = node.operation, _function_name(node.operation.functions)
     linear = piecewise.of(layer.functions)
     if _keeps_integers(layer):
-        _rescale(layer, writer, inputs, output)
+        rescale(layer, writer, inputs[0], output, layer.input_affine)
     elif name in _NAMES:
         _table(_NAMES[name], layer, writer, inputs, output)
     elif name == "silu":
@@ -41,15 +41,6 @@ def _keeps_integers(layer: Any) -> bool:
     table = keras.ops.convert_to_numpy(layer.table)
     zero_points = {layer.input_affine.zero_point, layer.output_affine.zero_point}
     return bool((table == np.arange(-128, 128)).all()) and len(zero_points) == 1
-
-
-def _rescale(layer: Any, writer: Any, inputs: list[int], output: int) -> None:
-    """Multiplies with a constant 1 whose scale makes the same integers of another scale."""
-    before, after = layer.input_affine, layer.output_affine
-    ratio = Quantization(np.float32(after.scale) / np.float32(before.scale))
-    one = writer.buffer.constant(f"{layer.name}/scale", np.ones(1, "int8"), ratio)
-    options = schema.MulOptionsT()
-    writer.buffer.operator("MUL", [*inputs, one], [output], options, version=2)
 
 
 def _table(operator: str, layer: Any, writer: Any, inputs: list[int], output: int) -> None:

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from kerasopt.inference import Affine
+
 
 def add(node: Any, writer: Any) -> None:
     _combine(node, writer, "Add")
@@ -12,7 +14,14 @@ def multiply(node: Any, writer: Any) -> None:
 
 
 def batch_matmul(node: Any, writer: Any) -> None:
-    writer.add(node, "MatMul", [writer.tensors.real(edge) for edge in node.inputs])
+    factors = [writer.tensors.real(edge) for edge in node.inputs]
+    factor, first = node.operation.factor, node.operation.input_affine[0]
+    if factor != 1.0:
+        # The integers of the first stand for multiples of it.
+        scaled = Affine(first.scale * factor, first.zero_point)
+        name = writer.tensors.name(node.inputs[0])
+        factors[0] = writer.graph.dequantize(name, scaled, writer.name(node, "scaled"))
+    writer.add(node, "MatMul", factors)
 
 
 def _combine(node: Any, writer: Any, kind: str) -> None:
