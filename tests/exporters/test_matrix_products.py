@@ -1,0 +1,44 @@
+"""Products of two activations in files."""
+
+import keras
+import numpy as np
+import pytest
+from lowering.attentions import ATTENTIONS, data
+
+import kerasopt as ko
+
+FORMATS = {"tflite": "litert", "onnx": "onnx"}
+pytestmark = pytest.mark.filterwarnings("ignore:Parts of")
+
+
+@pytest.fixture(scope="module", params=ATTENTIONS)
+def case(request):
+    keras.utils.set_random_seed(0)
+    name, x = request.param, data(request.param)
+    model = ko.quantize(ATTENTIONS[name](7), "int8", x, verbose=0)
+    return name, x, ko.convert(model)
+
+
+@pytest.mark.parametrize("ending", FORMATS)
+def test_files_compute_the_integers_of_the_model(case, ending, tmp_path):
+    _, x, integers = case
+    ko.export(integers, tmp_path / f"model.{ending}", format=FORMATS[ending])
+    report = ko.compare(integers, tmp_path / f"model.{ending}", x, isolated=True)
+    compared = {row.name for row in report.tensors if row.steps is not None}
+    assert {"top"} < compared
+    for row in report.tensors:
+        if row.name in compared:
+            assert row.steps <= 1, report
+            assert row.size * (1 - row.equal) <= max(1.5, row.size / 1000), report
+
+
+def test_products_are_integer_operators(case, tmp_path):
+    import tensorflow as tf
+
+    _, x, integers = case
+    ko.export(integers, tmp_path / "model.tflite")
+    interpreter = tf.lite.Interpreter(str(tmp_path / "model.tflite"))
+    tensors = {tensor["index"]: tensor["dtype"] for tensor in interpreter.get_tensor_details()}
+    products = [op for op in interpreter._get_ops_details() if op["op_name"] == "BATCH_MATMUL"]
+    assert len(products) == 2
+    assert all(tensors[index] == np.int8 for op in products for index in op["inputs"])
