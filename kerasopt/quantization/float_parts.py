@@ -71,6 +71,8 @@ def _reason(group: Group, is_exact: bool) -> str | None:
         return "no rule quantizes it"
     if isinstance(operation, keras.Layer) and inner_layers(operation):
         return _HIDDEN
+    if graph.matrix_product(group.anchor) is not None:
+        return "no quantizer rounds what it multiplies"
     if is_quantizable(operation) and not is_exact:
         return "it is not between integer operations"
     return f"{type(operation).__name__} has no integer form"
