@@ -1,11 +1,7 @@
-import os
-import pathlib
-import subprocess
-import sys
-
 import keras
 import numpy as np
 import pytest
+from processes import run, run_with_keras
 
 from kerasopt import distillation
 from kerasopt.callbacks.distillation import Distillation
@@ -373,19 +369,10 @@ np.testing.assert_allclose(two[1][0], one[1][0], rtol=1e-5)
 """
 
 
-@pytest.mark.parametrize("backend", ["tensorflow", "jax"])
-def test_several_devices_train_as_one_also_on_jax(backend):
-    environment = {
-        **os.environ,
-        "KERAS_BACKEND": backend,
-        "XLA_FLAGS": "--xla_force_host_platform_device_count=2",
-    }
-    process = subprocess.run(
-        [sys.executable, "-c", _SEVERAL_DEVICES],
-        cwd=pathlib.Path(__file__).parents[2],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert process.returncode == 0, process.stderr
+def test_several_devices_train_as_one():
+    run_with_keras(_SEVERAL_DEVICES)
+
+
+def test_several_devices_train_as_one_on_jax():
+    devices = "--xla_force_host_platform_device_count=2"
+    run("-c", _SEVERAL_DEVICES, KERAS_BACKEND="jax", XLA_FLAGS=devices)

@@ -1,13 +1,12 @@
 import copy
 import pickle
-import subprocess
-import sys
 
 import keras
 import numpy as np
 import pytest
 from graph.models import nested
 from keras import layers
+from processes import run_with_keras
 
 from kerasopt.graph import Graph, OperationLayer, unwrap_operations, wrap_operation
 
@@ -79,7 +78,7 @@ def test_a_wrapped_model_loads_in_a_new_process(tmp_path, x):
         f"x = np.load({str(tmp_path / 'x.npy')!r})\n"
         f"np.save({str(tmp_path / 'y.npy')!r}, keras.ops.convert_to_numpy(model(x)))\n"
     )
-    subprocess.run([sys.executable, "-c", script], check=True)
+    run_with_keras(script)
     np.testing.assert_array_equal(np.load(tmp_path / "y.npy"), value(model, x))
 
 

@@ -1,9 +1,8 @@
-import subprocess
-import sys
 import warnings
 
 import keras
 import numpy as np
+import processes
 import pytest
 from graph.models import nested, residual_cnn
 from keras import layers
@@ -122,13 +121,15 @@ def test_loads_in_a_new_process(tmp_path, backend, mobile):
     integers.save(tmp_path / "model.keras")
     np.save(tmp_path / "x.npy", x)
     script = (
-        f"import os; os.environ['KERAS_BACKEND'] = {backend!r}\n"
         "import keras, numpy as np, kerasopt\n"
         f"model = keras.models.load_model({str(tmp_path / 'model.keras')!r})\n"
         f"x = np.load({str(tmp_path / 'x.npy')!r})\n"
         f"np.save({str(tmp_path / 'y.npy')!r}, model.predict(x, verbose=0))\n"
     )
-    subprocess.run([sys.executable, "-c", script], check=True)
+    if backend == "jax":
+        processes.run("-c", script, KERAS_BACKEND=backend)
+    else:
+        processes.run_with_keras(script)
     np.testing.assert_array_equal(np.load(tmp_path / "y.npy"), run(integers, x))
 
 

@@ -1,7 +1,8 @@
 """Statistics on two devices, in a process of its own."""
 
-from processes import TESTS, run
+from processes import TESTS, run_with_keras
 
 
 def test_on_two_devices():
-    assert run(TESTS / "sparsity/mirrored_statistics.py") == "6 statistics agree\n"
+    output = run_with_keras(TESTS / "sparsity/mirrored_statistics.py")
+    assert output == "6 statistics agree\n"

@@ -6,7 +6,7 @@ import h5py
 import keras
 import numpy as np
 import pytest
-from processes import TESTS, run
+from processes import TESTS, run_with_keras
 from techniques import models
 from techniques.training import Kill, Killed, Technique, predict
 
@@ -41,7 +41,7 @@ class SavingTests(Technique):
             if name == "convolutional":
                 Snapshot(tmp_path / "finalized").write(ko.finalize(model, verbose=False))
         case = self.home, inspect.getfile(type(self)), type(self).__name__
-        run(TESTS / "techniques/reload.py", tmp_path, *case)
+        run_with_keras(TESTS / "techniques/reload.py", tmp_path, *case)
 
     def test_a_sub_model_cut_out_loads(self, tmp_path):
         model = self.make("convolutional")

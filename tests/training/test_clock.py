@@ -1,10 +1,7 @@
-import os
-import subprocess
-import sys
-
 import keras
 import numpy as np
 import pytest
+from processes import run_with_keras
 
 from kerasopt.schedules.times import Horizon
 from kerasopt.training.clock import Clock, horizon
@@ -260,11 +257,4 @@ assert updates == [0, 3, 4, 4, 7, 8], updates
 
 
 def test_mirrored_strategy_in_its_own_process():
-    process = subprocess.run(
-        [sys.executable, "-P", "-c", MIRRORED],
-        env={**os.environ, "KERAS_BACKEND": "tensorflow"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert process.returncode == 0, process.stderr
+    run_with_keras(MIRRORED)

@@ -1,7 +1,7 @@
 import keras
 import numpy as np
 import pytest
-from processes import run
+from processes import run_with_keras
 
 import kerasopt as ko
 from kerasopt.sparsity import Mask, masked_variables
@@ -273,4 +273,4 @@ for first, second in zip(*ends, strict=True):
 
 
 def test_mirrored_strategy_in_its_own_process():
-    run("-P", "-c", MIRRORED, KERAS_BACKEND="tensorflow")
+    run_with_keras(MIRRORED)
