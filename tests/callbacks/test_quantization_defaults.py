@@ -21,12 +21,13 @@ WAYS = {
 }
 
 
-def functional(middle, seed=0):
-    keras.utils.set_random_seed(seed)
+def functional(middle, traced=False):
+    keras.utils.set_random_seed(0)
     inputs = keras.Input((8,))
     x = middle(keras.layers.Dense(8, name="first")(inputs))
     model = keras.Model(inputs, keras.layers.Dense(2, name="last")(x))
-    model.compile("adam", "mse")
+    # A few eager steps take less time than tracing them, which some tests are about.
+    model.compile("adam", "mse", run_eagerly=not traced)
     return model
 
 
@@ -82,7 +83,7 @@ def test_data_of_unknown_length_trains(way):
     import tensorflow as tf
 
     data = tf.data.Dataset.from_tensor_slices((X, Y)).filter(lambda x, y: True).batch(8)
-    model = functional(keras.layers.ReLU())
+    model = functional(keras.layers.ReLU(), traced=True)
     model.fit(data, epochs=2, verbose=0, callbacks=[ko.callbacks.QuantizationAware(**way)])
     assert all(bool(link.enabled.numpy()) for link in quantizers(model))
 
@@ -116,7 +117,7 @@ class Traces(keras.layers.Layer):
 
 @pytest.mark.parametrize("way", [{}, {"begin": "50%", **LSQ}], ids=["default", "lsq"])
 def test_a_model_that_is_quantized_already_is_not_traced_again(way):
-    model = functional(counter := Traces())
+    model = functional(counter := Traces(), traced=True)
     fit(model, ko.callbacks.QuantizationAware(**way))
     for _ in range(2):
         fit(model, ko.callbacks.QuantizationAware(**way))

@@ -256,7 +256,7 @@ def assert_exact(model, data, spec="int8"):
 
 @pytest.mark.parametrize("spec", ["int8", "int8_dynamic"])
 def test_a_deep_transformer_with_an_additive_mask(spec):
-    assert_exact(transformer(6, ADDED["product"]), tokens(), spec)
+    assert_exact(transformer(4, ADDED["product"]), tokens(), spec)
 
 
 @pytest.mark.parametrize("added", ADDED.values(), ids=ADDED)
