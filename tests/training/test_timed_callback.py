@@ -148,6 +148,53 @@ def test_a_training_that_is_stopped_has_not_come_to_its_end():
     assert callback.updates == [0, 10]
 
 
+class Counting(keras.layers.Layer):
+    """Counts how often it is traced in training."""
+
+    count = 0
+
+    def call(self, inputs, training=None):
+        self.count += bool(training)
+        return inputs
+
+
+def test_the_first_step_is_traced_once():
+    model = keras.Sequential([keras.Input((4,)), counting := Counting(), keras.layers.Dense(1)])
+    model.compile("adam", "mse")
+    fit(model, Recorder())
+    assert counting.count == 1
+
+
+def test_variables_of_the_optimizer_have_the_names_of_keras():
+    paths = []
+    for callbacks in ([], [Recorder()]):
+        keras.utils.clear_session()
+        model = compiled()
+        inner = keras.optimizers.Adam(name="inner")
+        model.compile(keras.optimizers.LossScaleOptimizer(inner, name="outer"), "mse")
+        fit(model, *callbacks)
+        paths.append([variable.path for variable in model.optimizer.variables])
+    assert paths[0] == paths[1]
+
+
+def test_a_step_of_the_models_own_chooses_what_the_optimizer_trains():
+    class Own(keras.Model):
+        def train_step(self, data):
+            import tensorflow as tf
+
+            part = self.layers[-1].trainable_variables
+            with tf.GradientTape() as tape:
+                loss = keras.ops.mean(self(data[0]))
+            self.optimizer.apply(tape.gradient(loss, part), part)
+            return {"loss": loss}
+
+    inputs = keras.Input((4,))
+    model = Own(inputs, keras.layers.Dense(1)(keras.layers.Dense(3)(inputs)))
+    model.compile(keras.optimizers.SGD(0.1, momentum=0.9), "mse")
+    fit(model, Recorder())
+    assert len(model.optimizer.variables) == 2 + len(model.layers[-1].trainable_variables)
+
+
 def test_an_optimizer_that_is_never_used_is_warned_of():
     class Own(keras.Model):
         def train_step(self, data):
