@@ -1,10 +1,7 @@
 """What `import kerasopt` loads, in processes of their own."""
 
-import os
-import subprocess
-import sys
-
 import pytest
+from processes import run, run_with_keras
 
 # Not shown here is saving: for it Keras itself loads TensorFlow, whatever its backend.
 IMPORT = """
@@ -44,23 +41,13 @@ assert not [name for name in sys.modules if name.split(".")[0] == "tensorflow"]
 """
 
 
-def run(code, backend, *arguments):
-    process = subprocess.run(
-        [sys.executable, "-c", code, *map(str, arguments)],
-        env={**os.environ, "KERAS_BACKEND": backend},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert process.returncode == 0, process.stderr
-
-
 def test_under_tensorflow_it_is_light():
-    run(IMPORT, "tensorflow")
+    run_with_keras(IMPORT)
 
 
 def test_under_jax_tensorflow_is_never_loaded(tmp_path):
-    run(IMPORT + NO_TENSORFLOW + FIT_ON_JAX + NO_TENSORFLOW, "jax", tmp_path)
+    code = IMPORT + NO_TENSORFLOW + FIT_ON_JAX + NO_TENSORFLOW
+    run("-c", code, tmp_path, KERAS_BACKEND="jax")
 
 
 @pytest.mark.parametrize("name", ["finalize", "convert", "save", "summary", "benchmark"])
