@@ -43,8 +43,8 @@ def gate(x):
 
 MODELS = {
     "tanh": lambda: functional(keras.layers.Activation("tanh")),
-    "gate": lambda: functional(gate),
-    "attention": lambda: functional(attention),
+    "gate": lambda: functional(gate, traced=True),
+    "attention": lambda: functional(attention, traced=True),
     "constant": lambda: functional(lambda x: x * 0.0 + 3.0),
     "softmax": lambda: functional(keras.layers.Softmax()),
 }
