@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from lowering.attentions import ATTENTIONS, data
+from lowering.attentions import ATTENTIONS, contracted, data
 
 import kerasopt as ko
 
@@ -30,6 +30,19 @@ def test_files_compute_the_integers_of_the_model(case, ending, tmp_path):
         if row.name in compared:
             assert row.steps <= 1, report
             assert row.size * (1 - row.equal) <= max(1.5, row.size / 1000), report
+
+
+@pytest.mark.parametrize("ending", FORMATS)
+def test_one_factor_is_repeated_along_axes_of_the_other(ending, tmp_path):
+    keras.utils.set_random_seed(0)
+    model = contracted("bqhgd,bkhd->bhgqk", (None, 2, 3, 8), (None, 2, 8))
+    generator = np.random.default_rng(0)
+    x = [
+        generator.normal(size=(8, *shape)).astype("float32") for shape in ((5, 2, 3, 8), (6, 2, 8))
+    ]
+    integers = ko.convert(ko.quantize(model, "int8", x, verbose=0))
+    ko.export(integers, tmp_path / f"model.{ending}", format=FORMATS[ending])
+    assert ko.compare(integers, tmp_path / f"model.{ending}", x).equal >= 0.999
 
 
 def test_products_are_integer_operators(case, tmp_path):

@@ -66,6 +66,16 @@ def crossed(length=None):
     return keras.Model([inputs, memory], layers.Dense(4, name="top")(context))
 
 
+def contracted(subscripts, *shapes):
+    """Returns a model of an einsum between dense layers."""
+    inputs = [keras.Input(shape) for shape in shapes]
+    factors = [
+        layers.Dense(shape[-1], name=f"factor_{i}")(x)
+        for i, (x, shape) in enumerate(zip(inputs, shapes, strict=True))
+    ]
+    return keras.Model(inputs, ops.einsum(subscripts, *factors))
+
+
 ATTENTIONS = {"heads_last": heads_last, "masked": masked, "grouped": grouped, "crossed": crossed}
 
 

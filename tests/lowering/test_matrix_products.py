@@ -3,8 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from keras import layers, ops
-from lowering.attentions import ATTENTIONS, data
+from lowering.attentions import ATTENTIONS, contracted, data
 from lowering.parity import assert_parity
 from lowering.trained import quantization_aware, run
 
@@ -72,16 +71,6 @@ def test_trained_models_compute_the_same(name):
     # Biases, which training has moved, are rounded to integers.
     assert_parity(model, integers, x, layers=TENSORS[name], share=0.995)
     assert cosine(run(model, x), run(integers, x)) >= 0.9999
-
-
-def contracted(subscripts, *shapes):
-    """Returns a model of an einsum between dense layers."""
-    inputs = [keras.Input(shape) for shape in shapes]
-    factors = [
-        layers.Dense(shape[-1], name=f"factor_{i}")(x)
-        for i, (x, shape) in enumerate(zip(inputs, shapes, strict=True))
-    ]
-    return keras.Model(inputs, ops.einsum(subscripts, *factors))
 
 
 @pytest.mark.filterwarnings("error:Parts of")
