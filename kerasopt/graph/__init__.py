@@ -10,6 +10,7 @@ from kerasopt.graph.elementwise import (
     is_softmax_function,
     known_range,
     may_be_elementwise,
+    softmax_axis,
 )
 from kerasopt.graph.frozen import frozen_layers
 from kerasopt.graph.graph import Graph, functional_of
@@ -116,6 +117,7 @@ __all__ = [
     "select",
     "select_weights",
     "slots_of",
+    "softmax_axis",
     "variables_of_weights",
     "unwrap",
     "unwrap_operations",

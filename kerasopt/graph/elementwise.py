@@ -81,13 +81,18 @@ def known_range(operation: keras.Operation) -> tuple[float, float] | None:
 
 def is_softmax(operation: keras.Operation) -> bool:
     """Whether `operation` is a softmax along its last axis."""
+    return softmax_axis(operation) == -1
+
+
+def softmax_axis(operation: keras.Operation) -> Any:
+    """Returns the axis, or the axes, of a softmax; `None` for other operations."""
     operation = unwrap(operation)
     if isinstance(operation, keras.layers.Activation):
-        return operation.activation is keras.activations.softmax
+        return -1 if operation.activation is keras.activations.softmax else None
     is_layer = isinstance(operation, keras.layers.Softmax)
     if is_layer or (not isinstance(operation, keras.Layer) and _name(operation) == "Softmax"):
-        return operation.axis == -1
-    return False
+        return operation.axis
+    return None
 
 
 def is_product(operation: keras.Operation, inputs: int) -> bool:

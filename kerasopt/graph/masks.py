@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from kerasopt.graph.elementwise import is_softmax
+from kerasopt.graph.elementwise import softmax_axis
 from kerasopt.graph.graph import Graph
 from kerasopt.graph.node import Node
 from kerasopt.graph.operation_layer import unwrap
@@ -65,9 +65,10 @@ def masked(graph: Graph) -> set[int]:
 
 
 def is_masked(node: Node, masks: set[int]) -> bool:
-    """Whether a call is one of `masked`, or the softmax of such values."""
-    reads = is_softmax(node.operation) and any(id(edge.source) in masks for edge in node.inputs)
-    return reads or id(node) in masks
+    """Whether a call is one of `masked`, or the softmax of such values, or with a mask."""
+    if softmax_axis(node.operation) is None:
+        return id(node) in masks
+    return len(node.inputs) > 1 or any(id(edge.source) in masks for edge in node.inputs)
 
 
 def is_bookkeeping(node: Node) -> bool:

@@ -25,9 +25,9 @@ def factor_sites(group: Group, groups: IntegerGroups, recipe: Recipe) -> Iterato
     for position, (slot, edge) in enumerate(zip(FACTOR_SLOTS, node.inputs, strict=True)):
         if not groups.has_integers_after(edge):
             # A softmax with a mask is float, its range is known nevertheless.
-            is_softmax = graph.is_softmax(groups.groups.origin(edge).output.operation)
+            axis = graph.softmax_axis(groups.groups.origin(edge).output.operation)
             how = {
-                "range": (0.0, 1.0) if is_softmax else None,
+                "range": None if axis is None else (0.0, 1.0),
                 "symmetric": position == product.positions[1],
             }
             yield from activation_site(node.path, node.operation, slot, recipe, **how)

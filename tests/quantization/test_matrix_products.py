@@ -95,6 +95,18 @@ def test_an_attention_trains(name):
     assert np.isfinite(model.evaluate(x, y, verbose=0))
 
 
+def test_a_softmax_with_a_mask_has_a_mask_among_its_values():
+    inputs, mask = keras.Input((5, 4)), keras.Input((5,), dtype="bool")
+    x, y = (layers.Dense(4)(inputs) for _ in range(2))
+    scores = ops.matmul(x, ops.transpose(y, (0, 2, 1)))
+    weights = layers.Softmax(axis=(2,), name="softmax")(scores, mask[:, None])
+    model = keras.Model([inputs, mask], layers.Dot((2, 1), name="dot")([weights, y]))
+    (quantizer,) = [link for place, link in sites(model).items() if place == ("dot", "first_input")]
+    assert (quantizer.observer.low, quantizer.observer.high) == (0.0, 1.0)
+    data = [np.ones((2, 5, 4), "float32"), np.ones((2, 5), "bool")]
+    assert float_parts(ko.quantize(model, "int8", data, verbose=0)) == {"softmax": MASKED}
+
+
 def test_what_follows_a_normalization_without_an_integer_form_reads_integers():
     inputs = keras.Input((5, 8))
     x = layers.RMSNormalization(name="norm")(layers.Dense(8, name="before")(inputs))
