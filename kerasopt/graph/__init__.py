@@ -35,6 +35,7 @@ from kerasopt.graph.operation_layer import (
 from kerasopt.graph.operations import (
     TRAINING_ONLY,
     activation_bounds,
+    casts_floats,
     clamp_bounds,
     has_kernel,
     is_concatenation,
@@ -44,6 +45,7 @@ from kerasopt.graph.operations import (
     is_reverse,
     is_transparent,
     own_activation,
+    passes_on,
     residual_scale,
 )
 from kerasopt.graph.parametrized import chain_name, own_class, slots_of
@@ -74,6 +76,7 @@ __all__ = [
     "Selection",
     "WeightSelection",
     "activation_bounds",
+    "casts_floats",
     "as_number",
     "chain_name",
     "clamp_bounds",
@@ -110,6 +113,7 @@ __all__ = [
     "own_class",
     "own_variables",
     "parse_rules",
+    "passes_on",
     "recorded",
     "require_built",
     "residual_scale",

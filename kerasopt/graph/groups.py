@@ -16,8 +16,8 @@ from kerasopt.graph.operations import (
     has_kernel,
     is_linear,
     is_residual,
-    is_transparent,
     normalizes_channels,
+    passes_on,
 )
 
 
@@ -97,8 +97,7 @@ class Groups:
         for node in graph:
             if id(node) in self._of:
                 continue
-            transparent = len(node.inputs) == 1 and is_transparent(node.operation)
-            group = Group(chains.starting_at(node), transparent)
+            group = Group(chains.starting_at(node), passes_on(node))
             self._groups.append(group)
             self._of.update({id(member): group for member in group.nodes})
 

@@ -11,7 +11,7 @@ from kerasopt.graph.elementwise import softmax_axis
 from kerasopt.graph.graph import Graph
 from kerasopt.graph.node import Node
 from kerasopt.graph.operation_layer import unwrap
-from kerasopt.graph.operations import is_transparent
+from kerasopt.graph.operations import is_transparent, passes_on
 
 # Numbers of at least this magnitude represent infinity: -1e4, -65504, -1e9.
 _LARGE = 1e3
@@ -57,7 +57,7 @@ def masked(graph: Graph) -> set[int]:
     for node in reversed(graph.nodes):
         is_sum = _kind(node) in _SUMS
         if any(_reads_sums(reader) or id(reader) in read for reader in node.consumers):
-            if is_sum or is_transparent(node.operation):
+            if is_sum or passes_on(node):
                 read.add(id(node))
             if is_sum:
                 found.add(id(node))

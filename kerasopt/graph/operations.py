@@ -142,6 +142,19 @@ def is_transparent(operation: keras.Operation) -> bool:
     return type(operation).__name__ in _TRANSPARENT_OPERATIONS
 
 
+def passes_on(node: Node) -> bool:
+    """Whether a call only moves the values of its only input, or casts floats to floats."""
+    return len(node.inputs) == 1 and (is_transparent(node.operation) or casts_floats(node))
+
+
+def casts_floats(node: Node) -> bool:
+    """Whether a call is a cast from one dtype of floats to another, or to the same."""
+    if type(unwrap(node.operation)).__name__ != "Cast":
+        return False
+    dtypes = (node.inputs[0].tensor.dtype, node.keras_node.outputs[0].dtype)
+    return all(map(keras.backend.is_float_dtype, dtypes))
+
+
 def is_layer_scale(operation: keras.Operation) -> bool:
     """Whether `operation` is the layer scale of ConvNeXt: a factor per channel."""
     return is_of_applications(operation, "LayerScale")

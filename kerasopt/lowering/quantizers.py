@@ -7,7 +7,7 @@ import math
 import keras
 import numpy as np
 
-from kerasopt.graph import Group, Node, is_concatenation, is_transparent
+from kerasopt.graph import Group, Node, is_concatenation, passes_on
 from kerasopt.inference import Affine
 from kerasopt.lowering.values import StaysFloat, Value
 from kerasopt.parametrization import ACTIVATION_SLOTS, find_link, links_of, read_until
@@ -80,7 +80,7 @@ def output_affine(group: Group) -> Affine | None:
         if is_concatenation(node.operation):
             # What is joined may be joined with more.
             affine = affine_of(node.operation, "output")
-        elif not is_transparent(node.operation) or len(node.inputs) > 1:
+        elif not passes_on(node):
             return None
     return affine
 
@@ -93,7 +93,7 @@ def reads_rounded_rows(node: Node) -> bool:
         node = node.inputs[0].source
         if _rounds_rows(node.operation, "output"):
             return True
-        if not is_transparent(node.operation):
+        if not passes_on(node):
             return False
     return False
 

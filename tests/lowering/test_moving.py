@@ -75,3 +75,17 @@ def test_moved_integers_are_those_of_the_simulation(rank, move, spec):
     expected, found = run(model, x), run(converted, x)
     step = np.abs(expected).max() / 100
     assert found.shape == expected.shape and np.abs(found - expected).max() <= step
+
+
+def test_casts_from_floats_to_floats_pass_integers_on():
+    inputs = keras.Input((8,))
+    x = K.cast(L.Dense(8)(inputs), "float32")
+    x = K.cast(keras.activations.silu(x), "float32")
+    model = keras.Model(inputs, L.Dense(2)(x))
+    x = np.random.default_rng(0).normal(size=(16, 8)).astype("float32")
+    model = quantization_aware(model, x)
+    assert ko.quantization.float_parts(model) == {}
+    integers = ko.convert(model)
+    kinds = [type(layer).__name__ for layer in integers.layers]
+    assert kinds.count("Dequantize") == 1 and "QuantizedActivation" in kinds
+    np.testing.assert_allclose(run(integers, x), run(model, x), atol=0.02)

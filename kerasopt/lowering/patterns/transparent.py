@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from kerasopt.graph import TRAINING_ONLY, Group, unwrap
+from kerasopt.graph import TRAINING_ONLY, Group, casts_floats, unwrap
 from kerasopt.inference import Affine
 from kerasopt.lowering.builder import Builder
 from kerasopt.lowering.patterns.images import pad
@@ -43,7 +43,7 @@ def lower(group: Group, builder: Builder) -> None:
     if affine_of(node.operation, "output") is not None:
         raise StaysFloat("it has a quantizer, though it keeps the scale of its input")
     operation = unwrap(node.operation)
-    if isinstance(operation, _IDENTITIES):
+    if isinstance(operation, _IDENTITIES) or casts_floats(node):
         builder.put(node, value)
     elif isinstance(operation, _PADDINGS):
         builder.put(node, Value(_pad(operation, value.tensor, value.affine), value.affine))
