@@ -13,7 +13,8 @@ from kerasopt.graph.elementwise import (
     softmax_axis,
 )
 from kerasopt.graph.frozen import frozen_layers
-from kerasopt.graph.graph import Graph, functional_of
+from kerasopt.graph.functional import functional_of
+from kerasopt.graph.graph import Graph
 from kerasopt.graph.groups import Group, Groups
 from kerasopt.graph.kernel_layout import KernelLayout, kernel_layout
 from kerasopt.graph.left_out import large_matrices_left_out
@@ -26,12 +27,7 @@ from kerasopt.graph.matrix_products import (
     scaling,
 )
 from kerasopt.graph.node import Edge, Node
-from kerasopt.graph.operation_layer import (
-    OperationLayer,
-    unwrap,
-    unwrap_operations,
-    wrap_operation,
-)
+from kerasopt.graph.operation_layer import OperationLayer, unwrap, without_layer
 from kerasopt.graph.operations import (
     TRAINING_ONLY,
     activation_bounds,
@@ -49,7 +45,7 @@ from kerasopt.graph.operations import (
     residual_scale,
 )
 from kerasopt.graph.parametrized import chain_name, own_class, slots_of
-from kerasopt.graph.recording import opened_layers, recorded
+from kerasopt.graph.recording import recorded
 from kerasopt.graph.rules import Rule, parse_rules
 from kerasopt.graph.selection import Selection, WeightSelection, select, select_weights
 from kerasopt.graph.traversal import layers, require_built
@@ -60,6 +56,7 @@ from kerasopt.graph.weights import (
     variables_of_weights,
     weight_names,
 )
+from kerasopt.graph.wrapping import unwrap_operations, wrap_operation
 
 __all__ = [
     "TRAINING_ONLY",
@@ -108,7 +105,6 @@ __all__ = [
     "may_be_elementwise",
     "may_be_matrix_product",
     "multiply_accumulates",
-    "opened_layers",
     "own_activation",
     "own_class",
     "own_variables",
@@ -126,5 +122,6 @@ __all__ = [
     "unwrap",
     "unwrap_operations",
     "weight_names",
+    "without_layer",
     "wrap_operation",
 ]

@@ -145,7 +145,7 @@ class _Chains:
         if has_kernel(operation):
             if not is_linear(operation):
                 return (node,)
-            if follower and normalizes_channels(follower.operation, operation):
+            if follower and normalizes_channels(follower.operation, node):
                 chain.append(follower)
                 follower = self._follower(follower)
         elif not (

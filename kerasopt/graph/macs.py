@@ -10,7 +10,7 @@ from typing import Any
 
 import keras
 
-from kerasopt.graph.graph import functional_of
+from kerasopt.graph.functional import functional_of
 from kerasopt.graph.kernel_layout import TRANSPOSED
 from kerasopt.graph.traversal import layers
 from kerasopt.graph.weights import kernel_names

@@ -38,8 +38,9 @@ class Node:
         operation: The `keras.Layer` or `keras.Operation` that is called.
         path: Names from the model to the operation, joined by `/` (`"backbone/conv1"`), without the
             model's own name.
-        keras_node: The Keras `Node` that recorded the call.
-        owner: The functional model whose graph records the call.
+        keras_node: The Keras `Node` that recorded the call, or a `kerasopt.graph.opening.Call`
+            inside a layer.
+        owner: The functional model whose graph records the call, or the layer whose code calls.
         inputs: One `Edge` per tensor argument, in the order of the arguments. Edges pass
             through the borders of nested models.
         consumers: The nodes that receive an output of this one, once per edge.
@@ -49,7 +50,7 @@ class Node:
     operation: keras.Operation
     path: str
     keras_node: Any
-    owner: keras.Model
+    owner: keras.Layer
     inputs: tuple[Edge, ...] = ()
     consumers: list[Node] = field(default_factory=list)
     is_output: bool = False

@@ -166,14 +166,14 @@ def is_reverse(node: Node) -> bool:
     return is_reversible and bool(node.arguments.get("reverse"))
 
 
-def normalizes_channels(operation: keras.Operation, producer: keras.Layer) -> bool:
-    """Whether `operation` is a batch normalization over the output channels of `producer`."""
+def normalizes_channels(operation: keras.Operation, producer: Node) -> bool:
+    """Whether `operation` is a batch normalization over the output channels of a call."""
     if not isinstance(operation, keras.layers.BatchNormalization):
         return False
     axis: Any = operation.axis
-    if getattr(producer, "data_format", None) == "channels_first":
+    if getattr(producer.operation, "data_format", None) == "channels_first":
         return axis == 1
-    return axis in (-1, len(producer.output.shape) - 1)
+    return axis in (-1, len(producer.outputs[0].tensor.shape) - 1)
 
 
 def _function_bounds(function: Any) -> tuple[float, float] | None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import keras
 
-from kerasopt.graph.graph import functional_of
+from kerasopt.graph.functional import functional_of
 from kerasopt.graph.symbols import Symbols, computes_the_same, symbols
 from kerasopt.graph.traversal import layers
 from kerasopt.keras_internals.graphs import Functional, calls_forgotten
@@ -47,17 +47,6 @@ def recorded(model: keras.Model) -> Iterator[Functional]:
         return
     with calls_forgotten(flattened(model)):
         yield _record(model)
-
-
-def opened_layers(model: keras.Model) -> set[int]:
-    """Returns the ids of the layers that `recorded` expands, in a model without a graph."""
-    if functional_of(model) is not None:
-        return set()
-    every = [layer for _, layer in layers(model)]
-    hidden = {
-        id(inner) for layer in every if isinstance(layer, _WHOLE) for _, inner in layers(layer)
-    }
-    return {id(layer) for layer in every} - hidden
 
 
 def _record(model: keras.Model) -> Functional:

@@ -7,7 +7,8 @@ from typing import Any
 
 import keras
 
-from kerasopt.graph.graph import functional_of
+from kerasopt.graph.functional import functional_of
+from kerasopt.graph.inner_operation import InnerOperation
 from kerasopt.graph.parametrized import chain_name, slots_of
 from kerasopt.graph.weights import own_variables
 from kerasopt.keras_internals.graphs import Functional
@@ -75,7 +76,7 @@ def require_built(model: keras.Model) -> None:
 
 
 def _walk(parent: keras.Layer, prefix: str, seen: set[int]) -> Iterator[tuple[str, keras.Layer]]:
-    for name, layer in _children(parent):
+    for name, layer in children(parent):
         if id(layer) in seen:
             continue
         seen.add(id(layer))
@@ -85,7 +86,8 @@ def _walk(parent: keras.Layer, prefix: str, seen: set[int]) -> Iterator[tuple[st
         yield from _walk(layer, path + "/", seen)
 
 
-def _children(parent: keras.Layer) -> Iterator[tuple[str, keras.Layer]]:
+def children(parent: keras.Layer) -> Iterator[tuple[str, keras.Layer]]:
+    """Yields the layers and models that a layer holds, with the steps that lead to them."""
     names: set[str] = set()
     if isinstance(parent, (Functional, keras.Sequential)):
         for layer in parent.layers:
@@ -101,6 +103,8 @@ def _children(parent: keras.Layer) -> Iterator[tuple[str, keras.Layer]]:
     }
     left_out = {*attributes_of_every_layer(), *ATTRIBUTES_OF_FUNCTIONAL, *chains, *names}
     for name, value in vars(parent).items():
+        if isinstance(value, InnerOperation):
+            name = value.key
         if name not in left_out:
             for path, layer in _layers_in(name, value):
                 if tracked.pop(id(layer), None):

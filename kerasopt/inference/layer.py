@@ -33,6 +33,7 @@ class InferenceLayer(keras.layers.Layer):
         stored_names: Of a class, the attributes whose arrays are in files, under these names;
             `None`: all variables, in their order.
         takes_int16: Of a class, whether its layers may compute with integers of 16 bits.
+        is_opened: Of a class, whether its calls of other layers are seen in graphs.
         reads_indices: Of a class, whether it reads indices, which are not cast to float32.
         weight_format: String, how its kernel is stored; `None` without one.
         output_dtype: String, the dtype of its output.
@@ -40,6 +41,7 @@ class InferenceLayer(keras.layers.Layer):
 
     stored_names: tuple[str, ...] | None = None
     takes_int16 = False
+    is_opened = False
     reads_indices = False
     weight_format: str | None = None
 

@@ -32,10 +32,15 @@ def take_arguments_of(layer: keras.Layer, call: Callable[..., Any]) -> None:
 
     By default, layers accept tensors only as positional arguments, and convert them.
     """
-    layer._call_signature = inspect.signature(call)
+    set_signature(layer, call)
     layer._convert_input_args = False
     layer._allow_non_tensor_positional_args = True
     layer._build_at_init()
+
+
+def set_signature(layer: keras.Layer, call: Callable[..., Any]) -> None:
+    """Makes Keras bind the arguments of a layer as those of `call`."""
+    vars(layer)["_call_signature"] = inspect.signature(call)
 
 
 def is_training(layer: keras.Layer) -> bool:
@@ -63,8 +68,51 @@ def training_if_noted(layer: keras.Layer, note: str) -> Iterator[None]:
     context.set_value("training", training)
 
 
+def mask_of(tensor: Any) -> Any:
+    """Returns the mask of a tensor, or `None`."""
+    return get_keras_mask(tensor)
+
+
+def set_mask(tensor: Any, mask: Any) -> None:
+    """Gives a tensor a mask."""
+    set_keras_mask(tensor, mask)
+
+
+def set_masks_of_outputs(layer: keras.Layer, inputs: Any, outputs: Any, mask: Any) -> None:
+    """Gives the outputs of a call the masks that Keras gives them.
+
+    Args:
+        layer: The layer.
+        inputs: The first argument of the call.
+        outputs: What it returned.
+        mask: The mask argument of the call; `None` for the mask of the inputs.
+    """
+    if layer.supports_masking:
+        if mask is None:
+            mask = keras.tree.map_structure(get_keras_mask, inputs)
+        layer._set_mask_metadata(inputs, outputs, mask)
+
+
 def copy_mask(source: Any, target: Any) -> None:
     """Copies the mask of a tensor, if it has one, to another tensor."""
     mask = get_keras_mask(source)
     if mask is not None:
         set_keras_mask(target, mask)
+
+
+def fill_masks(layer: keras.Layer, arguments: dict[str, Any]) -> None:
+    """Adds the masks to the arguments of a call that Keras fills in, by the names of arguments."""
+    names = layer.call_signature_parameters
+    tensors = {
+        name: value
+        for name, value in arguments.items()
+        if any(map(_is_tensor, keras.tree.flatten(value)))
+    }
+    for name, value in tensors.items():
+        filled = "mask" if len(tensors) == 1 else f"{name}_mask"
+        if filled in names and arguments.get(filled) is None:
+            arguments[filled] = keras.tree.map_structure(get_keras_mask, value)
+
+
+def _is_tensor(value: Any) -> bool:
+    return isinstance(value, keras.KerasTensor) or keras.ops.is_tensor(value)

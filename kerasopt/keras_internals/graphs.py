@@ -14,7 +14,7 @@ __all__ = [
     "call_of",
     "calls_forgotten",
     "calls_in_order",
-    "forget_calls",
+    "copied",
     "functional_in",
     "is_made_of_configs",
     "keep_calls",
@@ -54,9 +54,15 @@ def call_of(tensor: keras.KerasTensor) -> Any:
     return producer(tensor)._inbound_nodes[tensor._keras_history.node_index]
 
 
-def forget_calls(operation: keras.Operation) -> None:
-    """Removes an operation from all graphs."""
-    operation._inbound_nodes, operation._outbound_nodes = [], []
+def copied(operation: keras.Operation) -> keras.Operation:
+    """Returns a copy of an operation that is no layer, with no place in any graph.
+
+    (Python's `copy` writes a file, in memory, and loads it.)
+    """
+    made = object.__new__(type(operation))
+    vars(made).update(vars(operation))
+    made._inbound_nodes, made._outbound_nodes = [], []
+    return made
 
 
 @contextlib.contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import functools
 import itertools
 from typing import Any
@@ -10,10 +9,10 @@ from typing import Any
 import keras
 
 from kerasopt.finalization import finalize
-from kerasopt.graph import Copies, Edge, Group, Node, unwrap
+from kerasopt.graph import Copies, Edge, Group, Node, without_layer
 from kerasopt.inference import Affine
 from kerasopt.inference.integer.boundaries import Dequantize, Quantize
-from kerasopt.keras_internals.graphs import forget_calls, producer
+from kerasopt.keras_internals.graphs import copied, producer
 from kerasopt.lowering.held_weights import hold_weights
 from kerasopt.lowering.masks import Masks
 from kerasopt.lowering.quantizers import affine_of, output_affine, signed
@@ -25,7 +24,7 @@ class Builder:
     """Keeps the values of the new model and makes its layers.
 
     Args:
-        source: The functional model that is lowered; it is not changed, and not compiled.
+        source: The model that is lowered; it is not changed, and not compiled.
 
     Attributes:
         masks: The `Masks` that Keras passes beside the values.
@@ -127,13 +126,13 @@ class Builder:
 
     def plain_operation(self, node: Node) -> keras.Operation:
         """Returns what a node calls, with its weights baked."""
-        return unwrap(self._plain.of(node.operation))
+        return without_layer(self._plain.of(node.operation))
 
     def float_operation(self, node: Node) -> keras.Operation:
         """Returns what a node calls in float32, its weights held in the bits they have."""
         operation = self.plain_operation(node)
         if isinstance(operation, keras.Layer):
-            hold_weights(unwrap(node.operation), operation)
+            hold_weights(node.operation, operation)
             return self.layer(node, None, lambda name: _renamed(operation, name))
         return copy_operation(operation, self.name(node))
 
@@ -169,9 +168,8 @@ class Builder:
 
 def copy_operation(operation: keras.Operation, name: str) -> keras.Operation:
     """Returns a copy of an operation that is no layer, with no place in any graph."""
-    operation = copy.copy(operation)
+    operation = copied(operation)
     operation.name = name
-    forget_calls(operation)
     return operation
 
 

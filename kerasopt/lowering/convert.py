@@ -7,8 +7,12 @@ from typing import Any
 
 import keras
 
+<<<<<<< HEAD
 from kerasopt.graph import Graph, Group, Groups, is_masked, masked, recorded, unwrap
 from kerasopt.keras_internals.graphs import Functional
+=======
+from kerasopt.graph import Graph, Group, Groups, masked, unwrap
+>>>>>>> e809228 (Composite layers and subclassed models are opened)
 from kerasopt.lowering.builder import Builder
 from kerasopt.lowering.float_warning import warn_about_floats
 from kerasopt.lowering.quantizers import activation_quantizer, has_only_zeros
@@ -85,19 +89,25 @@ def convert(model: keras.Model, target: str = "int8", batch_size: int = 1) -> ke
     if type(batch_size) is not int or batch_size < 1:
         raise ValueError(f"`batch_size` must be a positive integer. Received: {batch_size!r}")
     check(model, target)
-    with recorded(model) as functional:
-        converted, floats = _lowered(functional)
+    converted, floats = _lowered(model)
     if rounds_activations(model):
         warn_about_floats(model, floats)
     result = keras.Model(*converted, name=f"{model.name}_{target}")
     return choose_sparse(result, batch_size) if target == SPARSE else result
 
 
-def _lowered(functional: Functional) -> tuple[tuple[Any, Any], dict[Group, str]]:
+def _lowered(model: keras.Model) -> tuple[tuple[Any, Any], dict[Group, str]]:
     """Returns inputs and outputs of the new model, and what stays float with the reasons."""
-    graph = Graph.of(functional)
-    builder = Builder(functional)
-    new_inputs = _add_inputs(functional, graph, builder)
+    graph = Graph.of(model)
+    if not graph.nodes:
+        raise ValueError(
+            f"The graph of model '{model.name}' cannot be recorded: {graph.closed['']}. Build it "
+            "with `keras.Model(inputs, outputs)`, or use only layers and `keras.ops` in its "
+            f"`call`. Received: model={model.name}"
+        )
+    builder = Builder(model)
+    builder.masks.given = graph.masks
+    new_inputs = _add_inputs(graph, builder)
     floats: dict[Group, str] = {}
     masks = masked(graph)
     for group in _parts(Groups(graph)):
@@ -113,7 +123,7 @@ def _lowered(functional: Functional) -> tuple[tuple[Any, Any], dict[Group, str]]
         for node in group.nodes:
             builder.masks.follow(node)
     flat = [builder.output(edge) for edge in graph.outputs]
-    return (new_inputs, keras.tree.pack_sequence_as(functional.output, flat)), floats
+    return (new_inputs, _packed(graph.output, flat)), floats
 
 
 def _lower(group: Group, builder: Builder) -> None:
@@ -134,7 +144,13 @@ def _lower(group: Group, builder: Builder) -> None:
     pattern.lower(group, builder)
 
 
-def _add_inputs(functional: Functional, graph: Graph, builder: Builder) -> object:
+def _packed(structure: Any, flat: list[Any]) -> Any:
+    """Returns outputs in the structure of the model's, which may have `None` in it."""
+    values = iter(flat)
+    return keras.tree.map_structure(lambda x: None if x is None else next(values), structure)
+
+
+def _add_inputs(graph: Graph, builder: Builder) -> object:
     """Creates the inputs of the new model; returns them in the structure of the model's."""
     flat = []
     for edge in graph.inputs:
@@ -142,7 +158,7 @@ def _add_inputs(functional: Functional, graph: Graph, builder: Builder) -> objec
         tensor = keras.Input(batch_shape=old.shape, dtype=old.dtype, name=name)
         builder.put(edge.source, Value(tensor))
         flat.append(tensor)
-    return keras.tree.pack_sequence_as(functional.input, flat)
+    return keras.tree.pack_sequence_as(graph.input, flat)
 
 
 def _parts(groups: Groups) -> Iterator[Group]:

@@ -23,10 +23,14 @@ class Masks:
 
     def __init__(self, read: Callable[[Edge], keras.KerasTensor]):
         self._read = read
+        # Masks that are tensors of the source themselves.
+        self.given: dict[Edge, Edge] = {}
         self._masks: dict[Edge, Any] = {}
 
     def of(self, edge: Edge) -> keras.KerasTensor | None:
         """Returns the mask of an edge of the source, or `None`."""
+        if edge in self.given:
+            return self._read(self.given[edge])
         return self._masks.get(edge)
 
     def follow(self, node: Node) -> None:

@@ -99,7 +99,7 @@ def unparametrize(
     Raises:
         ValueError: If `weight` is not parametrized.
     """
-    inner, slot, owner, path, _ = locate(layer, weight)
+    inner, slot, owner, path, _, holder = locate(layer, weight)
     if slot not in slots_of(inner):
         raise ValueError(
             f"Layer '{inner.name}' has no parametrization there. Received: weight='{weight}'"
@@ -113,6 +113,9 @@ def unparametrize(
             owner._inner = tuple(other for other in owner._inner if other != path)
             _leave(owner)
         _leave(inner)
+        if isinstance(holder, Parametrized):
+            become(holder, slots_of(holder))
+            _leave(holder)
         update_loops(layer)
     return layer
 

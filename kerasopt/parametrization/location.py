@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 import keras
 
+from kerasopt.graph.inner_operation import PREFIX, add_inner_operation, inner_operation
 from kerasopt.keras_internals.graphs import Functional, is_made_of_configs
 
 
@@ -18,6 +19,7 @@ class Location(NamedTuple):
         path: String, the path from `owner`, which stays valid when the owner is
             loaded again and automatic names have changed.
         functional: The last functional model on the path, or `None`.
+        holder: The layer before the last one on the path, whose code calls `layer`.
     """
 
     layer: keras.layers.Layer
@@ -25,6 +27,7 @@ class Location(NamedTuple):
     owner: keras.layers.Layer
     path: str
     functional: Functional | None
+    holder: keras.layers.Layer
 
 
 def locate(root: keras.layers.Layer, path: str, operations: bool = False) -> Location:
@@ -44,12 +47,14 @@ def locate(root: keras.layers.Layer, path: str, operations: bool = False) -> Loc
     """
     *steps, slot = path.split("/")
     current: Any = root
+    holder = root
     functional = None
     owner = None if is_rebuilt_from_configs(root) else root
     own_steps: list[str] = []
     for step in steps:
         functional = current if isinstance(current, Functional) else functional
-        canonical, current = _follow(current, step, root, path)
+        holder = current if isinstance(current, keras.layers.Layer) else holder
+        canonical, current = _follow(current, step, root, path, operations)
         if owner is not None:
             own_steps.append(canonical)
         elif isinstance(current, keras.layers.Layer) and not is_rebuilt_from_configs(current):
@@ -58,11 +63,18 @@ def locate(root: keras.layers.Layer, path: str, operations: bool = False) -> Loc
         raise ValueError(_nowhere(root, steps[-1], path))
     if owner is None:
         owner = current
-    return Location(current, slot, owner, "/".join([*own_steps, slot]), functional)
+    return Location(current, slot, owner, "/".join([*own_steps, slot]), functional, holder)
 
 
-def _follow(current, step, root, path):
+def _follow(current, step, root, path, operations):
     """Returns the step in a stable form, and the object that it leads to."""
+    if isinstance(current, keras.Layer):
+        key = step.removeprefix(PREFIX)
+        if operations and key != step:
+            return step, add_inner_operation(current, key)
+        inner = inner_operation(current, key)
+        if inner is not None:
+            return PREFIX + key, inner
     # Operations count, since attaching to them turns them into layers.
     named = "operations" if isinstance(current, Functional) else "layers"
     if isinstance(current, (Functional, keras.Sequential)):

@@ -11,8 +11,9 @@ import types
 
 import keras
 
-from kerasopt.graph.operation_layer import wrap_in
+from kerasopt.graph.inner_operation import InnerOperation, inner_operations
 from kerasopt.graph.parametrized import chain_name, own_class, slots_of
+from kerasopt.graph.wrapping import wrap_in
 from kerasopt.keras_internals.calls import noted
 from kerasopt.keras_internals.layers import held_layers, is_built, unlocked, untrack
 from kerasopt.keras_internals.saving import unpickled
@@ -184,14 +185,20 @@ def links_at(layer, path: str) -> list:
 
 
 @functools.cache
-def parametrized_class(base: type, slots: tuple[str, ...]) -> type:
-    """Returns the subclass of `base` that reads `slots` through their chains."""
+def parametrized_class(base: type, slots: tuple[str, ...], watches: bool = False) -> type:
+    """Returns the subclass of `base` that reads `slots` through their chains.
+
+    Args:
+        base: A class of layers.
+        slots: Tuple of strings.
+        watches: Boolean, whether operations that its code calls are layers with chains.
+    """
 
     def define(namespace):
         # Files name the items of a list of layers by class name: keep it, so that weights can be
         # exchanged between plain and parametrized models.
         namespace.update(__module__=__name__, __qualname__=base.__qualname__)
-        namespace.update(_own_class=base, slots=slots, **members(base, slots))
+        namespace.update(_own_class=base, slots=slots, **members(base, slots, watches))
         if hasattr(base, "enable_lora"):
             namespace.update(enable_lora=enable_lora(base))
 
@@ -205,7 +212,8 @@ def parametrized_class(base: type, slots: tuple[str, ...]) -> type:
 
 def become(layer, slots) -> None:
     """Turns `layer` into a parametrized layer with `slots`."""
-    layer.__class__ = parametrized_class(own_class(layer), tuple(sorted(set(slots))))
+    watches = any(map(slots_of, inner_operations(layer)))
+    layer.__class__ = parametrized_class(own_class(layer), tuple(sorted(set(slots))), watches)
 
 
 @contextlib.contextmanager
@@ -221,7 +229,7 @@ def as_base(layer):
 
 def attach(layer, weight: str, link: Parametrization) -> None:
     """Attaches `link` to the slot at the path `weight` below `layer`, or below its owner."""
-    inner, slot, owner, path, _ = locate(layer, weight)
+    inner, slot, owner, path, _, holder = locate(layer, weight)
     variable = stored_variable(inner, slot)
     present = slots_of(inner)
     chain = chain_of(inner, slot) if slot in present else Chain(slot)
@@ -233,6 +241,8 @@ def attach(layer, weight: str, link: Parametrization) -> None:
     if slot not in present:
         _hold(inner, chain_name(slot), chain)
         become(inner, (*present, slot))
+    if isinstance(inner, InnerOperation):
+        become(holder, slots_of(holder))
     if owner is not inner:
         become(owner, slots_of(owner))
         owner._inner = tuple(sorted({*owner._inner, path}))
@@ -284,7 +294,7 @@ def attach_pending(layer) -> None:
     for path, links in recipe.items():
         if path in layer._pending:
             continue
-        inner, slot, _, _, functional = locate(layer, path, operations=True)
+        inner, slot, _, _, functional, _ = locate(layer, path, operations=True)
         if not isinstance(inner, keras.layers.Layer):
             wrap_in(functional, inner)
         # An inner layer's own config or code may already have restored links.

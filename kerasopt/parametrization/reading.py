@@ -9,6 +9,7 @@ from kerasopt.keras_internals.attention import COMPUTE, causal_mask, has_dropout
 from kerasopt.keras_internals.variables import has_lora, variable_under
 from kerasopt.parametrization.chain import chain_of
 from kerasopt.parametrization.view import ParametrizedVariable
+from kerasopt.parametrization.watching import watched
 
 # The first and the second tensor that a product of two reads, each with a range of its own.
 FACTOR_SLOTS = ("first_input", "second_input")
@@ -17,11 +18,19 @@ FACTOR_SLOTS = ("first_input", "second_input")
 ACTIVATION_SLOTS = ("input", *FACTOR_SLOTS, "output", "pre_activation", "between")
 
 
-def members(base: type, slots: tuple[str, ...]) -> dict:
-    """Returns the members of a subclass of `base` that reads `slots` through their chains."""
+def members(base: type, slots: tuple[str, ...], watches: bool) -> dict:
+    """Returns the members of a subclass of `base` that reads `slots` through their chains.
+
+    Args:
+        base: A class of layers.
+        slots: Tuple of strings.
+        watches: Boolean, whether operations that its code calls are layers with chains.
+    """
     defined = {slot: _weight_property(base, slot) for slot in slots if slot not in ACTIVATION_SLOTS}
-    if {"input", *FACTOR_SLOTS, "output", "between"} & set(slots):
-        defined["call"] = _call_through_chains(base, slots)
+    own = base.call  # type: ignore[attr-defined]
+    own = watched(own) if watches else own
+    if watches or {"input", *FACTOR_SLOTS, "output", "between"} & set(slots):
+        defined["call"] = _call_through_chains(own, slots)
     if "pre_activation" in slots:
         defined["activation"] = _activation_property()
     if issubclass(base, keras.layers.MultiHeadAttention):
@@ -56,9 +65,9 @@ def _weight_property(base, slot):
     return property(read, write)
 
 
-def _call_through_chains(base, slots):
+def _call_through_chains(own, slots):
     # `wraps` keeps the signature, which Keras inspects.
-    @functools.wraps(base.call)
+    @functools.wraps(own)
     def call(self, *args, **kwargs):
         if "input" in slots:
             # An addition has two positional tensors that share the chain.
@@ -69,7 +78,7 @@ def _call_through_chains(base, slots):
         for position, slot in enumerate(FACTOR_SLOTS):
             if slot in slots:
                 args = _read_one_through(chain_of(self, slot), position, args)
-        run = _separable_call if "between" in slots else base.call
+        run = _separable_call if "between" in slots else own
         outputs = run(self, *args, **kwargs)
         if "output" in slots:
             outputs = _read_through(chain_of(self, "output"), outputs)

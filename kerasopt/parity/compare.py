@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 
-from kerasopt.graph import functional_of
+from kerasopt.graph import Graph
 from kerasopt.parity.keras_model import TracedModel
 from kerasopt.parity.report import ParityReport
 from kerasopt.parity.tensor_parity import TensorParity
@@ -57,10 +57,11 @@ def compare(
     right = _trace(second, data)
     if isolated:
         model = _loaded(first)
-        if not isinstance(model, keras.Model) or functional_of(model) is None:
+        if not isinstance(model, keras.Model) or not Graph.of(model).nodes:
             raise ValueError(
-                "With isolated=True `first` must be a functional or Sequential model, whose "
-                f"layers can be called one by one. Received: first={first}"
+                "With isolated=True `first` must be a model whose layers can be called one by "
+                "one: a functional or Sequential model, or one whose `call` is made of layers and "
+                f"`keras.ops`. Received: first={first}"
             )
         left = TracedModel(model).run_isolated(data, right)
     else:

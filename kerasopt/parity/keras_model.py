@@ -33,7 +33,7 @@ class TracedModel:
     other than ReLU is called `<layer>_activation`, like the integer layer.
 
     Args:
-        model: A `keras.Model`. A subclassed model has only its outputs as tensors.
+        model: A `keras.Model`. One that cannot be recorded has only its outputs as tensors.
     """
 
     def __init__(self, model: keras.Model):

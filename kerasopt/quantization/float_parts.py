@@ -38,8 +38,13 @@ def float_parts(model: keras.Model) -> dict[str, str]:
     exact, masks = exact_groups(groups), graph.masked(groups.graph)
     for group in groups:
         counts = group.anchor.is_input or graph.is_bookkeeping(group.output)
+<<<<<<< HEAD
         reason = None if counts else _reason(group, id(group) in exact)
         if reason is not None and graph.is_masked(group.anchor, masks):
+=======
+        reason = None if counts else _reason(group, id(group) in exact, groups.graph.closed)
+        if reason is not None and id(group.anchor) in masks:
+>>>>>>> e809228 (Composite layers and subclassed models are opened)
             reason = MASKED
         if reason is not None and (_before_quantizers(group) or _has_weights(group)):
             found[group.anchor.path] = reason
@@ -47,16 +52,22 @@ def float_parts(model: keras.Model) -> dict[str, str]:
     for path, layer in graph.layers(model):
         if id(layer) not in visible and graph.kernel_names(layer) and not _is_quantized(layer):
             found[path] = "no rule quantizes it"
-    if graph.functional_of(model) is None:
-        found[model.name] = _HIDDEN
+    for path, why in groups.graph.closed.items():
+        inside = f"{path}/" if path else ""
+        if any(each.startswith(inside) for each, _ in _quantized_layers(model)):
+            found[path or model.name] = why
     return found
+
+
+def _quantized_layers(model):
+    return [(path, layer) for path, layer in graph.layers(model) if _is_quantized(layer)]
 
 
 MASKED = "it has a mask among its values, which stay exact"
 _HIDDEN = "the operations between its layers are not recorded; weights and inputs are rounded"
 
 
-def _reason(group: Group, is_exact: bool) -> str | None:
+def _reason(group: Group, is_exact: bool, closed: dict[str, str]) -> str | None:
     operation = graph.unwrap(group.anchor.operation)
     if group.transparent or any(
         links_of(node.operation, "output", Quantizer) for node in group.nodes
@@ -70,9 +81,13 @@ def _reason(group: Group, is_exact: bool) -> str | None:
     if graph.has_kernel(operation):
         return "no rule quantizes it"
     if isinstance(operation, keras.Layer) and inner_layers(operation):
+<<<<<<< HEAD
         return _HIDDEN
     if graph.matrix_product(group.anchor) is not None:
         return "no quantizer rounds what it multiplies"
+=======
+        return closed.get(group.anchor.path, _HIDDEN)
+>>>>>>> e809228 (Composite layers and subclassed models are opened)
     if is_quantizable(operation) and not is_exact:
         return "it is not between integer operations"
     return f"{type(operation).__name__} has no integer form"

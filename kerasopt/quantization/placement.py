@@ -109,9 +109,9 @@ def placement(model: keras.Model, recipes: dict[int, Recipe]) -> Iterator[Site]:
     rounded. Dynamic ranges are used only for the inputs of dense layers, the
     only ones that can multiply such integers.
 
-    Inside layers that hide their graph (composite layers, RNNs, an attention
-    layer that is not quantized as a whole) only weights are quantized; inside
-    subclassed models, which `kerasopt.convert` opens, also the inputs of layers
+    Inside layers that hide their graph (RNNs, an attention layer that is not
+    quantized as a whole, layers that cannot be recorded) only weights are
+    quantized; in a model that cannot be recorded, also the inputs of layers
     with kernels.
 
     Args:
@@ -130,10 +130,10 @@ def placement(model: keras.Model, recipes: dict[int, Recipe]) -> Iterator[Site]:
                 yield site
     visible = {id(node.operation) for node in groups.groups.graph}
     visible |= {id(dense) for each in groups.attentions for dense in projections(each)}
-    opened = graph.opened_layers(model)
+    is_unknown = not groups.groups.graph.nodes
     for path, layer in graph.layers(model):
         if id(layer) not in visible and id(layer) in recipes:
-            yield from _sites_of_hidden(path, layer, recipes[id(layer)], id(layer) in opened)
+            yield from _sites_of_hidden(path, layer, recipes[id(layer)], is_unknown)
 
 
 def _sites_of(group: Group, groups: IntegerGroups, recipe: Recipe) -> Iterator[Site]:
@@ -159,8 +159,8 @@ def _sites_of(group: Group, groups: IntegerGroups, recipe: Recipe) -> Iterator[S
         yield from activation_site(output.path, output.operation, "output", recipe, **how)
 
 
-def _sites_of_hidden(path, layer, recipe, is_opened):
+def _sites_of_hidden(path, layer, recipe, reads_integers):
     yield from weight_sites(path, layer, recipe)
     rounds = rounds_rows(layer) if recipe.is_dynamic else bool(graph.kernel_names(layer))
-    if is_opened and rounds:
+    if reads_integers and rounds:
         yield from activation_site(path, layer, "input", recipe)

@@ -223,16 +223,17 @@ def _fitting(layer, pattern) -> list[str]:
 
 def _last_layers(model) -> set[int]:
     """Returns the ids of the layers with kernels that no other such layer follows."""
-    if graph.functional_of(model) is None:
+    calls = graph.Graph.of(model).nodes
+    if not calls:
         warn(
-            f"Model '{model.name}' has a custom `call`, so it is unknown which layer is the last "
+            f"Model '{model.name}' cannot be recorded, so it is unknown which layer is the last "
             "and which batch normalization follows which layer: the filters of all layers are "
             "pruned, and normalizations are not. Exclude the last layer with a rule `(name, "
             "None)`.",
         )
     last: set[int] = set()
     before: set[int] = set()  # calls with a kernel in them or after them
-    for node in reversed(graph.Graph.of(model).nodes):
+    for node in reversed(calls):
         if any(id(reader) in before for reader in node.consumers):
             before.add(id(node))
         elif node.is_layer and any(map(graph.kernel_names, flattened(node.operation))):

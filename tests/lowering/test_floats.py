@@ -14,7 +14,6 @@ from kerasopt.lowering import convert
 FLOATS = {
     "PReLU has no integer form": lambda x: layers.PReLU()(x),
     "Conv3D has no integer form": lambda x: layers.Conv3D(4, 3)(layers.Reshape((4, 4, 4, 4))(x)),
-    "a tensor in it has no quantizer": lambda x: layers.MultiHeadAttention(1, 2)(x, x),
     "only of two tensors it has an integer form": lambda x: layers.Add()(
         [x, layers.Conv2D(4, 1)(x), layers.Conv2D(4, 1)(x)]
     ),

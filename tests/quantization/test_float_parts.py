@@ -2,7 +2,6 @@ import keras
 import numpy as np
 import pytest
 from keras import layers
-from techniques import models
 
 import kerasopt as ko
 from kerasopt.quantization import float_parts
@@ -49,8 +48,27 @@ def test_what_prepares_the_input_stays_float():
     assert "is not between integer operations" in reason
 
 
-def test_a_subclassed_model_hides_what_it_computes():
-    model = models.subclassed()
-    quantized = ko.quantize(model, "int8", models.data(model)[0], verbose=0)
-    (reason,) = float_parts(quantized).values()
-    assert "not recorded" in reason
+class Looking(keras.layers.Layer):
+    """Does what depends on a value, so it cannot be recorded."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.dense = keras.layers.Dense(4)
+
+    def build(self, shape):
+        self.dense.build(shape)
+        super().build(shape)
+
+    def call(self, x):
+        y = self.dense(x)
+        return keras.ops.cond(keras.ops.any(x > 0), lambda: y, lambda: -y)
+
+    def compute_output_shape(self, shape):
+        return (*shape[:-1], 4)
+
+
+def test_what_cannot_be_recorded_is_named_with_the_reason():
+    inputs = keras.Input((8,))
+    model = keras.Model(inputs, keras.layers.Dense(2)(Looking(name="looking")(inputs)))
+    quantized = ko.quantize(model, "int8", np.ones((4, 8), "float32"), verbose=0)
+    assert "control flow (Cond)" in float_parts(quantized)["looking"]

@@ -179,7 +179,7 @@ def test_a_shared_layer_gets_each_quantizer_once():
     assert sites(model) == {"shared": {"kernel", "input", "output"}}
 
 
-def test_inside_a_subclassed_model_weights_and_inputs_are_quantized():
+def test_a_subclassed_model_is_quantized_like_a_functional_one():
     class Hidden(keras.Model):
         def __init__(self):
             super().__init__()
@@ -190,7 +190,11 @@ def test_inside_a_subclassed_model_weights_and_inputs_are_quantized():
 
     model = Hidden()
     model(np.ones((1, 3)))
-    assert sites(model) == {"blocks/0": {"kernel", "input"}, "blocks/1": {"kernel", "input"}}
+    assert sites(model) == {
+        "blocks/0": {"kernel", "input", "output"},
+        "tanh": {"output"},
+        "blocks/1": {"kernel", "output"},
+    }
 
 
 def test_cells_of_recurrent_layers_have_quantized_weights_only():

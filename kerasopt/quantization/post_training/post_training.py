@@ -120,11 +120,12 @@ def _attach(model, site):
 
 
 def _require_graph(model):
-    if graph.functional_of(model) is None:
+    found = graph.Graph.of(model)
+    if not found.nodes:
         raise ValueError(
             "Equalization, adaptive rounding and bias correction need the graph of the model, "
-            "which is not recorded for a subclassed model. Do not request them, or build the model "
-            f"with `keras.Model(inputs, outputs)`. Received: model={model.name}"
+            f"which cannot be recorded: {found.closed['']}. Do not request them, or build the "
+            f"model with `keras.Model(inputs, outputs)`. Received: model={model.name}"
         )
 
 

@@ -1,0 +1,86 @@
+"""A recorded call inside a layer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+
+from kerasopt.keras_internals.interception import SymbolicArguments
+
+
+@dataclass(frozen=True, eq=False)
+class Call:
+    """A call of a layer or an operation, as Keras' `Node`s record them in functional models.
+
+    Attributes:
+        operation: What is called.
+        owner: The layer whose own code calls it.
+        path: Its path from the recorded layer: attributes that hold layers, and keys of operations,
+            joined by `/`.
+        key: The name of an operation among those that its owner calls; `None` for layers.
+        arguments: Keras' `SymbolicArguments`.
+        outputs: List of the symbolic tensors that it returns.
+    """
+
+    operation: keras.Operation
+    owner: keras.Layer
+    path: str
+    key: str | None
+    arguments: SymbolicArguments
+    outputs: list[keras.KerasTensor]
+
+    @property
+    def input_tensors(self) -> list[keras.KerasTensor]:
+        return self.arguments.keras_tensors
+
+
+@dataclass(frozen=True, eq=False)
+class Recording:
+    """What a layer computes.
+
+    Attributes:
+        inputs: List of the symbolic tensors that it was called on, in flat order, and their masks.
+        masks_read: List of the masks of the tensors that it was called on.
+        masks: List of (tensor, mask) where opened layers gave a mask to what they returned.
+        outputs: List of those that it returned, in flat order.
+        result: The outputs in their structure.
+        calls: List of `Call`, those that the outputs depend on, in the order in which they ran.
+        closed: Dict of the path of each inner layer that could not be opened to the reason.
+    """
+
+    inputs: list[keras.KerasTensor]
+    masks_read: list[keras.KerasTensor]
+    masks: list[tuple[keras.KerasTensor, keras.KerasTensor]]
+    outputs: list[keras.KerasTensor]
+    result: Any
+    calls: list[Call]
+    closed: dict[str, str]
+
+    @property
+    def steps(self) -> list[tuple[str, str]]:
+        """The path and the kind of each call."""
+        return [(call.path, type(call.operation).__name__) for call in self.calls]
+
+
+class Constant(keras.Operation):
+    """An operation without inputs.
+
+    Args:
+        value: The tensor that it returns.
+    """
+
+    def __init__(self, value: Any):
+        super().__init__(name=None)
+        self.value = value
+
+    def call(self) -> Any:
+        return self.value
+
+    def compute_output_spec(self) -> keras.KerasTensor:
+        return keras.KerasTensor(self.value.shape, self.value.dtype)
+
+
+class Unrecordable(Exception):
+    """Raised if a layer cannot be recorded; the message says why, for the user."""

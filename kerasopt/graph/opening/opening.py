@@ -1,0 +1,161 @@
+"""Opens layers whose `call` is made of other layers and of `keras.ops`."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import keras
+
+from kerasopt.graph.opening.call import Call, Recording, Unrecordable
+from kerasopt.graph.opening.recorder import REFUSALS, Recorder, reason
+from kerasopt.graph.opening.sizes import Size, Sizes
+from kerasopt.keras_internals.calls import mask_of, set_mask
+from kerasopt.keras_internals.graphs import calls_forgotten
+from kerasopt.keras_internals.interception import (
+    SymbolicArguments,
+    intercepted,
+    set_shape,
+)
+from kerasopt.keras_internals.layers import flattened
+
+# Primes, which no layer has as a size: large ones, so that no product is ambiguous, and smaller
+# ones for code that checks a length against a maximum.
+_VALUES = (
+    (1000003, 1000033, 1000037, 1000039, 1000081, 1000099, 1000117, 1000121),
+    (37, 41, 43, 47, 53, 59, 61, 67),
+)
+
+
+def record(layer: keras.Layer, arguments: SymbolicArguments, opens: Any, parts: Any) -> Recording:
+    """Records what a layer computes when it is called.
+
+    Args:
+        layer: A built layer.
+        arguments: The arguments of its call, with symbolic tensors. Sizes of their axes may be
+            unknown: those that have to be equal are found by trying.
+        opens: Function of an inner layer, whether it is opened, too.
+        parts: Function of a layer: dict of the id of each layer inside to its path from there.
+
+    Returns:
+        A `Recording`; its tensors have the unknown sizes that those of `arguments` have.
+
+    Raises:
+        Unrecordable: With the reason, if that is impossible.
+    """
+    attempt = _Attempt(layer, arguments, opens, parts)
+    found = attempt.first()
+    # Again, with other sizes: Python state and chance must have no part in it.
+    again = attempt.again()
+    if found.steps != again.steps:
+        raise Unrecordable("its code does not do the same in every call")
+    return found
+
+
+class _Attempt:
+    """Records a layer with several guesses of the unknown sizes."""
+
+    def __init__(self, layer: keras.Layer, arguments: SymbolicArguments, opens: Any, parts: Any):
+        self._layer = layer
+        self._arguments = arguments
+        self._how = (opens, parts)
+        self._last: tuple[Any, Any] = ({}, ())
+
+    def first(self) -> Recording:
+        """Returns the first recording that succeeds."""
+        first: BaseException | None = None
+        for values, equal in itertools.product(_VALUES, _guesses(self._arguments)):
+            self._last = equal, values
+            try:
+                return self._record(equal, values)
+            except REFUSALS as error:
+                first = first or error
+        raise Unrecordable(reason(first or Unrecordable("it has no arguments")))
+
+    def again(self) -> Recording:
+        """Returns a second recording, with other sizes if these are possible."""
+        equal, last = self._last
+        for values in (*(x for x in _VALUES if x is not last), last):
+            with contextlib.suppress(*REFUSALS):
+                return self._record(equal, values)
+        raise Unrecordable("its code does not do the same in every call")
+
+    def _record(self, equal: dict[tuple[int, int], int], values: Iterable[int]) -> Recording:
+        with calls_forgotten(flattened(self._layer)):
+            return _recorded(self._layer, self._arguments, equal, values, *self._how)
+
+
+def _guesses(arguments: SymbolicArguments) -> Iterator[dict[tuple[int, int], int]]:
+    """Yields guesses which unknown sizes are equal: dicts of (tensor, axis) to a number."""
+    places = [
+        (index, axis)
+        for index, tensor in enumerate(arguments.keras_tensors)
+        for axis, size in enumerate(tensor.shape)
+        if size is None
+    ]
+    seen: list[list[int]] = []
+    for same in (
+        lambda index, axis: min(axis, 1) and (index, axis),  # only the batch size
+        lambda index, axis: axis,
+        lambda index, axis: min(axis, 1),
+    ):
+        names = [same(*place) for place in places]
+        numbers = [names.index(name) for name in names]
+        if numbers not in seen:
+            seen.append(numbers)
+            yield dict(zip(places, numbers, strict=True))
+
+
+def _recorded(
+    layer: keras.Layer,
+    arguments: SymbolicArguments,
+    equal: dict[tuple[int, int], int],
+    values: Iterable[int],
+    opens: Any,
+    parts: Any,
+) -> Recording:
+    sizes = Sizes(values)
+    recorder = Recorder(sizes, opens, parts)
+    by_number: dict[int, Size] = {}
+
+    def symbol(like: keras.KerasTensor, index: int) -> keras.KerasTensor:
+        shape: list[Any] = list(like.shape)
+        for axis in [axis for axis, size in enumerate(shape) if size is None]:
+            number = equal[index, axis]
+            shape[axis] = by_number[number] = by_number.get(number) or sizes.new()
+        return recorder.symbol(shape, like.dtype)
+
+    symbols = {id(x): symbol(x, i) for i, x in enumerate(arguments.keras_tensors)}
+    masks: dict[int, tuple[keras.KerasTensor, keras.KerasTensor]] = {}
+    for index, tensor in enumerate(arguments.keras_tensors):
+        mask = mask_of(tensor)
+        if mask is not None:
+            masks.setdefault(id(mask), (mask, symbol(mask, index)))
+            set_mask(symbols[id(tensor)], masks[id(mask)][1])
+    args, kwargs = arguments.fill_in(symbols)
+    with intercepted(recorder, functions=True):
+        result = recorder.run(layer, args, kwargs)
+    inputs = [symbols[id(tensor)] for tensor in arguments.keras_tensors]
+    inputs += [made for _, made in masks.values()]
+    outputs = [x for x in keras.tree.flatten(result) if x is not None]
+    calls = _needed(recorder.calls, inputs, [*outputs, *(mask for _, mask in recorder.masks)])
+    recorder.keep_names()
+    for tensor in itertools.chain(inputs, *(call.outputs for call in calls)):
+        set_shape(tensor, sizes.shape(tensor.shape))
+    read = [mask for mask, _ in masks.values()]
+    return Recording(inputs, read, recorder.masks, outputs, result, calls, recorder.closed)
+
+
+def _needed(calls: list[Call], inputs: list[Any], outputs: list[Any]) -> list[Call]:
+    """Returns the calls that the outputs depend on."""
+    needed, kept = set(map(id, outputs)), []
+    for call in reversed(calls):
+        if needed & set(map(id, call.outputs)):
+            kept.append(call)
+            needed.update(map(id, call.input_tensors))
+    known = {id(x) for call in kept for x in call.outputs} | set(map(id, inputs))
+    if not needed <= known:
+        raise Unrecordable("it keeps tensors of earlier calls, or returns constants")
+    return kept[::-1]

@@ -1,0 +1,268 @@
+"""Records the calls of layers and operations inside a layer, on symbolic tensors."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+import types
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+
+from kerasopt.graph.opening.call import Call, Constant, Unrecordable
+from kerasopt.graph.opening.places import Places
+from kerasopt.graph.opening.sized_operation import SizedOperation, sizes_of, template
+from kerasopt.graph.opening.sizes import Sizes, has_size
+from kerasopt.keras_internals.calls import fill_masks, mask_of, set_masks_of_outputs
+from kerasopt.keras_internals.interception import (
+    SymbolicArguments,
+    any_symbolic_tensors,
+    callers,
+    compute_output_spec,
+)
+
+# Their functions are no arguments that could be recorded.
+_CONTROL_FLOW = frozenset(
+    "AssociativeScan Cond ForiLoop Map Scan Switch VectorizedMap WhileLoop".split()
+)
+# What a `call` that cannot be called on symbolic tensors raises.
+REFUSALS = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    MemoryError,
+    NotImplementedError,
+    RuntimeError,
+    TypeError,
+    Unrecordable,
+    ValueError,
+)
+
+
+@dataclass
+class _Context:
+    """The layer whose own code runs."""
+
+    layer: keras.Layer
+    path: str
+    places: Places
+    parts: dict[int, str]
+    frame: types.FrameType | None = None
+
+
+class Recorder:
+    """An `Interceptor` that records.
+
+    Args:
+        sizes: The `Sizes` of the symbolic tensors.
+        opens: Function of a layer, whether its inner calls are recorded instead of its call.
+        parts: Function of a layer: dict of the id of each layer inside to its path from there.
+
+    Attributes:
+        calls: List of `Call`.
+        closed: Dict of the path of each inner layer that could not be opened to the reason.
+        masks: List of (tensor, mask) of the outputs that opened layers gave masks.
+    """
+
+    def __init__(self, sizes: Sizes, opens: Any, parts: Any):
+        self.calls: list[Call] = []
+        self.closed: dict[str, str] = {}
+        self.masks: list[tuple[keras.KerasTensor, keras.KerasTensor]] = []
+        self._sizes = sizes
+        self._opens = opens
+        self._parts = parts
+        self._contexts: list[_Context] = []
+        self._named: list[Places] = []
+        # Where a size is found: a symbolic tensor and an axis.
+        self._sources: dict[str, tuple[keras.KerasTensor, int]] = {}
+        self._is_inside_leaf = False
+
+    def symbol(self, sizes: list[Any], dtype: str) -> keras.KerasTensor:
+        """Returns a symbolic tensor, an argument of the recorded call."""
+        tensor = keras.KerasTensor(sizes, dtype)
+        for axis, size in enumerate(sizes):
+            if isinstance(getattr(size, "expression", None), str):
+                self._sources.setdefault(size.expression, (tensor, axis))
+        return tensor
+
+    def keep_names(self) -> None:
+        """Keeps the names of the operations, for calls on tensors."""
+        for places in self._named:
+            places.keep()
+
+    def run(self, layer: keras.Layer, args: tuple, kwargs: dict[str, Any], path: str = "") -> Any:
+        """Runs the code of a layer in inference mode, and returns what it returns."""
+        if any(context.layer is layer for context in self._contexts):
+            raise Unrecordable("it contains itself")
+        bound = inspect.signature(layer.call).bind(*args, **kwargs)
+        if "training" in layer.call_signature_parameters:
+            bound.arguments["training"] = False
+        fill_masks(layer, bound.arguments)
+        context = _Context(layer, path, Places(layer), self._parts(layer))
+        self._contexts.append(context)
+        self._named.append(context.places)
+        context.frame = sys._getframe()
+        try:
+            outputs = layer.call(*bound.args, **bound.kwargs)
+            outputs = keras.tree.map_structure(self._symbolic, outputs)
+            self._set_masks(layer, bound.arguments, outputs)
+            return outputs
+        finally:
+            self._contexts.pop()
+            context.frame = None
+
+    def _set_masks(self, layer: keras.Layer, arguments: dict[str, Any], outputs: Any) -> None:
+        flat = [x for x in keras.tree.flatten(outputs) if x is not None]
+        without = [x for x in flat if mask_of(x) is None]
+        first = next(iter(arguments.values()))
+        set_masks_of_outputs(layer, first, outputs, arguments.get("mask"))
+        self.masks += [(x, mask_of(x)) for x in without if mask_of(x) is not None]
+
+    def _symbolic(self, value: Any) -> Any:
+        """Returns a symbolic tensor for what a layer returns."""
+        if value is None or isinstance(value, keras.KerasTensor):
+            return value
+        if not keras.ops.is_tensor(value):
+            raise Unrecordable(f"it returns a {type(value).__name__}")
+        constant = Constant(value)
+        return self._record_operation(constant, constant, (), {}, constant.compute_output_spec())
+
+    def layer(self, layer: keras.Layer, args: tuple, kwargs: dict[str, Any], own: Any) -> Any:
+        if self._is_inside_leaf:
+            return own(layer, *args, **kwargs)
+        context = self._contexts[-1]
+        if layer is context.layer:
+            raise Unrecordable("it contains itself")
+        if id(layer) not in context.parts:
+            raise Unrecordable(f"it calls '{layer.name}', which is no attribute of it")
+        path = context.path + context.parts[id(layer)]
+        if not layer.built:
+            raise Unrecordable(f"its layer '{path}' has never been built")
+        if self._opens(layer) and any_symbolic_tensors(args, kwargs):
+            begin = len(self.calls)
+            try:
+                return self.run(layer, args, kwargs, path + "/")
+            except REFUSALS as error:
+                del self.calls[begin:]
+                self.closed[path] = reason(error)
+        return self._call_of_leaf(layer, args, kwargs, own, path)
+
+    def _call_of_leaf(
+        self, layer: keras.Layer, args: tuple, kwargs: dict[str, Any], own: Any, path: str
+    ) -> Any:
+        self._is_inside_leaf = True
+        try:
+            if any_symbolic_tensors(args, kwargs):
+                outputs = own(layer, *args, **kwargs)
+            else:
+                # It reads constants: weights, or positions.
+                outputs = keras.tree.map_structure(
+                    lambda x: keras.KerasTensor(x.shape, x.dtype), own(layer, *args, **kwargs)
+                )
+        finally:
+            self._is_inside_leaf = False
+        self._record(layer, path, None, args, kwargs, outputs)
+        return outputs
+
+    def operation(
+        self, operation: keras.Operation, args: tuple, kwargs: dict[str, Any], own: Any
+    ) -> Any:
+        kind = type(operation).__name__
+        if kind in _CONTROL_FLOW:
+            raise Unrecordable(f"it uses `keras.ops` for control flow ({kind})")
+        outputs = operation.compute_output_spec(*args, **kwargs)
+        config = getattr(operation, "_auto_config", None)
+        if has_size((args, kwargs)) or (config and has_size(dict(config.config))):
+            own_config = dict(config.config) if config else {}
+            return self._sized(operation, own_config, args, kwargs, outputs)
+        return self._record_operation(operation, operation, args, kwargs, outputs)
+
+    def shape(self, tensor: keras.KerasTensor, own: tuple) -> tuple:
+        return tuple(map(self._sizes.of, own))
+
+    def function(self, name: str, args: tuple, kwargs: dict[str, Any], own: Any) -> Any:
+        if not has_size((args, kwargs)) or any_symbolic_tensors(args, kwargs):
+            return own(*args, **kwargs)
+        plain = keras.tree.map_structure(_as_integer, (args, kwargs))
+        outputs = compute_output_spec(lambda: own(*plain[0], **plain[1]))
+        return self._sized(name, {}, args, kwargs, outputs)
+
+    def _sized(self, target: Any, config: dict, args: tuple, kwargs: dict, outputs: Any) -> Any:
+        """Records a call that depends on sizes."""
+        simple = _without_batch(target, config)
+        if simple is not None:
+            return self._record_operation(target, simple, args, kwargs, outputs)
+        tensors: list[keras.KerasTensor] = []
+        arguments = [template(each, tensors) for each in (config, args, kwargs)]
+        sources = {
+            name: self._place(name, tensors)
+            for name in sorted(set().union(*map(sizes_of, arguments)))
+        }
+        operation = SizedOperation(target, arguments, sources)
+        return self._record_operation(target, operation, tuple(tensors), {}, outputs)
+
+    def _place(self, name: str, tensors: list[keras.KerasTensor]) -> tuple[int, int]:
+        """Returns which of the tensors, along which axis, has a size; appends one if none has."""
+        for index, tensor in enumerate(tensors):
+            for axis, size in enumerate(tensor.shape):
+                if getattr(size, "expression", None) == name:
+                    return index, axis
+        tensor, axis = self._sources[name]
+        tensors.append(tensor)
+        return len(tensors) - 1, axis
+
+    def _record_operation(
+        self, named: Any, operation: keras.Operation, args: tuple, kwargs: dict, outputs: Any
+    ) -> Any:
+        context = self._contexts[-1]
+        if isinstance(named, str):  # it creates a tensor
+            key = f"{named}_of_sizes_{len(self.calls)}"
+        else:
+            assert context.frame is not None
+            place = () if isinstance(named, Constant) else callers(context.frame)
+            key = context.places.key(named, place) or operation.name
+        self._record(operation, context.path + key, key, args, kwargs, outputs)
+        return outputs
+
+    def _record(
+        self, called: Any, path: str, key: str | None, args: tuple, kwargs: dict, outputs: Any
+    ) -> None:
+        flat = keras.tree.flatten(outputs)
+        args, kwargs = keras.tree.map_structure(_as_tensor, (args, kwargs))
+        arguments = SymbolicArguments(*args, **kwargs)
+        owner = self._contexts[-1].layer
+        self.calls.append(Call(called, owner, path, key, arguments, flat))
+
+
+def reason(error: BaseException) -> str:
+    """Returns why a layer cannot be recorded, in a line."""
+    if isinstance(error, Unrecordable):
+        return str(error)
+    # Keras adds where an error has occurred, and colors.
+    lines = re.sub(r"\x1b\[\d*m", "", str(error)).strip().splitlines()
+    said = [line for line in lines if line and not line.startswith("Exception encountered")]
+    text = said[0] if said else type(error).__name__
+    return f"its code cannot be called on symbolic tensors ({text})"
+
+
+def _as_tensor(value: Any) -> Any:
+    """Returns the value of a variable, which is a constant of an operation."""
+    return keras.ops.convert_to_tensor(value) if isinstance(value, keras.Variable) else value
+
+
+def _as_integer(value: Any) -> Any:
+    return int(value) if isinstance(value, int) and type(value) is not bool else value
+
+
+def _without_batch(target: Any, config: dict[str, Any]) -> keras.Operation | None:
+    """Returns a reshape whose only unknown size is inferred, or `None`."""
+    shape = config.get("newshape")
+    if isinstance(target, str) or type(target).__name__ != "Reshape" or shape is None:
+        return None
+    unknown = [has_size(size) for size in shape]
+    if sum(unknown) != 1 or any(type(size) is int and size < 0 for size in shape):
+        return None
+    sizes = zip(shape, unknown, strict=True)
+    return type(target)([-1 if is_unknown else size for size, is_unknown in sizes])

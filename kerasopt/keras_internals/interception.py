@@ -1,0 +1,174 @@
+"""Intercepts what Keras does with symbolic tensors: calls of operations and layers, shapes."""
+
+import contextlib
+import functools
+import sys
+import threading
+import types
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
+
+import keras
+from keras.src.backend import compute_output_spec
+from keras.src.backend.common.keras_tensor import any_symbolic_tensors
+from keras.src.ops.symbolic_arguments import SymbolicArguments
+
+__all__ = [
+    "Interceptor",
+    "SymbolicArguments",
+    "any_symbolic_tensors",
+    "callers",
+    "compute_output_spec",
+    "intercepted",
+    "set_shape",
+]
+
+
+class Interceptor(Protocol):
+    """What is done instead. Each method gets what Keras would do as `own`."""
+
+    def operation(self, operation: keras.Operation, args: tuple, kwargs: dict, own: Any) -> Any:
+        """Calls an operation of `keras.ops` on arguments with symbolic tensors."""
+
+    def layer(self, layer: keras.Layer, args: tuple, kwargs: dict, own: Any) -> Any:
+        """Calls a layer."""
+
+    def shape(self, tensor: keras.KerasTensor, own: tuple) -> tuple:
+        """Returns the shape of a symbolic tensor."""
+
+    def function(self, name: str, args: tuple, kwargs: dict, own: Any) -> Any:
+        """Calls a function of `keras.ops`."""
+
+
+_PACKAGE = __file__.removesuffix("interception.py").removesuffix("keras_internals/")
+_current = threading.local()
+
+
+@contextlib.contextmanager
+def intercepted(by: Interceptor, functions: bool = False) -> Iterator[None]:
+    """Intercepts the symbolic calls of this thread inside the context.
+
+    Args:
+        by: An `Interceptor`.
+        functions: Boolean, whether functions of `keras.ops` and shapes are intercepted, too.
+    """
+    outer = getattr(_current, "interceptor", None)
+    with _CALLS, _FUNCTIONS if functions else contextlib.nullcontext():
+        _current.interceptor = by
+        try:
+            yield
+        finally:
+            _current.interceptor = outer
+
+
+def callers(until: types.FrameType) -> tuple[Any, ...]:
+    """Returns which instructions are being run, from the innermost one up to a frame.
+
+    It is the same whatever is attached to a layer: frames of this package are left out.
+    """
+    found: list[Any] = []
+    frame: types.FrameType | None = sys._getframe(1)
+    while frame is not None and frame is not until:
+        found.append((frame.f_code, frame.f_lasti))
+        frame = frame.f_back
+    inner = next(i for i, (code, _) in enumerate(found) if code is _CODE_OF_OPERATION)
+    return tuple(
+        each for each in found[inner + 1 :] if not each[0].co_filename.startswith(_PACKAGE)
+    )
+
+
+def set_shape(tensor: keras.KerasTensor, shape: tuple[int | None, ...]) -> None:
+    """Changes the shape of a symbolic tensor."""
+    tensor._shape = shape
+
+
+def _operation(own: Callable) -> Callable:
+    @functools.wraps(own)
+    def symbolic_call(self: keras.Operation, *args: Any, **kwargs: Any) -> Any:
+        by = getattr(_current, "interceptor", None)
+        if by is None:
+            return own(self, *args, **kwargs)
+        return by.operation(self, args, kwargs, own)
+
+    return symbolic_call
+
+
+_CODE_OF_OPERATION = _operation(len).__code__
+
+
+def _layer(own: Callable) -> Callable:
+    @functools.wraps(own)
+    def call(self: keras.Layer, *args: Any, **kwargs: Any) -> Any:
+        by = getattr(_current, "interceptor", None)
+        return own(self, *args, **kwargs) if by is None else by.layer(self, args, kwargs, own)
+
+    return call
+
+
+def _shape(own: Any) -> property:
+    def shape(tensor: keras.KerasTensor) -> tuple:
+        by = getattr(_current, "interceptor", None)
+        known = own.fget(tensor)
+        return known if by is None else by.shape(tensor, known)
+
+    return property(shape, own.fset)
+
+
+def _function(own: Callable) -> Callable:
+    @functools.wraps(own)
+    def function(*args: Any, **kwargs: Any) -> Any:
+        by = getattr(_current, "interceptor", None)
+        if by is None:
+            return own(*args, **kwargs)
+        return by.function(own.__name__, args, kwargs, own)
+
+    return function
+
+
+class _Replaced:
+    """Replaces attributes while at least one thread is inside the context.
+
+    Args:
+        find: Function that returns tuples of an object, the name of an attribute of it, and a
+            function that makes the new value from the own one.
+    """
+
+    def __init__(self, find: Callable[[], list[tuple[Any, str, Callable]]]):
+        self._find = find
+        self._lock = threading.Lock()
+        self._count = 0
+        self._own: list[tuple[Any, str, Any]] = []
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._count += 1
+            if self._count == 1:
+                for holder, name, make in self._find():
+                    own = vars(holder)[name]
+                    self._own.append((holder, name, own))
+                    setattr(holder, name, make(own))
+
+    def __exit__(self, *error: Any) -> None:
+        with self._lock:
+            self._count -= 1
+            if self._count == 0:
+                for holder, name, own in self._own:
+                    setattr(holder, name, own)
+                self._own.clear()
+
+
+def _functions() -> list[tuple[Any, str, Callable]]:
+    public = vars(keras.ops)
+    return [(keras.KerasTensor, "shape", _shape)] + [
+        (module, name, _function)
+        for path, module in list(sys.modules.items())
+        if path.startswith(("keras.ops", "keras.src.ops"))
+        for name, value in vars(module).items()
+        if isinstance(value, types.FunctionType) and public.get(name) is value and name != "shape"
+    ]
+
+
+_CALLS = _Replaced(
+    lambda: [(keras.Operation, "symbolic_call", _operation), (keras.Layer, "__call__", _layer)]
+)
+_FUNCTIONS = _Replaced(_functions)

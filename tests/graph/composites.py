@@ -1,0 +1,103 @@
+"""Layers whose `call` is made of other layers and of `keras.ops`."""
+
+import keras
+from keras import layers, ops
+
+
+class Composite(layers.Layer):
+    """Builds its inner layers, in the order of its attributes, for inputs of `width` channels."""
+
+    width = 8
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.supports_masking = True
+
+    def build(self, shape=None):
+        for layer in self._flatten_layers(include_self=False):
+            layer.build((None, None, self.width))
+        super().build(shape)
+
+    def compute_output_shape(self, shape, *others):
+        return shape
+
+
+class Residual(Composite):
+    """Two layers and an addition; the path of training has more operations."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.first = layers.Dense(8, activation="relu")
+        self.second = layers.Dense(8)
+        self.norm = layers.LayerNormalization()
+
+    def call(self, inputs, training=False):
+        x = self.second(self.first(inputs))
+        if training:
+            x = x * 2.0 * 0.5
+        return self.norm(inputs + x * 0.5)
+
+
+class Causal(Composite):
+    """Attention whose mask and heads depend on the sizes of its input."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.query, self.key, self.value = (layers.Dense(8) for _ in range(3))
+        self.out = layers.Dense(8)
+
+    def heads(self, x):
+        batch, length, _ = ops.shape(x)
+        return ops.transpose(ops.reshape(x, (batch, length, 2, 4)), (0, 2, 1, 3))
+
+    def call(self, inputs, mask=None):
+        length = ops.shape(inputs)[1]
+        scores = ops.matmul(
+            self.heads(self.query(inputs)),
+            ops.transpose(self.heads(self.key(inputs)), (0, 1, 3, 2)),
+        )
+        past = ops.arange(length)[:, None] >= ops.arange(length)
+        scores = ops.where(past, scores * 0.5, -1e9)
+        if mask is not None:
+            scores = scores + (1.0 - ops.cast(mask[:, None, None, :], "float32")) * -1e9
+        x = ops.matmul(ops.softmax(scores), self.heads(self.value(inputs)))
+        x = ops.reshape(ops.transpose(x, (0, 2, 1, 3)), ops.shape(inputs))
+        return inputs + self.out(x)
+
+
+class Twice(Composite):
+    """Calls an inner composite layer twice, and a nested model by a keyword argument."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.block = Residual()
+        self.pair = Sum()
+        self.tail = keras.Sequential([keras.Input((None, 8)), layers.Dense(8, name="last")])
+
+    def build(self, shape=None):
+        self.block.build()
+        self.pair.build()
+        self.built = True
+
+    def call(self, inputs):
+        return self.tail(self.pair(self.block(inputs), other=self.block(inputs * 2.0)))
+
+
+class Sum(Composite):
+    """Has a tensor that is passed by name."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.left, self.right = layers.Dense(8), layers.Dense(8)
+
+    def call(self, inputs, *, other):
+        return self.left(inputs) - self.right(other)
+
+
+def model_of(*parts, length=None):
+    """Returns a functional model of sequences of 8 channels through layers."""
+    inputs = keras.Input((length, 8))
+    x = inputs
+    for part in parts:
+        x = part(x)
+    return keras.Model(inputs, x)

@@ -1,0 +1,191 @@
+"""Layers that a graph sees through, and those that it does not."""
+
+import keras
+import numpy as np
+import pytest
+from graph.composites import Causal, Composite, Residual, Twice, model_of
+from keras import layers, ops
+
+from kerasopt.graph import Graph
+
+
+def tokens(batch=2, length=5):
+    return np.random.default_rng(0).normal(size=(batch, length, 8)).astype("float32")
+
+
+def walked(model, x):
+    """Returns what a model computes, one node after another."""
+    graph = Graph.of(model)
+    values = graph.feed(x)
+    for node in graph:
+        if not node.is_input:
+            results = node.call([values[edge] for edge in node.inputs])
+            values.update(zip(node.outputs, results, strict=True))
+    (edge,) = graph.outputs
+    return keras.ops.convert_to_numpy(values[edge])
+
+
+def test_a_composite_layer_is_its_calls():
+    model = model_of(Residual(name="block"))
+    graph = Graph.of(model)
+    assert [node.path for node in graph][1:] == [
+        "block/first",
+        "block/second",
+        "block/multiply",
+        "block/add",
+        "block/norm",
+    ]
+    by_path = {node.path: node for node in graph}
+    add = by_path["block/add"]
+    assert [edge.source.path for edge in add.inputs][1:] == ["block/multiply"]
+    assert add.owner is model.get_layer("block")
+    assert by_path["block/first"].operation is model.get_layer("block").first
+    assert graph.closed == {} and by_path["block/norm"].is_output
+
+
+def test_composites_inside_and_models_inside_are_opened():
+    paths = [node.path for node in Graph.of(model_of(Twice(name="twice")))]
+    assert paths.count("twice/block/first") == 2
+    assert {"twice/pair/left", "twice/pair/subtract", "twice/tail/last"} <= set(paths)
+
+
+@pytest.mark.parametrize("layer", [Residual, Causal, Twice])
+@pytest.mark.parametrize("sizes", [(2, 5), (3, 7), (1, 1)])
+def test_the_calls_compute_what_the_layer_computes(layer, sizes):
+    model, x = model_of(layer(), layer()), tokens(*sizes)
+    np.testing.assert_allclose(walked(model, x), model(x), atol=1e-6)
+
+
+def test_masks_of_keras_reach_the_code():
+    ids = keras.Input((None,), dtype="int32")
+    x = Causal(name="causal")(layers.Embedding(9, 8, mask_zero=True)(ids))
+    model = keras.Model(ids, layers.GlobalAveragePooling1D()(x))
+    graph = Graph.of(model)
+    assert graph.closed == {}
+    x = np.array([[1, 2, 3, 0, 0], [4, 5, 6, 7, 8]])
+    # The pooling outside reads the mask that the layer passes on, which is an edge.
+    (pooling,) = [node for node in graph if "pooling" in node.path]
+    assert pooling.inputs[0] in graph.masks
+    inner = keras.Model(ids, model.layers[-2].output)
+    np.testing.assert_allclose(walked(inner, x), inner(x), atol=1e-6)
+
+
+def test_a_subclassed_model_is_opened():
+    class Model(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.block = Residual()
+            self.head = layers.Dense(2)
+
+        def call(self, inputs):
+            return self.head(ops.mean(self.block(inputs), axis=1))
+
+    model, x = Model(), tokens()
+    model(x)
+    assert [node.path for node in Graph.of(model)][-2:] == ["mean", "head"]
+    np.testing.assert_allclose(walked(model, x), model(x), atol=1e-6)
+
+
+def test_recording_leaves_no_trace():
+    model = model_of(Twice())
+    every = model._flatten_layers()
+    before = [(len(x._inbound_nodes), len(x._outbound_nodes), sorted(vars(x))) for x in every]
+    functions = {name: getattr(ops, name) for name in ("arange", "shape", "add")}
+    Graph.of(model)
+    after = [(len(x._inbound_nodes), len(x._outbound_nodes), sorted(vars(x))) for x in every]
+    assert after == before
+    assert all(getattr(ops, name) is function for name, function in functions.items())
+
+
+class Counting(Residual):
+    calls = 0
+
+    def call(self, inputs):
+        self.calls += 1
+        x = super().call(inputs)
+        return x * 2.0 if self.calls % 2 else x
+
+
+class Random(Residual):
+    def call(self, inputs):
+        x = super().call(inputs)
+        for _ in range(np.random.default_rng().integers(10**6)):
+            if x is None:
+                break
+            x = x + 1.0 if np.random.default_rng().uniform() < 0.5 else x
+            if np.random.default_rng().uniform() < 0.1:
+                break
+        return x
+
+
+class Creating(Residual):
+    def call(self, inputs):
+        return layers.Dense(8)(super().call(inputs))
+
+
+class Looking(Residual):
+    def call(self, inputs):
+        x = super().call(inputs)
+        return ops.cond(ops.any(inputs > 0), lambda: x, lambda: -x)
+
+
+class Unbuilt(Residual):
+    def build(self, shape=None):
+        self.first.build((None, 8))
+        self.second.build((None, 8))
+        self.built = True
+
+
+class Recursive(Residual):
+    def call(self, inputs, depth=2):
+        return super().call(self(inputs, depth=depth - 1) if depth else inputs)
+
+
+class Shapeless(Residual):
+    """Depends on the length by a branch."""
+
+    def call(self, inputs):
+        x = super().call(inputs)
+        return x if ops.shape(x)[1] > 100 else x * 2.0
+
+
+@pytest.mark.parametrize(
+    ("layer", "reason"),
+    [
+        (Counting, "does not do the same in every call"),
+        (Random, "does not do the same in every call"),
+        (Creating, "which is no attribute of it"),
+        (Looking, "control flow (Cond)"),
+        (Unbuilt, "'norm' has never been built"),
+        (Recursive, "contains itself"),
+        (Shapeless, "does not do the same in every call"),
+    ],
+)
+def test_what_cannot_be_recorded_stays_one_node(layer, reason):
+    layer = layer(name="layer")
+    inputs = keras.Input((None, 8))
+    outputs = keras.KerasTensor((None, None, 8))
+    layer.build()
+    layer.compute_output_spec = lambda *args, **kwargs: outputs
+    model = keras.Model(inputs, layer(inputs))
+    graph = Graph.of(model)
+    assert [node.path for node in graph][1:] == ["layer"]
+    assert reason in graph.closed["layer"]
+
+
+class KeywordsOnly(Composite):
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.dense = layers.Dense(8)
+
+    def call(self, **kwargs):
+        return self.dense(kwargs["inputs"]) + kwargs["other"]
+
+
+def test_arguments_by_name_only():
+    layer, inputs = KeywordsOnly(name="layer"), keras.Input((3, 8))
+    layer.build()
+    layer.compute_output_spec = lambda **kwargs: keras.KerasTensor((None, 3, 8))
+    model = keras.Model(inputs, layer(inputs=inputs, other=inputs))
+    assert [node.path for node in Graph.of(model)][1:] == ["layer/dense", "layer/add"]
+    np.testing.assert_allclose(walked(model, tokens(2, 3)), model(tokens(2, 3)), atol=1e-6)
