@@ -9,6 +9,13 @@ import keras
 from keras import ops
 
 
+def is_attention(operation: keras.Operation) -> bool:
+    """Whether an operation is a `keras.ops.dot_product_attention` that has such steps."""
+    attention: Any = operation
+    is_known = type(operation).__name__ == "DotProductAttention"
+    return is_known and attention.attn_logits_soft_cap is None
+
+
 def attend(
     query: Any,
     key: Any,

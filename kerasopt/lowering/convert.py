@@ -7,12 +7,7 @@ from typing import Any
 
 import keras
 
-<<<<<<< HEAD
-from kerasopt.graph import Graph, Group, Groups, is_masked, masked, recorded, unwrap
-from kerasopt.keras_internals.graphs import Functional
-=======
-from kerasopt.graph import Graph, Group, Groups, masked, unwrap
->>>>>>> e809228 (Composite layers and subclassed models are opened)
+from kerasopt.graph import Graph, Group, Groups, is_masked, masked, unwrap
 from kerasopt.lowering.builder import Builder
 from kerasopt.lowering.float_warning import warn_about_floats
 from kerasopt.lowering.quantizers import activation_quantizer, has_only_zeros

@@ -9,6 +9,7 @@ from typing import Any
 
 import keras
 
+from kerasopt.graph.dot_product_attention import attend, is_attention
 from kerasopt.graph.inner_operation import inner_operation
 from kerasopt.graph.opening.places import Places
 from kerasopt.keras_internals.calls import is_training
@@ -49,6 +50,8 @@ class _Watcher:
         self._frame = frame
 
     def operation(self, operation: Any, args: tuple, kwargs: dict, own: Any) -> Any:
+        if is_attention(operation):
+            return attend(*args, **kwargs, is_causal=operation.is_causal)
         key = self._places.key(operation, callers(self._frame))
         args, kwargs = keras.tree.map_structure(_value, (args, kwargs))
         found = None if key is None else inner_operation(self._layer, key)

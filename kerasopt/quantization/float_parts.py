@@ -38,13 +38,8 @@ def float_parts(model: keras.Model) -> dict[str, str]:
     exact, masks = exact_groups(groups), graph.masked(groups.graph)
     for group in groups:
         counts = group.anchor.is_input or graph.is_bookkeeping(group.output)
-<<<<<<< HEAD
-        reason = None if counts else _reason(group, id(group) in exact)
-        if reason is not None and graph.is_masked(group.anchor, masks):
-=======
         reason = None if counts else _reason(group, id(group) in exact, groups.graph.closed)
-        if reason is not None and id(group.anchor) in masks:
->>>>>>> e809228 (Composite layers and subclassed models are opened)
+        if reason is not None and graph.is_masked(group.anchor, masks):
             reason = MASKED
         if reason is not None and (_before_quantizers(group) or _has_weights(group)):
             found[group.anchor.path] = reason
@@ -81,13 +76,9 @@ def _reason(group: Group, is_exact: bool, closed: dict[str, str]) -> str | None:
     if graph.has_kernel(operation):
         return "no rule quantizes it"
     if isinstance(operation, keras.Layer) and inner_layers(operation):
-<<<<<<< HEAD
-        return _HIDDEN
+        return closed.get(group.anchor.path, _HIDDEN)
     if graph.matrix_product(group.anchor) is not None:
         return "no quantizer rounds what it multiplies"
-=======
-        return closed.get(group.anchor.path, _HIDDEN)
->>>>>>> e809228 (Composite layers and subclassed models are opened)
     if is_quantizable(operation) and not is_exact:
         return "it is not between integer operations"
     return f"{type(operation).__name__} has no integer form"

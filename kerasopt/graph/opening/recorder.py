@@ -11,6 +11,7 @@ from typing import Any
 
 import keras
 
+from kerasopt.graph.dot_product_attention import attend, is_attention
 from kerasopt.graph.opening.call import Call, Constant, Unrecordable
 from kerasopt.graph.opening.places import Places
 from kerasopt.graph.opening.sized_operation import SizedOperation, sizes_of, template
@@ -166,12 +167,12 @@ class Recorder:
         self._record(layer, path, None, args, kwargs, outputs)
         return outputs
 
-    def operation(
-        self, operation: keras.Operation, args: tuple, kwargs: dict[str, Any], own: Any
-    ) -> Any:
+    def operation(self, operation: Any, args: tuple, kwargs: dict[str, Any], own: Any) -> Any:
         kind = type(operation).__name__
         if kind in _CONTROL_FLOW:
             raise Unrecordable(f"it uses `keras.ops` for control flow ({kind})")
+        if is_attention(operation):
+            return attend(*args, **kwargs, is_causal=operation.is_causal)
         outputs = operation.compute_output_spec(*args, **kwargs)
         config = getattr(operation, "_auto_config", None)
         if has_size((args, kwargs)) or (config and has_size(dict(config.config))):
