@@ -51,7 +51,7 @@ class _Watcher:
 
     def operation(self, operation: Any, args: tuple, kwargs: dict, own: Any) -> Any:
         if is_attention(operation):
-            return attend(*args, **kwargs, is_causal=operation.is_causal)
+            return attend(*args, **{**kwargs, "is_causal": operation.is_causal})
         key = self._places.key(operation, callers(self._frame))
         args, kwargs = keras.tree.map_structure(_value, (args, kwargs))
         found = None if key is None else inner_operation(self._layer, key)

@@ -172,7 +172,7 @@ class Recorder:
         if kind in _CONTROL_FLOW:
             raise Unrecordable(f"it uses `keras.ops` for control flow ({kind})")
         if is_attention(operation):
-            return attend(*args, **kwargs, is_causal=operation.is_causal)
+            return attend(*args, **{**kwargs, "is_causal": operation.is_causal})
         outputs = operation.compute_output_spec(*args, **kwargs)
         config = getattr(operation, "_auto_config", None)
         if has_size((args, kwargs)) or (config and has_size(dict(config.config))):
