@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
+from keras.src.backend.common.global_state import get_global_attribute, set_global_attribute
 from keras.src.backend.common.masking import get_keras_mask, set_keras_mask
 
 
@@ -56,6 +57,18 @@ def noted(model: keras.Model, note: str) -> Iterator[None]:
         yield
     finally:
         model._maybe_reset_call_context()
+
+
+@contextlib.contextmanager
+def inference(layer: keras.Layer) -> Iterator[None]:
+    """Makes all calls inside the context run in inference mode, whatever calls surround it."""
+    outer = get_global_attribute("current_call_ctx")
+    set_global_attribute("current_call_ctx", None)
+    try:
+        layer._get_call_context().set_value("training", False)
+        yield
+    finally:
+        set_global_attribute("current_call_ctx", outer)
 
 
 @contextlib.contextmanager

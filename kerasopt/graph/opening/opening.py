@@ -12,7 +12,7 @@ import keras
 from kerasopt.graph.opening.call import Call, Recording, Unrecordable
 from kerasopt.graph.opening.recorder import REFUSALS, Recorder, reason
 from kerasopt.graph.opening.sizes import Size, Sizes
-from kerasopt.keras_internals.calls import mask_of, set_mask
+from kerasopt.keras_internals.calls import inference, mask_of, set_mask
 from kerasopt.keras_internals.graphs import calls_forgotten
 from kerasopt.keras_internals.interception import (
     SymbolicArguments,
@@ -135,7 +135,7 @@ def _recorded(
             masks.setdefault(id(mask), (mask, symbol(mask, index)))
             set_mask(symbols[id(tensor)], masks[id(mask)][1])
     args, kwargs = arguments.fill_in(symbols)
-    with intercepted(recorder, functions=True):
+    with intercepted(recorder, functions=True), inference(layer):
         result = recorder.run(layer, args, kwargs)
     inputs = [symbols[id(tensor)] for tensor in arguments.keras_tensors]
     inputs += [made for _, made in masks.values()]
