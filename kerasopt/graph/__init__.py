@@ -56,7 +56,7 @@ from kerasopt.graph.weights import (
     variables_of_weights,
     weight_names,
 )
-from kerasopt.graph.wrapping import unwrap_operations, wrap_operation
+from kerasopt.graph.wrapping import divide_operations, unwrap_operations, wrap_operation
 
 __all__ = [
     "TRAINING_ONLY",
@@ -78,6 +78,7 @@ __all__ = [
     "chain_name",
     "clamp_bounds",
     "clone",
+    "divide_operations",
     "frozen_layers",
     "functional_of",
     "has_kernel",

@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 
+from kerasopt.graph.dot_product_attention import is_attention
 from kerasopt.graph.graph import Graph
 from kerasopt.graph.inner_operation import (
     InnerOperation,
@@ -14,7 +15,8 @@ from kerasopt.graph.inner_operation import (
 )
 from kerasopt.graph.node import Node
 from kerasopt.graph.operation_layer import OperationLayer
-from kerasopt.keras_internals.graphs import copied, keep_calls
+from kerasopt.graph.stepwise_operation import StepwiseOperation
+from kerasopt.keras_internals.graphs import Functional, copied, keep_calls
 from kerasopt.keras_internals.layers import flattened, held_layers, track
 
 
@@ -56,6 +58,22 @@ def wrap_in(functional: Any, operation: keras.Operation) -> OperationLayer:
     return operation
 
 
+def divide_operations(model: keras.Model) -> None:
+    """Turns operations of functional models that consist of others into these, in place.
+
+    `keras.ops.dot_product_attention` becomes two products of matrices with a softmax between
+    them. Graphs read from now on contain them. Compiled functions of the model become stale.
+
+    Args:
+        model: A `keras.Model`.
+    """
+    for node in Graph.of(model):
+        if isinstance(node.owner, Functional) and is_attention(node.operation):
+            inner = copied(node.operation)
+            _become(node.operation, StepwiseOperation(inner, name=inner.name))
+            _track(node.owner, node.operation)
+
+
 def unwrap_operations(model: keras.Model) -> None:
     """Turns every `OperationLayer` of a model back into an operation, undoing `wrap_operation`.
 
@@ -67,12 +85,19 @@ def unwrap_operations(model: keras.Model) -> None:
     for node in Graph.of(model):
         layer = node.operation
         if isinstance(layer, OperationLayer) and not isinstance(layer, InnerOperation):
-            inner = layer.operation
-            held = held_layers(node.owner)
-            held[:] = [x for x in held if x is not layer]
-            _become(layer, inner)
+            _unwrap(layer, node.owner)
+    divided = []
     for layer in flattened(model):
         remove_inner_operations(layer)
+        divided += [(x, layer) for x in held_layers(layer) if isinstance(x, StepwiseOperation)]
+    for operation, owner in divided:
+        _unwrap(operation, owner)
+
+
+def _unwrap(layer: OperationLayer, owner: keras.Layer) -> None:
+    held = held_layers(owner)
+    held[:] = [x for x in held if x is not layer]
+    _become(layer, layer.operation)
 
 
 def _become(operation: keras.Operation, other: keras.Operation) -> None:

@@ -1,5 +1,6 @@
 """A tensor that Keras takes for a symbolic one."""
 
+import sys
 from typing import Any
 
 import keras
@@ -18,8 +19,9 @@ class LiveTensor(keras.KerasTensor):
 
     @property
     def shape(self) -> tuple:
-        """The shape as `keras.ops.shape` returns it: tensors for sizes that are not known."""
-        return keras.ops.shape(self.value)
+        """The shape: `None` for sizes that are not known, for `keras.ops.shape` tensors."""
+        asks = sys._getframe(1).f_code is keras.ops.shape.__code__
+        return keras.ops.shape(self.value) if asks else tuple(self.value.shape)
 
     @property
     def _keras_mask(self) -> Any:

@@ -54,6 +54,9 @@ def find_sites(
             another way.
     """
     graph.require_built(model)
+    recipes = [recipe, *(each for _, each in rules if each is not None)]
+    if any(each.is_static for each in recipes):
+        graph.divide_operations(model)
     wrap_operations(model)
     frozen = graph.frozen_layers(model) if only_trained else ()
     selected = graph.select(graph.layers(model), rules, recipe, is_quantizable, frozen)

@@ -6,6 +6,7 @@ import keras
 
 from kerasopt.graph.functional import functional_of
 from kerasopt.graph.parametrized import own_class
+from kerasopt.graph.stepwise_operation import StepwiseOperation
 from kerasopt.graph.traversal import children
 from kerasopt.keras_internals.attention import is_plain
 
@@ -14,8 +15,8 @@ _WHOLE = (keras.layers.Bidirectional, keras.layers.RNN, keras.layers.Wrapper)
 
 
 def is_composite(layer: keras.Operation) -> bool:
-    """Whether a layer has inner layers, and is to be opened."""
-    return (
+    """Whether a layer consists of others, or of operations, and is to be opened."""
+    return _is_of_operations(layer) or (
         isinstance(layer, keras.Layer)
         and not isinstance(layer, _WHOLE)
         and not is_plain(layer, own_class(layer))
@@ -23,6 +24,11 @@ def is_composite(layer: keras.Operation) -> bool:
         and getattr(own_class(layer), "is_opened", True)
         and any(True for _ in children(layer))
     )
+
+
+def _is_of_operations(layer: keras.Operation) -> bool:
+    """Whether a layer without inner layers is attention, so that it is opened nevertheless."""
+    return isinstance(layer, StepwiseOperation) or own_class(layer) is keras.layers.Attention
 
 
 def paths_inside(layer: keras.Layer) -> dict[int, str]:
