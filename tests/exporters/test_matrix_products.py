@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from lowering import test_dot_product_attention as steps
 from lowering.attentions import ATTENTIONS, contracted, data
 
 import kerasopt as ko
@@ -41,6 +42,15 @@ def test_one_factor_is_repeated_along_axes_of_the_other(ending, tmp_path):
         generator.normal(size=(8, *shape)).astype("float32") for shape in ((5, 2, 3, 8), (6, 2, 8))
     ]
     integers = ko.convert(ko.quantize(model, "int8", x, verbose=0))
+    ko.export(integers, tmp_path / f"model.{ending}", format=FORMATS[ending])
+    assert ko.compare(integers, tmp_path / f"model.{ending}", x).equal >= 0.999
+
+
+@pytest.mark.parametrize("ending", FORMATS)
+def test_the_steps_of_dot_product_attention(ending, tmp_path):
+    keras.utils.set_random_seed(0)
+    x = steps.data(True)
+    integers = ko.convert(ko.quantize(steps.in_graph(True), "int8", x, verbose=0))
     ko.export(integers, tmp_path / f"model.{ending}", format=FORMATS[ending])
     assert ko.compare(integers, tmp_path / f"model.{ending}", x).equal >= 0.999
 
