@@ -1,6 +1,7 @@
 """Intercepts what Keras does with symbolic tensors: calls of operations and layers, shapes."""
 
 import contextlib
+import dis
 import functools
 import sys
 import threading
@@ -41,6 +42,7 @@ class Interceptor(Protocol):
 
 
 _PACKAGE = __file__.removesuffix("interception.py").removesuffix("keras_internals/")
+_CACHE = dis.opmap.get("CACHE", 0)
 _current = threading.local()
 
 
@@ -69,12 +71,24 @@ def callers(until: types.FrameType) -> tuple[Any, ...]:
     found: list[Any] = []
     frame: types.FrameType | None = sys._getframe(1)
     while frame is not None and frame is not until:
-        found.append((frame.f_code, frame.f_lasti))
+        found.append((frame.f_code, _instruction(frame.f_code, frame.f_lasti)))
         frame = frame.f_back
     inner = next(i for i, (code, _) in enumerate(found) if code is _CODE_OF_OPERATION)
     return tuple(
         each for each in found[inner + 1 :] if not each[0].co_filename.startswith(_PACKAGE)
     )
+
+
+@functools.cache
+def _instruction(code: types.CodeType, index: int) -> int:
+    """Returns the index of an instruction.
+
+    Python's own index stands at the instruction or, once Python has specialized it (`x[0]` after
+    some calls), at the caches behind it.
+    """
+    while index > 0 and code.co_code[index] == _CACHE:
+        index -= 2
+    return index
 
 
 def set_shape(tensor: keras.KerasTensor, shape: tuple[int | None, ...]) -> None:
