@@ -20,4 +20,4 @@ class StepwiseOperation(OperationLayer):
     """
 
     def call(self, *args: Any, **kwargs: Any) -> Any:
-        return attend(*args, **kwargs, is_causal=self.operation.is_causal)
+        return attend(*args, **{**kwargs, "is_causal": self.operation.is_causal})

@@ -148,7 +148,8 @@ class Builder:
         return self._converted[key]
 
     def _boundary(self, value: Value, cls: type, **affines: Affine) -> keras.Layer:
-        source = producer(value.tensor).name
+        is_constant = not isinstance(value.tensor, keras.KerasTensor)
+        source = "constant" if is_constant else producer(value.tensor).name
         return cls(**affines, name=self._unique(f"{source}_{cls.__name__.lower()}"))
 
     def _unique(self, name: str) -> str:
