@@ -19,6 +19,7 @@ __all__ = [
     "is_made_of_configs",
     "keep_calls",
     "producer",
+    "set_dense",
     "standardized_inputs",
 ]
 
@@ -42,6 +43,12 @@ def calls_in_order(functional: Functional) -> Iterator[Any]:
     """Yields the nodes (recorded calls) of a functional model in the order in which they run."""
     for depth in sorted(functional._nodes_by_depth, reverse=True):
         yield from functional._nodes_by_depth[depth]
+
+
+def set_dense(tensor: Any) -> None:
+    """Declares a symbolic tensor to be no sparse one."""
+    if isinstance(tensor, keras.KerasTensor):
+        tensor._sparse = False
 
 
 def producer(tensor: keras.KerasTensor) -> keras.Operation:

@@ -12,7 +12,7 @@ from kerasopt.finalization import finalize
 from kerasopt.graph import Copies, Edge, Group, Node, without_layer
 from kerasopt.inference import Affine
 from kerasopt.inference.integer.boundaries import Dequantize, Quantize
-from kerasopt.keras_internals.graphs import copied, producer
+from kerasopt.keras_internals.graphs import copied, producer, set_dense
 from kerasopt.lowering.held_weights import hold_weights
 from kerasopt.lowering.masks import Masks
 from kerasopt.lowering.quantizers import affine_of, output_affine, signed
@@ -114,7 +114,11 @@ class Builder:
         masks: dict[str, Any] | None = None,
     ) -> list[Value]:
         """Calls `operation` with the arguments of a node, its tensors replaced by `values`."""
-        outputs = node.call([value.tensor for value in values], operation, **(masks or {}))
+        tensors = [value.tensor for value in values]
+        outputs = node.call(tensors, operation, **(masks or {}))
+        if not any(getattr(tensor, "sparse", False) for tensor in tensors):
+            for output in outputs:
+                set_dense(output)  # Keras takes a product with a constant for a sparse one
         return [Value(x, affine) for x in outputs]
 
     def layer(self, node: Node, affines: Any, make: Any, suffix: str = "") -> Any:
