@@ -214,3 +214,30 @@ def test_several_arguments_are_refused():
     quantized = ko.quantize(model, "int8_dynamic", verbose=0)
     with pytest.raises(ValueError, match="several arguments.*one list or dictionary"):
         convert(quantized)
+
+
+class Positions(layers.Layer):
+    """Adds normalized positions, which depend on no tensor."""
+
+    def __init__(self):
+        super().__init__()
+        self.dense, self.norm = layers.Dense(8), layers.LayerNormalization()
+
+    def build(self, shape):
+        self.dense.build(shape)
+        self.norm.build((*shape[:-1], 8))
+        self.table = self.add_weight((5, 8), initializer="random_normal")
+
+    def call(self, x):
+        return self.dense(x) + self.norm(self.table) * keras.ops.convert_to_tensor(2.0)
+
+
+@pytest.mark.filterwarnings("ignore:Parts of")
+def test_constants_are_added_to_integers():
+    inputs = keras.Input((5, 4))
+    model = keras.Model(inputs, layers.Dense(3)(Positions()(inputs)))
+    x = np.random.default_rng(0).normal(size=(16, 5, 4)).astype("float32")
+    model = ko.quantize(model, "int8", x, verbose=0)
+    integers = convert(model)
+    assert "QuantizedAdd" in {type(layer).__name__ for layer in integers.layers}
+    np.testing.assert_allclose(run(integers, x), run(model, x), atol=0.02)

@@ -189,3 +189,20 @@ def test_arguments_by_name_only():
     model = keras.Model(inputs, layer(inputs=inputs, other=inputs))
     assert [node.path for node in Graph.of(model)][1:] == ["layer/dense", "layer/add"]
     np.testing.assert_allclose(walked(model, tokens(2, 3)), model(tokens(2, 3)), atol=1e-6)
+
+
+def test_names_stay_when_python_has_specialized_the_code():
+    class Sliced(Composite):
+        def __init__(self, **kwargs):
+            super().__init__(**kwargs)
+            self.dense = layers.Dense(8)
+
+        def call(self, x):
+            x = self.dense(x)
+            return x[..., :4] + x[..., 4:]
+
+    model = model_of(Sliced(name="block"))
+    expected = [node.path for node in Graph.of(model)]
+    for _ in range(30):
+        graph = Graph.of(model)
+        assert [node.path for node in graph] == expected and graph.closed == {}
