@@ -17,11 +17,13 @@ from kerasopt.graph.opening.places import Places
 from kerasopt.graph.opening.sized_operation import SizedOperation, sizes_of, template
 from kerasopt.graph.opening.sizes import Sizes, has_size
 from kerasopt.keras_internals.calls import fill_masks, mask_of, set_masks_of_outputs
+from kerasopt.keras_internals.graphs import set_dense
 from kerasopt.keras_internals.interception import (
     SymbolicArguments,
     any_symbolic_tensors,
     callers,
     compute_output_spec,
+    set_shape,
 )
 
 # Their functions are no arguments that could be recorded.
@@ -157,6 +159,7 @@ class Recorder:
         try:
             if any_symbolic_tensors(args, kwargs):
                 outputs = own(layer, *args, **kwargs)
+                self._complete_shapes(layer, args, kwargs, outputs)
             else:
                 # It reads constants: weights, or positions.
                 outputs = keras.tree.map_structure(
@@ -167,6 +170,15 @@ class Recorder:
         self._record(layer, path, None, args, kwargs, outputs)
         return outputs
 
+    def _complete_shapes(self, layer: Any, args: tuple, kwargs: dict, outputs: Any) -> None:
+        """Finds the sizes that the layer itself does not know (EinsumDense, of sequences)."""
+        flat = keras.tree.flatten(outputs)
+        if not any(None in x.shape for x in flat):
+            return
+        found = compute_output_spec(lambda *a, **k: layer.call(*a, **k), *args, **kwargs)
+        for tensor, known in zip(flat, keras.tree.flatten(found), strict=True):
+            set_shape(tensor, tuple(map(_as_integer, known.shape)))
+
     def operation(self, operation: Any, args: tuple, kwargs: dict[str, Any], own: Any) -> Any:
         kind = type(operation).__name__
         if kind in _CONTROL_FLOW:
@@ -174,6 +186,8 @@ class Recorder:
         if is_attention(operation):
             return attend(*args, **{**kwargs, "is_causal": operation.is_causal})
         outputs = operation.compute_output_spec(*args, **kwargs)
+        for x in keras.tree.flatten(outputs):
+            set_dense(x)  # Keras takes a product with a constant for a sparse one
         config = getattr(operation, "_auto_config", None)
         if has_size((args, kwargs)) or (config and has_size(dict(config.config))):
             own_config = dict(config.config) if config else {}

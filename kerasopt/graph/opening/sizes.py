@@ -83,7 +83,13 @@ class Sizes:
         value = compute(*map(int, operands))
         if value in self._known or value < 0:
             return self._known.get(value, value)
-        return self._add(value, (symbol, *(getattr(x, "expression", x) for x in operands)))
+        expression = (symbol, *(getattr(x, "expression", x) for x in operands))
+        # What an axis of unknown size is divided into may be constant.
+        names = names_in(expression)
+        others = ({x: (n + 2) * 1009 + i for i, x in enumerate(sorted(names))} for n in range(3))
+        if all(evaluate(expression, other) == value for other in others):
+            return value
+        return self._add(value, expression)
 
     def shape(self, shape: Iterable[int | None]) -> tuple[int | None, ...]:
         """Returns a shape, its unknown sizes as `None`."""
