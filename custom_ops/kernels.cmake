@@ -39,12 +39,15 @@ add_kernels(
         pooling/pooling.cc
         sparse/scalar.cc
         sparse/sparse_kernel.cc
-        sparse/sparse_matmul.cc)
+        sparse/sparse_matmul.cc
+        weight_only/scalar.cc
+        weight_only/weight_only.cc)
 add_kernels(FILES loops/scalar.cc OPTIONS ${loops})
 
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   list(APPEND kernel_definitions KERASOPT_X86)
   add_kernels(FILES binary/avx2.cc gemm/avx2.cc half/avx2.cc peak/avx2.cc sparse/avx2.cc
+                    weight_only/avx2.cc
               OPTIONS -mavx2 -mfma -mf16c)
   add_kernels(FILES loops/avx2.cc OPTIONS ${loops} -mavx2)
 
@@ -52,7 +55,7 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   # g++ 12 takes the undefined operands in its own AVX-512 header for uninitialized variables.
   set(avx512vnni ${avx512} -mavx512vnni -Wno-uninitialized -Wno-maybe-uninitialized)
   add_kernels(FILES depthwise/avx512vnni.cc gemm/avx512vnni.cc half/avx512vnni.cc
-                    peak/avx512vnni.cc sparse/avx512vnni.cc
+                    peak/avx512vnni.cc sparse/avx512vnni.cc weight_only/avx512vnni.cc
               OPTIONS ${avx512vnni})
   add_kernels(FILES binary/avx512vpopcntdq.cc OPTIONS ${avx512vnni} -mavx512vpopcntdq)
   add_kernels(FILES loops/avx512.cc OPTIONS ${loops} ${avx512} -mprefer-vector-width=512)

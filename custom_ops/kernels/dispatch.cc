@@ -35,27 +35,28 @@ const Candidate* Candidates(int* count) {
 #ifdef KERASOPT_X86
       {{"avx512vnni", kGemmAvx512Vnni, kLoopsAvx512, kSparseAvx512Vnni,
         __builtin_cpu_supports("avx512vpopcntdq") ? kBinaryAvx512Vpopcntdq : kBinaryAvx2,
-        kHalfAvx512Vnni, &kDepthwiseAvx512Vnni, &PeakProductsAvx512Vnni},
+        kHalfAvx512Vnni, kWeightOnlyAvx512Vnni, &kDepthwiseAvx512Vnni, &PeakProductsAvx512Vnni},
        [] {
          return __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512bw") &&
                 __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
        }},
 #ifdef KERASOPT_AVXVNNI
-      {{"avxvnni", kGemmAvxVnni, kLoopsAvx2, kSparseAvx2, kBinaryAvx2, kHalfAvx2, nullptr, nullptr},
+      {{"avxvnni", kGemmAvxVnni, kLoopsAvx2, kSparseAvx2, kBinaryAvx2, kHalfAvx2, kWeightOnlyAvx2,
+        nullptr, nullptr},
        [] { return __builtin_cpu_supports(KERASOPT_AVXVNNI) && HasFmaAndF16c(); }},
 #endif
-      {{"avx2", kGemmAvx2, kLoopsAvx2, kSparseAvx2, kBinaryAvx2, kHalfAvx2, nullptr,
-        &PeakProductsAvx2},
+      {{"avx2", kGemmAvx2, kLoopsAvx2, kSparseAvx2, kBinaryAvx2, kHalfAvx2, kWeightOnlyAvx2,
+        nullptr, &PeakProductsAvx2},
        [] { return __builtin_cpu_supports("avx2") && HasFmaAndF16c(); }},
 #endif
 #ifdef KERASOPT_NEONDOT
       // The compiler has plain NEON everywhere, so for scalar loops, too.
-      {{"neondot", kGemmNeonDot, kLoopsScalar, kSparseScalar, kBinaryScalar, kHalfScalar, nullptr,
-        nullptr},
+      {{"neondot", kGemmNeonDot, kLoopsScalar, kSparseScalar, kBinaryScalar, kHalfScalar,
+        kWeightOnlyScalar, nullptr, nullptr},
        [] { return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0; }},
 #endif
-      {{"scalar", kGemmScalar, kLoopsScalar, kSparseScalar, kBinaryScalar, kHalfScalar, nullptr,
-        nullptr},
+      {{"scalar", kGemmScalar, kLoopsScalar, kSparseScalar, kBinaryScalar, kHalfScalar,
+        kWeightOnlyScalar, nullptr, nullptr},
        [] { return true; }},
   };
   *count = sizeof(candidates) / sizeof(candidates[0]);

@@ -15,6 +15,7 @@
 #include "kernels/peak/peak.h"
 #include "kernels/pooling/table.h"
 #include "kernels/sparse/table.h"
+#include "kernels/weight_only/table.h"
 
 namespace kerasopt {
 
@@ -37,6 +38,7 @@ struct KernelTable {
   SparseKernels sparse;
   MultiplyBinary binary;
   HalfKernels half;
+  MultiplyWeightOnly weight_only;
   const DepthwiseKernel* depthwise;  // or nullptr
   PeakFunction peak_products;        // or nullptr
 };

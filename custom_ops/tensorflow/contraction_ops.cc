@@ -6,6 +6,7 @@
 #include "op_shapes.h"
 #include "sparse_weights.h"
 #include "tensorflow/core/framework/op.h"
+#include "weight_only_attributes.h"
 
 namespace kerasopt {
 namespace {
@@ -21,6 +22,12 @@ Status RowsShape(InferenceContext* c, int64_t depth, int64_t columns) {
   TF_RETURN_IF_ERROR(c->Concatenate(leading, c->Vector(columns), &out));
   c->set_output(0, out);
   return absl::OkStatus();
+}
+
+Status WeightOnlyShape(InferenceContext* c) {
+  WeightOnlyAttributes attributes;
+  TF_RETURN_IF_ERROR(attributes.Init(c));
+  return RowsShape(c, attributes.depth(), attributes.matrices() * attributes.columns());
 }
 
 Status MatMulShape(InferenceContext* c) {
@@ -132,6 +139,19 @@ REGISTER_OP("KerasoptHalfMatMul").KERASOPT_HALF.SetShapeFn(MatMulShape);
 REGISTER_OP("KerasoptHalfConv2D")
     .KERASOPT_HALF.Attr("groups: int >= 1 = 1")
     .KERASOPT_WINDOW_ATTRS.SetShapeFn(ConvolutionShapeFunction);
+
+// `packed` are integers as kerasopt/inference/held/integer.py has them.
+REGISTER_OP("KerasoptWeightOnlyMatMul")
+    .Input("x: float32")
+    .Input("packed: uint8")
+    .Input("scale: float32")
+    .Input("zero_point: int8")
+    .Output("y: float32")
+    .Attr("kernel_shape: list(int)")
+    .Attr("bits: int")
+    .Attr("group: int >= 1")
+    .Attr("transposed: bool = false")
+    .SetShapeFn(WeightOnlyShape);
 
 // `weights` are in the order that kerasopt/ops/sparse_weights.py tells.
 #define KERASOPT_SPARSE \

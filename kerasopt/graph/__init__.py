@@ -1,6 +1,7 @@
 """A model as layers, operations and edges, with nested models expanded."""
 
 from kerasopt.graph.cloning import Copies, clone
+from kerasopt.graph.einsum import product_axes
 from kerasopt.graph.elementwise import (
     as_number,
     is_elementwise,
@@ -109,6 +110,7 @@ __all__ = [
     "own_variables",
     "parse_rules",
     "passes_on",
+    "product_axes",
     "recorded",
     "require_built",
     "residual_scale",

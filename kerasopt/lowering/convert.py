@@ -10,6 +10,7 @@ import keras
 from kerasopt.graph import Graph, Group, Groups, is_masked, masked, unwrap
 from kerasopt.lowering.builder import Builder
 from kerasopt.lowering.float_warning import warn_about_floats
+from kerasopt.lowering.in_place import converted_in_place, keeps_class
 from kerasopt.lowering.quantizers import activation_quantizer, has_only_zeros
 from kerasopt.lowering.requirements import SPARSE, check, rounds_activations
 from kerasopt.lowering.sparse import choose_sparse
@@ -84,6 +85,8 @@ def convert(model: keras.Model, target: str = "int8", batch_size: int = 1) -> ke
     if type(batch_size) is not int or batch_size < 1:
         raise ValueError(f"`batch_size` must be a positive integer. Received: {batch_size!r}")
     check(model, target)
+    if target != SPARSE and keeps_class(model):
+        return converted_in_place(model)
     converted, floats = _lowered(model)
     if rounds_activations(model):
         warn_about_floats(model, floats)

@@ -8,7 +8,9 @@ import keras
 import numpy as np
 
 from kerasopt.graph import layers, slots_of
-from kerasopt.inference.held import HalfWeight, HeldWeight, IntegerWeight
+from kerasopt.inference.held import DynamicWeight, HalfWeight, HeldWeight, IntegerWeight
+from kerasopt.lowering.quantizers import rounded_axes
+from kerasopt.ops import PackedWeights
 from kerasopt.parametrization import (
     ACTIVATION_SLOTS,
     links_by_slot,
@@ -35,7 +37,8 @@ def hold_weights(source: keras.Layer, plain: keras.Layer) -> None:
             if slot in (*ACTIVATION_SLOTS, *slots_of(target)) or not _holds(quantizer):
                 continue
             weight = read_until(layer, slot, quantizer)
-            parametrize(plain, f"{path}/{slot}".lstrip("/"), _held(quantizer, weight))
+            held = _held(quantizer, weight, rounded_axes(layer, slot))
+            parametrize(plain, f"{path}/{slot}".lstrip("/"), held)
 
 
 def _holds(quantizer: Quantizer) -> bool:
@@ -43,12 +46,13 @@ def _holds(quantizer: Quantizer) -> bool:
     return quantizer.bits <= max(_WIDTHS) or not hasattr(quantizer, "codes")
 
 
-def _held(quantizer: Any, weight: Any) -> HeldWeight:
+def _held(quantizer: Any, weight: Any, contracted: tuple[int, int] | None) -> HeldWeight:
     """Returns a link that holds what a quantizer makes of a weight.
 
     Args:
         quantizer: A `WeightQuantizer` or `Cast`.
         weight: Float32 tensor, what it receives.
+        contracted: What `rounded_axes` returns.
     """
     shape = tuple(weight.shape)
     if not hasattr(quantizer, "codes"):
@@ -57,11 +61,28 @@ def _held(quantizer: Any, weight: Any) -> HeldWeight:
         half.values.assign(keras.ops.cast(weight, quantizer.format.dtype))
         return half
     codes, scale, zero_point = map(keras.ops.convert_to_numpy, quantizer.codes(weight))
+    if contracted is not None and _are_of_outputs(scale, contracted) and not zero_point.any():
+        return _dynamic(codes.astype("int8"), scale, contracted)
     axis = quantizer.axis
     axes = () if axis is None else axis if isinstance(axis, tuple) else (axis,)
     held = IntegerWeight(_width(codes), axes, quantizer.group)
     held.build(shape)
     held.set_codes(codes, scale, zero_point)
+    return held
+
+
+def _are_of_outputs(scale: np.ndarray, contracted: tuple[int, int]) -> bool:
+    """Whether scales that broadcast to a weight are the same along the axes summed over."""
+    return not scale.ndim or set(scale.shape[slice(*contracted)]) == {1}
+
+
+def _dynamic(codes: np.ndarray, scale: np.ndarray, contracted: tuple[int, int]) -> DynamicWeight:
+    matrix = np.moveaxis(codes, range(*contracted), range(contracted[1] - contracted[0]))
+    rows = int(np.prod(codes.shape[slice(*contracted)]))
+    smallest = PackedWeights.smallest_format(matrix.reshape(rows, -1), bias_dtype="float32")
+    held = DynamicWeight(contracted, smallest)
+    held.build(codes.shape)
+    held.set_codes(codes, scale)
     return held
 
 

@@ -7,7 +7,7 @@ import math
 import keras
 import numpy as np
 
-from kerasopt.graph import Group, Node, is_concatenation, passes_on
+from kerasopt.graph import Group, Node, is_concatenation, passes_on, product_axes
 from kerasopt.inference import Affine
 from kerasopt.lowering.values import StaysFloat, Value
 from kerasopt.parametrization import ACTIVATION_SLOTS, find_link, links_of, read_until
@@ -111,13 +111,23 @@ def signed(node: Node, value: Value) -> Value:
     return Value(keras.ops.where(value.tensor >= 0, 1.0, -1.0))
 
 
+def rounded_axes(layer: keras.Layer, slot: str) -> tuple[int, int] | None:
+    """Returns which axes of a kernel are multiplied with rows that its layer rounds to int8.
+
+    Returns:
+        The first axis and the one after the last; `None` if the layer rounds no such rows.
+    """
+    axes = product_axes(layer) if slot == "kernel" else None
+    return axes if axes is not None and _rounds_rows(layer, "input", axes[1] - axes[0]) else None
+
+
 def _rounds_to_signs(operation: keras.Operation, slot: str) -> bool:
     return bool(links_of(operation, slot, BinaryActivation))
 
 
-def _rounds_rows(operation: keras.Operation, slot: str) -> bool:
+def _rounds_rows(operation: keras.Operation, slot: str, axes: int = 1) -> bool:
     return any(
-        link.per == "row" and link.format == _SYMMETRIC
+        link.per == "row" and link.axes == axes and link.format == _SYMMETRIC
         for link in links_of(operation, slot, DynamicQuantizer)
     )
 

@@ -1,8 +1,8 @@
 """kerasopt's integer arithmetic.
 
 Every function has a `keras.ops` reference, and many have an op in the native library for the
-TensorFlow backend. Both are bit-exact, except for the sums of `learned_scale_gradients`, whose
-order differs. `kerasopt.ops.native` explains which one runs.
+TensorFlow backend. Both are bit-exact, except for the sums of `learned_scale_gradients`, and of
+float products, whose order differs. `kerasopt.ops.native` explains which one runs.
 """
 
 from kerasopt.ops.affine import (
@@ -33,6 +33,7 @@ from kerasopt.ops.pooling import max_pool, quantized_average_pool, quantized_mea
 from kerasopt.ops.sparse import sparse_matmul
 from kerasopt.ops.sparse_weights import SparseWeights
 from kerasopt.ops.weight_formats import HALF_FORMATS, WEIGHT_FORMATS
+from kerasopt.ops.weight_only import weight_only_matmul
 
 __all__ = [
     "HALF_FORMATS",
@@ -64,4 +65,5 @@ __all__ = [
     "quantized_scale",
     "quantized_softmax",
     "sparse_matmul",
+    "weight_only_matmul",
 ]

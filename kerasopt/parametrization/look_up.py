@@ -16,10 +16,3 @@ class LookUp(keras.layers.Embedding):
             return super().call(inputs)
         rows = held.rows(keras.ops.cast(inputs, "int32"))
         return keras.ops.cast(rows, self.compute_dtype)
-
-
-def with_look_up(base: type, slots: tuple[str, ...]) -> tuple[type, ...]:
-    """Returns the base classes of a parametrized class of `base`."""
-    if "embeddings" not in slots or not issubclass(base, keras.layers.Embedding):
-        return (base,)
-    return (LookUp,) if base is keras.layers.Embedding else (base, LookUp)

@@ -18,11 +18,11 @@ from kerasopt.keras_internals.calls import noted
 from kerasopt.keras_internals.layers import held_layers, is_built, unlocked, untrack
 from kerasopt.keras_internals.saving import unpickled
 from kerasopt.parametrization.chain import IN_TRAIN_STEP, Chain, chain_of
+from kerasopt.parametrization.held_calls import with_held_calls
 from kerasopt.parametrization.layouts import take_layout
 from kerasopt.parametrization.link import Parametrization
 from kerasopt.parametrization.links import link_like, links_of
 from kerasopt.parametrization.location import locate
-from kerasopt.parametrization.look_up import with_look_up
 from kerasopt.parametrization.loops import update_loops
 from kerasopt.parametrization.lora import enable_lora, without_lora
 from kerasopt.parametrization.reading import (
@@ -203,7 +203,7 @@ def parametrized_class(base: type, slots: tuple[str, ...], watches: bool = False
             namespace.update(enable_lora=enable_lora(base))
 
     cls = types.new_class(
-        base.__name__, (Parametrized, *with_look_up(base, slots)), exec_body=define
+        base.__name__, (Parametrized, *with_held_calls(base, slots)), exec_body=define
     )
     _register(cls)
     _register(Parametrized)  # for files, whatever the last class

@@ -233,7 +233,7 @@ def _is_own_layer(operation: keras.Operation) -> bool:
 
 def rounds_rows(layer: keras.Operation) -> bool:
     """Whether a layer multiplies dynamically quantized inputs."""
-    return isinstance(layer, keras.layers.Dense)
+    return graph.product_axes(layer) is not None
 
 
 def _may_have_integers(node: Node) -> bool:

@@ -110,7 +110,7 @@ def placement(model: keras.Model, recipes: dict[int, Recipe]) -> Iterator[Site]:
 
     Masks, and the tensors that they are added to (`graph.masked`), are never
     rounded. Dynamic ranges are used only for the inputs of dense layers, the
-    only ones that can multiply such integers.
+    only ones that can multiply such integers, wherever they are.
 
     Inside layers that hide their graph (RNNs, an attention layer that is not
     quantized as a whole, layers that cannot be recorded) only weights are
@@ -164,6 +164,9 @@ def _sites_of(group: Group, groups: IntegerGroups, recipe: Recipe) -> Iterator[S
 
 def _sites_of_hidden(path, layer, recipe, reads_integers):
     yield from weight_sites(path, layer, recipe)
-    rounds = rounds_rows(layer) if recipe.is_dynamic else bool(graph.kernel_names(layer))
-    if reads_integers and rounds:
+    if recipe.is_dynamic:
+        rounds = rounds_rows(layer)  # nothing but the layer needs to know
+    else:
+        rounds = reads_integers and bool(graph.kernel_names(layer))
+    if rounds:
         yield from activation_site(path, layer, "input", recipe)

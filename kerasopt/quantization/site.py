@@ -90,6 +90,9 @@ def weight_sites(path: str, layer, recipe) -> Iterator[Site]:
 
 def activation_site(path: str, layer, slot: str, recipe, **options) -> Iterator[Site]:
     """Yields the site of an activation of a layer, if a recipe quantizes it."""
+    axes = graph.product_axes(layer) if recipe.is_dynamic and slot == "input" else None
+    if axes is not None:
+        options["axes"] = axes[1] - axes[0]  # what is summed over is a row
     quantizer = recipe.activation(**options)
     if quantizer is not None:
         yield Site(path, layer, slot, quantizer)

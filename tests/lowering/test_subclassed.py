@@ -211,9 +211,8 @@ def test_several_inputs_keep_their_structure(cls):
 def test_several_arguments_are_refused():
     model = Arguments()
     model(np.ones((2, 3), "float32"), np.ones((2, 5), "float32"))
-    quantized = ko.quantize(model, "int8_dynamic", verbose=0)
     with pytest.raises(ValueError, match="several arguments.*one list or dictionary"):
-        convert(quantized)
+        convert(ko.quantize(model, "int8_dynamic", verbose=0), "sparse")
 
 
 class Positions(layers.Layer):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from kerasopt.parametrization import Parametrization
 
 
@@ -11,11 +13,13 @@ class HeldWeight(Parametrization):
     Attributes:
         shape: Tuple of integers, the shape of the weight.
         bits: Integer, the bits of one value.
+        input_bits: Integer, the bits of one value of what is multiplied with it.
     """
 
     order = 30  # the place of the quantizers whose values they hold
     holds_weight = True
     bits: int
+    input_bits = 32
 
     def build(self, input_shape):
         self.shape = tuple(input_shape)
@@ -31,6 +35,20 @@ class HeldWeight(Parametrization):
             indices: Integer tensor of any shape, negative ones from the end.
         """
         raise NotImplementedError
+
+    def multiply(self, inputs, begin: int, end: int) -> Any:
+        """Returns the product of a tensor with the weight, without making floats of all of it.
+
+        Args:
+            inputs: float32 tensor of shape `(..., inputs)`.
+            begin: Integer, the first axis of the weight that is summed over.
+            end: Integer, the one after the last.
+
+        Returns:
+            float32 tensor of shape `(..., outputs)`, the other axes of the weight in one; `None`
+            if there is no such product.
+        """
+        return None
 
     def add_state(self, name, shape, dtype):
         """Returns a new variable that is not trained."""

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import functools
+import math
 
 import keras
 import numpy as np
 
+from kerasopt import ops
 from kerasopt.graph.channels import Channels
 from kerasopt.inference.held.held_weight import HeldWeight
+from kerasopt.ops import native
+
+# Widths that can be multiplied as they are.
+_MULTIPLIED = (2, 4, 8)
+_VECTOR_BITS = 128  # of packed integers that are read at once
 
 
 @keras.saving.register_keras_serializable(package="kerasopt")
@@ -35,6 +42,8 @@ class IntegerWeight(HeldWeight):
         self.bits = bits
         self.axes = tuple(axes)
         self.group = None if group is None else tuple(group)
+        # XLA has no such product: it would unpack the weight in every step.
+        self.supports_jit = native.library_for() is None
 
     def build(self, input_shape):
         super().build(input_shape)
@@ -80,6 +89,45 @@ class IntegerWeight(HeldWeight):
     def rows(self, indices):
         scale, zero_point = (self._of_rows(v.value, indices) for v in (self.scale, self.zero_point))
         return (self._float_rows(indices) - zero_point) * scale
+
+    def multiply(self, inputs, begin, end):
+        matrices = self._matrices(begin, end)
+        if matrices is None or native.library_for(inputs) is None:
+            return None
+        scale, zero_point = self.scale.value, self.zero_point.value
+        if not self.axes and self.group is None:  # one for all
+            columns = (math.prod(self.shape[:begin] + self.shape[end:]),)
+            scale, zero_point = (
+                keras.ops.broadcast_to(each, columns) for each in (scale, zero_point)
+            )
+        return ops.weight_only_matmul(inputs, self.packed.value, scale, zero_point, **matrices)
+
+    def _matrices(self, begin, end):
+        """Returns how the axes are those of packed matrices; `None` if they are not."""
+        first, inputs, last = (
+            math.prod(axes)
+            for axes in (self.shape[:begin], self.shape[begin:end], self.shape[end:])
+        )
+        transposed = end == len(self.shape)
+        shape = (1, inputs, first) if transposed else (first, inputs, last)
+        group = inputs if self.group is None else self.group[1]
+        outputs = {*range(begin), *range(end, len(self.shape))}
+        axes = {axis % len(self.shape) for axis in self.axes}
+        is_scaled = axes == outputs or not (axes or self.group)
+        is_grouped = self.group is None or self.group[0] == end - 1
+        row = (inputs if transposed else last) * self.bits
+        # Groups along the bytes of a row are whole vectors.
+        is_aligned = row % 8 == 0 and (
+            not transposed or group == inputs or group * self.bits % _VECTOR_BITS == 0
+        )
+        if self.bits not in _MULTIPLIED or not (is_scaled and is_grouped and is_aligned):
+            return None
+        return {
+            "kernel_shape": shape,
+            "bits": self.bits,
+            "group": group,
+            "transposed": transposed,
+        }
 
     def _floats(self):
         """Returns the integers as floats, of the weight's shape."""

@@ -22,6 +22,7 @@ from kerasopt.ops.reference.matmul import (
 )
 from kerasopt.ops.reference.normalization import quantized_layer_normalization
 from kerasopt.ops.reference.pooling import max_pool, quantized_average_pool, quantized_mean
+from kerasopt.ops.reference.weight_only import weight_only_matmul
 
 __all__ = [
     "INTEGER_RANGES",
@@ -44,4 +45,5 @@ __all__ = [
     "quantized_mean",
     "quantized_multiply",
     "quantized_softmax",
+    "weight_only_matmul",
 ]

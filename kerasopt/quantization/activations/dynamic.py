@@ -12,9 +12,9 @@ class DynamicQuantizer(Quantizer):
     """Dynamic quantization: the scale is computed from the values, also in inference.
 
     Scale and zero point are those of `Format.affine` for the smallest and the largest value of each
-    tensor, or of each row: the values along the last axis, such as a token or a pixel (in a tensor
-    of one axis, each value). No calibration is needed. The gradient is that of `Quantizer.round`:
-    1, since nothing is clamped.
+    tensor, or of each row: the values along the last axis, or axes, such as a token or a pixel (in
+    a tensor of one axis, each value). No calibration is needed. The gradient is that of
+    `Quantizer.round`: 1, since nothing is clamped.
 
     ```python
     ko.layers.Dense(10, input_quantizer=ko.quantization.DynamicQuantizer(), weight_quantizer="int8")
@@ -25,25 +25,28 @@ class DynamicQuantizer(Quantizer):
         per: `"row"` or `"tensor"`. With `"tensor"` the results depend on the other examples in the
             batch.
         enabled: Boolean, whether it rounds from the start.
+        axes: Integer, the number of the last axes whose values are a row.
     """
 
     default_format = Format(8, symmetric=True)
 
-    def __init__(self, format=None, per="row", enabled=True, name=None, **kwargs):
+    def __init__(self, format=None, per="row", enabled=True, axes=1, name=None, **kwargs):
         super().__init__(format, enabled, name, **kwargs)
         if per not in ("row", "tensor"):
             raise ValueError(f'`per` must be "row" or "tensor". Received: per={per!r}')
         self.per = per
+        self.axes = axes
 
     def call(self, inputs):
         values = keras.ops.stop_gradient(inputs)
         if self.per == "tensor":
             low, high = ops.min_max(values)
-        elif len(values.shape) < 2:
+        elif len(values.shape) <= self.axes:
             low = high = values  # a number for each example: rows of one value
         else:
-            low = keras.ops.min(values, axis=-1, keepdims=True)
-            high = keras.ops.max(values, axis=-1, keepdims=True)
+            last = tuple(range(-self.axes, 0))
+            low = keras.ops.min(values, axis=last, keepdims=True)
+            high = keras.ops.max(values, axis=last, keepdims=True)
         scale, zero_point = self.format.affine(low, high)
         rounded = self.round(inputs, scale, zero_point)
         return keras.ops.where(self.enabled.value, rounded, inputs)
@@ -56,4 +59,4 @@ class DynamicQuantizer(Quantizer):
         return ops.reference.fake_quantize(inputs, scale, zero_point, low, high)
 
     def arguments(self):
-        return {**super().arguments(), "per": self.per}
+        return {**super().arguments(), "per": self.per, "axes": self.axes}

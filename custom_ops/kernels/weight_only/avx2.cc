@@ -1,0 +1,2 @@
+#define KERASOPT_WEIGHT_ONLY kWeightOnlyAvx2
+#include "kernels/weight_only/tiles.inc"

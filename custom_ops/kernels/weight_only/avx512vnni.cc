@@ -1,0 +1,2 @@
+#define KERASOPT_WEIGHT_ONLY kWeightOnlyAvx512Vnni
+#include "kernels/weight_only/tiles.inc"
