@@ -7,7 +7,8 @@ import keras
 from kerasopt.benchmarking.weights import bits_of
 from kerasopt.graph import Graph, Group, Groups, is_concatenation, layers, slots_of
 from kerasopt.inference import InferenceLayer
-from kerasopt.parametrization import find_link
+from kerasopt.inference.held import HeldWeight
+from kerasopt.parametrization import find_link, links_by_slot
 from kerasopt.quantization import Quantizer
 
 
@@ -33,6 +34,9 @@ def input_bits(model: keras.Model) -> dict[int, int]:
 def _own_bits(layer: keras.Layer) -> int:
     if isinstance(layer, InferenceLayer):
         return layer.input_bits
+    held = [link.input_bits for _, link in links_by_slot(layer, HeldWeight)]
+    if held:
+        return min(held)
     bits = _bits_of(layer, "input")
     return bits_of(layer.compute_dtype or "float32") if bits is None else bits
 

@@ -17,7 +17,7 @@ import keras
 import numpy as np
 
 from kerasopt.graph import Node, layers
-from kerasopt.inference.held import HalfWeight, IntegerWeight
+from kerasopt.inference.held import DynamicWeight, HalfWeight, HeldWeight, IntegerWeight
 from kerasopt.parametrization import links_by_slot, weights_read_once
 
 _WIDTHS = (2, 4, 8)
@@ -57,7 +57,7 @@ def packed(codes: np.ndarray, bits: int) -> np.ndarray:
     return parts.sum(axis=1).astype("uint8")
 
 
-def held_links(node: Node) -> list[IntegerWeight | HalfWeight]:
+def held_links(node: Node) -> list[HeldWeight]:
     """Returns what holds weights of the layer that a node calls, and of those inside it."""
     layer = node.operation
     if not isinstance(layer, keras.Layer):
@@ -65,7 +65,7 @@ def held_links(node: Node) -> list[IntegerWeight | HalfWeight]:
     return [
         link
         for each in [layer, *(inner for _, inner in layers(layer))]
-        for _, link in links_by_slot(each, IntegerWeight | HalfWeight)
+        for _, link in links_by_slot(each, HeldWeight)
     ]
 
 
@@ -79,7 +79,7 @@ class HeldConstants:
     def __init__(self, nodes: Sequence[Node]):
         self._nodes = [node for node in nodes if held_links(node)]
         links = [link for node in self._nodes for link in held_links(node)]
-        integers = [link for link in links if isinstance(link, IntegerWeight)]
+        integers = [link for link in links if isinstance(link, IntegerWeight | DynamicWeight)]
         self._halves = {link.dtype_held for link in links if isinstance(link, HalfWeight)}
         sizes = [math.prod(link.shape) for link in links]
         self._smallest = max(_SMALLEST, min(sizes, default=0) // _MOST_PARTS)
@@ -93,7 +93,10 @@ class HeldConstants:
 
     @contextlib.contextmanager
     def multiplied_out(self) -> Iterator[None]:
-        """Lets converters find constants where weights are read: not all of them would fold."""
+        """Lets converters find constants where weights are read: not all of them would fold.
+
+        What rounds its rows as they come reads them as they are, then.
+        """
         with contextlib.ExitStack() as stack:
             for node in self._nodes:
                 stack.enter_context(weights_read_once(node.operation))
@@ -173,7 +176,7 @@ class HeldConstants:
         return found
 
 
-def _orders(link: IntegerWeight) -> list[np.ndarray]:
+def _orders(link: IntegerWeight | DynamicWeight) -> list[np.ndarray]:
     """Returns the scales of a weight in the orders that a constant may have them in."""
     scales = link.scales()
     return [scales, np.ascontiguousarray(scales.T)]

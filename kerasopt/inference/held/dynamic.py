@@ -31,6 +31,7 @@ class DynamicWeight(HeldWeight):
     """
 
     input_bits = 8
+    group = None  # a scale is that of all inputs
 
     def __init__(self, contracted=(0, 1), weight_format="int8", name=None, **kwargs):
         super().__init__(name=name, **kwargs)
@@ -51,11 +52,7 @@ class DynamicWeight(HeldWeight):
         values = self.add_state("packed", (packed.size,), "int8")
         values.assign(packed.initial())
         self.packed = packed._replace(values=values)
-
-    @property
-    def bits(self) -> int:
-        """The bits of one value."""
-        return self.packed.bits
+        self.bits = packed.bits
 
     def set_codes(self, codes: np.ndarray, scale: np.ndarray) -> None:
         """Sets the weight.
@@ -72,15 +69,18 @@ class DynamicWeight(HeldWeight):
         """Returns the integers, an int8 tensor of the weight's shape."""
         return self._of_matrix(self.packed.unpack()[0])
 
-    def scales(self) -> Any:
-        """Returns the scales, a float32 tensor that broadcasts to the weight's shape."""
+    def scales(self) -> np.ndarray:
+        """Returns the scales, along each axis as many as there are."""
+        return keras.ops.convert_to_numpy(self._spread_scales())
+
+    def _spread_scales(self) -> Any:
         begin, end = self.contracted
         ones = [1] * (end - begin)
         shape = (*self.shape[:begin], *ones, *self.shape[end:])
         return keras.ops.reshape(self.packed.unpack()[2], shape)
 
     def call(self, inputs):
-        return keras.ops.cast(self.codes(), "float32") * self.scales()
+        return keras.ops.cast(self.codes(), "float32") * self._spread_scales()
 
     def multiply(self, inputs, begin, end):
         return ops.dynamic_matmul(inputs, self.packed) if (begin, end) == self.contracted else None
