@@ -64,7 +64,9 @@ def convert(model: keras.Model, target: str = "int8", batch_size: int = 1) -> ke
 
     Returns:
         A new functional `keras.Model` with inputs and outputs like those of `model`. It is not
-        compiled, and has no weights to train.
+        compiled, and has no weights to train. Of a model with code of its own (a subclassed one, a
+        task of keras-hub) without static ranges of activations, a copy of the same class, whose
+        layers compute in their places.
 
     Raises:
         TypeError: If `model` is no Keras model.
