@@ -306,7 +306,10 @@ def test_dynamic_ranges_are_those_of_what_dense_layers_read():
     assert found == {"conv/kernel", "dense/kernel", "dense/input"}
 
 
-def test_inside_an_attention_with_dynamic_ranges_only_weights_are_rounded():
+def test_inside_an_attention_with_dynamic_ranges_projections_round_their_rows():
     inputs = keras.Input((4, 8))
     model = keras.Model(inputs, layers.MultiHeadAttention(2, 4)(inputs, inputs))
-    assert {site.slot for site in find_sites(model, make_recipe("int8_dynamic"), [])} == {"kernel"}
+    sites = find_sites(model, make_recipe("int8_dynamic"), [])
+    assert [site.slot for site in sites] == ["kernel", "input"] * 4
+    axes = {site.path.split("/")[-1]: site.quantizer.axes for site in sites if site.slot == "input"}
+    assert axes == {"_query_dense": 1, "_key_dense": 1, "_value_dense": 1, "_output_dense": 2}
