@@ -45,7 +45,7 @@ from kerasopt.graph.operations import (
     residual_scale,
 )
 from kerasopt.graph.parametrized import chain_name, own_class, slots_of
-from kerasopt.graph.recording import recorded
+from kerasopt.graph.recording import recorded, recorded_graph
 from kerasopt.graph.rules import Rule, parse_rules
 from kerasopt.graph.selection import Selection, WeightSelection, select, select_weights
 from kerasopt.graph.traversal import layers, require_built
@@ -112,6 +112,7 @@ __all__ = [
     "passes_on",
     "product_axes",
     "recorded",
+    "recorded_graph",
     "require_built",
     "residual_scale",
     "scaling",

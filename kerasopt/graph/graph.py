@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import keras
@@ -117,6 +117,11 @@ class Graph:
         else:
             flat = [keras.ops.convert_to_tensor(x) for x in keras.tree.flatten(data)]
         return dict(zip(self.inputs, flat, strict=True))
+
+    def packed(self, outputs: Iterable[Any]) -> Any:
+        """Returns outputs in the structure of the model's, which may have `None` in it."""
+        values = iter(outputs)
+        return keras.tree.map_structure(lambda x: None if x is None else next(values), self.output)
 
     def calls(self, operation: keras.Operation) -> list[Node]:
         """Returns the nodes that call `operation`, in topological order."""

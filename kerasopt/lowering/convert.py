@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from kerasopt.graph import Graph, Group, Groups, is_masked, masked, unwrap
+from kerasopt.graph import Graph, Group, Groups, is_masked, masked, recorded_graph, unwrap
 from kerasopt.lowering.builder import Builder
 from kerasopt.lowering.float_warning import warn_about_floats
 from kerasopt.lowering.in_place import converted_in_place, keeps_class
@@ -98,13 +98,7 @@ def convert(model: keras.Model, target: str = "int8", batch_size: int = 1) -> ke
 
 def _lowered(model: keras.Model) -> tuple[tuple[Any, Any], dict[Group, str]]:
     """Returns inputs and outputs of the new model, and what stays float with the reasons."""
-    graph = Graph.of(model)
-    if not graph.nodes:
-        raise ValueError(
-            f"The graph of model '{model.name}' cannot be recorded: {graph.closed['']}. Build it "
-            "with `keras.Model(inputs, outputs)`, or use only layers and `keras.ops` in its "
-            f"`call`. Received: model={model.name}"
-        )
+    graph = recorded_graph(model)
     builder = Builder(model)
     builder.masks.given = graph.masks
     new_inputs = _add_inputs(graph, builder)
@@ -123,7 +117,7 @@ def _lowered(model: keras.Model) -> tuple[tuple[Any, Any], dict[Group, str]]:
         for node in group.nodes:
             builder.masks.follow(node)
     flat = [builder.output(edge) for edge in graph.outputs]
-    return (new_inputs, _packed(graph.output, flat)), floats
+    return (new_inputs, graph.packed(flat)), floats
 
 
 def _lower(group: Group, builder: Builder) -> None:
@@ -142,12 +136,6 @@ def _lower(group: Group, builder: Builder) -> None:
     if name != "attention" and builder.masks.arguments(group.anchor):
         raise StaysFloat("with a mask it has no integer form")
     pattern.lower(group, builder)
-
-
-def _packed(structure: Any, flat: list[Any]) -> Any:
-    """Returns outputs in the structure of the model's, which may have `None` in it."""
-    values = iter(flat)
-    return keras.tree.map_structure(lambda x: None if x is None else next(values), structure)
 
 
 def _add_inputs(graph: Graph, builder: Builder) -> object:

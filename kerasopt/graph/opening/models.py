@@ -9,7 +9,7 @@ import keras
 from kerasopt.graph.opening.call import Recording, Unrecordable
 from kerasopt.graph.opening.composite import is_composite, paths_inside
 from kerasopt.graph.opening.opening import record
-from kerasopt.graph.symbols import symbols
+from kerasopt.graph.opening.symbols import symbols
 from kerasopt.keras_internals.interception import SymbolicArguments
 
 
