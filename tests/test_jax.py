@@ -10,6 +10,10 @@ ON_JAX = {
         "test_global_random_states_are_those_of_the_uninterrupted_run",
         "test_the_clock_goes_on",
     ],
+    "parametrization/test_watching.py": [
+        "test_operations_are_rounded_in_training[compiled0]",
+        "test_files_have_the_quantizers[Causal]",
+    ],
     "callbacks/test_bad_batches.py": [
         "test_a_step_that_loss_scaling_skips_leaves_no_trace[default-nan]",
         "test_a_step_that_loss_scaling_skips_leaves_no_trace[lsq-nan]",

@@ -1,0 +1,113 @@
+"""Operations in the code of layers, with chains, in training and in files."""
+
+import keras
+import numpy as np
+import pytest
+from graph.composites import Causal, Residual, Twice
+from keras import layers
+
+import kerasopt as ko
+from kerasopt.parametrization import links_of_model
+
+SEQUENCES = np.random.default_rng(0).normal(size=(32, 5, 8)).astype("float32")
+LABELS = np.random.default_rng(1).integers(3, size=32)
+
+
+def make(*parts, **compiled):
+    inputs = keras.Input((None, 8))
+    x = layers.Dense(8)(inputs)
+    for part in parts:
+        x = part(x)
+    outputs = layers.Dense(3)(layers.GlobalAveragePooling1D()(x))
+    model = keras.Model(inputs, outputs)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.Adam(1e-3), loss, **compiled)
+    return model
+
+
+def trained(*parts, **compiled):
+    keras.utils.set_random_seed(0)
+    model = make(*parts, **compiled)
+    model.fit(
+        SEQUENCES, LABELS, 8, epochs=2, verbose=0, callbacks=[ko.callbacks.QuantizationAware()]
+    )
+    return model
+
+
+def rounded(model):
+    """Returns the paths of the activations that are rounded."""
+    found = links_of_model(model, ko.quantization.ActivationQuantizer)
+    return {path for path, _, _, link in found if link.is_enabled and link.has_range}
+
+
+@pytest.mark.parametrize("compiled", [{}, {"run_eagerly": True}, {"steps_per_execution": 2}])
+def test_operations_are_rounded_in_training(compiled):
+    model = trained(Residual(name="block"), **compiled)
+    assert {"block/add", "block/multiply", "block/norm"} <= rounded(model)
+
+
+def test_the_path_of_training_has_the_quantizers_of_the_same_operations():
+    model = trained(Residual(name="block"))
+    ko.quantization.freeze_ranges(model)
+    block = model.get_layer("block")
+    x = keras.ops.convert_to_tensor(SEQUENCES)
+    outputs = [block(x, training=training) for training in (False, True)]
+    # Its further operations multiply by 2 and by 1/2, which changes no bit.
+    np.testing.assert_array_equal(*map(keras.ops.convert_to_numpy, outputs))
+    plain = ko.finalize(ko.graph.clone(model), verbose=False).get_layer("block")
+    assert not np.array_equal(outputs[0], plain(x))
+
+
+@pytest.mark.parametrize("block", [Residual, Causal, Twice])
+def test_the_converted_model_has_the_calls_of_the_layer(block):
+    model = trained(block(name="block"))
+    expected = model.predict(SEQUENCES, verbose=0)
+    converted = ko.convert(model)
+    assert not any(isinstance(layer, block) for layer in converted.layers)
+    found = converted.predict(SEQUENCES, verbose=0)
+    np.testing.assert_allclose(found, expected, atol=0.03 * np.abs(expected).max())
+    # Also for other sizes than those of the training.
+    longer = np.tile(SEQUENCES[:3], (1, 2, 1))
+    expected = model.predict(longer, verbose=0)
+    found = converted.predict(longer, verbose=0)
+    np.testing.assert_allclose(found, expected, atol=0.03 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("block", [Residual, Causal, Twice])
+def test_files_have_the_quantizers(block, tmp_path):
+    model = trained(block(name="block"))
+    model.save(tmp_path / "model.keras")
+    custom = {cls.__name__: cls for cls in type(model.get_layer("block")).__mro__}
+    custom |= {"Residual": Residual, "Causal": Causal, "Twice": Twice}
+    loaded = keras.models.load_model(tmp_path / "model.keras", custom_objects=custom)
+    assert rounded(loaded) == rounded(model)
+    expected = model.predict(SEQUENCES, verbose=0)
+    np.testing.assert_array_equal(loaded.predict(SEQUENCES, verbose=0), expected)
+    # Both go on alike, but for the order of sums, which plain Keras does not keep, either.
+    for each in (model, loaded):
+        keras.utils.set_random_seed(1)
+        each.fit(SEQUENCES, LABELS, 8, verbose=0, callbacks=[ko.callbacks.QuantizationAware()])
+    assert rounded(loaded) == rounded(model)
+    expected, found = (each.predict(SEQUENCES, verbose=0) for each in (model, loaded))
+    np.testing.assert_allclose(found, expected, atol=0.05 * np.abs(expected).max())
+
+
+def test_finalizing_leaves_the_layer_as_it_was():
+    plain = make(Residual(name="block")).get_layer("block")
+    model = trained(Residual(name="block"))
+    ko.finalize(model, verbose=False)
+    block = model.get_layer("block")
+    assert type(block) is Residual
+    assert set(vars(block)) == set(vars(plain))
+    assert len(block.weights) == len(plain.weights)
+
+
+def test_a_rule_names_an_operation():
+    model = make(Residual(name="block"))
+    # A layer normalization has integers between others only.
+    rules = [("block/norm", None)]
+    quantized = ko.quantize(model, "int8", SEQUENCES, rules=rules, verbose=0)
+    assert "block/multiply" in rounded(quantized) and "block/norm" not in rounded(quantized)
+    rules = [("block/multiply", None)]
+    quantized = ko.quantize(model, "int8", SEQUENCES, rules=rules, verbose=0)
+    assert "block/multiply" not in rounded(quantized)
