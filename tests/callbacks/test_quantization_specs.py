@@ -126,7 +126,7 @@ def test_specs_that_need_no_ranges_convert_to_weights_in_few_bits():
     fit(model, ko.callbacks.QuantizationAware("int8_weight_only"))
     held = ko.convert(model, "int8_weight_only")
     x = np.random.default_rng(0).normal(size=(4, *model.input_shape[1:])).astype("float32")
-    np.testing.assert_array_equal(held(x), model(x))
+    np.testing.assert_allclose(held(x), model(x), atol=1e-5)  # sums in another order
 
 
 def test_a_layer_that_is_quantized_in_another_way_raises_before_training():
