@@ -32,8 +32,11 @@ def watched(call: Callable) -> Callable:
         places = Places(self)
         watcher = _Watcher(self, places, sys._getframe())
         args, kwargs = keras.tree.map_structure(_live, (args, kwargs))
-        with intercepted(watcher):
-            outputs = call(self, *args, **kwargs)
+        try:
+            with intercepted(watcher):
+                outputs = call(self, *args, **kwargs)
+        finally:
+            watcher.forget()
         if not is_training(self):
             places.keep()
         return keras.tree.map_structure(_value, outputs)
@@ -48,6 +51,10 @@ class _Watcher:
         self._layer = layer
         self._places = places
         self._frame = frame
+
+    def forget(self) -> None:
+        """Lets the frame go: in a cycle with it, it would keep traced functions alive."""
+        self._frame = None
 
     def operation(self, operation: Any, args: tuple, kwargs: dict, own: Any) -> Any:
         if is_attention(operation):

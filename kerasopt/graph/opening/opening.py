@@ -65,14 +65,14 @@ class _Attempt:
 
     def first(self) -> Recording:
         """Returns the first recording that succeeds."""
-        first: BaseException | None = None
+        why = ""  # not the error: its frames would keep traced functions alive
         for values, equal in itertools.product(_VALUES, _guesses(self._arguments)):
             self._last = equal, values
             try:
                 return self._record(equal, values)
             except REFUSALS as error:
-                first = first or error
-        raise Unrecordable(reason(first or Unrecordable("it has no arguments")))
+                why = why or reason(error)
+        raise Unrecordable(why)
 
     def again(self) -> Recording:
         """Returns a second recording, with other sizes if these are possible."""
