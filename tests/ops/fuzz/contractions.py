@@ -129,6 +129,26 @@ def binary_conv2d(rng):
     return inputs, {"kernel_shape": shape} | window
 
 
+@calls_of("WeightOnlyMatMul")
+def weight_only_matmul(rng):
+    bits, transposed = int(rng.choice([2, 4, 8])), bool(rng.integers(2))
+    stored, other = int(rng.choice([8, 24, 64, 136])), int(rng.choice([1, 3, 64, 70]))
+    depth, columns = (stored, other) if transposed else (other, stored)
+    group = depth
+    if rng.integers(2):
+        group = 128 // bits if transposed else int(rng.integers(1, 9))
+        depth = group * int(rng.integers(1, 4))
+    shape = [int(rng.integers(1, 3)), depth, columns]
+    scales = shape[0] * columns * int(rng.choice([1, depth // group]))
+    inputs = {
+        "x": rows(rng, depth, "float32"),
+        "packed": integers(rng, shape[0] * depth * columns * bits // 8, "uint8"),
+        "scale": np.exp2(rng.integers(-2, 2, scales)).astype("float32"),
+        "zero_point": rng.integers(-2, 2, scales).astype("int8"),
+    }
+    return inputs, {"kernel_shape": shape, "bits": bits, "group": group, "transposed": transposed}
+
+
 def sparse(rng, dtype):
     shape = matrix_shape(rng)
     kernel = integers(rng, shape) if dtype == "int8" else whole_floats(rng, shape)

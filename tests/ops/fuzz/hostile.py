@@ -71,7 +71,7 @@ def _other_array(rng, x, floats):
         length = x.shape[axis] + _one(rng, [-1, 1])
         return np.resize(x, [*x.shape[:axis], max(length, 0), *x.shape[axis + 1 :]])
     x = np.array(x)
-    if x.dtype.kind == "i":
+    if x.dtype.kind in "iu":
         values, count = [np.iinfo(x.dtype).min, np.iinfo(x.dtype).max, 0], rng.integers(1, 64)
     else:
         values, count = floats, rng.integers(1, 4)

@@ -10,7 +10,13 @@ SMALLEST = np.finfo("float32").tiny
 # What says how weights are packed, and these.
 PACKING = {"weights", "kernel_shape", "weight_format", "groups", "dilation_rate", "entries"}
 # Ops that add floats in an order of their own.
-ADDING = ("HalfMatMul", "HalfConv2D", "SparseMatMul", "LearnedScaleGradients")
+ADDING = (
+    "HalfConv2D",
+    "HalfMatMul",
+    "LearnedScaleGradients",
+    "SparseMatMul",
+    "WeightOnlyMatMul",
+)
 REFUSALS = (ValueError, TypeError, tf.errors.InvalidArgumentError, tf.errors.ResourceExhaustedError)
 # What an op that runs now refuses of values, which XLA does not know when it compiles.
 OF_VALUES = ("must be positive and finite", "must be finite", "exponentials", "are damaged")

@@ -66,6 +66,10 @@ def _pool(function):
     return computed
 
 
+def _weight_only_matmul(kernel_shape, **arguments):
+    return reference.weight_only_matmul(kernel_shape=tuple(kernel_shape), **arguments)
+
+
 def _fake_quantize_gradient(upstream, x, scale, zero_point, qmin, qmax):
     return reference.learned_scale_gradients(upstream, x, scale, zero_point, qmin, qmax)[0]
 
@@ -74,6 +78,7 @@ REFERENCES = {
     "QuantizedMatMul": _matmul(reference.quantized_matmul),
     "DynamicMatMul": _matmul(_dynamic_matmul, bias_dtype="float32"),
     "HalfMatMul": _matmul(_half_matmul, bias_dtype="float32"),
+    "WeightOnlyMatMul": _weight_only_matmul,
     "QuantizedConv2D": _convolution(reference.quantized_conv2d),
     "QuantizedDepthwiseConv2D": _convolution(
         reference.quantized_depthwise_conv2d, is_depthwise=True
