@@ -1,4 +1,4 @@
-// What ops prepared of their weights, for as long as these live.
+// A cache of what ops prepared of their weights, for as long as these live.
 //
 // TensorFlow keeps the kernel of an op that ran eagerly for ever, so what is prepared belongs to
 // the tensor of weights and not to the kernel. There is one reference to a tensor here, however

@@ -1,4 +1,4 @@
-// CPU kernels of averages and largest values of int8 images.
+// CPU kernels of average and max pooling of int8 images.
 
 #include <vector>
 

@@ -16,7 +16,7 @@ namespace {
 xla::XlaOp ToInt32(xla::XlaOp x) { return xla::ConvertElementType(x, xla::S32); }
 xla::XlaOp ToFloat(xla::XlaOp x) { return xla::ConvertElementType(x, xla::F32); }
 
-// table[index], value by value.
+// table[index], elementwise.
 xla::XlaOp Take(xla::XlaOp table, xla::XlaOp index) {
   xla::GatherDimensionNumbers numbers;
   numbers.add_collapsed_slice_dims(0);

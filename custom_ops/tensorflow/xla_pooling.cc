@@ -1,4 +1,4 @@
-// XLA kernels of averages and largest values of int8 images.
+// XLA kernels of average and max pooling of int8 images.
 
 #include <vector>
 

@@ -1,7 +1,7 @@
-// Convolution of signs: 1 for a value that is at least 0, else -1, with weights of 1 and -1.
+// Binary convolution: of signs, 1 for a value that is at least 0, else -1, and weights of 1 and -1.
 //
 // Their bits differ where a product is -1, so a sum of n products is n less twice the bits that
-// differ. What is padded is 0, as neither sign is: windows that reach beyond the image have other
+// differ. Padding is 0, which is neither sign: windows that reach beyond the image have other
 // first sums.
 
 #ifndef KERASOPT_KERNELS_BINARY_BINARY_H_

@@ -7,7 +7,7 @@
 
 namespace kerasopt {
 
-// A reference to something that takes a range: unlike std::function it allocates nothing.
+// A reference to a function of a range: unlike std::function it allocates nothing.
 class RangeBody {
  public:
   template <typename Body>

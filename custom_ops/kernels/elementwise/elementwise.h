@@ -1,4 +1,4 @@
-// Value by value: sums and products of two tensors, quantization and fake quantization.
+// Elementwise: sums and products of two tensors, quantization and fake quantization.
 
 #ifndef KERASOPT_KERNELS_ELEMENTWISE_ELEMENTWISE_H_
 #define KERASOPT_KERNELS_ELEMENTWISE_ELEMENTWISE_H_

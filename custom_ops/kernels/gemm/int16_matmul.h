@@ -17,7 +17,7 @@ namespace kerasopt {
 // Products of which the sums of either half stay in int32.
 constexpr int64_t kMostInt16Products = 65536;
 
-// By so many bits sums of so many products and an int32 bias have to be shifted for int32.
+// By how many bits sums of so many products and an int32 bias are shifted to fit into int32.
 int Int16Shift(int64_t products);
 
 // Biases and multipliers of channels whose sums are split in two halves.

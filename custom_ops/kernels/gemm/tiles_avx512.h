@@ -20,7 +20,7 @@ namespace {
 constexpr int kTileRows = 6;
 // Stored quads that a tile of one row sums apart, so that its few sums do not wait for each other.
 constexpr int kApart = 4;
-// A single row waits for memory: bytes of weights that are asked for ahead of their use.
+// A single row is bound by memory: how many bytes ahead its weights are prefetched.
 constexpr int kAhead = 2048;
 
 // A quad of int8 weights, or of bits.
@@ -48,7 +48,7 @@ inline __m512i Loaded(const int8_t* stored) {
   return vector;
 }
 
-// Ints I = row * kVectors + vector. What is `ahead` of the weights is asked for meanwhile.
+// Ints I = row * kVectors + vector. What is `ahead` of the weights is prefetched meanwhile.
 template <typename Weights, int kVectors, typename Output, int... I, int... R, int... V, int... Q>
 inline void Tile(std::integer_sequence<int, I...>, std::integer_sequence<int, R...>,
                  std::integer_sequence<int, V...>, std::integer_sequence<int, Q...>,
@@ -75,7 +75,7 @@ inline void Tile(std::integer_sequence<int, I...>, std::integer_sequence<int, R.
   (output.template Store<kVectors, R, sizeof...(R)>(sums), ...);
 }
 
-// `tiles` tiles of kRows rows. Each asks for one vector of every quad of the next panel, so that it
+// `tiles` tiles of kRows rows. Each prefetches a vector of every quad of the next panel, so that it
 // is in the second-level cache when its own first tile comes.
 template <typename Weights, typename Output, int kVectors, int kRows>
 void Tiles(const LeftOperand& left, const char* const* rows, int64_t tiles, const Panel& panel,

@@ -1,5 +1,5 @@
-// Products and convolutions of float32 values with weights of 16 bits, which have their float32
-// values: every product is of two float32 numbers.
+// Matrix multiplications and convolutions of float32 values with float16 or bfloat16 weights, which
+// are converted to float32: every product is of two float32 numbers.
 
 #ifndef KERASOPT_KERNELS_HALF_HALF_MATMUL_H_
 #define KERASOPT_KERNELS_HALF_HALF_MATMUL_H_

@@ -1,4 +1,4 @@
-// Products of pairs of int8 matrices that are both computed as the model runs.
+// Batched products of two int8 matrices that are both activations.
 
 #ifndef KERASOPT_KERNELS_MATRIX_PRODUCT_MATRIX_PRODUCT_H_
 #define KERASOPT_KERNELS_MATRIX_PRODUCT_MATRIX_PRODUCT_H_

@@ -1,4 +1,4 @@
-// Averages and largest values of int8 images over windows. What is padded does not count.
+// Average and max pooling of int8 images. Padding does not count.
 
 #ifndef KERASOPT_KERNELS_POOLING_POOLING_H_
 #define KERASOPT_KERNELS_POOLING_POOLING_H_

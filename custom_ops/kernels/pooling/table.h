@@ -9,7 +9,7 @@
 
 namespace kerasopt {
 
-// Averages and largest values of `count` pixels, at least 1, of `channels` values each.
+// Averages and maxima of `count` pixels, at least 1, of `channels` values each.
 struct PoolingLoops {
   void (*average)(const int8_t* const* pixels, int64_t count, int64_t channels,
                   const SumParameters& parameters, int8_t* out);

@@ -1,4 +1,4 @@
-// Kernels of which few weights are not zero, and what multiplies rows with them.
+// Sparse kernels, and what multiplies rows with them.
 //
 // An element has four bytes: the weights of four neighbouring inputs in int8, or one in float32.
 // `block_columns` neighbouring columns have their elements in the same rows, which are stored once
@@ -6,7 +6,7 @@
 //   ends     uint32, for each block of columns, where the next one begins
 //   rows     uint16, the row of each entry; rows of a block ascend
 //   values   block_columns elements for each entry
-// The inputs are turned round for it: an entry is multiplied with as many pixels as a vector holds.
+// The inputs are transposed for it: an entry is multiplied with as many pixels as a vector holds.
 
 #ifndef KERASOPT_KERNELS_SPARSE_SPARSE_KERNEL_H_
 #define KERASOPT_KERNELS_SPARSE_SPARSE_KERNEL_H_

@@ -11,7 +11,7 @@ constexpr int64_t kTasksPerThread = 2;
 constexpr int kElementBytes = 4;
 
 // Calls multiply(tile, pixels, panel, first row) for the panels of blocks of pixels, which
-// load(first row, pixels, tile) turns round.
+// load(first row, pixels, tile) transposes.
 template <typename Load, typename MultiplyPanel>
 void ForTiles(const SparseShape& shape, int64_t rows, const ParallelFor& parallel_for,
               int64_t panel_columns, const Load& load, const MultiplyPanel& multiply) {
@@ -19,7 +19,7 @@ void ForTiles(const SparseShape& shape, int64_t rows, const ParallelFor& paralle
   const int64_t panels = CeilDivide(shape.columns, panel_columns);
   const int threads = parallel_for.threads();
   const int64_t wanted = threads > 1 ? threads * kTasksPerThread : 1;
-  // A share of the panels turns its pixels round again.
+  // Each share of the panels transposes the pixels again.
   const int64_t shares = std::min(CeilDivide(wanted, blocks), panels);
   const int64_t share_panels = CeilDivide(panels, shares);
   // Loads write whole vectors of elements.

@@ -1,4 +1,4 @@
-// Matrix multiplication with kernels of which few weights are not zero.
+// Matrix multiplication with sparse kernels.
 
 #ifndef KERASOPT_KERNELS_SPARSE_SPARSE_MATMUL_H_
 #define KERASOPT_KERNELS_SPARSE_SPARSE_MATMUL_H_

@@ -23,7 +23,7 @@ struct SparsePanel {
   int columns;
 };
 
-// Pixels that are turned round together, and elements that are at once.
+// How many pixels, and how many elements of them, are transposed at once.
 constexpr int64_t kSparsePixels = 64, kSparseElements = 16;
 
 // A tile has the elements of up to kSparsePixels pixels as [element][pixel]; int8 plus 128.
