@@ -1,4 +1,4 @@
-"""Runs a file in a runtime of others, as a script: the path of that runtime's `run.py`.
+"""Runs a file in another runtime, as a script whose argument is the path of its `run.py`.
 
 It imports nothing of kerasopt, whose Keras takes seconds to load. `run.py` has two functions:
 `load()` imports the runtime, `answer(path, arrays, **options)` returns what `json` can write, and
@@ -37,7 +37,7 @@ def main() -> None:
 
 
 def _limit_memory() -> None:
-    """Lets a size that damage made huge fail here, before the machine looks for what to end."""
+    """Limits memory: a size that damage made huge fails here, before the system kills processes."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     for kind, limit in ((resource.RLIMIT_AS, memory), (resource.RLIMIT_CORE, 0)):
         _, most = resource.getrlimit(kind)

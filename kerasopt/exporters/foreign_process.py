@@ -1,4 +1,4 @@
-"""Files in runtimes of others, which a damaged file may end: each in a process of its own."""
+"""Runs files in other runtimes, each in its own process, since a damaged file may crash it."""
 
 from __future__ import annotations
 

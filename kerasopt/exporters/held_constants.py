@@ -1,6 +1,6 @@
 """Constants of converted calls that layers hold in few bits.
 
-Converters multiply such weights out, and write them in an order of their own: transposed, as gates
+Converters dequantize such weights, and write them in an order of their own: transposed, as gates
 of another order, or two in one. So a constant is told by its values: whole numbers times the scales
 that the layers have, to the last bit.
 """
@@ -95,7 +95,7 @@ class HeldConstants:
     def multiplied_out(self) -> Iterator[None]:
         """Lets converters find constants where weights are read: not all of them would fold.
 
-        What rounds its rows as they come reads them as they are, then.
+        Layers that quantize their inputs dynamically then read these constants, too.
         """
         with contextlib.ExitStack() as stack:
             for node in self._nodes:

@@ -1,4 +1,4 @@
-"""Operations of Keras in the words of TensorFlow that converters know, with the same results."""
+"""Operations of Keras as TensorFlow operators that converters know, with the same results."""
 
 from __future__ import annotations
 

@@ -89,7 +89,7 @@ class GroupedImage(FilteredImage, FormattedLayer):
     Args:
         filters: Positive integer, the number of output channels.
         kernel_size: Integer or pair.
-        groups: Positive integer, in how many groups the channels are convolved by themselves.
+        groups: Positive integer, the number of groups, as in `keras.layers.Conv2D`.
         **kwargs: The arguments of `ImageWindow`.
     """
 

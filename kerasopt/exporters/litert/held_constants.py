@@ -16,7 +16,7 @@ _TYPES = {2: ("INT2", 7), 4: ("INT4", 6), 8: ("INT8", 2), 16: ("FLOAT16", 3)}
 def hold(model: Any, constants: HeldConstants) -> None:
     """Puts integers or 16-bit floats, and DEQUANTIZE, in the place of float constants.
 
-    LiteRT multiplies a constant out once, when it is loaded; also in a loop.
+    LiteRT dequantizes a constant once, when the file is loaded; also in a loop.
 
     Args:
         model: The schema's object of a converted file. It is changed.
@@ -56,7 +56,7 @@ class _Held:
                 stored = self._constant(place, found.codes, found.bits)
                 self._quantize(stored, found, axes)
                 self._dequantize(stored, place, found.bits)
-            elif not self._in_loop:  # where it would be multiplied out in every step
+            elif not self._in_loop:  # where it would be dequantized in every step
                 self._multiply(place, found)
         elif found is not None and found.dtype == "float16":  # LiteRT has no other
             self._dequantize(self._constant(place, found, 16), place, 16)

@@ -30,8 +30,8 @@ class Writer:
     Args:
         model: A functional `keras.Model`.
         io_dtype: `"float32"` or `"int8"`: what inputs and outputs are.
-        dynamic_range: Whether float layers with int8 kernels round their inputs to int8 as they
-            come; else the kernels are multiplied out.
+        dynamic_range: Whether float layers with int8 kernels quantize their inputs to int8
+            dynamically; else the kernels are dequantized.
         batch_size: Integer, the only batch size of the file; `None`: any.
     """
 

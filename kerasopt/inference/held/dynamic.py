@@ -15,7 +15,7 @@ from kerasopt.ops import native
 
 @keras.saving.register_keras_serializable(package="kerasopt")
 class DynamicWeight(HeldWeight):
-    """A kernel as int8, for products with rows that are rounded to int8 as they come.
+    """A kernel as int8, for products with rows that are quantized to int8 dynamically.
 
     See `kerasopt.ops.dynamic_matmul`. A row is what the layer sums over: all inputs of a `Dense`
     layer, and the last axes of those of an `EinsumDense` layer.

@@ -30,7 +30,7 @@ class QuantizedConv2DTranspose(Contraction):
 
     Attributes:
         kernel: int8 variable of shape `(height, width, channels, filters)`, in the order of a
-            convolution: Keras' kernel turned upside down, with its last axes exchanged.
+            convolution: Keras' kernel flipped in height and width, its last two axes exchanged.
     """
 
     is_transposed = True  # its products are counted for each pixel of the input

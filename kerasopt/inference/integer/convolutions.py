@@ -24,7 +24,7 @@ class QuantizedConv2D(GroupedImage, Contraction):
         strides: Integer or pair.
         padding: `"valid"`, `"same"` or `((top, bottom), (left, right))`, in pixels.
         dilation_rate: Integer or pair.
-        groups: Positive integer, in how many groups the channels are convolved by themselves.
+        groups: Positive integer, the number of groups, as in `keras.layers.Conv2D`.
         **kwargs: `input_affine`, `output_affine`, `output_min` and `output_max` (the scales and
             zero points, and the range of the output), and the arguments of `keras.layers.Layer`.
     """

@@ -39,6 +39,6 @@ def lower(group: Group, builder: Builder) -> None:
 
 
 def _as_convolution(kernel: np.ndarray) -> np.ndarray:
-    """`(..., filters, channels)` to `(..., channels, filters)`, upside down."""
+    """`(..., filters, channels)` to `(..., channels, filters)`, flipped in height and width."""
     image = tuple(range(kernel.ndim - 2))
     return np.swapaxes(np.flip(kernel, image), -1, -2)

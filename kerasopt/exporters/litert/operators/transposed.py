@@ -65,7 +65,7 @@ def _axis(layer: Any, axis: int) -> _Axis:
 def _taken_apart(kernel: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
     """Returns the kernel of the convolution, (stride * stride * channels, rows, columns, inputs).
 
-    The layer's is (rows, columns, inputs, channels), and turned around.
+    The layer's is (rows, columns, inputs, channels), and flipped.
     """
     kernel = np.pad(kernel[::-1, ::-1], ((0, 1), (0, 1), (0, 0), (0, 0)))  # place -1 is zero
     apart = kernel[rows[:, :, None, None], columns[None, None, :, :]]
