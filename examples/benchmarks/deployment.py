@@ -1,7 +1,7 @@
 """One network in all its forms: fake-quantized, of integer layers, in LiteRT, in onnxruntime.
 
 A row for each network says how much of every layer's output is equal, given equal inputs, how often
-the first class is the same, and has times, sizes and accuracies. Networks may be measured one by
+the top-1 class is the same, and has times, sizes and accuracies. Networks may be measured one by
 one: the rows of the others stay in the file.
 
     python examples/benchmarks/deployment.py --networks quickstart transformer MobileNetV2 ResNet50

@@ -3,7 +3,7 @@
 The model has 4 layers of 8 heads and random weights; greedy search, batch 1, a prompt of 8 tokens
 and 120 more, one thread. The float model is compiled as keras-hub compiles it (by XLA), converted
 ones run on kerasopt's native ops. All variants generate in turns; a figure is the best of all
-rounds, in time of the processor, which other processes disturb the least.
+rounds, in CPU time, which other processes disturb the least.
 
     python examples/benchmarks/generation.py
 """

@@ -92,7 +92,7 @@ def crops(photographs, count, seed):
 
 
 def agreement(expected, logits):
-    """Returns the share of crops of one first class, in percent, and the mean cosine."""
+    """Returns the share of crops with the same top-1 class, in percent, and the mean cosine."""
     same = 100 * np.mean(logits.argmax(-1) == expected.argmax(-1))
     cosine = np.mean(-keras.losses.cosine_similarity(expected, logits))
     return {"same": float(same), "cosine": float(cosine)}

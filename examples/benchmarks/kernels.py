@@ -3,7 +3,7 @@
     python examples/benchmarks/kernels.py
     python examples/benchmarks/kernels.py --only "*sparse*" "int4*"
 
-Works that are not measured keep their rows.
+Workloads that are not measured keep their rows.
 """
 
 import argparse

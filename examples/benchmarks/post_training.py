@@ -1,7 +1,7 @@
 """Post-training quantization of EfficientNet-Lite0, beside LiteRT's.
 
 Calibrated on crops of ten photographs; on 500 crops of ten others, the share of crops with the same
-first class as the float network, and the mean cosine of the logits with its.
+top-1 class as the float network, and the mean cosine similarity of their logits.
 
     python examples/benchmarks/post_training.py
     python examples/benchmarks/post_training.py --runs int8:minmax int4+adaround --crops 100

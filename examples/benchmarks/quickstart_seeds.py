@@ -1,4 +1,4 @@
-"""Runs the quickstart with several seeds: means, deviations, and what is paired with the baseline.
+"""Runs the quickstart with several seeds: means, deviations, paired differences to the baseline.
 
 Every seed runs in a process of its own. Differences and ratios are between models of the same seed,
 which had the same initial weights.

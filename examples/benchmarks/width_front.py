@@ -3,7 +3,7 @@
 The sensitivity of each layer is measured on crops of ten photographs; then the weights are rounded
 without training to the widths that fit into as many bytes as one width for all layers would take,
 and to that width. What counts is the share of 500 crops of ten other photographs with the same
-first class as the float network.
+top-1 class as the float network.
 
     python examples/benchmarks/width_front.py --figure docs/quantization/front.png
 """
