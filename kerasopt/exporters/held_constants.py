@@ -93,9 +93,9 @@ class HeldConstants:
 
     @contextlib.contextmanager
     def multiplied_out(self) -> Iterator[None]:
-        """Lets converters find constants where weights are read: not all of them would fold.
+        """Makes the weights that a trace reads constants, since converters do not fold them all.
 
-        Layers that quantize their inputs dynamically then read these constants, too.
+        Layers that quantize their inputs dynamically then multiply float inputs with them.
         """
         with contextlib.ExitStack() as stack:
             for node in self._nodes:
