@@ -1,4 +1,4 @@
-// What an instruction set has for binary matrix multiplications.
+// The functions that each instruction set has for binary matrix multiplications.
 
 #ifndef KERASOPT_KERNELS_BINARY_TABLE_H_
 #define KERASOPT_KERNELS_BINARY_TABLE_H_

@@ -1,4 +1,4 @@
-// What an instruction set has for depthwise convolutions.
+// The functions that each instruction set has for depthwise convolutions.
 
 #ifndef KERASOPT_KERNELS_DEPTHWISE_TABLE_H_
 #define KERASOPT_KERNELS_DEPTHWISE_TABLE_H_

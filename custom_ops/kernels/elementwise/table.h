@@ -1,4 +1,4 @@
-// What an instruction set has for elementwise functions, and for those of rows.
+// The functions that each instruction set has for elementwise operations, and for those on rows.
 
 #ifndef KERASOPT_KERNELS_ELEMENTWISE_TABLE_H_
 #define KERASOPT_KERNELS_ELEMENTWISE_TABLE_H_

@@ -1,4 +1,4 @@
-// What an instruction set has for matrix multiplications with packed kernels.
+// The functions that each instruction set has for matrix multiplications with packed kernels.
 
 #ifndef KERASOPT_KERNELS_GEMM_TABLE_H_
 #define KERASOPT_KERNELS_GEMM_TABLE_H_

@@ -1,4 +1,4 @@
-// What an instruction set has for products with weights of 16 bits.
+// The functions that each instruction set has for products with float16 or bfloat16 weights.
 
 #ifndef KERASOPT_KERNELS_HALF_TABLE_H_
 #define KERASOPT_KERNELS_HALF_TABLE_H_

@@ -1,4 +1,4 @@
-// What an instruction set has for products of two int8 matrices.
+// The functions that each instruction set has for products of two int8 matrices.
 
 #ifndef KERASOPT_KERNELS_MATRIX_PRODUCT_TABLE_H_
 #define KERASOPT_KERNELS_MATRIX_PRODUCT_TABLE_H_

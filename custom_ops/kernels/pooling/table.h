@@ -1,4 +1,4 @@
-// What an instruction set has for pooling.
+// The functions that each instruction set has for pooling.
 
 #ifndef KERASOPT_KERNELS_POOLING_TABLE_H_
 #define KERASOPT_KERNELS_POOLING_TABLE_H_

@@ -1,4 +1,4 @@
-// What an instruction set has for sparse matrix multiplications.
+// The functions that each instruction set has for sparse matrix multiplications.
 
 #ifndef KERASOPT_KERNELS_SPARSE_TABLE_H_
 #define KERASOPT_KERNELS_SPARSE_TABLE_H_

@@ -1,4 +1,4 @@
-// What an instruction set has for products of float32 rows with packed integers.
+// The functions that each instruction set has for products of float32 rows with packed integers.
 
 #ifndef KERASOPT_KERNELS_WEIGHT_ONLY_TABLE_H_
 #define KERASOPT_KERNELS_WEIGHT_ONLY_TABLE_H_
