@@ -15,10 +15,10 @@ namespace kerasopt {
 PackedShape PackedConvolution(const ConvolutionShape& shape, int64_t filters, int64_t groups,
                               WeightFormat format = WeightFormat::kInt8);
 
-// Whether the output pixels read the input pixels one by one.
+// Whether each output pixel reads only the input pixel at its place.
 bool IsPointwise(const ConvolutionShape& shape, const PackedShape& kernel);
 
-// Padding is with what stands for 0.
+// Padding is with the zero point.
 void QuantizedConv2D(const int8_t* x, const ConvolutionShape& shape, const PackedKernel& kernel,
                      const OutputRange& output, int8_t* out, const ParallelFor& parallel_for);
 void QuantizedConv2D(const int16_t* x, const ConvolutionShape& shape, const Int16Kernel& kernel,

@@ -56,7 +56,7 @@ Int16Channels::Int16Channels(int64_t channels, int64_t products)
 
 void Int16Channels::Set(int64_t channel, int32_t bias, float multiplier) {
   Add(channel, bias >> 8, bias & 255);
-  // What it is limited to takes the smallest sum beyond the output's range, too.
+  // With the largest multiplier, too, even the smallest sum is beyond the output's range.
   const float largest = std::numeric_limits<float>::max() / static_cast<float>(1 << shift_);
   multiplier_[channel] = std::min(multiplier, largest) * static_cast<float>(1 << shift_);
 }
