@@ -20,6 +20,7 @@ __all__ = [
     "any_symbolic_tensors",
     "callers",
     "compute_output_spec",
+    "constructor_arguments",
     "intercepted",
     "set_shape",
 ]
@@ -89,6 +90,12 @@ def _instruction(code: types.CodeType, index: int) -> int:
     while index > 0 and code.co_code[index] == _CACHE:
         index -= 2
     return index
+
+
+def constructor_arguments(operation: keras.Operation) -> dict[str, Any]:
+    """Returns the arguments that an operation was made with, as far as Keras keeps them."""
+    kept = getattr(operation, "_auto_config", None)
+    return dict(kept.config) if kept else {}
 
 
 def set_shape(tensor: keras.KerasTensor, shape: tuple[int | None, ...]) -> None:

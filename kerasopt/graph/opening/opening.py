@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import warnings
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -135,7 +136,8 @@ def _recorded(
             masks.setdefault(id(mask), (mask, symbol(mask, index)))
             set_mask(symbols[id(tensor)], masks[id(mask)][1])
     args, kwargs = arguments.fill_in(symbols)
-    with intercepted(recorder, functions=True), inference(layer):
+    with intercepted(recorder, functions=True), inference(layer), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Keras has said all of it when the model was built
         result = recorder.run(layer, args, kwargs)
     inputs = [symbols[id(tensor)] for tensor in arguments.keras_tensors]
     inputs += [made for _, made in masks.values()]

@@ -23,6 +23,7 @@ from kerasopt.keras_internals.interception import (
     any_symbolic_tensors,
     callers,
     compute_output_spec,
+    constructor_arguments,
     set_shape,
 )
 
@@ -188,10 +189,9 @@ class Recorder:
         outputs = operation.compute_output_spec(*args, **kwargs)
         for x in keras.tree.flatten(outputs):
             set_dense(x)  # Keras takes a product with a constant for a sparse one
-        config = getattr(operation, "_auto_config", None)
-        if has_size((args, kwargs)) or (config and has_size(dict(config.config))):
-            own_config = dict(config.config) if config else {}
-            return self._sized(operation, own_config, args, kwargs, outputs)
+        config = constructor_arguments(operation)
+        if has_size((args, kwargs, config)):
+            return self._sized(operation, config, args, kwargs, outputs)
         return self._record_operation(operation, operation, args, kwargs, outputs)
 
     def shape(self, tensor: keras.KerasTensor, own: tuple) -> tuple:
