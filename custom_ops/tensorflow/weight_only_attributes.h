@@ -22,10 +22,11 @@ class WeightOnlyAttributes {
     TF_RETURN_IF_ERROR(context->GetAttr("transposed", &transposed_));
     const int64_t stored = transposed_ ? depth() : columns();
     const bool is_width = bits_ == 2 || bits_ == 4 || bits_ == 8;
+    const bool divides = group_ >= 1 && depth() % group_ == 0;
     // Runs of stored rows are whole vectors.
     const bool is_run =
-        group_ == depth() || !transposed_ || group_ * bits_ % (8 * kPackedVector) == 0;
-    if (!is_width || stored * bits_ % 8 != 0 || group_ < 1 || depth() % group_ != 0 || !is_run) {
+        divides && (group_ == depth() || !transposed_ || group_ * bits_ % (8 * kPackedVector) == 0);
+    if (!is_width || stored * bits_ % 8 != 0 || !is_run) {
       return InvalidArgument(
           "Rows of packed integers must be whole bytes, and groups divide the inputs. Received: "
           "kernel_shape=[",
