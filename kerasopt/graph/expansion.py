@@ -12,7 +12,7 @@ from kerasopt.graph.functional import functional_of
 from kerasopt.graph.inner_operation import inner_operation
 from kerasopt.graph.node import Edge, Node
 from kerasopt.graph.opening.call import Recording, Unrecordable
-from kerasopt.graph.opening.composite import is_composite, paths_inside
+from kerasopt.graph.opening.composite import is_composite
 from kerasopt.graph.opening.models import recorded_model
 from kerasopt.graph.opening.opening import record
 from kerasopt.keras_internals.graphs import Functional, call_of, calls_in_order, producer
@@ -90,7 +90,7 @@ class Expansion:
         if not is_composite(call.operation):
             return None
         try:
-            recording = record(call.operation, call.arguments, is_composite, paths_inside)
+            recording = record(call.operation, call.arguments)
         except Unrecordable as error:
             self.closed[path] = str(error)
             return None

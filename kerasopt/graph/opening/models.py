@@ -7,7 +7,6 @@ from typing import Any
 import keras
 
 from kerasopt.graph.opening.call import Recording, Unrecordable
-from kerasopt.graph.opening.composite import is_composite, paths_inside
 from kerasopt.graph.opening.opening import record
 from kerasopt.graph.opening.symbols import symbols
 from kerasopt.keras_internals.interception import SymbolicArguments
@@ -41,7 +40,7 @@ def _recorded(model: keras.Model, free: bool) -> tuple[Any, Recording]:
     except ValueError as error:
         raise Unrecordable(str(error)) from error
     arguments = SymbolicArguments(*given.args, **given.kwargs)
-    recording = record(model, arguments, is_composite, paths_inside)
+    recording = record(model, arguments)
     by_tensor = dict(zip(map(id, arguments.keras_tensors), recording.inputs, strict=True))
     recording.inputs[:] = [by_tensor[id(x)] for x in keras.tree.flatten(given.inputs)]
     return given.inputs, recording

@@ -30,15 +30,13 @@ _VALUES = (
 )
 
 
-def record(layer: keras.Layer, arguments: SymbolicArguments, opens: Any, parts: Any) -> Recording:
+def record(layer: keras.Layer, arguments: SymbolicArguments) -> Recording:
     """Records what a layer computes when it is called.
 
     Args:
         layer: A built layer.
         arguments: The arguments of its call, with symbolic tensors. Sizes of their axes may be
             unknown: those that have to be equal are found by trying.
-        opens: Function of an inner layer, whether it is opened, too.
-        parts: Function of a layer: dict of the id of each layer inside to its path from there.
 
     Returns:
         A `Recording`; its tensors have the unknown sizes that those of `arguments` have.
@@ -46,7 +44,7 @@ def record(layer: keras.Layer, arguments: SymbolicArguments, opens: Any, parts: 
     Raises:
         Unrecordable: With the reason, if that is impossible.
     """
-    attempt = _Attempt(layer, arguments, opens, parts)
+    attempt = _Attempt(layer, arguments)
     found = attempt.first()
     # Again, with other sizes: Python state and chance must have no part in it.
     again = attempt.again()
@@ -58,10 +56,9 @@ def record(layer: keras.Layer, arguments: SymbolicArguments, opens: Any, parts: 
 class _Attempt:
     """Records a layer with several guesses of the unknown sizes."""
 
-    def __init__(self, layer: keras.Layer, arguments: SymbolicArguments, opens: Any, parts: Any):
+    def __init__(self, layer: keras.Layer, arguments: SymbolicArguments):
         self._layer = layer
         self._arguments = arguments
-        self._how = (opens, parts)
         self._last: tuple[Any, Any] = ({}, ())
 
     def first(self) -> Recording:
@@ -85,7 +82,7 @@ class _Attempt:
 
     def _record(self, equal: dict[tuple[int, int], int], values: Iterable[int]) -> Recording:
         with calls_forgotten(flattened(self._layer)):
-            return _recorded(self._layer, self._arguments, equal, values, *self._how)
+            return _recorded(self._layer, self._arguments, equal, values)
 
 
 def _guesses(arguments: SymbolicArguments) -> Iterator[dict[tuple[int, int], int]]:
@@ -114,11 +111,9 @@ def _recorded(
     arguments: SymbolicArguments,
     equal: dict[tuple[int, int], int],
     values: Iterable[int],
-    opens: Any,
-    parts: Any,
 ) -> Recording:
     sizes = Sizes(values)
-    recorder = Recorder(sizes, opens, parts)
+    recorder = Recorder(sizes)
     by_number: dict[int, Size] = {}
 
     def symbol(like: keras.KerasTensor, index: int) -> keras.KerasTensor:

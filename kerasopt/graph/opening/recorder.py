@@ -13,6 +13,7 @@ import keras
 
 from kerasopt.graph.dot_product_attention import attend, is_attention
 from kerasopt.graph.opening.call import Call, Constant, Unrecordable
+from kerasopt.graph.opening.composite import is_composite, paths_inside
 from kerasopt.graph.opening.places import Places
 from kerasopt.graph.opening.sized_operation import SizedOperation, sizes_of, template
 from kerasopt.graph.opening.sizes import Sizes, has_size
@@ -61,8 +62,6 @@ class Recorder:
 
     Args:
         sizes: The `Sizes` of the symbolic tensors.
-        opens: Function of a layer, whether its inner calls are recorded instead of its call.
-        parts: Function of a layer: dict of the id of each layer inside to its path from there.
 
     Attributes:
         calls: List of `Call`.
@@ -70,13 +69,11 @@ class Recorder:
         masks: List of (tensor, mask) of the outputs that opened layers gave masks.
     """
 
-    def __init__(self, sizes: Sizes, opens: Any, parts: Any):
+    def __init__(self, sizes: Sizes):
         self.calls: list[Call] = []
         self.closed: dict[str, str] = {}
         self.masks: list[tuple[keras.KerasTensor, keras.KerasTensor]] = []
         self._sizes = sizes
-        self._opens = opens
-        self._parts = parts
         self._contexts: list[_Context] = []
         self._named: list[Places] = []
         # Where a size is found: a symbolic tensor and an axis.
@@ -104,7 +101,7 @@ class Recorder:
         if "training" in layer.call_signature_parameters:
             bound.arguments["training"] = False
         fill_masks(layer, bound.arguments)
-        context = _Context(layer, path, Places(layer), self._parts(layer))
+        context = _Context(layer, path, Places(layer), paths_inside(layer))
         self._contexts.append(context)
         self._named.append(context.places)
         context.frame = sys._getframe()
@@ -144,12 +141,14 @@ class Recorder:
         path = context.path + context.parts[id(layer)]
         if not layer.built:
             raise Unrecordable(f"its layer '{path}' has never been built")
-        if self._opens(layer) and any_symbolic_tensors(args, kwargs):
-            begin = len(self.calls)
+        if is_composite(layer) and any_symbolic_tensors(args, kwargs):
+            recorded: tuple[list[Any], ...] = (self.calls, self.masks, self._named)
+            counts = [len(each) for each in recorded]
             try:
                 return self.run(layer, args, kwargs, path + "/")
             except REFUSALS as error:
-                del self.calls[begin:]
+                for each, count in zip(recorded, counts, strict=True):
+                    del each[count:]  # nothing stays half-opened
                 self.closed[path] = reason(error)
         return self._call_of_leaf(layer, args, kwargs, own, path)
 

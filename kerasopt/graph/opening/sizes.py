@@ -70,7 +70,9 @@ class Sizes:
 
     def new(self) -> Size:
         """Returns a new unknown size."""
-        value = next(self._values)
+        value = next(self._values, None)
+        if value is None:
+            raise ValueError("too many sizes are unknown")
         return self._add(value, f"size_{len(self._known)}")
 
     def of(self, value: Any) -> Any:

@@ -107,14 +107,12 @@ class Counting(Residual):
 
 
 class Random(Residual):
+    draws = np.random.default_rng(0)
+
     def call(self, inputs):
         x = super().call(inputs)
-        for _ in range(np.random.default_rng().integers(10**6)):
-            if x is None:
-                break
-            x = x + 1.0 if np.random.default_rng().uniform() < 0.5 else x
-            if np.random.default_rng().uniform() < 0.1:
-                break
+        for _ in range(self.draws.integers(40)):
+            x = x + 1.0
         return x
 
 
@@ -171,6 +169,76 @@ def test_what_cannot_be_recorded_stays_one_node(layer, reason):
     graph = Graph.of(model)
     assert [node.path for node in graph][1:] == ["layer"]
     assert reason in graph.closed["layer"]
+
+
+class Around(Composite):
+    """Calls a layer that can be recorded only in part, after masks were set in it."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.inner, self.dense = PartOf(), layers.Dense(8)
+
+    def build(self, shape=None):
+        self.inner.build()
+        self.dense.build((None, None, 8))
+        self.built = True
+
+    def call(self, inputs):
+        return self.dense(self.inner(inputs)) + inputs
+
+
+class ComputesMask(Residual):
+    def call(self, inputs):
+        return super().call(inputs) * 2.0
+
+    def compute_mask(self, inputs, previous_mask=None):
+        return None if previous_mask is None else ops.logical_not(previous_mask)
+
+
+class PartOf(Composite):
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.block = ComputesMask()
+
+    def build(self, shape=None):
+        self.block.build()
+        self.built = True
+
+    def call(self, inputs):
+        x = self.block(inputs)
+        return ops.cond(ops.any(inputs > 0), lambda: x, lambda: -x)
+
+
+def test_an_inner_layer_that_cannot_be_recorded_is_one_node_of_the_outer_one():
+    ids = keras.Input((None,), dtype="int32")
+    x = layers.Embedding(9, 8, mask_zero=True)(ids)
+    model = keras.Model(ids, Around(name="around")(x))
+    graph = Graph.of(model)
+    assert [node.path for node in graph][-3:] == ["around/inner", "around/dense", "around/add"]
+    assert list(graph.closed) == ["around/inner"]
+
+
+class Many(Composite):
+    """Joins inputs whose lengths have nothing to do with each other."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.dense = layers.Dense(8)
+
+    def call(self, inputs):
+        return self.dense(ops.concatenate(inputs, axis=1))
+
+
+@pytest.mark.parametrize(("count", "paths"), [(3, ["many/concatenate", "many/dense"]), (9, None)])
+def test_any_number_of_lengths(count, paths):
+    many, inputs = Many(name="many"), [keras.Input((None, 8)) for _ in range(count)]
+    many.build()
+    many.compute_output_spec = lambda *args, **kwargs: keras.KerasTensor((None, None, 8))
+    model = keras.Model(inputs, many(inputs))
+    found = [node.path for node in Graph.of(model)][count:]
+    x = [tokens(2, 2 + i) for i in range(count)]
+    np.testing.assert_allclose(walked(model, x), model(x), atol=1e-6)
+    assert paths is None or found == paths
 
 
 class KeywordsOnly(Composite):
