@@ -21,7 +21,8 @@ class ModelSummary(Report):
 
     Attributes:
         name: String, the name of the model.
-        layers: Tuple of `LayerStatistics`, one for each layer with weights.
+        layers: Tuple of `LayerStatistics`, one for each layer with weights, and then one for each
+            product of two tensors, as attention has them.
         rounding: Dict of the path of each quantized tensor to its
             `kerasopt.quantization.RoundingError`; `None` without data.
     """
@@ -61,8 +62,20 @@ class ModelSummary(Report):
         return sum(layer.macs or 0 for layer in self.layers)
 
     @property
+    def integer_share(self) -> float:
+        """The fraction of the MACs that multiply integers: weights or tensors of few bits.
+
+        In a model with quantizers these are simulated. In what `kerasopt.convert` returns they are
+        those of integer kernels.
+        """
+        return sum(x.macs or 0 for x in self.layers if x.is_integer) / max(self.macs, 1)
+
+    @property
     def macs_by_precision(self) -> dict[tuple[int, int], int]:
-        """Multiply-accumulates by (bits of weights, bits of activations)."""
+        """Multiply-accumulates by (bits of weights, bits of activations).
+
+        Of a product of two tensors, the second one has the place of the weights.
+        """
         counts: dict[tuple[int, int], int] = {}
         for layer in self.layers:
             if layer.macs:
@@ -111,7 +124,10 @@ class ModelSummary(Report):
             f"{weights} × {activations} bits: {count:,} ({count / self.macs:.1%})"
             for (weights, activations), count in counts
         ]
-        return "MACs, weights × activations: " + ", ".join(shares)
+        return (
+            f"MACs, weights × activations: {', '.join(shares)}; "
+            f"in integers: {self.integer_share:.1%}"
+        )
 
 
 def summary(
@@ -122,9 +138,10 @@ def summary(
     The table has one row for each layer with weights: its parameters, the zeros in its kernels,
     their bit width, the bytes of its weights at this width, and the multiply-accumulates (MACs) for
     one example; in a model with quantizers also the signal-to-quantization-noise ratio (SQNR) of
-    its kernels. Below the table are the MACs by bit width, unless all are float32. Works on plain
-    Keras models, on models during compression (zeros and bits are those after masks and quantizers)
-    and on integer models.
+    its kernels. Rows of products of two tensors, as attention has them, follow. Below the table are
+    the MACs by bit width, and their share in integers, unless all are float32. Works on plain Keras
+    models, on models during compression (zeros and bits are those after masks and quantizers) and
+    on integer models.
 
     Example:
 
@@ -142,14 +159,16 @@ def summary(
     Args:
         model: A built `keras.Model`.
         print_fn: Function that receives the text, as in Keras' own `summary`. Defaults to `print`.
-        data: A batch of inputs for the model's `call`. With it, a second table has the range,
+        data: A batch of inputs for the model's `call`. With it, MACs are those of its first
+            example, also where the model leaves sizes unknown, and a second table has the range,
             scale, SQNR and clipped fraction of every quantized weight and activation, from
             `kerasopt.quantization.measure`.
 
     Returns:
         A `ModelSummary`, with the same numbers as attributes. For layers that are called more than
         once, parameters are counted once and MACs for every call. MACs are counted for layers with
-        a kernel, except recurrent cells.
+        a kernel, except recurrent cells, for products of two tensors, and for the tables of
+        embeddings that are called in reverse.
 
     Raises:
         TypeError: If `model` is not a Keras model.
@@ -157,7 +176,7 @@ def summary(
     """
     require_built(model)
     rounding = None if data is None else measure(model, data)
-    report = ModelSummary(model.name, tuple(layer_statistics(model)), rounding)
+    report = ModelSummary(model.name, tuple(layer_statistics(model, data)), rounding)
     (print_fn or print)(str(report))
     return report if print_fn else report.printed()
 

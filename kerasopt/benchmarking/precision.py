@@ -1,44 +1,73 @@
-"""The bit widths of the inputs of layers."""
+"""The bit widths of the integers that layers and products read."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 
-from kerasopt.benchmarking.weights import bits_of
-from kerasopt.graph import Graph, Group, Groups, is_concatenation, layers, slots_of
+from kerasopt.graph import Graph, Group, Groups, Node, is_concatenation, layers, slots_of, unwrap
 from kerasopt.inference import InferenceLayer
 from kerasopt.inference.held import HeldWeight
-from kerasopt.parametrization import find_link, links_by_slot
+from kerasopt.keras_internals.attention import KEY
+from kerasopt.parametrization import FACTOR_SLOTS, find_link, links_by_slot
 from kerasopt.quantization import Quantizer
 
+_FLOAT = 32
 
-def input_bits(model: keras.Model) -> dict[int, int]:
-    """Returns the bit width of the input of each layer, by its `id`.
 
-    For inference layers this is the width that they multiply with; in a model
-    with quantizers, that of the quantizer of the input; otherwise that of the
-    layer's dtype.
+class Precisions:
+    """How many bits what the layers and products of a model read is rounded to.
+
+    Args:
+        graph: The `Graph` of the model.
+        model: A built `keras.Model`.
     """
-    found = {id(layer): _own_bits(layer) for _, layer in layers(model)}
-    groups = Groups(Graph.of(model))
-    for group in groups:
-        anchor = group.anchor.operation
-        if isinstance(anchor, InferenceLayer) or "input" in slots_of(anchor):
-            continue
-        bits = [_bits_after(groups.origin(edge)) for edge in group.inputs]
-        if bits and None not in bits:
-            found[id(anchor)] = max(bit for bit in bits if bit is not None)
-    return found
+
+    def __init__(self, graph: Graph, model: keras.Model):
+        self._groups = Groups(graph)
+        self._of_layers = {id(layer): _own_bits(layer) for _, layer in layers(model)}
+        for group in self._groups:
+            anchor = group.anchor.operation
+            if isinstance(anchor, InferenceLayer) or "input" in slots_of(anchor):
+                continue
+            bits = [_bits_after(self._groups.origin(edge)) for edge in group.inputs]
+            if bits and None not in bits:
+                self._of_layers[id(anchor)] = max(bit for bit in bits if bit is not None)
+
+    def of_input(self, layer: keras.Layer) -> int | None:
+        """Returns the bits of the integers that a layer multiplies, `None` if those are floats.
+
+        For inference layers this is the width that they multiply with; in a model with quantizers,
+        that of the quantizer of the input.
+        """
+        return self._of_layers.get(id(layer))
+
+    def of_factors(self, node: Node) -> tuple[int | None, ...]:
+        """Returns the bits of the integers of both factors of a product, `None` for floats."""
+        operation: Any = node.operation
+        if isinstance(operation, InferenceLayer):
+            return (self.of_input(operation),) * 2
+        if isinstance(unwrap(operation), keras.layers.MultiHeadAttention):
+            return (_bits_of(getattr(operation, KEY), "output"),) * 2
+        found = zip(FACTOR_SLOTS, node.inputs, strict=True) if len(node.inputs) == 2 else ()
+        return tuple(
+            _bits_of(operation, slot) or _bits_after(self._groups.origin(edge))
+            for slot, edge in found
+        )
 
 
-def _own_bits(layer: keras.Layer) -> int:
+def _own_bits(layer: Any) -> int | None:
     if isinstance(layer, InferenceLayer):
-        return layer.input_bits
+        return layer.input_bits if layer.input_bits < _FLOAT else None
     held = [link.input_bits for _, link in links_by_slot(layer, HeldWeight)]
     if held:
-        return min(held)
-    bits = _bits_of(layer, "input")
-    return bits_of(layer.compute_dtype or "float32") if bits is None else bits
+        return min(held) if min(held) < _FLOAT else None
+    # What Keras' own `model.quantize` has made of it.
+    is_quantized = getattr(layer.dtype_policy, "quantization_mode", None) is not None
+    if is_quantized and getattr(layer, "inputs_quantizer", None) is not None:
+        return 8
+    return _bits_of(layer, "input")
 
 
 def _bits_after(group: Group) -> int | None:

@@ -19,7 +19,7 @@ from kerasopt.graph.graph import Graph
 from kerasopt.graph.groups import Group, Groups
 from kerasopt.graph.kernel_layout import KernelLayout, kernel_layout
 from kerasopt.graph.left_out import large_matrices_left_out
-from kerasopt.graph.macs import multiply_accumulates
+from kerasopt.graph.macs import Macs, multiply_accumulates
 from kerasopt.graph.masks import is_bookkeeping, is_masked, masked
 from kerasopt.graph.matrix_products import (
     MatrixProduct,
@@ -66,6 +66,7 @@ __all__ = [
     "Group",
     "Groups",
     "KernelLayout",
+    "Macs",
     "MatrixProduct",
     "Node",
     "OperationLayer",

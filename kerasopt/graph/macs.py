@@ -1,22 +1,40 @@
-"""The multiply-accumulates of the layers of a model for one example."""
+"""The multiply-accumulates of a model for one example."""
 
 import contextlib
 import functools
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import keras
 
 from kerasopt.graph.functional import functional_of
+from kerasopt.graph.graph import Graph
 from kerasopt.graph.kernel_layout import TRANSPOSED
+from kerasopt.graph.node import Edge, Node
+from kerasopt.graph.opening.symbols import symbols
+from kerasopt.graph.operations import is_reverse
+from kerasopt.graph.products import multiply_accumulates_of
 from kerasopt.graph.traversal import layers
 from kerasopt.graph.weights import kernel_names
-from kerasopt.keras_internals.graphs import functional_in
 
 Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Macs:
+    """The multiply-accumulates of a model.
+
+    Attributes:
+        of_layers: Dict of the `id` of a layer to those with its kernels, or with its table.
+        of_products: Dict of the `Node` of a product of two tensors to its own.
+    """
+
+    of_layers: dict[int, int] = field(default_factory=dict)
+    of_products: dict[Node, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -28,36 +46,72 @@ class Call:
     output_shape: Shape
 
 
-def multiply_accumulates(model: keras.Model) -> dict[int, int]:
-    """Counts the multiply-accumulates of every layer that has a kernel, for one example.
+def multiply_accumulates(graph: Graph, model: keras.Model, example: Any = None) -> Macs:
+    """Counts the multiply-accumulates of a model for one example.
 
-    They follow from the shape of the kernel and the shapes in one run of the model, so they are
-    known for every layer that applies a kernel at a number of positions: dense layers,
-    convolutions, `EinsumDense` and integer layers, also in nested and subclassed models. A layer
-    that is called twice counts twice, and zeros count like other values. Products without a kernel
-    (attention scores) and recurrent cells, which run once per time step, are not counted.
+    They follow from the shapes in one run: those of every layer that applies a kernel at a number
+    of positions (dense layers, convolutions, `EinsumDense`, integer layers), of embeddings that are
+    called in reverse, and of products of two tensors, as attention has them, also in nested
+    models and opened layers. A layer that is called twice counts twice; zeros, and what a mask
+    leaves out, count like other values. Recurrent cells, which run once per time step, and products
+    in the code of layers that cannot be opened are not counted.
 
     Args:
+        graph: The `Graph` of the model.
         model: A built `keras.Model`.
+        example: A batch of inputs, of which the first example is used. Defaults to one of the
+            shape that the model was built for.
 
     Returns:
-        Dict of the `id` of a layer to its multiply-accumulates. Empty if the shape of an example is
-        unknown (a dimension is `None`, or a subclassed model has several inputs).
+        `Macs`, empty if the shape of an example is unknown (a dimension is `None`, or a model
+        without a graph has several arguments).
     """
-    example = _example(model)
+    example = _zeros(graph, model) if example is None else _first(example)
     if example is None:
-        return {}
+        return Macs()
     counted = [
         layer
         for _, layer in layers(model)
         if kernel_names(layer) and "recurrent_kernel" not in kernel_names(layer)
     ]
-    counts: dict[int, int] = {}
+    found = Macs()
     with _recorded_calls(counted) as calls:
-        model(example, training=False)
+        if graph.nodes:
+            _run(graph, example, found)
+        else:
+            model(example, training=False)
+    of_layers = Counter(found.of_layers)
     for call in calls:
-        counts[id(call.layer)] = counts.get(id(call.layer), 0) + _of_call(call)
-    return counts
+        of_layers[id(call.layer)] += _of_call(call)
+    return Macs(dict(of_layers), found.of_products)
+
+
+def _run(graph: Graph, example: Any, found: Macs) -> None:
+    """Runs the calls of a graph, and adds those of its products."""
+    values = graph.feed(example)
+    readers = Counter(edge for node in graph for edge in node.inputs)
+    for node in graph:
+        if node.is_input:
+            continue
+        tensors = [values[edge] for edge in node.inputs]
+        results = node.call(tensors)
+        values.update(zip(node.outputs, results, strict=True))
+        if is_reverse(node):
+            table: Any = node.operation
+            count = math.prod(tensors[0].shape) * table.input_dim
+            found.of_layers[id(table)] = found.of_layers.get(id(table), 0) + count
+        count = multiply_accumulates_of(node, [tuple(x.shape) for x in tensors])
+        if count:
+            found.of_products[node] = count
+        _forget(values, node, readers)
+
+
+def _forget(values: dict[Edge, Any], node: Node, readers: Counter[Edge]) -> None:
+    """Lets the tensors go that nothing reads after a node: scores of attention are large."""
+    readers.subtract(node.inputs)
+    for edge in (*node.inputs, *node.outputs):
+        if not readers[edge]:
+            values.pop(edge, None)
 
 
 def _of_call(call: Call) -> int:
@@ -83,21 +137,27 @@ def _positions(call: Call, kernel_shape: Shape) -> int:
     return math.prod(shape) // shape[1 if channels_first else -1]
 
 
-def _example(model: keras.Model) -> Any:
-    """Returns one example of zeros for `model`, or `None` if its shape is unknown."""
-    recorded = functional_of(model) or functional_in(model) or model
-    if getattr(recorded, "inputs", None):
-        structure = recorded.input
+def _zeros(graph: Graph, model: keras.Model) -> Any:
+    """Returns one example of zeros for a model, or `None` if its shape is unknown."""
+    functional = functional_of(model)
+    if functional is not None:
+        structure = functional.input
     else:
-        shape = (model.get_build_config() or {}).get("input_shape")
-        if not shape or not all(isinstance(size, int | None) for size in shape):
+        try:
+            given = symbols(model)
+        except ValueError:
             return None
-        structure = keras.KerasTensor(shape, dtype=model.input_dtype)
-    if any(None in tensor.shape[1:] for tensor in keras.tree.flatten(structure)):
+        structure = given.inputs if graph.nodes or not given.kwargs else None
+    flat = keras.tree.flatten(structure)
+    if structure is None or any(None in tensor.shape[1:] for tensor in flat):
         return None
     return keras.tree.map_structure(
-        lambda tensor: keras.ops.zeros((1, *tensor.shape[1:]), dtype=tensor.dtype), structure
+        lambda x: keras.ops.zeros((1, *x.shape[1:]), dtype=x.dtype), structure
     )
+
+
+def _first(example: Any) -> Any:
+    return keras.tree.map_structure(lambda x: x[:1], example)
 
 
 @contextlib.contextmanager

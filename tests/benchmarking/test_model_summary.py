@@ -59,10 +59,108 @@ def test_macs_follow_from_the_definition_of_the_layer(layer, shape, macs):
     assert row.bits == 32 and row.bytes == 4 * row.parameters
 
 
-def test_inner_projections_of_attention_are_counted():
+def test_projections_and_products_of_attention_are_counted():
     inputs = keras.Input((5, 8))
     model = keras.Model(inputs, layers.MultiHeadAttention(2, 4, name="attention")(inputs, inputs))
-    assert summary(model, print_fn=len).macs == 4 * 5 * 8 * 8
+    assert summary(model, print_fn=len).macs == 4 * 5 * 8 * 8 + 2 * 5 * 5 * 8
+    assert rows(model)["attention"].macs == 2 * 5 * 5 * 8
+
+
+@pytest.mark.parametrize(
+    "multiply, macs",
+    [
+        (lambda x, y: keras.ops.matmul(x, keras.ops.transpose(y, (0, 2, 1))), 5 * 6 * 7),
+        (lambda x, y: keras.ops.einsum("bqd,bkd->bkq", x, y), 5 * 6 * 7),
+        (lambda x, y: layers.Dot(axes=2)([x, y]), 5 * 6 * 7),
+        (
+            lambda x, y: keras.ops.dot_product_attention(*(z[:, :, None] for z in (x, y, y))),
+            2 * 5 * 6 * 7,
+        ),
+        (lambda x, y: layers.Attention()([x, y]), 2 * 5 * 6 * 7),
+        (lambda x, y: keras.ops.matmul(x, np.ones((7, 9), "float32")), 0),
+    ],
+)
+def test_products_of_two_tensors_are_counted(multiply, macs):
+    x, y = keras.Input((5, 7)), keras.Input((6, 7))
+    assert summary(keras.Model([x, y], multiply(x, y)), print_fn=len).macs == macs
+
+
+class Block(layers.Layer):
+    """Attention and a projection, in a layer of its own."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.query, self.key, self.value = (layers.Dense(16) for _ in range(3))
+
+    def build(self, shape):
+        for dense in (self.query, self.key, self.value):
+            dense.build(shape)
+
+    def call(self, x):
+        query, key, value = self.query(x), self.key(x), self.value(x)
+        scores = keras.ops.einsum("bqd,bkd->bqk", query, key) * 0.25
+        return keras.ops.matmul(keras.ops.softmax(scores), value) + x
+
+
+def transformer(length):
+    """Takes tokens and segments; an opened block is called twice, and a table in reverse."""
+    inputs = {name: keras.Input((length,), dtype="int32", name=name) for name in ("token", "kind")}
+    embedding, block = layers.ReversibleEmbedding(30, 16, name="table"), Block(name="block")
+    x = embedding(inputs["token"]) + layers.Embedding(2, 16)(inputs["kind"])
+    return keras.Model(inputs, embedding(block(block(x)), reverse=True))
+
+
+def tokens(length):
+    rng = np.random.default_rng(0)
+    return {
+        "token": rng.integers(0, 30, (4, length)).astype("int32"),
+        "kind": rng.integers(0, 2, (4, length)).astype("int32"),
+    }
+
+
+def test_inside_opened_layers_and_with_a_given_length_too():
+    model = transformer(None)
+    assert summary(model, print_fn=len).macs == 0
+    report = summary(model, print_fn=len, data=tokens(6))
+    products = {row.path: row.macs for row in report.layers if row.path.startswith("block/")}
+    assert products == {
+        **{f"block/{name}": 2 * 6 * 16 * 16 for name in ("query", "key", "value")},
+        **{f"block/{name}": 2 * 6 * 6 * 16 for name in ("einsum", "matmul")},
+    }
+    assert report.macs - sum(products.values()) == 6 * 16 * 30
+    assert summary(transformer(6), print_fn=len).macs == report.macs
+
+
+def test_the_share_in_integers_is_that_of_products_too():
+    model, x = transformer(None), tokens(6)
+    plain = summary(model, print_fn=len, data=x)
+    assert plain.integer_share == 0
+    quantized = quantization_aware(model, x, "int8")
+    for each in (quantized, convert(quantized)):
+        report = summary(each, print_fn=len, data=x)
+        assert report.macs == plain.macs
+        assert report.integer_share >= 1 - 6 * 16 * 30 / plain.macs  # all but the table in reverse
+        by_kind = {row.class_name: row for row in report.layers if row.path.startswith("block")}
+        assert all((row.bits, row.input_bits) == (8, 8) for row in by_kind.values() if row.macs)
+    assert {"QuantizedDense", "QuantizedBatchMatMul"} <= by_kind.keys()
+
+
+def test_floats_of_few_bits_are_no_integers():
+    def model(dtype="float32"):
+        return keras.Sequential([keras.Input((8,)), layers.Dense(16, dtype=dtype)])
+
+    x = np.random.default_rng(0).normal(size=(4, 8)).astype("float32")
+    half = [model("float16"), quantization_aware(model("mixed_float16"), x, "int8_weight_only")]
+    for spec in ("float16", "int8_weight_only"):
+        quantized = quantization_aware(model(), x, spec)
+        half += [quantized, convert(quantized, spec)]
+    assert [summary(each, print_fn=len).integer_share for each in half] == [0] * len(half)
+
+
+def test_what_keras_quantizes_is_integers():
+    model = keras.Sequential([keras.Input((6,)), layers.Dense(8), layers.Dense(4)])
+    model.layers[0].quantize("int8")
+    assert summary(model, print_fn=len).integer_share == 6 * 8 / (6 * 8 + 8 * 4)
 
 
 def test_shared_layers_count_parameters_once_and_macs_per_call():

@@ -25,6 +25,8 @@ class QuantizedBatchMatMul(PairLayer):
             the arguments of `keras.layers.Layer`.
     """
 
+    multiplies_matrices = True
+
     def __init__(self, factor: float = 1.0, **kwargs: Any):
         super().__init__(**kwargs)
         self.factor = float(factor)

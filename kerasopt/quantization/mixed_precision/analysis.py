@@ -89,7 +89,7 @@ def width_sensitivity(
                 outputs = _predict(model, data, batch_size)
             errors[path][bits] = float(np.mean((outputs - expected) ** 2)) / variance
             progress.add(1)
-    macs = graph.multiply_accumulates(model)
+    macs = graph.multiply_accumulates(graph.Graph.of(model), model).of_layers
     return WidthSensitivity(
         errors,
         {path: _size(layer) for path, layer in selected},
