@@ -10,7 +10,7 @@ from kerasopt.warning import warn
 
 
 def calibrate(model: keras.Model, sites: list[Site], data, batch_size, verbose: int) -> None:
-    """Runs calibration data through a model, and enables its quantizers.
+    """Runs calibration data through a model with quantizers of activations.
 
     Args:
         model: The model; its quantizers are not enabled yet.
@@ -28,8 +28,6 @@ def calibrate(model: keras.Model, sites: list[Site], data, batch_size, verbose: 
         links = [site.quantizer for site in observing]
         _observe(model, links, data, batch_size, verbose)
         _check_ranges(model, observing)
-    for site in sites:
-        site.enable()
 
 
 def require_data(data) -> None:

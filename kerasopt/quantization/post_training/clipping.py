@@ -9,6 +9,8 @@ from kerasopt.quantization.weights import WeightQuantizer
 _FACTORS = np.linspace(1.0, 0.3, 36)
 # The search ends after this number of factors that improve no channel: at 8 bits, after the first.
 _PATIENCE = 4
+# Channels are searched together up to this number of values, which a cache holds.
+_PIECE = 2**18
 
 
 def has_grid(link) -> bool:
@@ -32,20 +34,34 @@ def clipped_weight(weight: np.ndarray, quantizer: WeightQuantizer):
         quantizer: Its `WeightQuantizer`, built, of a symmetric format.
     """
     values = keras.ops.convert_to_numpy(quantizer.channels.split(weight))
-    largest = np.abs(values).max(axis=0)
+    rows, columns = values.shape
+    clipped = np.empty_like(values)
+    step = max(1, _PIECE // rows)
+    for start in range(0, columns, step):
+        piece = slice(start, start + step)
+        clipped[:, piece] = _clipped(np.ascontiguousarray(values[:, piece]), quantizer.format)
+    return quantizer.channels.merge(clipped)
+
+
+def _clipped(values, format):
+    largest = np.abs(values).max(axis=0).astype("float64")
     limit, smallest, idle = largest, np.full(largest.shape, np.inf), 0
     for factor in _FACTORS:
-        errors = _error(values, factor * largest, quantizer.format)
+        errors = _error(values, factor * largest, format)
         limit = np.where(errors < smallest, factor * largest, limit)
         idle = 0 if (errors < smallest).any() else idle + 1
         smallest = np.minimum(errors, smallest)
         if idle == _PATIENCE:
             break
-    clipped = np.clip(values, -limit, limit).astype("float32")
-    return quantizer.channels.merge(clipped)
+    limit = limit.astype("float32")
+    return np.clip(values, -limit, limit)
 
 
 def _error(values, limit, format):
-    scale = np.where(limit > NEGLIGIBLE, limit * format.step, 1.0)
-    codes = np.clip(np.rint(values / scale), format.minimum, format.maximum)
-    return ((codes * scale - values) ** 2).sum(axis=0)
+    scale = np.where(limit > NEGLIGIBLE, limit * format.step, 1.0).astype("float32")
+    error = values / scale
+    np.rint(error, out=error)
+    np.clip(error, format.minimum, format.maximum, out=error)
+    error *= scale
+    error -= values
+    return np.square(error, out=error).sum(axis=0, dtype="float64")

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 
 from kerasopt import graph
-from kerasopt.parametrization import merge_lora, parametrize
+from kerasopt.parametrization import ACTIVATION_SLOTS, merge_lora, parametrize
 from kerasopt.quantization.placement import find_sites
 from kerasopt.quantization.post_training import rounding as roundings
 from kerasopt.quantization.post_training.calibration import calibrate, require_data
@@ -99,11 +99,21 @@ def quantize(
             equalize(model)
         quantized = _copy(model)
         sites = find_sites(quantized, recipe, rules)
-        for site in sites:
+        weights = [site for site in sites if site.slot not in ACTIVATION_SLOTS]
+        activations = [site for site in sites if site.slot in ACTIVATION_SLOTS]
+        for site in weights:
+            _clip(site)
+        for site in activations:
             _attach(quantized, site)
     batch_size = batch_size or fixed_batch_size(model)
     with states_kept(model, quantized):
-        calibrate(quantized, sites, calibration, batch_size, verbose)
+        calibrate(quantized, activations, calibration, batch_size, verbose)
+        # After calibration, in which they would compute, and hold, every weight once more.
+        with strategy_scope(model):
+            for site in weights:
+                _attach(quantized, site)
+        for site in sites:
+            site.enable()
         if corrects:
             require_data(calibration)
             correct(model, quantized, calibration, batch_size, rounding, bias_correction, verbose)
@@ -113,8 +123,12 @@ def quantize(
 def _attach(model, site):
     site.quantizer.initially_enabled = False
     parametrize(model, f"{site.path}/{site.slot}", site.quantizer)
+
+
+def _clip(site):
     if has_grid(site.quantizer):
         weight = getattr(site.layer, site.slot)
+        site.quantizer.build(weight.shape)
         values = keras.ops.convert_to_numpy(weight).astype("float32")
         weight.assign(clipped_weight(values, site.quantizer))
 
