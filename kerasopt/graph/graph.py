@@ -11,7 +11,9 @@ from kerasopt.graph.expansion import Expansion
 from kerasopt.graph.functional import functional_of
 from kerasopt.graph.node import Edge, Node
 from kerasopt.graph.opening.call import Unrecordable
+from kerasopt.graph.opening.recorder import FAULT
 from kerasopt.keras_internals.graphs import standardized_inputs
+from kerasopt.warning import warn
 
 
 class Graph:
@@ -97,12 +99,18 @@ class Graph:
             try:
                 given, returned, outputs = expansion.of_code(model)
             except Unrecordable as error:
-                return cls([], closed={"": str(error)})
+                return cls([], closed=_reported({"": str(error)}))
         nodes = expansion.nodes
         by_tensor = {id(node.outputs[0].tensor): node for node in nodes if node.is_input}
         inputs = tuple(Edge(by_tensor[id(tensor)]) for tensor in keras.tree.flatten(given))
         return cls(
-            nodes, inputs, tuple(outputs), expansion.closed, given, returned, expansion.masks
+            nodes,
+            inputs,
+            tuple(outputs),
+            _reported(expansion.closed),
+            given,
+            returned,
+            expansion.masks,
         )
 
     def feed(self, data: Any) -> dict[Edge, Any]:
@@ -132,3 +140,11 @@ class Graph:
 
     def __len__(self) -> int:
         return len(self.nodes)
+
+
+def _reported(closed: dict[str, str]) -> dict[str, str]:
+    """Returns what could not be recorded; warns if that is a fault of this package."""
+    for path, why in closed.items():
+        if why.startswith(FAULT):
+            warn(f"'{path or 'The model'}' stays one node of the graph: {why}.")
+    return closed

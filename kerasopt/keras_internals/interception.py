@@ -15,6 +15,7 @@ from keras.src.backend.common.keras_tensor import any_symbolic_tensors
 from keras.src.ops.symbolic_arguments import SymbolicArguments
 
 __all__ = [
+    "PACKAGE",
     "Interceptor",
     "SymbolicArguments",
     "any_symbolic_tensors",
@@ -42,7 +43,8 @@ class Interceptor(Protocol):
         """Calls a function of `keras.ops`."""
 
 
-_PACKAGE = __file__.removesuffix("interception.py").removesuffix("keras_internals/")
+# The folder of kerasopt, with a separator.
+PACKAGE = __file__.removesuffix("interception.py").removesuffix("keras_internals/")
 _CACHE = dis.opmap.get("CACHE", 0)
 _current = threading.local()
 
@@ -75,9 +77,7 @@ def callers(until: types.FrameType) -> tuple[Any, ...]:
         found.append((frame.f_code, _instruction(frame.f_code, frame.f_lasti)))
         frame = frame.f_back
     inner = next(i for i, (code, _) in enumerate(found) if code is _CODE_OF_OPERATION)
-    return tuple(
-        each for each in found[inner + 1 :] if not each[0].co_filename.startswith(_PACKAGE)
-    )
+    return tuple(each for each in found[inner + 1 :] if not each[0].co_filename.startswith(PACKAGE))
 
 
 @functools.cache

@@ -13,6 +13,7 @@ import keras
 from kerasopt.graph.opening.call import Call, Recording, Unrecordable
 from kerasopt.graph.opening.recorder import REFUSALS, Recorder, reason
 from kerasopt.graph.opening.sizes import Size, Sizes
+from kerasopt.graph.opening.unification import SizesDiffer
 from kerasopt.keras_internals.calls import inference, mask_of, set_mask
 from kerasopt.keras_internals.graphs import calls_forgotten
 from kerasopt.keras_internals.interception import (
@@ -28,6 +29,9 @@ _VALUES = (
     (1000003, 1000033, 1000037, 1000039, 1000081, 1000099, 1000117, 1000121),
     (37, 41, 43, 47, 53, 59, 61, 67),
 )
+
+# Unknown sizes: a dict of (index of a tensor, axis) to a name, which equal ones share.
+Equal = dict[tuple[int, int], str]
 
 
 def record(layer: keras.Layer, arguments: SymbolicArguments) -> Recording:
@@ -65,7 +69,6 @@ class _Attempt:
         """Returns the first recording that succeeds."""
         why = ""  # not the error: its frames would keep traced functions alive
         for values, equal in itertools.product(_VALUES, _guesses(self._arguments)):
-            self._last = equal, values
             try:
                 return self._record(equal, values)
             except REFUSALS as error:
@@ -80,27 +83,37 @@ class _Attempt:
                 return self._record(equal, values)
         raise Unrecordable("its code does not do the same in every call")
 
-    def _record(self, equal: dict[tuple[int, int], int], values: Iterable[int]) -> Recording:
-        with calls_forgotten(flattened(self._layer)):
-            return _recorded(self._layer, self._arguments, equal, values)
+    def _record(self, equal: Equal, values: Iterable[int]) -> Recording:
+        while True:
+            self._last = equal, values
+            with calls_forgotten(flattened(self._layer)):
+                try:
+                    return _recorded(self._layer, self._arguments, equal, values)
+                except SizesDiffer as error:
+                    for first, second in error.pairs:
+                        equal = {x: first if name == second else name for x, name in equal.items()}
 
 
-def _guesses(arguments: SymbolicArguments) -> Iterator[dict[tuple[int, int], int]]:
-    """Yields guesses which unknown sizes are equal: dicts of (tensor, axis) to a number."""
+def _guesses(arguments: SymbolicArguments) -> Iterator[Equal]:
+    """Yields guesses which unknown sizes are equal.
+
+    First those of batches only; further ones are found while recording. Code that compares shapes
+    itself needs the other guesses.
+    """
     places = [
         (index, axis)
         for index, tensor in enumerate(arguments.keras_tensors)
         for axis, size in enumerate(tensor.shape)
         if size is None
     ]
-    seen: list[list[int]] = []
+    seen: list[list[str]] = []
     for same in (
         lambda index, axis: min(axis, 1) and (index, axis),  # only the batch size
         lambda index, axis: axis,
         lambda index, axis: min(axis, 1),
     ):
         names = [same(*place) for place in places]
-        numbers = [names.index(name) for name in names]
+        numbers = [f"size_{names.index(name)}" for name in names]
         if numbers not in seen:
             seen.append(numbers)
             yield dict(zip(places, numbers, strict=True))
@@ -109,18 +122,18 @@ def _guesses(arguments: SymbolicArguments) -> Iterator[dict[tuple[int, int], int
 def _recorded(
     layer: keras.Layer,
     arguments: SymbolicArguments,
-    equal: dict[tuple[int, int], int],
+    equal: Equal,
     values: Iterable[int],
 ) -> Recording:
     sizes = Sizes(values)
     recorder = Recorder(sizes)
-    by_number: dict[int, Size] = {}
+    by_name: dict[str, Size] = {}
 
     def symbol(like: keras.KerasTensor, index: int) -> keras.KerasTensor:
         shape: list[Any] = list(like.shape)
         for axis in [axis for axis, size in enumerate(shape) if size is None]:
-            number = equal[index, axis]
-            shape[axis] = by_number[number] = by_number.get(number) or sizes.new()
+            name = equal[index, axis]
+            shape[axis] = by_name[name] = by_name.get(name) or sizes.new(name)
         return recorder.symbol(shape, like.dtype)
 
     symbols = {id(x): symbol(x, i) for i, x in enumerate(arguments.keras_tensors)}

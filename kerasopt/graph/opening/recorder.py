@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import re
 import sys
+import traceback
 import types
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,9 +20,11 @@ from kerasopt.graph.opening.composite import is_composite, paths_inside
 from kerasopt.graph.opening.places import Places
 from kerasopt.graph.opening.sized_operation import SizedOperation, sizes_of, template
 from kerasopt.graph.opening.sizes import Sizes, has_size
+from kerasopt.graph.opening.unification import SizesDiffer, equal_sizes
 from kerasopt.keras_internals.calls import fill_masks, mask_of, set_masks_of_outputs
 from kerasopt.keras_internals.graphs import set_dense
 from kerasopt.keras_internals.interception import (
+    PACKAGE,
     SymbolicArguments,
     any_symbolic_tensors,
     callers,
@@ -44,6 +49,8 @@ REFUSALS = (
     Unrecordable,
     ValueError,
 )
+# How the reason begins if the error is none of the layer's code.
+FAULT = "recording it failed by a fault of kerasopt"
 
 
 @dataclass
@@ -158,7 +165,8 @@ class Recorder:
         self._is_inside_leaf = True
         try:
             if any_symbolic_tensors(args, kwargs):
-                outputs = own(layer, *args, **kwargs)
+                with _sizes_compared(_without_name(layer.call), args, kwargs):
+                    outputs = own(layer, *args, **kwargs)
                 self._complete_shapes(layer, args, kwargs, outputs)
             else:
                 # It reads constants: weights, or positions.
@@ -175,7 +183,7 @@ class Recorder:
         flat = keras.tree.flatten(outputs)
         if not any(None in x.shape for x in flat):
             return
-        found = compute_output_spec(lambda *a, **k: layer.call(*a, **k), *args, **kwargs)
+        found = compute_output_spec(_without_name(layer.call), *args, **kwargs)
         for tensor, known in zip(flat, keras.tree.flatten(found), strict=True):
             set_shape(tensor, tuple(map(_as_integer, known.shape)))
 
@@ -185,7 +193,8 @@ class Recorder:
             raise Unrecordable(f"it uses `keras.ops` for control flow ({kind})")
         if is_attention(operation):
             return attend(*args, **{**kwargs, "is_causal": operation.is_causal})
-        outputs = operation.compute_output_spec(*args, **kwargs)
+        with _sizes_compared(operation.call, args, kwargs):
+            outputs = operation.compute_output_spec(*args, **kwargs)
         for x in keras.tree.flatten(outputs):
             set_dense(x)  # Keras takes a product with a constant for a sparse one
         config = constructor_arguments(operation)
@@ -258,7 +267,27 @@ def reason(error: BaseException) -> str:
     lines = re.sub(r"\x1b\[\d*m", "", str(error)).strip().splitlines()
     said = [line for line in lines if line and not line.startswith("Exception encountered")]
     text = said[0] if said else type(error).__name__
+    raised = traceback.extract_tb(error.__traceback__)[-1]
+    if raised.filename.startswith(PACKAGE):
+        place = f"{raised.filename.removeprefix(PACKAGE)}:{raised.lineno}"
+        return f"{FAULT} ({type(error).__name__}: {text}, {place}); please report it"
     return f"its code cannot be called on symbolic tensors ({text})"
+
+
+@contextlib.contextmanager
+def _sizes_compared(compute: Any, args: tuple, kwargs: dict[str, Any]) -> Iterator[None]:
+    """Raises `SizesDiffer` where a call fails because unknown sizes are taken for different."""
+    try:
+        yield
+    except REFUSALS as error:
+        pairs = equal_sizes(compute, args, kwargs)
+        if pairs:
+            raise SizesDiffer(pairs) from error
+        raise
+
+
+def _without_name(call: Any) -> Any:
+    return lambda *args, **kwargs: call(*args, **kwargs)
 
 
 def _as_tensor(value: Any) -> Any:

@@ -68,12 +68,16 @@ class Sizes:
         self._values = iter(values)
         self._known: dict[int, Size] = {}
 
-    def new(self) -> Size:
+    def new(self, name: str) -> Size:
         """Returns a new unknown size."""
         value = next(self._values, None)
         if value is None:
             raise ValueError("too many sizes are unknown")
-        return self._add(value, f"size_{len(self._known)}")
+        return self._add(value, name)
+
+    def values_of(self, names: Iterable[str]) -> dict[str, int]:
+        """Returns the values that stand for unknown sizes, by name."""
+        return {x.expression: int(x) for x in self._known.values() if x.expression in set(names)}
 
     def of(self, value: Any) -> Any:
         """Returns the size of this value if there is one, otherwise the value itself."""

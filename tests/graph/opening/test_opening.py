@@ -7,6 +7,7 @@ from graph.composites import Causal, Composite, Residual, Twice, model_of
 from keras import layers, ops
 
 from kerasopt.graph import Graph
+from kerasopt.graph.opening.places import Places
 
 
 def tokens(batch=2, length=5):
@@ -171,6 +172,14 @@ def test_what_cannot_be_recorded_stays_one_node(layer, reason):
     assert reason in graph.closed["layer"]
 
 
+def test_a_fault_of_the_recorder_is_told_from_code_that_cannot_be_recorded(monkeypatch):
+    model = model_of(Residual(name="block"))
+    monkeypatch.setattr(Places, "key", None)
+    with pytest.warns(UserWarning, match="by a fault of kerasopt .*recorder.py:"):
+        graph = Graph.of(model)
+    assert list(graph.closed) == ["block"]
+
+
 class Around(Composite):
     """Calls a layer that can be recorded only in part, after masks were set in it."""
 
@@ -239,6 +248,34 @@ def test_any_number_of_lengths(count, paths):
     x = [tokens(2, 2 + i) for i in range(count)]
     np.testing.assert_allclose(walked(model, x), model(x), atol=1e-6)
     assert paths is None or found == paths
+
+
+class Across(Composite):
+    """Attention from one sequence to another one, with masks that are arguments."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.query, self.key = layers.Dense(8), layers.Dense(8)
+
+    def call(self, inputs, other, inputs_mask=None, other_mask=None):
+        scores = ops.einsum("bsd,btd->bst", self.query(inputs), self.key(other))
+        # The positions of the other sequence are read from no tensor.
+        scores = scores - 0.1 * ops.cast(ops.arange(ops.shape(other)[1]), "float32")
+        scores = ops.where(other_mask[:, None, :], scores, -1e9)
+        kept = ops.where(inputs_mask[:, :, None], inputs, 0.0)
+        return kept + ops.matmul(ops.softmax(scores), other)
+
+
+def test_lengths_that_have_to_be_equal_are_found():
+    inputs, other = keras.Input((None, 8)), keras.Input((None, 8))
+    masks = [keras.Input((None,), dtype="bool") for _ in range(2)]
+    model = keras.Model([inputs, other, *masks], Across(name="across")(inputs, other, *masks))
+    graph = Graph.of(model)
+    assert graph.closed == {}
+    for lengths in ((3, 7), (7, 3)):
+        x = [tokens(2, length) for length in lengths]
+        x += [np.arange(length) < np.array([[length], [2]]) for length in lengths]
+        np.testing.assert_allclose(walked(model, x), model(x), atol=1e-6)
 
 
 class KeywordsOnly(Composite):
