@@ -50,6 +50,11 @@ def heads(x):
     return layers.EinsumDense("abcd,cde->abe", (None, 6), bias_axes="e")(x)
 
 
+def heads_before(x):
+    x = layers.EinsumDense("abc,dce->abde", (None, 4, 3), bias_axes="de")(x)
+    return layers.EinsumDense("abcd,ecd->abe", (None, 6), bias_axes="e")(x)
+
+
 IMAGE, SEQUENCE, ROW = (8, 8, 4), (16, 8), (12,)
 
 # Name to the shape of an example, what is computed of it, and how many tensors of integers a
@@ -83,6 +88,7 @@ CASES = {
         1,
     ),
     "einsum_dense_heads": (SEQUENCE, heads, 2),
+    "einsum_dense_matrix_per_head": (SEQUENCE, heads_before, 2),
     "average_pooling2d": (IMAGE, lambda x: layers.AveragePooling2D(2)(conv(4)(x)), 2),
     "average_pooling2d_same": (
         IMAGE,

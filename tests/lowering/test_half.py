@@ -30,11 +30,16 @@ def network():
     y = layers.Reshape((6, 24))(layers.BatchNormalization()(y))
     y = layers.Conv1D(24, 2, padding="causal", name="causal")(y)
     y = layers.EinsumDense("abc,cde->abde", (6, 4, 5), bias_axes="de", name="einsum")(y)
+    y = layers.Reshape((6, 20))(y)
+    y = layers.EinsumDense("abc,dce->abde", (6, 5, 4), bias_axes="de", name="heads")(y)
     y = layers.Dense(7, activation="relu", name="rows")(layers.Reshape((6, 20))(y))
     return keras.Model(x, layers.Dense(40, name="logits")(layers.Flatten()(y)))
 
 
-CONVOLUTIONS, DENSE = ("grouped", "strided", "dilated", "causal"), ("einsum", "rows", "logits")
+CONVOLUTIONS, DENSE = (
+    ("grouped", "strided", "dilated", "causal"),
+    ("einsum", "heads", "rows", "logits"),
+)
 
 
 def weights_only(dtype):

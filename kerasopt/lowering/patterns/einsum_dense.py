@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import math
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 
-from kerasopt.graph import Group
+from kerasopt.graph import Group, product_axes
 from kerasopt.inference.integer.dense import QuantizedDense
 from kerasopt.lowering.builder import Builder
 from kerasopt.lowering.folding import fold
 from kerasopt.lowering.patterns.axes import with_shape
 from kerasopt.lowering.patterns.contraction import (
+    Arrange,
     Output,
     columns_of,
     finish,
@@ -54,9 +55,9 @@ def project(
         name: What to add to the layer's name.
     """
     layer: Any = group.anchor.operation
-    flat, outputs, bias = as_dense(layer, value)
+    flat, outputs, bias, arrange = as_dense(layer, value)
     columns = math.prod(outputs)
-    kernel, scale = columns_of(layer, arrange=lambda array: array.reshape(-1, columns))
+    kernel, scale = columns_of(layer, arrange=arrange)
     gain, offset = gain_and_offset(group, columns, bias)
     assert value.affine is not None
     weights = fold(kernel, scale, gain * factor, offset * factor, value.affine, output.affine)
@@ -64,23 +65,41 @@ def project(
     return reshaped(made, 1, outputs)
 
 
-def as_dense(layer: Any, value: Value) -> tuple[Value, tuple[int, ...], np.ndarray | None]:
-    """Returns what a dense layer in its place reads, the axes of its output, and its bias."""
-    contracted = _contracted_axes(layer.equation)
+class AsDense(NamedTuple):
+    """An EinsumDense as a dense layer between reshapings.
+
+    Attributes:
+        value: The `Value` that it reads.
+        outputs: Tuple of integers, the axes of its output.
+        bias: Array, or `None`.
+        arrange: Brings a kernel into the layout of the dense layer's: a column for each output.
+    """
+
+    value: Value
+    outputs: tuple[int, ...]
+    bias: np.ndarray | None
+    arrange: Arrange
+
+
+def as_dense(layer: Any, value: Value) -> AsDense:
+    """Returns what a dense layer in the place of an EinsumDense reads and has.
+
+    Raises:
+        StaysFloat: If there is none.
+    """
+    axes = product_axes(layer)
+    if axes is None:
+        raise StaysFloat(f"the equation {layer.equation!r} is not that of a dense layer")
+    begin, end = axes
     shape = tuple(layer.kernel.shape)
-    inputs, outputs = shape[:contracted], shape[contracted:]
-    return reshaped(value, contracted, (math.prod(inputs),)), outputs, _bias_of(layer, outputs)
+    inputs, outputs = shape[begin:end], shape[:begin] + shape[end:]
 
+    def arrange(kernel: np.ndarray) -> np.ndarray:
+        summed_first = np.moveaxis(kernel, range(begin, end), range(end - begin))
+        return summed_first.reshape(math.prod(inputs), math.prod(outputs))
 
-def _contracted_axes(equation: str) -> int:
-    """Returns how many axes are summed over: the last of the input, the first of the kernel."""
-    inputs, rest = equation.replace(" ", "").replace("...", "").split(",")
-    kernel, outputs = rest.split("->")
-    count = sum(axis not in outputs for axis in kernel)
-    free = inputs[: len(inputs) - count]
-    if inputs[len(free) :] != kernel[:count] or outputs != free + kernel[count:] or not count:
-        raise StaysFloat(f"the equation {equation!r} is not that of a dense layer")
-    return count
+    flat = reshaped(value, end - begin, (math.prod(inputs),))
+    return AsDense(flat, outputs, _bias_of(layer, outputs), arrange)
 
 
 def _bias_of(layer: Any, outputs: tuple[int, ...]) -> np.ndarray | None:

@@ -12,7 +12,12 @@ import numpy as np
 from kerasopt.graph import Group
 from kerasopt.inference.half import HalfConv2D, HalfDense
 from kerasopt.lowering.builder import Builder
-from kerasopt.lowering.patterns.contraction import finish_float, gain_and_offset, place_float
+from kerasopt.lowering.patterns.contraction import (
+    Arrange,
+    finish_float,
+    gain_and_offset,
+    place_float,
+)
 from kerasopt.lowering.patterns.einsum_dense import as_dense, reshaped
 from kerasopt.lowering.patterns.images import as_sequence, window_on
 from kerasopt.lowering.values import StaysFloat, Value
@@ -41,8 +46,8 @@ def lower(group: Group, builder: Builder) -> None:
     if isinstance(layer, keras.layers.Dense):
         result = _place(group, builder, value, HalfDense, layer.units)
     elif isinstance(layer, keras.layers.EinsumDense):
-        value, outputs, bias = as_dense(layer, value)
-        result = _place(group, builder, value, HalfDense, math.prod(outputs), bias)
+        value, outputs, bias, arrange = as_dense(layer, value)
+        result = _place(group, builder, value, HalfDense, math.prod(outputs), bias, arrange)
         result = reshaped(result, 1, outputs)
     else:
         columns = layer.filters // layer.groups
@@ -62,6 +67,7 @@ def _place(
     cls: Any,
     channels: int,
     bias: np.ndarray | None = None,
+    arrange: Arrange = lambda kernel: kernel,
     **options: Any,
 ) -> Value:
     """Calls a layer of 16 bits with the kernel of a group on `value`."""
@@ -70,7 +76,7 @@ def _place(
     assert quantizer is not None
     dtype = quantizer.format.dtype
     kernel = keras.ops.cast(read_until(layer, "kernel", quantizer), dtype)
-    kernel = keras.ops.convert_to_numpy(kernel)
+    kernel = arrange(keras.ops.convert_to_numpy(kernel))
     make = partial(cls, channels, weight_format=dtype, **options)
     affine = gain_and_offset(group, channels, bias)
     return place_float(group, builder, make, value, kernel, 1.0, affine)
