@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -17,6 +18,7 @@ from kerasopt.lowering.held_weights import hold_weights
 from kerasopt.lowering.masks import Masks
 from kerasopt.lowering.quantizers import affine_of, output_affine, signed
 from kerasopt.lowering.values import Value
+from kerasopt.lowering.without_config import as_operations, has_config
 from kerasopt.parametrization import FACTOR_SLOTS, merge_lora
 
 
@@ -108,7 +110,7 @@ class Builder:
     def call(
         self,
         node: Node,
-        operation: keras.Operation,
+        operation: Callable[..., Any],
         values: list[Value],
         affine: Affine | None = None,
         masks: dict[str, Any] | None = None,
@@ -132,13 +134,15 @@ class Builder:
         """Returns what a node calls, with its weights baked."""
         return without_layer(self._plain.of(node.operation))
 
-    def float_operation(self, node: Node) -> keras.Operation:
+    def float_operation(self, node: Node) -> Callable[..., Any]:
         """Returns what a node calls in float32, its weights held in the bits they have."""
         operation = self.plain_operation(node)
-        if isinstance(operation, keras.Layer):
-            hold_weights(node.operation, operation)
-            return self.layer(node, None, lambda name: _renamed(operation, name))
-        return copy_operation(operation, self.name(node))
+        if not isinstance(operation, keras.Layer):
+            return copy_operation(operation, self.name(node))
+        if not has_config(operation):
+            return as_operations(operation, lambda inner: self.name(node, f"_{inner}"))
+        hold_weights(node.operation, operation)
+        return self.layer(node, None, lambda name: _renamed(operation, name))
 
     def name(self, node: Node, suffix: str = "") -> str:
         """Returns a name for what `node` becomes, its path where that is free."""

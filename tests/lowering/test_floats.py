@@ -74,3 +74,41 @@ def test_branches_that_begin_with_zeros_stay_float(observer, trained):
         type(layer).__name__ for layer in integers.layers
     }
     np.testing.assert_allclose(run(integers, x), run(model, x), atol=0.02)
+
+
+class Scaled(layers.Layer):
+    """A layer as keras-hub's normalizations are: without `get_config`, made with a dtype policy."""
+
+    def build(self, shape):
+        self.scale = self.add_weight(shape=(shape[-1],), initializer="ones")
+
+    def call(self, x):
+        return x * keras.ops.rsqrt(keras.ops.mean(x * x, -1, keepdims=True) + 1e-6) * self.scale
+
+
+@keras.saving.register_keras_serializable(package="tests")
+class Refused(Scaled):
+    """A layer with a config that its constructor does not accept."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.unknown = 3
+
+    def get_config(self):
+        return {**super().get_config(), "unknown": self.unknown}
+
+
+@pytest.mark.parametrize("cls", [Scaled, Refused])
+def test_float_layers_without_a_config_are_operations_so_that_a_file_holds_them(cls, tmp_path):
+    inputs = keras.Input((6, 8))
+    x = cls(dtype=keras.DTypePolicy("float32"))(layers.Dense(8)(inputs))
+    model = keras.Model(inputs, layers.Dense(4)(x))
+    values = np.random.default_rng(0).normal(size=(16, 6, 8)).astype("float32")
+    model.layers[2].scale.assign(np.linspace(0.5, 2, 8))
+    model = quantization_aware(model, values)
+    with pytest.warns(UserWarning, match=f"{cls.__name__} has no integer form"):
+        integers = convert(model)
+    assert np.abs(run(integers, values) - run(model, values)).max() < 0.03
+    ko.save(integers, tmp_path / "int8.keras")
+    loaded = keras.models.load_model(tmp_path / "int8.keras")
+    np.testing.assert_array_equal(run(loaded, values), run(integers, values))
