@@ -11,11 +11,19 @@ from keras import tree
 from kerasopt.graph.functional import functional_of
 from kerasopt.graph.inner_operation import inner_operation
 from kerasopt.graph.node import Edge, Node
-from kerasopt.graph.opening.call import Recording, Unrecordable
+from kerasopt.graph.opening.call import Call, Recording, Unrecordable
 from kerasopt.graph.opening.composite import is_composite
 from kerasopt.graph.opening.models import recorded_model
 from kerasopt.graph.opening.opening import record
-from kerasopt.keras_internals.graphs import Functional, call_of, calls_in_order, producer
+from kerasopt.graph.parametrized import own_class
+from kerasopt.keras_internals.calls import computed_mask, masks_set
+from kerasopt.keras_internals.graphs import (
+    Functional,
+    call_of,
+    calls_forgotten,
+    calls_in_order,
+    producer,
+)
 
 
 class Expansion:
@@ -24,7 +32,8 @@ class Expansion:
     Attributes:
         nodes: List of `Node`, each after the nodes it receives tensors from.
         closed: Dict of the path of each layer that could not be opened to the reason.
-        masks: Dict of the edge of a tensor to that of its mask, where an opened layer sets one.
+        masks: Dict of the edge of a tensor to that of its mask, where it is not the symbolic tensor
+            that has it: an opened layer has set it, or a layer in its `call`.
     """
 
     def __init__(self) -> None:
@@ -71,7 +80,7 @@ class Expansion:
         received = [edges[id(x)] for x in call.input_tensors]
         operation = call.operation
         nested = functional_of(operation)
-        recording = None if nested is not None else self._recording(call, path)
+        recording = None if nested is not None else self._recording(call, path, edges)
         if nested is not None:
             order = _argument_order(nested, call)
             results = self.of_functional(nested, [received[i] for i in order], path + "/")
@@ -83,14 +92,20 @@ class Expansion:
             node = Node(_called(call), path, call, owner, tuple(received))
             self.nodes.append(node)
             results = list(node.outputs)
+            if not isinstance(call, Call):  # a recording has the masks already
+                self._follow_masks(node, edges)
         edges.update({id(x): edge for x, edge in zip(call.outputs, results, strict=True)})
 
-    def _recording(self, call: Any, path: str) -> Recording | None:
+    def _recording(self, call: Any, path: str, edges: dict[int, Edge]) -> Recording | None:
         """Returns what a layer that is called computes, if it can be opened."""
         if not is_composite(call.operation):
             return None
+        found = [(x, edges[id(x)]) for x in call.input_tensors if edges[id(x)] in self.masks]
+        masks = [(x, self.masks[edge]) for x, edge in found]
+        edges.update({id(mask.tensor): mask for _, mask in masks})
         try:
-            recording = record(call.operation, call.arguments)
+            with masks_set([(x, mask.tensor) for x, mask in masks]):
+                recording = record(call.operation, call.arguments)
         except Unrecordable as error:
             self.closed[path] = str(error)
             return None
@@ -107,6 +122,23 @@ class Expansion:
             if id(tensor) in edges:
                 self.masks[edges[id(tensor)]] = edges[id(mask)]
         return [edges[id(x)] for x in recording.outputs]
+
+    def _follow_masks(self, node: Node, edges: dict[int, Edge]) -> None:
+        """Finds the mask of the output of a layer that passes it on, or sets it in its `call`."""
+        layer = node.operation
+        if not isinstance(layer, keras.Layer) or not layer.supports_masking or not node.inputs:
+            return
+        first = next(iter(node.arguments.values()))
+        if isinstance(layer, keras.layers.ReversibleEmbedding):
+            with calls_forgotten([producer(first)]):
+                mask = computed_mask(layer, node.arguments, first, None)
+                if mask is not None:
+                    edge = self._edge_of_mask(mask, node.path, node.owner, edges)
+                    self.masks[node.outputs[0]] = edge
+        elif own_class(layer).compute_mask is keras.Layer.compute_mask:
+            for x, edge in zip(keras.tree.flatten(first), node.outputs, strict=False):
+                if id(x) in node.edges and node.edges[id(x)] in self.masks:
+                    self.masks[edge] = self.masks[node.edges[id(x)]]
 
     def _edge_of_mask(
         self,

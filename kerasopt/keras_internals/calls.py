@@ -91,6 +91,23 @@ def set_mask(tensor: Any, mask: Any) -> None:
     set_keras_mask(tensor, mask)
 
 
+@contextlib.contextmanager
+def masks_set(masks: list[tuple[Any, Any]]) -> Iterator[None]:
+    """Gives tensors other masks inside the context.
+
+    Args:
+        masks: List of (tensor, mask).
+    """
+    own = [(tensor, get_keras_mask(tensor)) for tensor, _ in masks]
+    try:
+        for tensor, mask in masks:
+            set_keras_mask(tensor, mask)
+        yield
+    finally:
+        for tensor, mask in own:
+            set_keras_mask(tensor, mask)
+
+
 def set_masks_of_outputs(layer: keras.Layer, inputs: Any, outputs: Any, mask: Any) -> None:
     """Gives the outputs of a call the masks that Keras gives them.
 
@@ -104,6 +121,22 @@ def set_masks_of_outputs(layer: keras.Layer, inputs: Any, outputs: Any, mask: An
         if mask is None:
             mask = keras.tree.map_structure(get_keras_mask, inputs)
         layer._set_mask_metadata(inputs, outputs, mask)
+
+
+def computed_mask(layer: keras.Layer, arguments: dict[str, Any], inputs: Any, mask: Any) -> Any:
+    """Returns the mask of what a call of a layer returns.
+
+    Args:
+        layer: The layer.
+        arguments: The arguments of the call, by name.
+        inputs: The tensors of the first one.
+        mask: Their masks.
+    """
+    if isinstance(layer, keras.layers.ReversibleEmbedding):
+        # It sets the mask in its `call`, which Keras does not run on symbolic tensors.
+        is_reverse = arguments.get("reverse", False)
+        return None if is_reverse else keras.layers.Embedding.compute_mask(layer, inputs)
+    return layer.compute_mask(inputs, mask)
 
 
 def copy_mask(source: Any, target: Any) -> None:

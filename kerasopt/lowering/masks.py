@@ -8,7 +8,8 @@ from typing import Any
 
 import keras
 
-from kerasopt.graph import Edge, Node, OperationLayer, is_reverse, own_class
+from kerasopt.graph import Edge, Node, OperationLayer, own_class
+from kerasopt.keras_internals.calls import computed_mask
 
 
 class Masks:
@@ -43,12 +44,8 @@ class Masks:
         first = next(iter(node.arguments.values()))
         mask = self._of_structure(node, first) if mask is None else self._tensors(node, mask)
         cls: Any = own_class(layer)
-        own = cls.compute_mask
-        if own is not keras.Layer.compute_mask:
-            if isinstance(layer, keras.layers.ReversibleEmbedding):
-                # Its own method knows nothing of what it does in its call.
-                own = _no_mask if is_reverse(node) else keras.layers.Embedding.compute_mask
-            mask = own(layer, self._tensors(node, first), mask)
+        if cls.compute_mask is not keras.Layer.compute_mask:
+            mask = computed_mask(layer, node.arguments, self._tensors(node, first), mask)
         found = [None] if mask is None else keras.tree.flatten(mask)
         self._masks.update(zip(node.outputs, found, strict=False))
 
@@ -114,7 +111,3 @@ def _has_tensors(structure: Any) -> bool:
 
 def _any(masks: Any) -> bool:
     return any(mask is not None for mask in keras.tree.flatten(masks))
-
-
-def _no_mask(*arguments: Any) -> None:
-    return None

@@ -1,6 +1,7 @@
 """Masks of Keras, and masks that are added: exact in simulation and in integers alike."""
 
 import keras
+import keras_hub
 import numpy as np
 import pytest
 
@@ -144,6 +145,33 @@ def test_padding_changes_nothing(name, spec):
     np.testing.assert_allclose(converted(tokens(5)), quantized(tokens(5)), atol=0.02 * size)
     if np.allclose(model(tokens(5)), float_outputs, atol=1e-5):  # a nested model drops its mask
         np.testing.assert_allclose(converted(tokens(5)), found, atol=1e-3 * size)
+
+
+def hub_embedding():
+    return keras_hub.layers.TokenAndPositionEmbedding(WORDS, 2 * LENGTH, 8, mask_zero=True)
+
+
+def hub_tables():
+    tokens = keras_hub.layers.ReversibleEmbedding(WORDS, 8, mask_zero=True)
+    return lambda ids: L.Dropout(0.1)(tokens(ids))
+
+
+# Layers that set their masks in `call`, which Keras does not run on symbolic tensors.
+@pytest.mark.parametrize("embedding", [hub_embedding, hub_tables])
+@pytest.mark.parametrize("spec", ["int8", "int8_dynamic"])
+def test_masks_that_layers_of_keras_hub_set(embedding, spec):
+    ids = keras.Input((None,), dtype="int32")
+    encoded = keras_hub.layers.TransformerEncoder(16, 2)(embedding()(ids))
+    model = spread(keras.Model(ids, L.Dense(3)(L.GlobalAveragePooling1D()(encoded))))
+    expected = model(tokens())
+    np.testing.assert_allclose(model(tokens(5)), expected, atol=1e-5)
+    quantized = ko.quantize(model, spec, tokens(), verbose=0)
+    converted = ko.convert(quantized, spec)
+    size = np.abs(expected).max()
+    np.testing.assert_allclose(quantized(tokens()), expected, atol=0.1 * size)
+    for padding in (0, 5):
+        found = converted(tokens(padding))
+        np.testing.assert_allclose(found, quantized(tokens(padding)), atol=0.02 * size)
 
 
 def test_masks_of_outputs_are_seen_by_losses():

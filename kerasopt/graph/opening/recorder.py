@@ -21,7 +21,14 @@ from kerasopt.graph.opening.places import Places
 from kerasopt.graph.opening.sized_operation import SizedOperation, sizes_of, template
 from kerasopt.graph.opening.sizes import Sizes, has_size
 from kerasopt.graph.opening.unification import SizesDiffer, equal_sizes
-from kerasopt.keras_internals.calls import fill_masks, mask_of, set_masks_of_outputs
+from kerasopt.keras_internals.calls import (
+    computed_mask,
+    fill_masks,
+    mask_of,
+    set_mask,
+    set_masks_of_outputs,
+    signature_of,
+)
 from kerasopt.keras_internals.graphs import set_dense
 from kerasopt.keras_internals.interception import (
     PACKAGE,
@@ -122,11 +129,10 @@ class Recorder:
             context.frame = None
 
     def _set_masks(self, layer: keras.Layer, arguments: dict[str, Any], outputs: Any) -> None:
-        flat = [x for x in keras.tree.flatten(outputs) if x is not None]
-        without = [x for x in flat if mask_of(x) is None]
         first = next(iter(arguments.values()))
         set_masks_of_outputs(layer, first, outputs, arguments.get("mask"))
-        self.masks += [(x, mask_of(x)) for x in without if mask_of(x) is not None]
+        flat = [x for x in keras.tree.flatten(outputs) if x is not None]
+        self.masks += [(x, mask_of(x)) for x in flat if mask_of(x) is not None]
 
     def _symbolic(self, value: Any) -> Any:
         """Returns a symbolic tensor for what a layer returns."""
@@ -168,6 +174,9 @@ class Recorder:
                 with _sizes_compared(_without_name(layer.call), args, kwargs):
                     outputs = own(layer, *args, **kwargs)
                 self._complete_shapes(layer, args, kwargs, outputs)
+                if isinstance(layer, keras.layers.ReversibleEmbedding):
+                    arguments = signature_of(layer).bind(*args, **kwargs).arguments
+                    set_mask(outputs, computed_mask(layer, arguments, arguments["inputs"], None))
             else:
                 # It reads constants: weights, or positions.
                 outputs = keras.tree.map_structure(
