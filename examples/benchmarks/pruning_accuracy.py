@@ -18,6 +18,7 @@ from pathlib import Path
 
 import fashion_mnist_task as task
 import keras
+import records
 import results
 
 import kerasopt as ko
@@ -115,7 +116,7 @@ def rows(folder):
     """Returns the results by sparsity, named as method:sparsity:epochs."""
     groups = {}
     for library in ("tfmot", "kerasopt"):
-        for record in task.read(folder / f"{library}.jsonl"):
+        for record in records.read(folder / f"{library}.jsonl"):
             run = (record["sparsity"], record["epochs"], library, record["method"])
             groups.setdefault(run, {})[record["seed"]] = record
     made = {}
@@ -127,7 +128,7 @@ def rows(folder):
             "epochs": epochs,
             "method": f"tfmot, {method}" if peer else method,
             "seeds": len(group),
-            "accuracy": task.spread([record["accuracy"] for record in group.values()]),
+            "accuracy": records.spread([record["accuracy"] for record in group.values()]),
         }
         if not peer:
             row |= differences(groups, run)
@@ -144,7 +145,7 @@ def differences(groups, run):
         key = (sparsity, epochs, name, control)
         if key in groups and key != run:
             less = "less_tfmot" if name == "tfmot" else "less_uniform"
-            found[less] = task.paired(groups[run], groups[key])
+            found[less] = records.paired(groups[run], groups[key])
     return found
 
 
@@ -170,9 +171,9 @@ def main():
         for seed in arguments.seeds:
             epochs = task.TRAINING[0] if method == "float" else arguments.epochs
             key = {"method": method, "sparsity": float(sparsity), "seed": seed, "epochs": epochs}
-            if not task.recorded(log, key):
+            if not records.recorded(log, key):
                 figures = run(arguments.folder, data, **key)
-                task.append(log, {**key, **figures})
+                records.append(log, {**key, **figures})
     if arguments.table:
         results.write(arguments.output, COLUMNS, rows(arguments.folder))
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import fashion_mnist_task as task
 import keras
+import records
 import results
 
 import kerasopt as ko
@@ -90,8 +91,8 @@ def rows(records):
             "share": 100 * share,
             "criterion": criterion,
             "seeds": len(group),
-            "accuracy": task.spread([record["accuracy"] for record in group.values()]),
-            "less_dense": task.paired(group, groups[0.0, "dense"]) if share else None,
+            "accuracy": records.spread([record["accuracy"] for record in group.values()]),
+            "less_dense": records.paired(group, groups[0.0, "dense"]) if share else None,
         }
         for (share, criterion), group in sorted(groups.items())
     }
@@ -111,9 +112,9 @@ def main():
     for seed in arguments.seeds:
         for criterion, share in controls + pruned:
             key = {"criterion": criterion, "share": share, "seed": seed}
-            if not task.recorded(log, key):
-                task.append(log, {**key, **run(arguments.folder, data, **key)})
-    results.write(arguments.output, COLUMNS, rows(task.read(log)))
+            if not records.recorded(log, key):
+                records.append(log, {**key, **run(arguments.folder, data, **key)})
+    results.write(arguments.output, COLUMNS, rows(records.read(log)))
 
 
 if __name__ == "__main__":

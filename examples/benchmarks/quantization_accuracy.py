@@ -17,6 +17,7 @@ from pathlib import Path
 import fashion_mnist_task as task
 import keras
 import numpy as np
+import records
 import results
 
 import kerasopt as ko
@@ -141,19 +142,19 @@ def pruned(model, data, file):
 
 def rows(folder):
     """Returns the results, tfmot's behind, each beside the float weights of its seed."""
-    floats = {r["seed"]: r for r in task.read(folder / "tfmot.jsonl") if r["method"] == "float"}
+    floats = {r["seed"]: r for r in records.read(folder / "tfmot.jsonl") if r["method"] == "float"}
     groups = {"float weights": floats}
-    for record in task.read(folder / "quantization.jsonl"):
+    for record in records.read(folder / "quantization.jsonl"):
         groups.setdefault(record["method"], {})[record["seed"]] = record
-    for record in task.read(folder / "tfmot_quantization.jsonl"):
+    for record in records.read(folder / "tfmot_quantization.jsonl"):
         groups.setdefault(f"tfmot/{record['method']}", {})[record["seed"]] = record
     return {
         method: {
             "run": RUNS.get(method, method.replace("tfmot/", "tfmot, ")),
             "seeds": len(group),
-            "accuracy": task.spread([record["accuracy"] for record in group.values()]),
-            "less_float": task.paired(group, floats),
-            "less_trained": task.paired(group, groups.get("float", {})),
+            "accuracy": records.spread([record["accuracy"] for record in group.values()]),
+            "less_float": records.paired(group, floats),
+            "less_trained": records.paired(group, groups.get("float", {})),
         }
         for method, group in groups.items()
     }
@@ -176,8 +177,8 @@ def main():
     for method in arguments.runs:
         for seed in arguments.seeds:
             key = {"method": method, "seed": seed}
-            if not task.recorded(log, key):
-                task.append(log, {**key, "accuracy": run(arguments.folder, data, **key)})
+            if not records.recorded(log, key):
+                records.append(log, {**key, "accuracy": run(arguments.folder, data, **key)})
     if arguments.table:
         results.write(arguments.output, COLUMNS, rows(arguments.folder))
 

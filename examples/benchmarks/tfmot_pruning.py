@@ -14,6 +14,7 @@ from pathlib import Path
 os.environ["TF_USE_LEGACY_KERAS"] = "1"
 
 import fashion_mnist_task as task
+import records
 import tensorflow_model_optimization as tfmot
 import tf_keras as keras
 
@@ -62,9 +63,9 @@ def main():
         for name in arguments.runs:
             method, _, sparsity = name.rpartition(":")
             key = {"method": method, "sparsity": float(sparsity), "seed": seed}
-            if not task.recorded(results, key):
+            if not records.recorded(results, key):
                 figures = run(arguments.folder, data, **key)
-                task.append(results, {**key, **figures})
+                records.append(results, {**key, **figures})
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from pathlib import Path
 import tfmot_pruning  # first: it asks for Keras 2
 
 import fashion_mnist_task as task  # isort: skip
+import records
 import tensorflow_model_optimization as tfmot
 import tf_keras as keras
 
@@ -52,8 +53,8 @@ def main():
     for method in arguments.runs:
         for seed in arguments.seeds:
             key = {"method": method, "seed": seed}
-            if not task.recorded(results, key):
-                task.append(results, {**key, **run(arguments.folder, data, **key)})
+            if not records.recorded(results, key):
+                records.append(results, {**key, **run(arguments.folder, data, **key)})
 
 
 if __name__ == "__main__":
