@@ -128,6 +128,7 @@ class Expansion:
         layer = node.operation
         if not isinstance(layer, keras.Layer) or not layer.supports_masking or not node.inputs:
             return
+        cls: Any = own_class(layer)
         first = next(iter(node.arguments.values()))
         if isinstance(layer, keras.layers.ReversibleEmbedding):
             with calls_forgotten([producer(first)]):
@@ -135,7 +136,7 @@ class Expansion:
                 if mask is not None:
                     edge = self._edge_of_mask(mask, node.path, node.owner, edges)
                     self.masks[node.outputs[0]] = edge
-        elif own_class(layer).compute_mask is keras.Layer.compute_mask:
+        elif cls.compute_mask is keras.Layer.compute_mask:
             for x, edge in zip(keras.tree.flatten(first), node.outputs, strict=False):
                 if id(x) in node.edges and node.edges[id(x)] in self.masks:
                     self.masks[edge] = self.masks[node.edges[id(x)]]
