@@ -165,10 +165,15 @@ def _as_fused(layer, query, value, mask, is_causal):
 
 def _read_through(chain, structure):
     def read(value):
-        # A number is a constant of the operation, not an activation.
-        return chain(value) if keras.ops.is_tensor(value) and len(value.shape) else value
+        # A number is a constant of the operation, not an activation, and so is an index.
+        is_activation = keras.ops.is_tensor(value) and len(value.shape) and _is_float(value)
+        return chain(value) if is_activation else value
 
     return keras.tree.map_structure(read, structure)
+
+
+def _is_float(tensor):
+    return keras.backend.is_float_dtype(keras.backend.standardize_dtype(tensor.dtype))
 
 
 def _read_one_through(chain, position, structure):

@@ -6,8 +6,10 @@ import keras
 
 from kerasopt import graph
 from kerasopt.graph import Group
+from kerasopt.quantization.activations import DynamicQuantizer
 from kerasopt.quantization.attention import attention_sites, projections
 from kerasopt.quantization.float_tables import warn_of_tables
+from kerasopt.quantization.formats import Format
 from kerasopt.quantization.integer_groups import (
     IntegerGroups,
     exact_groups,
@@ -106,7 +108,9 @@ def placement(model: keras.Model, recipes: dict[int, Recipe]) -> Iterator[Site]:
     products and normalizations are quantized between integer groups. Reshaping,
     padding and max pooling pass integers on. Groups whose outputs
     only go to one concatenation share its scale. A group whose input comes from
-    outside of all groups quantizes it.
+    outside of all groups quantizes it. An embedding that is called in reverse
+    has no scale for both of its calls, so it rounds each row that it multiplies
+    to int8 by a scale of its own.
 
     Masks, and the tensors that they are added to (`graph.masked`), are never
     rounded. Dynamic ranges are used only for the inputs of dense layers, the
@@ -147,6 +151,8 @@ def _sites_of(group: Group, groups: IntegerGroups, recipe: Recipe) -> Iterator[S
     yield from weight_sites(path, anchor, recipe)
     if groups.matrix_product(group) is not None:
         yield from factor_sites(group, groups, recipe)
+    elif graph.is_reverse(group.anchor) and _rounds_to_int8(recipe):
+        yield Site(path, anchor, "input", DynamicQuantizer())
     elif groups.reads(group) and not reads_integers:
         yield from activation_site(path, anchor, "input", recipe)
     if groups.rounds_between(group):
@@ -160,6 +166,10 @@ def _sites_of(group: Group, groups: IntegerGroups, recipe: Recipe) -> Iterator[S
             "symmetric": groups.is_symmetric(group),
         }
         yield from activation_site(output.path, output.operation, "output", recipe, **how)
+
+
+def _rounds_to_int8(recipe: Recipe) -> bool:
+    return recipe.is_static and recipe.spec.activations == Format(8)
 
 
 def _sites_of_hidden(path, layer, recipe, reads_integers):

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import kerasopt as ko
+from kerasopt.inference.dynamic_dense import DynamicDense
 
 L = keras.layers
 TOKENS = np.random.default_rng(0).integers(0, 20, (16, 5))
@@ -20,7 +21,10 @@ def language_model(**how):
     return model
 
 
-@pytest.mark.parametrize("how", [{}, {"tie_weights": False}, {"mask_zero": True}], ids=str)
+HOW = [{}, {"tie_weights": False}, {"mask_zero": True}, {"logit_soft_cap": 3.0}]
+
+
+@pytest.mark.parametrize("how", HOW, ids=str)
 @pytest.mark.parametrize("spec", ["int8", "int8_dynamic", "int8_weight_only"])
 def test_reverse_calls_are_products(spec, how, tmp_path):
     model = language_model(**how)
@@ -34,6 +38,10 @@ def test_reverse_calls_are_products(spec, how, tmp_path):
     ko.save(converted, tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
     np.testing.assert_array_equal(loaded.predict(TOKENS, verbose=0), found)
+    if spec == "int8":  # a table of its own, and integers
+        assert isinstance(converted.get_layer("table_1"), DynamicDense)
+        assert ko.summary(converted, print_fn=len).integer_share == 1.0
+        np.testing.assert_allclose(found, expected, atol=1e-3 * np.abs(expected).max())
 
 
 def test_a_rule_prunes_both_tables():
