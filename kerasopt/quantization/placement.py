@@ -151,8 +151,8 @@ def _sites_of(group: Group, groups: IntegerGroups, recipe: Recipe) -> Iterator[S
     yield from weight_sites(path, anchor, recipe)
     if groups.matrix_product(group) is not None:
         yield from factor_sites(group, groups, recipe)
-    elif graph.is_reverse(group.anchor) and _rounds_to_int8(recipe):
-        yield Site(path, anchor, "input", DynamicQuantizer())
+    elif graph.is_reverse(group.anchor):
+        yield from _sites_of_reverse(path, anchor, recipe)
     elif groups.reads(group) and not reads_integers:
         yield from activation_site(path, anchor, "input", recipe)
     if groups.rounds_between(group):
@@ -168,8 +168,9 @@ def _sites_of(group: Group, groups: IntegerGroups, recipe: Recipe) -> Iterator[S
         yield from activation_site(output.path, output.operation, "output", recipe, **how)
 
 
-def _rounds_to_int8(recipe: Recipe) -> bool:
-    return recipe.is_static and recipe.spec.activations == Format(8)
+def _sites_of_reverse(path, table, recipe):
+    if recipe.is_static and recipe.spec.activations == Format(8):
+        yield Site(path, table, "input", DynamicQuantizer())
 
 
 def _sites_of_hidden(path, layer, recipe, reads_integers):
