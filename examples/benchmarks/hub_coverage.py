@@ -85,7 +85,10 @@ def train(case: Case, row: dict):
     losses = {name: "mse" for name in case.y} if isinstance(case.y, dict) else "mse"
     model.compile(keras.optimizers.SGD(1e-4), loss=losses, run_eagerly=True)
     zeros = keras.tree.map_structure(np.zeros_like, case.y)
-    compression = [ko.callbacks.Pruning(0.5), ko.callbacks.QuantizationAware("int8")]
+    compression = [
+        ko.callbacks.Pruning(0.5),
+        ko.callbacks.QuantizationAware("int8", rules=rules(case)),
+    ]
     model.fit(case.x, zeros, batch_size=2, verbose=0, callbacks=compression)
     row["pruned"] = share_of_zeros(model)
     if not all(np.isfinite(weight).all() for weight in model.get_weights()):
@@ -94,7 +97,8 @@ def train(case: Case, row: dict):
 
 def quantize(case: Case, row: dict):
     began = time.perf_counter()
-    quantized = ko.quantize(case.model, "int8", calibration=case.x, verbose=0)
+    how = {"calibration": case.x, "rules": rules(case), "verbose": 0}
+    quantized = ko.quantize(case.model, "int8", **how)
     row["seconds"] = time.perf_counter() - began
     case.made["int8"] = quantized
     row["int8"] = require(cosine(case.y, outputs(quantized, case.x)), CLOSE)
@@ -122,7 +126,8 @@ def reload(case: Case, row: dict):
 
 
 def dynamic(case: Case, row: dict):
-    converted = ko.convert(ko.quantize(case.model, "int8_dynamic", verbose=0), "int8_dynamic")
+    how = {"rules": rules(case, "int8_weight_only"), "verbose": 0}
+    converted = ko.convert(ko.quantize(case.model, "int8_dynamic", **how), "int8_dynamic")
     row["dynamic_integers"] = integers(converted, case.x)
     row["dynamic"] = require(cosine(case.y, outputs(converted, case.x)), CLOSE)
 
@@ -160,10 +165,12 @@ STEPS = {
 }
 
 
+def rules(case: Case, spec: str = "int8") -> list:
+    return [(keras.layers.ReversibleEmbedding, spec)] if case.name in hub_models.TABLES else []
+
+
 def outputs(model: keras.Model, x: Any) -> Any:
-    """Returns the outputs, without what is no float."""
-    found = keras.tree.map_structure(keras.ops.convert_to_numpy, model(x, training=False))
-    return found
+    return keras.tree.map_structure(keras.ops.convert_to_numpy, model(x, training=False))
 
 
 def cosine(expected: Any, given: Any) -> float:

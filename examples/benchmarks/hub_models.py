@@ -406,6 +406,14 @@ SHAPES: dict[str, dict[str, tuple[int, ...]]] = {
     "SAM": {"points": (2, 2), "labels": (2,), "boxes": (1, 2, 2), "masks": (1, 32, 32, 1)},
     "PaliGemma": {"images": (16, 16, 3), "response_mask": (LENGTH,)},
 }
+# Tasks whose table multiplies, too. Tables are rounded only where a rule says so.
+TABLES = (
+    "BERT, masked tokens",
+    "Gemma, causal",
+    "GPT-2, causal",
+    "Llama, causal",
+    "T5, tied table",
+)
 # Inputs of integers that are no tokens: what is below which number.
 BELOW = {"segment": 2, "label": 2, "mask_positions": LENGTH}
 
