@@ -84,7 +84,9 @@ def train(case: Case, row: dict):
     model = hub_models.built(case.name)
     losses = {name: "mse" for name in case.y} if isinstance(case.y, dict) else "mse"
     model.compile(keras.optimizers.SGD(1e-4), loss=losses, run_eagerly=True)
-    zeros = keras.tree.map_structure(np.zeros_like, case.y)
+    # What does not depend on the input (codes of positions) has a batch of 1.
+    shape = (hub_models.EXAMPLES,)
+    zeros = keras.tree.map_structure(lambda y: np.zeros(shape + y.shape[1:], y.dtype), case.y)
     compression = [
         ko.callbacks.Pruning(0.5),
         ko.callbacks.QuantizationAware("int8", rules=rules(case)),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 
 from kerasopt.graph.functional import functional_of
@@ -15,8 +17,10 @@ _WHOLE = (keras.layers.Bidirectional, keras.layers.RNN, keras.layers.Wrapper)
 
 
 def is_composite(layer: keras.Operation) -> bool:
-    """Whether a layer consists of others, or of operations, and is to be opened."""
-    return _is_of_operations(layer) or (
+    """Whether a layer consists of others, of operations or of nothing, and is to be opened."""
+    if _is_of_operations(layer) or _returns_its_input(layer):
+        return True
+    return (
         isinstance(layer, keras.Layer)
         and not isinstance(layer, _WHOLE)
         and not is_plain(layer, own_class(layer))
@@ -29,6 +33,20 @@ def is_composite(layer: keras.Operation) -> bool:
 def _is_of_operations(layer: keras.Operation) -> bool:
     """Whether a layer without inner layers is attention, so that it is opened nevertheless."""
     return isinstance(layer, StepwiseOperation) or own_class(layer) is keras.layers.Attention
+
+
+def _returns_its_input(layer: Any) -> bool:
+    """Whether a custom layer does nothing in inference, as keras-hub's `DropPath`."""
+    own: Any = own_class(layer)
+    is_known = own.__module__.startswith(("keras.", "kerasopt."))
+    if not isinstance(layer, keras.Layer) or is_known or layer.weights:
+        return False
+    tensor = keras.KerasTensor((None, 8, 8, 8))
+    training = {"training": False} if "training" in layer.call_signature_parameters else {}
+    try:
+        return own.call(layer, tensor, **training) is tensor
+    except Exception:  # of any class: it takes other arguments
+        return False
 
 
 def paths_inside(layer: keras.Layer) -> dict[int, str]:

@@ -50,6 +50,30 @@ def test_composites_inside_and_models_inside_are_opened():
     assert {"twice/pair/left", "twice/pair/subtract", "twice/tail/last"} <= set(paths)
 
 
+class Dropped(layers.Layer):
+    """Does nothing in inference."""
+
+    def call(self, x, training=False):
+        return keras.random.dropout(x, 0.5) if training else x
+
+
+class WithDropped(Composite):
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.dense, self.drop = layers.Dense(8), Dropped()
+
+    def call(self, x):
+        return x + self.drop(self.dense(x))
+
+
+def test_layers_that_do_nothing_in_inference_are_not_there():
+    inputs = keras.Input((5, 8))
+    outputs = Dropped()(WithDropped(name="block")(Dropped(name="drop")(inputs)))
+    graph = Graph.of(keras.Model(inputs, outputs))
+    assert [node.path for node in graph][1:] == ["block/dense", "block/add"]
+    assert graph.outputs[0].source.path == "block/add" and graph.closed == {}
+
+
 @pytest.mark.parametrize("layer", [Residual, Causal, Twice])
 @pytest.mark.parametrize("sizes", [(2, 5), (3, 7), (1, 1)])
 def test_the_calls_compute_what_the_layer_computes(layer, sizes):
