@@ -10,6 +10,8 @@ from keras.src.losses.losses import LossFunctionWrapper
 from keras.src.random.seed_generator import GLOBAL_SEED_GENERATOR, global_seed_generator
 from keras.src.trainers.compile_utils import CompileLoss, get_loss
 
+from kerasopt.keras_internals.graphs import functional_in
+
 __all__ = [
     "CompileLoss",
     "CompiledLosses",
@@ -17,12 +19,14 @@ __all__ = [
     "add_metric",
     "aggregated",
     "build_for",
+    "build_metrics",
     "compiled_losses",
     "direction_of",
     "forget_jax_state",
     "get_loss",
     "global_seed",
     "has_metrics",
+    "has_unbuilt_metrics",
     "in_stateless_scope",
     "is_told_logits",
     "keep_jax_state",
@@ -60,6 +64,34 @@ def is_told_logits(loss: keras.losses.Loss) -> bool:
 def has_metrics(model: keras.Model) -> bool:
     """Whether a model is compiled with metrics."""
     return model._compile_metrics is not None
+
+
+def has_unbuilt_metrics(model: keras.Model) -> bool:
+    """Whether the first step of a model will create the variables of its metrics."""
+    own = getattr(model.compute_metrics, "__func__", None) is not keras.Model.compute_metrics
+    return has_metrics(model) and not own and not model._compile_metrics.built
+
+
+def build_metrics(model: keras.Model, batch: Any) -> None:
+    """Creates the metrics that a functional model is compiled with, as its first step would.
+
+    Which metric `"accuracy"` is follows from shapes. A model whose outputs are not known before it
+    runs is left alone.
+
+    Args:
+        model: The model.
+        batch: The specs of a batch of `fit`.
+    """
+    _, targets, _ = keras.utils.unpack_x_y_sample_weight(batch)
+    outputs = getattr(functional_in(model) or model, "_outputs_struct", None)
+    if all(map(_has_rank, keras.tree.flatten(targets))) and all(
+        _has_rank(output) and output.shape[-1:] != (None,) for output in keras.tree.flatten(outputs)
+    ):
+        model._compile_metrics.build(targets, outputs)
+
+
+def _has_rank(spec: Any) -> bool:
+    return spec is not None and getattr(spec.shape, "rank", 0) is not None
 
 
 def aggregated(model: keras.Model, loss: Any) -> Any:

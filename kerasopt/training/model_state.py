@@ -7,6 +7,7 @@ import numpy as np
 
 from kerasopt.keras_internals.layers import unlocked, untrack
 from kerasopt.keras_internals.saving import KerasSaveable
+from kerasopt.keras_internals.training import build_metrics, has_unbuilt_metrics
 from kerasopt.parametrization import renew_functions
 
 
@@ -122,14 +123,24 @@ def build_optimizer(model: keras.Model) -> None:
             model.optimizer.build(model.trainable_variables)
 
 
-def build_optimizer_of_step(model: keras.Model) -> None:
-    """Builds the optimizer before the first step, if that is Keras' own, which trains all weights.
+def build_for_step(model: keras.Model) -> None:
+    """Creates the variables that the first step would create, if that is Keras' own.
 
-    On TensorFlow a step that creates variables is traced a second time. On JAX Keras builds the
-    optimizer itself.
+    On TensorFlow a step that creates variables is traced a second time. On JAX Keras creates them
+    itself.
     """
-    own = getattr(model.train_step, "__func__", None) is keras.Model.train_step
-    if own and model.trainable_variables:
+    if getattr(model.train_step, "__func__", None) is not keras.Model.train_step:
+        return
+    if model.trainable_variables:
         # The step would name the variables so.
         with keras.name_scope(model.optimizer.name, caller=model.optimizer):
             build_optimizer(model)
+    if has_unbuilt_metrics(model):
+        step = model.train_function
+
+        def first_step(iterator):
+            model.train_function = step
+            build_metrics(model, iterator.element_spec)
+            return step(iterator)
+
+        model.train_function = first_step

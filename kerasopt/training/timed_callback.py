@@ -19,7 +19,7 @@ from kerasopt.training.attaching import (
 from kerasopt.training.clock import Clock, accumulation_steps, horizon, require_optimizer
 from kerasopt.training.copying import CopiedUnused
 from kerasopt.training.first_batch import is_told_later
-from kerasopt.training.model_state import build_optimizer_of_step, strategy_scope
+from kerasopt.training.model_state import build_for_step, strategy_scope
 from kerasopt.training.rankings import warn_of_rankings
 from kerasopt.training.run import Run
 from kerasopt.warning import warn
@@ -130,7 +130,7 @@ class TimedCallback(CopiedUnused, abc.ABC):
             if keras.config.backend() == "jax":
                 keep_jax_state(model_of(self))
             else:
-                build_optimizer_of_step(model_of(self))
+                build_for_step(model_of(self))
 
     def on_train_batch_end(self, batch: int, logs=None):
         if batch >= self._next_reading:

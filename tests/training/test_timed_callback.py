@@ -158,23 +158,52 @@ class Counting(keras.layers.Layer):
         return inputs
 
 
-def test_the_first_step_is_traced_once():
-    model = keras.Sequential([keras.Input((4,)), counting := Counting(), keras.layers.Dense(1)])
-    model.compile("adam", "mse")
-    fit(model, Recorder())
+@pytest.mark.parametrize(
+    "metrics",
+    [{}, {"metrics": ["accuracy", "mae"], "weighted_metrics": ["auc"]}],
+    ids=["none", "metrics"],
+)
+@pytest.mark.parametrize("kind", [keras.Sequential, keras.Model])
+def test_the_first_step_is_traced_once(kind, metrics):
+    inputs, counting = keras.Input((4,)), Counting()
+    layers = [counting, keras.layers.Dense(1, "sigmoid")]
+    if kind is keras.Model:
+        model = keras.Model(inputs, {"y": layers[1](layers[0](inputs))})
+    else:
+        model = keras.Sequential([inputs, *layers])
+    model.compile("adam", "mse", **metrics)
+    fit(model, Recorder(), Recorder())
     assert counting.count == 1
 
 
-def test_variables_of_the_optimizer_have_the_names_of_keras():
+def test_variables_of_a_step_have_the_names_of_keras():
     paths = []
     for callbacks in ([], [Recorder()]):
         keras.utils.clear_session()
         model = compiled()
         inner = keras.optimizers.Adam(name="inner")
-        model.compile(keras.optimizers.LossScaleOptimizer(inner, name="outer"), "mse")
-        fit(model, *callbacks)
-        paths.append([variable.path for variable in model.optimizer.variables])
+        optimizer = keras.optimizers.LossScaleOptimizer(inner, name="outer")
+        model.compile(optimizer, "mse", metrics=["accuracy"])
+        history = fit(model, *callbacks)
+        variables = [*model.optimizer.variables, *model.metrics_variables]
+        paths.append([*(variable.path for variable in variables), *history.history])
     assert paths[0] == paths[1]
+
+
+def test_which_metric_is_meant_follows_from_the_data():
+    histories = []
+    for callbacks in ([], [Recorder()]):
+        keras.utils.set_random_seed(0)
+        outputs = keras.layers.Dense(3, "softmax")(inputs := keras.Input((4,)))
+        model = keras.Model(inputs, {"indices": outputs, "one_hot": outputs})
+        losses = ["sparse_categorical_crossentropy", "categorical_crossentropy"]
+        names = dict(zip(model.output, losses, strict=True))
+        model.compile("adam", names, metrics={name: ["accuracy"] for name in names})
+        x, labels = np.eye(12, 4, dtype="float32"), np.arange(12) % 3
+        y = {"indices": labels[:, None], "one_hot": np.eye(3)[labels]}
+        fit_options = {"shuffle": False, "verbose": 0, "callbacks": callbacks}
+        histories.append(model.fit(x, y, **fit_options).history)
+    assert histories[0] == histories[1]
 
 
 def test_a_step_of_the_models_own_chooses_what_the_optimizer_trains():
