@@ -47,7 +47,7 @@ def freeze(
 
 def _traced(function: Any, names: list[str]) -> Any:
     try:
-        with _inlined():
+        with _inlined(), _products_of_matrices():
             return function.get_concrete_function()
     except StagingError as error:
         if isinstance(error.__context__, ShapeMismatch):
@@ -76,6 +76,26 @@ def _inlined() -> Iterator[None]:
         yield
     finally:
         tf.config.run_functions_eagerly(before)
+
+
+@contextlib.contextmanager
+def _products_of_matrices() -> Iterator[None]:
+    """Makes one operator of the product of a tensor with a matrix, as runtimes have it.
+
+    `keras.ops.matmul` calls `tf.tensordot`, which reshapes to matrices and back: that is ten
+    operators where sizes are not known.
+    """
+    own = tf.tensordot
+
+    def tensordot(a: Any, b: Any, axes: Any, **options: Any) -> Any:
+        is_product = axes in (1, [[-1], [0]]) and len(b.shape) == 2 and len(a.shape) > 2
+        return tf.matmul(a, b) if is_product else own(a, b, axes, **options)
+
+    tf.tensordot = tensordot
+    try:
+        yield
+    finally:
+        tf.tensordot = own
 
 
 def _require_constant(concrete: Any, names: list[str]) -> None:

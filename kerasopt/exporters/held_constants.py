@@ -40,12 +40,14 @@ class Integers(NamedTuple):
         scale: float32 array that broadcasts to that.
         zero_point: int8 array of the shape of `scale`, or `None`: zeros.
         bits: Integer, 2, 4 or 8: how many are enough.
+        is_dynamic: Whether it is multiplied by rows that are rounded to int8.
     """
 
     codes: np.ndarray
     scale: np.ndarray
     zero_point: np.ndarray | None
     bits: int
+    is_dynamic: bool = False
 
 
 def packed(codes: np.ndarray, bits: int) -> np.ndarray:
@@ -84,6 +86,8 @@ class HeldConstants:
         sizes = [math.prod(link.shape) for link in links]
         self._smallest = max(_SMALLEST, min(sizes, default=0) // _MOST_PARTS)
         self._scales = {order.tobytes(): order for link in integers for order in _orders(link)}
+        dynamic = [link for link in integers if isinstance(link, DynamicWeight)]
+        self._dynamic = {order.tobytes() for link in dynamic for order in _orders(link)}
         self._groups = {link.group[1] for link in integers if link.group is not None}
         values = [order.ravel() for order in self._scales.values()]
         self._known = np.unique(np.concatenate(values)) if values else np.zeros(0, "float32")
@@ -93,10 +97,7 @@ class HeldConstants:
 
     @contextlib.contextmanager
     def multiplied_out(self) -> Iterator[None]:
-        """Makes the weights that a trace reads constants, since converters do not fold them all.
-
-        Layers that quantize their inputs dynamically then multiply float inputs with them.
-        """
+        """Makes the weights that a trace reads constants, since converters do not fold them all."""
         with contextlib.ExitStack() as stack:
             for node in self._nodes:
                 stack.enter_context(weights_read_once(node.operation))
@@ -145,7 +146,8 @@ class HeldConstants:
         for bits in _WIDTHS:
             half = 2 ** (bits - 1)
             if -half <= low.min() and high.max() < half:
-                return Integers(codes.astype("int8"), scale, None, bits)
+                is_dynamic = scale.tobytes() in self._dynamic
+                return Integers(codes.astype("int8"), scale, None, bits, is_dynamic)
             zero_point = np.clip(0, -half - low, half - 1 - high)
             if (high - low).max() < 2 * half and abs(zero_point).max() < 128:
                 shifted = (codes + zero_point).astype("int8")

@@ -68,12 +68,12 @@ def product(weight: Any, inputs: Any, begin: int, end: int) -> Any:
     """
     held = getattr(weight, "held", None)
     dtype = keras.backend.standardize_dtype(inputs.dtype)
-    if held is None or dtype != "float32" or value_read_once(weight.chain) is not None:
+    if held is None or dtype != "float32":
         return None
     shape = held.shape
     count = end - begin
     rows = inputs if count == 1 else _reshaped(inputs, count, (math.prod(shape[begin:end]),))
-    outputs = held.multiply(rows, begin, end)
+    outputs = held.multiply(rows, begin, end, value_read_once(weight.chain))
     return None if outputs is None else _reshaped(outputs, 1, (*shape[:begin], *shape[end:]))
 
 

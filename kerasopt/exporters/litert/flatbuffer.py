@@ -123,14 +123,9 @@ class FlatBuffer:
         self.subgraph.operators.append(operator)
 
     def copy(self, source: int, target: int) -> None:
-        """Adds a reshaping of a tensor to the shape that it has: LiteRT knows no identity."""
-        tensor = self.subgraph.tensors[target]
-        signature = tensor.shape if tensor.shapeSignature is None else tensor.shapeSignature
-        shape = np.array(signature, "int32")
-        options = schema.ReshapeOptionsT()
-        options.newShape = shape
-        name = f"{tensor.name}/shape"
-        self.operator("RESHAPE", [source, self.constant(name, shape)], [target], options)
+        """Adds what gives a tensor another index: LiteRT knows no identity."""
+        options = schema.ConcatenationOptionsT()
+        self.operator("CONCATENATION", [source], [target], options, version=2)
 
     def operator_code(self, code: int, version: int, custom: bytes | None = None) -> int:
         """Returns the index of an operator's code and version."""

@@ -12,6 +12,9 @@ from kerasopt.exporters.held_constants import HeldConstants, Integers, packed
 # Names of types, and the versions of DEQUANTIZE that know them.
 _TYPES = {2: ("INT2", 7), 4: ("INT4", 6), 8: ("INT8", 2), 16: ("FLOAT16", 3)}
 
+_PRODUCT = schema.BuiltinOperator.FULLY_CONNECTED
+_VERSION_OF_ROWS = 9  # the one that knows float rows, and a scale for each output
+
 
 def hold(model: Any, constants: HeldConstants) -> None:
     """Puts integers or 16-bit floats, and DEQUANTIZE, in the place of float constants.
@@ -51,6 +54,8 @@ class _Held:
     def replace(self, place: int, found: Any) -> None:
         """Makes a constant the result of operators on what was found for it, if anything was."""
         if isinstance(found, Integers):
+            if found.is_dynamic and self._round_rows(place, found):
+                return
             axes = [axis for axis, size in enumerate(found.scale.shape) if size > 1]
             if len(axes) < 2 and found.codes.ndim == len(self._subgraph.tensors[place].shape):
                 stored = self._constant(place, found.codes, found.bits)
@@ -60,6 +65,27 @@ class _Held:
                 self._multiply(place, found)
         elif found is not None and found.dtype == "float16":  # LiteRT has no other
             self._dequantize(self._constant(place, found, 16), place, 16)
+
+    def _round_rows(self, place: int, found: Integers) -> bool:
+        """Makes int8 of a kernel, for whose products LiteRT rounds float rows itself."""
+        readers = [
+            each for each in self._subgraph.operators or () if place in list(each.inputs)
+        ]
+        is_kernel = all(
+            self._kind(each) == _PRODUCT and each.inputs[1] == place for each in readers
+        )
+        if not is_kernel or max(found.scale.shape[1:], default=1) > 1:
+            return False
+        for each in readers:
+            each.opcodeIndex = self._operator_code("FULLY_CONNECTED", _VERSION_OF_ROWS)
+        self._subgraph.tensors[place].type = schema.TensorType.INT8
+        self._store(place, found.codes)
+        self._quantize(place, found, [])
+        return True
+
+    def _kind(self, operator: Any) -> int:
+        code = self._model.operatorCodes[operator.opcodeIndex]
+        return max(code.builtinCode, code.deprecatedBuiltinCode)
 
     def _multiply(self, place: int, found: Integers) -> None:
         """Multiplies with scales of groups, which LiteRT's quantization does not have."""
@@ -84,12 +110,8 @@ class _Held:
         self._add("DEQUANTIZE", [source], target, schema.DequantizeOptionsT(), _TYPES[bits][1])
 
     def _add(self, name: str, inputs: list[int], output: int, options: Any, version: int = 1):
-        code = schema.OperatorCodeT()
-        code.builtinCode = code.deprecatedBuiltinCode = getattr(schema.BuiltinOperator, name)
-        code.version = version
         operator = schema.OperatorT()
-        operator.opcodeIndex = len(self._model.operatorCodes)
-        self._model.operatorCodes.append(code)
+        operator.opcodeIndex = self._operator_code(name, version)
         operator.inputs, operator.outputs = inputs, [output]
         kind = type(options).__name__.removesuffix("T")
         operator.builtinOptionsType = getattr(schema.BuiltinOptions, kind)
@@ -97,16 +119,25 @@ class _Held:
         self._subgraph.tensors[output].buffer = 0
         self.operators.append(operator)
 
+    def _operator_code(self, name: str, version: int) -> int:
+        code = schema.OperatorCodeT()
+        code.builtinCode = code.deprecatedBuiltinCode = getattr(schema.BuiltinOperator, name)
+        code.version = version
+        self._model.operatorCodes.append(code)
+        return len(self._model.operatorCodes) - 1
+
     def _constant(self, place: int, values: np.ndarray, bits: int) -> int:
         """Adds a constant; `bits` is 32 for float32, and 0 for int32."""
         name = {32: "FLOAT32", 0: "INT32"}.get(bits) or _TYPES[bits][0]
         index = self._tensor(place, values.shape, name)
+        self._store(index, packed(values, bits) if bits in (2, 4) else values)
+        return index
+
+    def _store(self, index: int, data: np.ndarray) -> None:
         buffer = schema.BufferT()
-        data = packed(values, bits) if bits in (2, 4) else np.ascontiguousarray(values)
-        buffer.data = data.ravel().view("uint8")
+        buffer.data = np.ascontiguousarray(data).ravel().view("uint8")
         self._model.buffers.append(buffer)
         self._subgraph.tensors[index].buffer = len(self._model.buffers) - 1
-        return index
 
     def _quantize(self, index: int, found: Integers, axes: list[int]) -> None:
         parameters = schema.QuantizationParametersT()

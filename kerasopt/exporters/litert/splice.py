@@ -20,6 +20,7 @@ from kerasopt.exporters.parts import Part
 from kerasopt.exporters.quiet import quiet
 from kerasopt.graph import unwrap
 from kerasopt.inference import Affine
+from kerasopt.inference.held import rows_left_as_they_are
 
 # Options that name other graphs of the file.
 _SUBGRAPH_FIELDS = (
@@ -68,7 +69,7 @@ def _splice_part(
     kinds = {type(unwrap(node.operation)).__name__ for node in part.nodes}
     if affine is None or affine.bits == 8 or not kinds & _TILING:
         held = HeldConstants(part.nodes)
-        with held.multiplied_out():
+        with held.multiplied_out(), rows_left_as_they_are():
             splice_function(buffer, part.function(), specs, names, inputs, outputs, affine, held)
         return
     floats = [buffer.float_like(index, f"{names[0]}/float") for index in (*inputs, *outputs)]

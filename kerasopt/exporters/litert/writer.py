@@ -13,6 +13,7 @@ from kerasopt.exporters.litert.flatbuffer import TYPES, FlatBuffer, Quantization
 from kerasopt.exporters.litert.operators import bridges, operator_of
 from kerasopt.exporters.litert.splice import splice_part
 from kerasopt.exporters.names import numbered, output_names, unique
+from kerasopt.exporters.operands import Constant, operands
 from kerasopt.exporters.parts import Part, Parts, rounded_to
 from kerasopt.graph import Edge, Graph, Node, functional_of
 from kerasopt.inference import Affine
@@ -176,8 +177,9 @@ class Writer:
             splice_part(self.buffer, part, shapes, inputs, outputs)
         else:
             # A tensor that is read twice is there twice.
-            read = [self._operand(edge, part.nodes[0]) for edge in part.nodes[0].inputs]
-            write(part.nodes[0], self, read, outputs[0])
+            (node, *_) = part.nodes
+            read = [self._operand(each, node) for each in operands(node, part.affine)]
+            write(node, self, read, outputs[0])
 
     def _add_bridged(self, node: Node) -> None:
         """Adds a float call that LiteRT computes on the integers before and after it."""
@@ -190,9 +192,12 @@ class Writer:
         source = node.inputs[0].source.inputs[0]
         bridges.write(node, self, [self.index(source)], output)
 
-    def _operand(self, edge: Edge, reader: Node) -> int:
+    def _operand(self, operand: Edge | Constant, reader: Node) -> int:
         """Returns the index of a tensor that a layer reads, cast as Keras does for the layer."""
-        index = self.index(edge)
+        if isinstance(operand, Constant):
+            name, quantization = f"{reader.operation.name}/constant", quantization_of(operand.affine)
+            return self.buffer.constant(name, operand.tensor, quantization)
+        edge, index = operand, self.index(operand)
         tensor = self.buffer.subgraph.tensors[index]
         is_cast = self._parts.affines[edge] is None and tensor.type != TYPES["float32"]
         if not is_cast or getattr(reader.operation, "reads_indices", False):

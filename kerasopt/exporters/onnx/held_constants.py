@@ -9,6 +9,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from kerasopt.exporters.held_constants import HeldConstants, Integers, packed
+from kerasopt.exporters.onnx.integer_products import multiply_integers
 
 # What unpacks 2 bits takes bytes, too: fewer integers are smaller with 4.
 _FEWEST_OF_TWO_BITS = 8192
@@ -30,8 +31,9 @@ def hold(graph: Any, constants: HeldConstants) -> None:
             found = constants.find(numpy_helper.to_array(initializer))
             if found is not None:
                 graph.initializer.remove(initializer)
-                shape = tuple(initializer.dims)
-                nodes += _Held(graph, initializer.name, shape).nodes(found)
+                name, shape = initializer.name, tuple(initializer.dims)
+                if not _is_multiplied(graph, name, found):
+                    nodes += _Held(graph, name, shape).nodes(found)
     for node in graph.node:
         for attribute in node.attribute:
             if attribute.type == onnx.AttributeProto.GRAPH:
@@ -39,6 +41,13 @@ def hold(graph: Any, constants: HeldConstants) -> None:
     others = list(graph.node)
     del graph.node[:]
     graph.node.extend([*nodes, *others])
+
+
+def _is_multiplied(graph: Any, name: str, found: np.ndarray | Integers) -> bool:
+    """Whether a constant is multiplied as integers, which is then done."""
+    if not isinstance(found, Integers) or not found.is_dynamic:
+        return False
+    return multiply_integers(graph, name, found)
 
 
 class _Held:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from onnx import TensorProto
 
 from kerasopt.exporters.onnx.graph import OnnxGraph
+from kerasopt.exporters.operands import Constant
 from kerasopt.graph import Edge
 from kerasopt.inference import Affine
 
@@ -25,14 +26,14 @@ class Tensors:
 
     def __init__(self, graph: OnnxGraph):
         self._graph = graph
-        self._names: dict[tuple[Edge, bool], str] = {}
-        self._real: dict[tuple[Edge, bool], str] = {}
-        self.affines: dict[Edge, Affine | None] = {}
-        self._dtypes: dict[Edge, str] = {}
+        self._names: dict[tuple[Edge | Constant, bool], str] = {}
+        self._real: dict[tuple[Edge | Constant, bool], str] = {}
+        self.affines: dict[Edge | Constant, Affine | None] = {}
+        self._dtypes: dict[Edge | Constant, str] = {}
 
     def put(
         self,
-        edge: Edge,
+        edge: Edge | Constant,
         name: str,
         affine: Affine | None,
         first: bool = False,
@@ -48,11 +49,11 @@ class Tensors:
         if affine is not None:
             self._graph.annotate(name, affine)
 
-    def is_first(self, edge: Edge) -> bool:
+    def is_first(self, edge: Edge | Constant) -> bool:
         """Whether a tensor is there with its channels first."""
         return (edge, True) in self._names
 
-    def name(self, edge: Edge, first: bool = False) -> str:
+    def name(self, edge: Edge | Constant, first: bool = False) -> str:
         """Returns the name of a tensor, int8 if it is quantized."""
         if (edge, first) not in self._names:
             other = self._names[edge, not first]
@@ -62,7 +63,7 @@ class Tensors:
             self._names[edge, first] = self._graph.add("Transpose", [other], name, perm=order)
         return self._names[edge, first]
 
-    def real(self, edge: Edge, first: bool = False) -> str:
+    def real(self, edge: Edge | Constant, first: bool = False) -> str:
         """Returns the name of a tensor's float32 values."""
         affine = self.affines[edge]
         name = self.name(edge, first)

@@ -16,8 +16,10 @@ from kerasopt.exporters.onnx.graph import OnnxGraph
 from kerasopt.exporters.onnx.operators import TABLE
 from kerasopt.exporters.onnx.splice import splice_part
 from kerasopt.exporters.onnx.tensors import CHANNELS_FIRST, Tensors
+from kerasopt.exporters.operands import Constant, operands
 from kerasopt.exporters.parts import Parts
 from kerasopt.graph import Edge, Graph, Node, functional_of
+from kerasopt.inference import Affine
 
 
 class Writer:
@@ -61,6 +63,15 @@ class Writer:
             taken = {each.name for each in [*inputs, *outputs]}
             outputs.append(self._output(edge, key, taken))
         return self.graph.finish(inputs, outputs)
+
+    def operands(self, node: Node, affine: Affine | None = None) -> list[Edge | Constant]:
+        """Returns what a call reads, its constants too; see `kerasopt.exporters.operands`."""
+        found = operands(node, affine)
+        for each in found:
+            if isinstance(each, Constant):
+                name = self.graph.constant(self.name(node, "constant"), each.tensor)
+                self.tensors.put(each, name, each.affine)
+        return found
 
     def add(
         self, node: Node, kind: str, inputs: list[str], first: bool = False, **how: Any

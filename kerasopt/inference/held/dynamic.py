@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import contextvars
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -11,6 +14,22 @@ import numpy as np
 from kerasopt import ops
 from kerasopt.inference.held.held_weight import HeldWeight
 from kerasopt.ops import native
+from kerasopt.ops.reference.matmul import rounded_rows
+
+_leaves_rows = contextvars.ContextVar("leaves_rows", default=False)
+
+
+@contextlib.contextmanager
+def rows_left_as_they_are() -> Iterator[None]:
+    """Does not round what is multiplied by a weight that was read once: the runtime of a file does.
+
+    Only in this thread and inside the context.
+    """
+    token = _leaves_rows.set(True)
+    try:
+        yield
+    finally:
+        _leaves_rows.reset(token)
 
 
 @keras.saving.register_keras_serializable(package="kerasopt")
@@ -61,7 +80,10 @@ class DynamicWeight(HeldWeight):
             codes: int8 array of the weight's shape.
             scale: float32 array that broadcasts to that shape, with one value for each output.
         """
-        kernel, scales = map(self._matrix, (codes, np.broadcast_to(scale, self.shape)))
+        kernel, scales = (
+            keras.ops.convert_to_numpy(self._matrix(values))
+            for values in (codes, np.broadcast_to(scale, self.shape))
+        )
         arrays = kernel, np.zeros(len(scales[0]), "float32"), scales[0]
         self.packed.values.assign(self.packed.packed_like(*arrays).values)
 
@@ -82,13 +104,23 @@ class DynamicWeight(HeldWeight):
     def call(self, inputs):
         return keras.ops.cast(self.codes(), "float32") * self._spread_scales()
 
-    def multiply(self, inputs, begin, end):
-        return ops.dynamic_matmul(inputs, self.packed) if (begin, end) == self.contracted else None
+    def multiply(self, inputs, begin, end, values=None):
+        if (begin, end) != self.contracted:
+            return None
+        if values is None:
+            return ops.dynamic_matmul(inputs, self.packed)
+        kernel = self._matrix(values)
+        if _leaves_rows.get():
+            return keras.ops.matmul(inputs, kernel)
+        codes, scale = rounded_rows(inputs)
+        # So that files can multiply integers.
+        codes = keras.ops.cast(keras.ops.cast(codes, "int8"), "float32")
+        return keras.ops.matmul(codes, kernel) * scale
 
-    def _matrix(self, values: np.ndarray) -> np.ndarray:
+    def _matrix(self, values: Any) -> Any:
         begin, end = self.contracted
-        first = np.moveaxis(values, range(begin, end), range(end - begin))
-        return np.ascontiguousarray(first).reshape(self.packed.shape)
+        first = keras.ops.moveaxis(values, tuple(range(begin, end)), tuple(range(end - begin)))
+        return keras.ops.reshape(first, self.packed.shape)
 
     def _of_matrix(self, matrix: Any) -> Any:
         begin, end = self.contracted

@@ -36,13 +36,14 @@ class HeldWeight(Parametrization):
         """
         raise NotImplementedError
 
-    def multiply(self, inputs, begin: int, end: int) -> Any:
+    def multiply(self, inputs, begin: int, end: int, values: Any = None) -> Any:
         """Returns the product of a tensor with the weight, without making floats of all of it.
 
         Args:
             inputs: float32 tensor of shape `(..., inputs)`.
             begin: Integer, the first axis of the weight that is summed over.
             end: Integer, the one after the last.
+            values: The weight as floats, if it was read once before a loop or a file is written.
 
         Returns:
             float32 tensor of shape `(..., outputs)`, the other axes of the weight in one; `None`

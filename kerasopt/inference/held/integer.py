@@ -90,9 +90,9 @@ class IntegerWeight(HeldWeight):
         scale, zero_point = (self._of_rows(v.value, indices) for v in (self.scale, self.zero_point))
         return (self._float_rows(indices) - zero_point) * scale
 
-    def multiply(self, inputs, begin, end):
+    def multiply(self, inputs, begin, end, values=None):
         matrices = self._matrices(begin, end)
-        if matrices is None or native.library_for(inputs) is None:
+        if values is not None or matrices is None or native.library_for(inputs) is None:
             return None
         scale, zero_point = self.scale.value, self.zero_point.value
         if not self.axes and self.group is None:  # one for all

@@ -153,12 +153,17 @@ def dynamic_matmul(x: Any, kernel: Any, kernel_scale: Any, bias: Any) -> Any:
     x = ops.clip(ops.where(ops.isnan(x), 0.0, x), -_LARGEST, _LARGEST)
     is_scale = is_usable(kernel_scale)
     kernel_scale = ops.where(is_scale, kernel_scale, 1.0)
-    scale = ops.max(ops.abs(x), axis=-1, keepdims=True, initial=0.0) * _STEP
     ratio = ops.minimum(ops.max(ops.abs(bias) / kernel_scale), _LARGEST)
-    scale = ops.maximum(scale, ops.maximum(ratio / _LARGEST_OFFSET, _SMALLEST_SCALE))
-    q = ops.clip(ops.round(x / scale), -127.0, 127.0)
+    q, scale = rounded_rows(x, ops.maximum(ratio / _LARGEST_OFFSET, _SMALLEST_SCALE))
     y = scale_to_float(integer_matmul(q, kernel), scale * kernel_scale, bias)
     return ops.where(is_scale, y, float("nan"))
+
+
+def rounded_rows(x: Any, smallest: Any = _SMALLEST_SCALE) -> tuple[Any, Any]:
+    """Whole numbers from -127 to 127 in float32, and for each row the scale to multiply them by."""
+    scale = ops.max(ops.abs(x), axis=-1, keepdims=True, initial=0.0) * _STEP
+    scale = ops.maximum(scale, smallest)
+    return ops.clip(ops.round(x / scale), -127.0, 127.0), scale
 
 
 def scale_to_float(sums: Any, scale: Any, bias: Any) -> Any:

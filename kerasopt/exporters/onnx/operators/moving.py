@@ -18,7 +18,8 @@ def permute(node: Any, writer: Any) -> None:
 
 
 def concatenate(node: Any, writer: Any) -> None:
-    edges = node.inputs
+    affine = writer.tensors.affines[node.inputs[0]]
+    edges = writer.operands(node, affine)
     rank = len(node.keras_node.outputs[0].shape)
     axis = unwrap(node.operation).axis % rank
     first = rank == 4 and any(map(writer.tensors.is_first, edges))
@@ -28,7 +29,7 @@ def concatenate(node: Any, writer: Any) -> None:
     writer.put(
         node,
         lambda output: writer.graph.add("Concat", names, output, axis=axis),
-        writer.tensors.affines[edges[0]],
+        affine,
         first,
     )
 
