@@ -12,7 +12,8 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 
 from kerasopt.exporters.parts import ShapeMismatch
 from kerasopt.exporters.quiet import quiet
-from kerasopt.exporters.resizing import resized_by_products
+from kerasopt.exporters.replacements import REPLACEMENTS
+from kerasopt.exporters.replacing import replaced
 
 
 def freeze(
@@ -42,7 +43,7 @@ def freeze(
     _require_constant(concrete, names)
     with quiet():
         frozen = convert_variables_to_constants_v2(concrete, lower_control_flow=lower_loops)
-    return resized_by_products(frozen), function
+    return replaced(frozen, REPLACEMENTS), function
 
 
 def _traced(function: Any, names: list[str]) -> Any:

@@ -22,11 +22,6 @@ def call_of(operation: keras.Operation) -> Callable[..., Any]:
     return in_inference(operation)
 
 
-def _absolute(operation: Any, x: Any) -> Any:
-    # LiteRT has no ABS of these.
-    return tf.maximum(x, -x) if x.dtype in (tf.int64, tf.int16, tf.int8) else tf.abs(x)
-
-
 def _argmax(operation: Any, x: Any) -> Any:
     return _place_of(tf.argmax, operation, x)
 
@@ -45,26 +40,6 @@ def _place_of(find: Any, operation: Any, x: Any) -> Any:
         return found
     ones = [1] * len(x.shape)
     return tf.reshape(found, ones) if operation.axis is None else tf.expand_dims(found, axis)
-
-
-def _get_item(operation: Any, x: Any, key: Any) -> Any:
-    # Of tensors of unknown sizes LiteRT has no StridedSlice that adds axes.
-    keys = key if isinstance(key, tuple | list) else (key,)
-    if all(each is not None for each in keys) or any(isinstance(k, tf.Tensor) for k in keys):
-        return operation(x, key)
-    named = sum(each is not None and each is not Ellipsis for each in keys)
-    filled: list[Any] = []
-    for each in keys:
-        filled += [slice(None)] * (len(x.shape) - named) if each is Ellipsis else [each]
-    kept = tuple(each for each in filled if each is not None)
-    if any(each != slice(None) for each in kept):
-        x = x[kept]
-    # Integers drop their axis.
-    places = [each for each in filled if each is None or isinstance(each, slice)]
-    for axis, each in enumerate(places):
-        if each is None:
-            x = tf.expand_dims(x, axis)
-    return x
 
 
 def _up_sampling(operation: Any, x: Any) -> Any:
@@ -105,7 +80,6 @@ def _unchanged(layer: Any, x: Any) -> Any:
 
 
 _STAND_INS: dict[str, Callable[..., Any]] = {
-    "Absolute": _absolute,
     "Argmax": _argmax,
     "Argmin": _argmin,
     "Conv1D": _convolution,
@@ -117,7 +91,6 @@ _STAND_INS: dict[str, Callable[..., Any]] = {
     "CutMix": _unchanged,
     "DepthwiseConv1D": _convolution,
     "DepthwiseConv2D": _convolution,
-    "GetItem": _get_item,
     "MixUp": _unchanged,
     "RandomCrop": _unchanged,
     "RandomGrayscale": _unchanged,

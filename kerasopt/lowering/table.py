@@ -86,9 +86,7 @@ ROWS = (
         "transposed.conv2d_transpose",
         "contractions.conv2d_transpose",
     ),
-    Row(
-        DynamicDense, ("dynamic_dense",), "contractions.dynamic_dense", "contractions.dynamic_dense"
-    ),
+    Row(DynamicDense, ("dynamic_dense",), "contractions.dynamic_dense", "dynamic.dense"),
     Row(
         QuantizedDense,
         ("dense", "einsum_dense", "attention"),

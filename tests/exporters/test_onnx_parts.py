@@ -52,6 +52,17 @@ def test_functions_that_tf2onnx_does_not_know(function, path):
     np.testing.assert_allclose(run_file(path, x)[0], run(model, x), rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("dtype", ["int32", "int64", "float32"])
+def test_quotients_are_rounded_down(dtype, path):
+    inputs = keras.Input((6,), dtype=dtype)
+    quotients = [f(inputs, y) for f in (keras.ops.mod, keras.ops.floor_divide) for y in (3, -3)]
+    model = keras.Model(inputs, quotients)
+    ko.export(model, path, format="onnx")
+    x = np.array([[7, -7, 6, -6, 1, -1]], dtype)
+    for found, expected in zip(run_file(path, x), run(model, x), strict=True):
+        np.testing.assert_array_equal(found, expected)
+
+
 @pytest.mark.filterwarnings("ignore:Parts of")
 def test_convolutions_in_loops_and_in_groups(path):
     inputs = keras.Input((4, 6, 6, 2))

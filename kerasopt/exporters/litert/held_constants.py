@@ -68,9 +68,7 @@ class _Held:
 
     def _round_rows(self, place: int, found: Integers) -> bool:
         """Makes int8 of a kernel, for whose products LiteRT rounds float rows itself."""
-        readers = [
-            each for each in self._subgraph.operators or () if place in list(each.inputs)
-        ]
+        readers = [each for each in self._subgraph.operators or () if place in list(each.inputs)]
         is_kernel = all(
             self._kind(each) == _PRODUCT and each.inputs[1] == place for each in readers
         )

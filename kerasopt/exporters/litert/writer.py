@@ -195,7 +195,10 @@ class Writer:
     def _operand(self, operand: Edge | Constant, reader: Node) -> int:
         """Returns the index of a tensor that a layer reads, cast as Keras does for the layer."""
         if isinstance(operand, Constant):
-            name, quantization = f"{reader.operation.name}/constant", quantization_of(operand.affine)
+            name, quantization = (
+                f"{reader.operation.name}/constant",
+                quantization_of(operand.affine),
+            )
             return self.buffer.constant(name, operand.tensor, quantization)
         edge, index = operand, self.index(operand)
         tensor = self.buffer.subgraph.tensors[index]

@@ -22,6 +22,27 @@ def _expm1(context: Any, node: Any, name: str, args: Any) -> None:
     _replace(context, node, "Sub", power.output[0], _one(context, node))
 
 
+def _floor_mod(context: Any, node: Any, name: str, args: Any) -> None:
+    # tf2onnx rounds quotients of integers to zero, here and below.
+    if _is_integer(context, node):
+        _replace(context, node, "Mod", *node.input)
+    else:
+        floor = context.make_node("Floor", context.make_node("Div", node.input).output)
+        product = context.make_node("Mul", [floor.output[0], node.input[1]])
+        _replace(context, node, "Sub", node.input[0], product.output[0])
+
+
+def _floor_div(context: Any, node: Any, name: str, args: Any) -> None:
+    x, y = node.input
+    if _is_integer(context, node):
+        rest = context.make_node("Mod", [x, y])
+        multiple = context.make_node("Sub", [x, rest.output[0]])
+        _replace(context, node, "Div", multiple.output[0], y)
+    else:
+        quotient = context.make_node("Div", [x, y])
+        _replace(context, node, "Floor", quotient.output[0])
+
+
 def _log1p(context: Any, node: Any, name: str, args: Any) -> None:
     more = context.make_node("Add", [node.input[0], _one(context, node)])
     _replace(context, node, "Log", more.output[0])
@@ -57,6 +78,10 @@ def _unknown(context: Any, node: Any, name: str, args: Any) -> None:
     pass
 
 
+def _is_integer(context: Any, node: Any) -> bool:
+    return context.get_dtype(node.input[0]) in (TensorProto.INT32, TensorProto.INT64)
+
+
 def _one(context: Any, node: Any) -> str:
     from tf2onnx.utils import make_name, map_onnx_to_numpy_type
 
@@ -76,6 +101,8 @@ def _replace(context: Any, node: Any, kind: str, *inputs: str, **how: Any) -> No
 HANDLERS: dict[str, Handler] = {
     "Erfc": _erfc,
     "Expm1": _expm1,
+    "FloorDiv": _floor_div,
+    "FloorMod": _floor_mod,
     "Log1p": _log1p,
     "ResizeArea": _unknown,
     "ResizeBicubic": _unknown,

@@ -61,17 +61,6 @@ def batch_normalization(node: Any, writer: Any) -> None:
         _on_rows(node, writer, "Conv", kernel, axis=0, group=len(kernel))
 
 
-def dynamic_dense(node: Any, writer: Any) -> None:
-    """Writes a dense layer with an int8 kernel on float rows, which ONNX does not round."""
-    layer, graph = node.operation, writer.graph
-    (edge,) = node.inputs
-    scale = _numpy(layer.kernel_scale)
-    kernel = graph.weight(f"{layer.name}/kernel", _numpy(layer.kernel), scale, axis=1)
-    bias = graph.constant(f"{layer.name}/bias", _numpy(layer.bias))
-    product = graph.add("MatMul", [writer.tensors.real(edge), kernel], writer.name(node, "product"))
-    writer.put(node, lambda output: graph.add("Add", [product, bias], output), None)
-
-
 def _on_rows(
     node: Any, writer: Any, kind: str, kernel: np.ndarray, axis: int, **attributes: Any
 ) -> None:

@@ -1,0 +1,39 @@
+"""Operations that converters know in some forms only: files compute what Keras does."""
+
+import keras
+import numpy as np
+import pytest
+from exporters.test_borders import RUNTIMES, exported
+from keras import layers, ops
+from lowering.trained import run
+
+CALLS = [
+    lambda x: x[:, None],
+    lambda x: x[:, :, None, 1:],
+    lambda x: x[None, ..., 0],
+    lambda x: x[:, None, ..., None, 2:5:2],
+    lambda x: x[:, -2:, None, ::2, None, 0],
+    lambda x: ops.roll(x, 1, axis=1),
+    lambda x: ops.roll(x, (-3, 2), axis=(1, 2)),
+    lambda x: ops.roll(x, -3, axis=-1),
+    lambda x: ops.absolute(ops.cast(x, "int64")),
+]
+
+
+class Calls(layers.Layer):
+    """Keras does not see what it calls."""
+
+    def call(self, x):
+        return [call(x) for call in CALLS]
+
+
+@pytest.mark.parametrize("format", RUNTIMES)
+@pytest.mark.parametrize("layer", [Calls().call, Calls()], ids=["operations", "layer"])
+def test_files_slice_and_roll_as_keras_does(format, layer, tmp_path):
+    inputs = keras.Input((None, None, 8))
+    model = keras.Model(inputs, layer(inputs))
+    file = exported(model, format, tmp_path)
+    for length in (7, 2):
+        x = 9 * np.random.default_rng(0).normal(size=(3, length, 5, 8)).astype("float32")
+        for found, expected in zip(file(x), run(model, x), strict=True):
+            np.testing.assert_array_equal(found, expected)
