@@ -44,6 +44,8 @@ from kerasopt.keras_internals.interception import (
 _CONTROL_FLOW = frozenset(
     "AssociativeScan Cond ForiLoop Map Scan Switch VectorizedMap WhileLoop".split()
 )
+# Called on symbols, they refuse axes of unknown size.
+_OF_KNOWN_SIZES = frozenset("FFT FFT2 IFFT2 IRFFT ISTFT RFFT STFT".split())
 # What a `call` that cannot be called on symbolic tensors raises.
 REFUSALS = (
     ArithmeticError,
@@ -206,8 +208,8 @@ class Recorder:
             outputs = operation.compute_output_spec(*args, **kwargs)
         for x in keras.tree.flatten(outputs):
             set_dense(x)  # Keras takes a product with a constant for a sparse one
-        config = constructor_arguments(operation)
-        if has_size((args, kwargs, config)):
+        config = _inferred(constructor_arguments(operation), outputs)
+        if has_size((args, kwargs, config)) or kind in _OF_KNOWN_SIZES:
             return self._sized(operation, config, args, kwargs, outputs)
         return self._record_operation(operation, operation, args, kwargs, outputs)
 
@@ -306,6 +308,17 @@ def _as_tensor(value: Any) -> Any:
 
 def _as_integer(value: Any) -> Any:
     return int(value) if isinstance(value, int) and type(value) is not bool else value
+
+
+def _inferred(config: dict[str, Any], outputs: Any) -> dict[str, Any]:
+    """Returns the arguments of an operation, with the size that a reshape infers if it is known."""
+    if not isinstance(config.get("newshape"), (tuple, list)):
+        return config
+    shape = [
+        known if type(size) is int and size < 0 and not has_size(known) else size
+        for size, known in zip(config["newshape"], outputs.shape, strict=True)
+    ]
+    return {**config, "newshape": tuple(shape)}
 
 
 def _without_batch(target: Any, config: dict[str, Any]) -> keras.Operation | None:

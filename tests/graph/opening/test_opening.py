@@ -74,6 +74,34 @@ def test_layers_that_do_nothing_in_inference_are_not_there():
     assert graph.outputs[0].source.path == "block/add" and graph.closed == {}
 
 
+class Merged(Composite):
+    """Merges heads, by a size that Keras infers, and transforms sequences of any length."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.last = layers.Dense(8)
+
+    def call(self, x):
+        batch, length, _ = ops.shape(x)
+        heads = ops.reshape(x, (batch, length, 2, 4))
+        merged = ops.reshape(heads, (batch, length, -1))
+        real, _ = ops.fft2((merged, ops.zeros_like(merged)))
+        return self.last(real)
+
+
+def test_inferred_sizes_that_are_known_stay_known():
+    inputs = keras.Input((None, 8))
+    model = keras.Model(inputs, Merged(name="block")(inputs))
+    graph = Graph.of(model)
+    values = graph.feed(keras.Input((None, 8)))
+    for node in graph.nodes[1:]:
+        results = node.call([values[edge] for edge in node.inputs])
+        values.update(zip(node.outputs, results, strict=True))
+    assert all(values[node.outputs[0]].shape[2:] for node in graph)
+    assert values[graph.outputs[0]].shape == (None, None, 8)
+    np.testing.assert_allclose(walked(model, tokens()), model(tokens()), atol=1e-4)
+
+
 @pytest.mark.parametrize("layer", [Residual, Causal, Twice])
 @pytest.mark.parametrize("sizes", [(2, 5), (3, 7), (1, 1)])
 def test_the_calls_compute_what_the_layer_computes(layer, sizes):
