@@ -10,9 +10,12 @@ from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 import keras
+import numpy as np
 from keras.src.backend import compute_output_spec
 from keras.src.backend.common.keras_tensor import any_symbolic_tensors
 from keras.src.ops.symbolic_arguments import SymbolicArguments
+
+from kerasopt.keras_internals.operands import deferring_operators
 
 __all__ = [
     "PACKAGE",
@@ -45,6 +48,7 @@ class Interceptor(Protocol):
 
 # The folder of kerasopt, with a separator.
 PACKAGE = __file__.removesuffix("interception.py").removesuffix("keras_internals/")
+_ABSENT = object()
 _CACHE = dis.opmap.get("CACHE", 0)
 _current = threading.local()
 
@@ -69,7 +73,8 @@ def intercepted(by: Interceptor, functions: bool = False) -> Iterator[None]:
 def callers(until: types.FrameType) -> tuple[Any, ...]:
     """Returns which instructions are being run, from the innermost one up to a frame.
 
-    It is the same whatever is attached to a layer: frames of this package are left out.
+    It is the same whatever is attached to a layer, and whichever operand of `x + y` is symbolic:
+    frames of this package, and of operators of symbolic tensors, are left out.
     """
     found: list[Any] = []
     frame: types.FrameType | None = sys._getframe(1)
@@ -77,7 +82,10 @@ def callers(until: types.FrameType) -> tuple[Any, ...]:
         found.append((frame.f_code, _instruction(frame.f_code, frame.f_lasti)))
         frame = frame.f_back
     inner = next(i for i, (code, _) in enumerate(found) if code is _CODE_OF_OPERATION)
-    return tuple(each for each in found[inner + 1 :] if not each[0].co_filename.startswith(PACKAGE))
+    left_out = PACKAGE, _CODE_OF_OPERATORS.co_filename
+    return tuple(
+        each for each in found[inner + 1 :] if not each[0].co_filename.startswith(left_out)
+    )
 
 
 @functools.cache
@@ -109,9 +117,22 @@ def _operation(own: Callable) -> Callable:
         by = getattr(_current, "interceptor", None)
         if by is None:
             return own(self, *args, **kwargs)
+        if sys._getframe(1).f_code.co_filename == _CODE_OF_OPERATORS.co_filename:
+            args = tuple(map(_without_dtype, args))
         return by.operation(self, args, kwargs, own)
 
     return symbolic_call
+
+
+def _without_dtype(value: Any) -> Any:
+    """Returns an operand of `x / y`, where a NumPy number takes on the dtype of a tensor.
+
+    In `keras.ops.divide(x, y)` it does not.
+    """
+    return value.item() if isinstance(value, np.generic) else value
+
+
+_CODE_OF_OPERATORS = keras.KerasTensor.__add__.__code__
 
 
 _CODE_OF_OPERATION = _operation(len).__code__
@@ -165,7 +186,7 @@ class _Replaced:
             self._count += 1
             if self._count == 1:
                 for holder, name, make in self._find():
-                    own = vars(holder)[name]
+                    own = vars(holder).get(name, _ABSENT)
                     self._own.append((holder, name, own))
                     setattr(holder, name, make(own))
 
@@ -174,7 +195,10 @@ class _Replaced:
             self._count -= 1
             if self._count == 0:
                 for holder, name, own in self._own:
-                    setattr(holder, name, own)
+                    if own is _ABSENT:
+                        delattr(holder, name)
+                    else:
+                        setattr(holder, name, own)
                 self._own.clear()
 
 
@@ -190,6 +214,10 @@ def _functions() -> list[tuple[Any, str, Callable]]:
 
 
 _CALLS = _Replaced(
-    lambda: [(keras.Operation, "symbolic_call", _operation), (keras.Layer, "__call__", _layer)]
+    lambda: [
+        (keras.Operation, "symbolic_call", _operation),
+        (keras.Layer, "__call__", _layer),
+        *deferring_operators(),
+    ]
 )
 _FUNCTIONS = _Replaced(_functions)

@@ -1,6 +1,7 @@
 """Layers whose `call` is made of other layers and of `keras.ops`."""
 
 import keras
+import numpy as np
 from keras import layers, ops
 
 
@@ -101,3 +102,21 @@ def model_of(*parts, length=None):
     for part in parts:
         x = part(x)
     return keras.Model(inputs, x)
+
+
+class Operands(Composite):
+    """Operators whose left, or only other, operand is no tensor of the data."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.dense = layers.Dense(8)
+
+    def build(self, shape=None):
+        self.scale = self.add_weight(shape=(8,), initializer="uniform", name="scale")
+        super().build(shape)
+
+    def call(self, inputs):
+        x = self.dense(inputs)
+        x = self.scale * x + np.full(8, 0.5, "float32") * x
+        x = x - x / np.sqrt(8)
+        return ops.broadcast_to(self.scale[None], (ops.shape(x)[0], 1, 8)) + x

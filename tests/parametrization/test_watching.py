@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from graph.composites import Causal, Residual, Twice
+from graph.composites import Causal, Operands, Residual, Twice
 from keras import layers
 
 import kerasopt as ko
@@ -44,6 +44,11 @@ def rounded(model):
 def test_operations_are_rounded_in_training(compiled):
     model = trained(Residual(name="block"), **compiled)
     assert {"block/add", "block/multiply", "block/norm"} <= rounded(model)
+
+
+def test_operators_of_weights_and_arrays_are_rounded():
+    # One addend of `add_1` is computed from a weight only.
+    assert {"block/add", "block/add_1"} <= rounded(trained(Operands(name="block")))
 
 
 def test_the_path_of_training_has_the_quantizers_of_the_same_operations():

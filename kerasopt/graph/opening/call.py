@@ -7,7 +7,12 @@ from typing import Any
 
 import keras
 
+from kerasopt.graph.opening.sized_operation import constants_of
+from kerasopt.graph.opening.sizes import flattened
 from kerasopt.keras_internals.interception import SymbolicArguments
+
+# An axis of what a call returns: the indices of the call, the output and the axis.
+Axis = tuple[int, int, int]
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,6 +27,7 @@ class Call:
         key: The name of an operation among those that its owner calls; `None` for layers.
         arguments: Keras' `SymbolicArguments`.
         outputs: List of the symbolic tensors that it returns.
+        index: Integer, how many calls were recorded before it.
     """
 
     operation: keras.Operation
@@ -30,10 +36,18 @@ class Call:
     key: str | None
     arguments: SymbolicArguments
     outputs: list[keras.KerasTensor]
+    index: int
 
     @property
     def input_tensors(self) -> list[keras.KerasTensor]:
         return self.arguments.keras_tensors
+
+    @property
+    def constants(self) -> list[Any]:
+        """The numbers and words among its arguments, and those that the operation was made with."""
+        own = {} if isinstance(self.operation, keras.Layer) else constants_of(self.operation)
+        structure = (self.arguments.args, self.arguments.kwargs, own)
+        return [x for x in flattened(structure) if x is None or isinstance(x, int | float | str)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +76,21 @@ class Recording:
     def steps(self) -> list[tuple[str, str]]:
         """The path and the kind of each call."""
         return [(call.path, type(call.operation).__name__) for call in self.calls]
+
+    @property
+    def constants(self) -> list[list[Any]]:
+        """The constants of each call."""
+        return [call.constants for call in self.calls]
+
+    def other_sizes(self, other: Recording) -> set[Axis]:
+        """Returns which axes of outputs have another size in another recording of the same."""
+        return {
+            (call.index, number, axis)
+            for call, same in zip(self.calls, other.calls, strict=True)
+            for number, outputs in enumerate(zip(call.outputs, same.outputs, strict=True))
+            for axis, sizes in enumerate(zip(*(x.shape for x in outputs), strict=True))
+            if None not in sizes and sizes[0] != sizes[1]
+        }
 
 
 class Constant(keras.Operation):

@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import itertools
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from typing import Any
 
 import keras
 
-from kerasopt.graph.opening.call import Call, Recording, Unrecordable
+from kerasopt.graph.opening.call import Axis, Call, Recording, Unrecordable
 from kerasopt.graph.opening.recorder import REFUSALS, Recorder, reason
 from kerasopt.graph.opening.sizes import Size, Sizes
 from kerasopt.graph.opening.unification import SizesDiffer
@@ -28,6 +28,7 @@ from kerasopt.keras_internals.layers import flattened
 _VALUES = (
     (1000003, 1000033, 1000037, 1000039, 1000081, 1000099, 1000117, 1000121),
     (37, 41, 43, 47, 53, 59, 61, 67),
+    (71, 73, 79, 83, 89, 97, 101, 103),
 )
 
 # Unknown sizes: a dict of (index of a tensor, axis) to a name, which equal ones share.
@@ -49,11 +50,18 @@ def record(layer: keras.Layer, arguments: SymbolicArguments) -> Recording:
         Unrecordable: With the reason, if that is impossible.
     """
     attempt = _Attempt(layer, arguments)
-    found = attempt.first()
-    # Again, with other sizes: Python state and chance must have no part in it.
-    again = attempt.again()
-    if found.steps != again.steps:
-        raise Unrecordable("its code does not do the same in every call")
+    while True:
+        found = attempt.first()
+        # Again, with other sizes: Python state and chance must have no part in it.
+        again = attempt.again()
+        if found.steps != again.steps:
+            raise Unrecordable("its code does not do the same in every call")
+        computed = found.other_sizes(again)
+        if not computed:
+            break
+        attempt.computed |= computed
+    if found.constants != again.constants:
+        raise Unrecordable("its code computes numbers from sizes that are unknown")
     return found
 
 
@@ -64,6 +72,7 @@ class _Attempt:
         self._layer = layer
         self._arguments = arguments
         self._last: tuple[Any, Any] = ({}, ())
+        self.computed: set[Axis] = set()
 
     def first(self) -> Recording:
         """Returns the first recording that succeeds."""
@@ -88,7 +97,7 @@ class _Attempt:
             self._last = equal, values
             with calls_forgotten(flattened(self._layer)):
                 try:
-                    return _recorded(self._layer, self._arguments, equal, values)
+                    return _recorded(self._layer, self._arguments, equal, values, self.computed)
                 except SizesDiffer as error:
                     for first, second in error.pairs:
                         equal = {x: first if name == second else name for x, name in equal.items()}
@@ -124,9 +133,10 @@ def _recorded(
     arguments: SymbolicArguments,
     equal: Equal,
     values: Iterable[int],
+    computed: Set[Axis],
 ) -> Recording:
     sizes = Sizes(values)
-    recorder = Recorder(sizes)
+    recorder = Recorder(sizes, computed)
     by_name: dict[str, Size] = {}
 
     def symbol(like: keras.KerasTensor, index: int) -> keras.KerasTensor:

@@ -8,18 +8,18 @@ import re
 import sys
 import traceback
 import types
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import dataclass
 from typing import Any
 
 import keras
 
 from kerasopt.graph.dot_product_attention import attend, is_attention
-from kerasopt.graph.opening.call import Call, Constant, Unrecordable
+from kerasopt.graph.opening.call import Axis, Call, Constant, Unrecordable
 from kerasopt.graph.opening.composite import is_composite, paths_inside
 from kerasopt.graph.opening.places import Places
 from kerasopt.graph.opening.sized_operation import SizedOperation, sizes_of, template
-from kerasopt.graph.opening.sizes import Sizes, has_size
+from kerasopt.graph.opening.sizes import Size, Sizes, has_size
 from kerasopt.graph.opening.unification import SizesDiffer, equal_sizes
 from kerasopt.keras_internals.calls import (
     computed_mask,
@@ -78,6 +78,8 @@ class Recorder:
 
     Args:
         sizes: The `Sizes` of the symbolic tensors.
+        computed: Set of `Axis`, those whose sizes are unknown, too, since a layer computes them
+            from unknown ones.
 
     Attributes:
         calls: List of `Call`.
@@ -85,11 +87,13 @@ class Recorder:
         masks: List of (tensor, mask) of the outputs that opened layers gave masks.
     """
 
-    def __init__(self, sizes: Sizes):
+    def __init__(self, sizes: Sizes, computed: Set[Axis] = frozenset()):
         self.calls: list[Call] = []
         self.closed: dict[str, str] = {}
         self.masks: list[tuple[keras.KerasTensor, keras.KerasTensor]] = []
         self._sizes = sizes
+        self._computed = computed
+        self._count = 0
         self._contexts: list[_Context] = []
         self._named: list[Places] = []
         # Where a size is found: a symbolic tensor and an axis.
@@ -267,7 +271,14 @@ class Recorder:
         args, kwargs = keras.tree.map_structure(_as_tensor, (args, kwargs))
         arguments = SymbolicArguments(*args, **kwargs)
         owner = self._contexts[-1].layer
-        self.calls.append(Call(called, owner, path, key, arguments, flat))
+        self.calls.append(Call(called, owner, path, key, arguments, flat, self._count))
+        for number, tensor in enumerate(flat):
+            for axis, size in enumerate(tensor.shape):
+                if (self._count, number, axis) in self._computed and not isinstance(size, Size):
+                    name = f"size_{self._count}_{number}_{axis}"
+                    self._sizes.name(size, name)
+                    self._sources[name] = tensor, axis
+        self._count += 1
 
 
 def reason(error: BaseException) -> str:

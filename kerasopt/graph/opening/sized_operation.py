@@ -8,6 +8,7 @@ from typing import Any
 import keras
 
 from kerasopt.graph.opening.sizes import Size, evaluate, names_in
+from kerasopt.keras_internals.interception import constructor_arguments
 
 # An argument, or a structure of arguments: a kind and its content.
 Template = list[Any]
@@ -115,3 +116,10 @@ def filled(template: Template, tensors: Sequence[Any], known: dict[str, Any]) ->
     return {"slice": lambda: slice(*parts), "tuple": lambda: tuple(parts), "list": lambda: parts}[
         kind
     ]()
+
+
+def constants_of(operation: keras.Operation) -> Any:
+    """Returns a structure of what an operation was made with."""
+    if isinstance(operation, SizedOperation):
+        return operation.arguments
+    return constructor_arguments(operation)

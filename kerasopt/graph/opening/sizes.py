@@ -75,6 +75,10 @@ class Sizes:
             raise ValueError("too many sizes are unknown")
         return self._add(value, name)
 
+    def name(self, value: int, name: str) -> None:
+        """Makes a number that Keras has computed a size."""
+        self._add(value, name)
+
     def values_of(self, names: Iterable[str]) -> dict[str, int]:
         """Returns the values that stand for unknown sizes, by name."""
         return {x.expression: int(x) for x in self._known.values() if x.expression in set(names)}

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from graph.composites import Causal, Composite, Residual, Twice, model_of
+from graph.composites import Causal, Composite, Operands, Residual, Twice, model_of
 from keras import layers, ops
 
 from kerasopt.graph import Graph
@@ -102,7 +102,7 @@ def test_inferred_sizes_that_are_known_stay_known():
     np.testing.assert_allclose(walked(model, tokens()), model(tokens()), atol=1e-4)
 
 
-@pytest.mark.parametrize("layer", [Residual, Causal, Twice])
+@pytest.mark.parametrize("layer", [Residual, Causal, Twice, Operands])
 @pytest.mark.parametrize("sizes", [(2, 5), (3, 7), (1, 1)])
 def test_the_calls_compute_what_the_layer_computes(layer, sizes):
     model, x = model_of(layer(), layer()), tokens(*sizes)
@@ -328,6 +328,61 @@ def test_lengths_that_have_to_be_equal_are_found():
         x = [tokens(2, length) for length in lengths]
         x += [np.arange(length) < np.array([[length], [2]]) for length in lengths]
         np.testing.assert_allclose(walked(model, x), model(x), atol=1e-6)
+
+
+class Patches(Composite):
+    """Computes lengths from the sizes that convolutions compute."""
+
+    width = 3
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.conv, self.pool = layers.Conv2D(3, 3, strides=2), layers.MaxPooling2D(2)
+
+    def build(self, shape=None):
+        self.conv.build((None, None, None, 3))
+        self.built = True
+
+    def call(self, inputs):
+        x = self.pool(self.conv(inputs))
+        return ops.reshape(x, (-1, x.shape[1] * x.shape[2], 3)) + ops.cast(x.shape[1], "float32")
+
+    def compute_output_shape(self, shape):
+        return (shape[0], None, 3)
+
+
+@pytest.mark.parametrize("size", [(17, 12), (12, 17)])
+def test_sizes_that_layers_compute_are_unknown_too(size):
+    class Model(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.patches = Patches()
+
+        def call(self, inputs):
+            return self.patches(inputs)
+
+    image = np.random.default_rng(0).normal(size=(2, *size, 3)).astype("float32")
+    model = Model()
+    model(image)
+    np.testing.assert_allclose(walked(model, image), model(image), atol=1e-6)
+
+
+class Rounding(Composite):
+    """Computes a number from a size in a way that no recording follows."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.dense = layers.Dense(8)
+
+    def call(self, inputs):
+        return self.dense(inputs) * float(np.sqrt(ops.shape(inputs)[1]))
+
+
+def test_a_number_that_depends_on_an_unknown_size_is_no_constant():
+    graph = Graph.of(model_of(Rounding(name="layer")))
+    assert (
+        list(graph.closed) == ["layer"] and "computes numbers from sizes" in graph.closed["layer"]
+    )
 
 
 class KeywordsOnly(Composite):
