@@ -83,7 +83,8 @@ def train(case: Case, row: dict):
     """One epoch of two steps, eager: to trace them would take longer."""
     model = hub_models.built(case.name)
     losses = {name: "mse" for name in case.y} if isinstance(case.y, dict) else "mse"
-    model.compile(keras.optimizers.SGD(1e-4), loss=losses, run_eagerly=True)
+    sgd, without = keras.optimizers.SGD(1e-4), {"metrics": None, "weighted_metrics": None}
+    model.compile(sgd, loss=losses, run_eagerly=True, **without)
     # What does not depend on the input (codes of positions) has a batch of 1.
     shape = (hub_models.EXAMPLES,)
     zeros = keras.tree.map_structure(lambda y: np.zeros(shape + y.shape[1:], y.dtype), case.y)
