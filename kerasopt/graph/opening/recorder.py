@@ -8,7 +8,7 @@ import re
 import sys
 import traceback
 import types
-from collections.abc import Iterator, Set
+from collections.abc import Callable, Iterator, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -208,11 +208,12 @@ class Recorder:
             raise Unrecordable(f"it uses `keras.ops` for control flow ({kind})")
         if is_attention(operation):
             return attend(*args, **{**kwargs, "is_causal": operation.is_causal})
-        with _sizes_compared(operation.call, args, kwargs):
+        config = constructor_arguments(operation)
+        with _sizes_compared(_made_of(operation), (config, *args), kwargs):
             outputs = operation.compute_output_spec(*args, **kwargs)
         for x in keras.tree.flatten(outputs):
             set_dense(x)  # Keras takes a product with a constant for a sparse one
-        config = _inferred(constructor_arguments(operation), outputs)
+        config = _inferred(config, outputs)
         if has_size((args, kwargs, config)) or kind in _OF_KNOWN_SIZES:
             return self._sized(operation, config, args, kwargs, outputs)
         return self._record_operation(operation, operation, args, kwargs, outputs)
@@ -319,6 +320,16 @@ def _as_tensor(value: Any) -> Any:
 
 def _as_integer(value: Any) -> Any:
     return int(value) if isinstance(value, int) and type(value) is not bool else value
+
+
+def _made_of(operation: keras.Operation) -> Callable[..., Any]:
+    """Returns what an operation computes, as a function of its constructor's arguments, too."""
+
+    def compute(config: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        made: Any = type(operation)(**config) if has_size(config) else operation
+        return made.call(*args, **kwargs)
+
+    return compute
 
 
 def _inferred(config: dict[str, Any], outputs: Any) -> dict[str, Any]:

@@ -31,15 +31,16 @@ def equal_sizes(compute: Callable[..., Any], args: tuple, kwargs: dict[str, Any]
 
     Args:
         compute: What has failed; a function of tensors.
-        args: Its positional arguments.
+        args: Its positional arguments, in which there may be sizes, too.
         kwargs: Its keyword arguments.
 
     Returns:
         List of pairs of names; empty if the sizes are not the reason.
     """
-    tensors = [x for x in keras.tree.flatten((args, kwargs)) if isinstance(x, keras.KerasTensor)]
+    flat = keras.tree.flatten((args, kwargs))
+    tensors = [x for x in flat if isinstance(x, keras.KerasTensor)]
     values: dict[str, int] = {}
-    for size in itertools.chain(*(x.shape for x in tensors)):
+    for size in itertools.chain(flat, *(x.shape for x in tensors)):
         if isinstance(size, Size):
             values |= size.sizes.values_of(names_in(size.expression))
     for pairs in _candidates(tensors, sorted(values)):
@@ -75,6 +76,8 @@ def _is_name(size: Any) -> bool:
 
 def _with(structure: Any, known: dict[str, int]) -> Any:
     def replaced(x: Any) -> Any:
+        if isinstance(x, Size):
+            return evaluate(x.expression, known)
         if not isinstance(x, keras.KerasTensor):
             return x
         sizes = [evaluate(s.expression, known) if isinstance(s, Size) else s for s in x.shape]

@@ -89,6 +89,45 @@ class Merged(Composite):
         return self.last(real)
 
 
+class Weighted(Composite):
+    """Multiplies with weights that it reshapes by the sizes of its first input."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.dense = layers.Dense(8)
+
+    def call(self, inputs):
+        x, weights = inputs
+        batch, length, _ = ops.shape(x)
+        return self.dense(x) * ops.reshape(weights, (batch, length, 1))
+
+    def compute_output_shape(self, shape):
+        return shape[0]
+
+
+class WithWeighted(Composite):
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.inner = Weighted()
+
+    def build(self, shape=None):
+        self.inner.build()
+        self.built = True
+
+    def call(self, inputs):
+        return self.inner(inputs) + 1.0
+
+    def compute_output_shape(self, shape):
+        return shape[0]
+
+
+def test_lengths_that_a_reshape_needs_to_be_equal_are():
+    inputs = [keras.Input((None, 8)), keras.Input((None,))]
+    graph = Graph.of(keras.Model(inputs, WithWeighted(name="around")(inputs)))
+    assert graph.closed == {}
+    assert "around/inner/reshape" in [node.path for node in graph]
+
+
 def test_inferred_sizes_that_are_known_stay_known():
     inputs = keras.Input((None, 8))
     model = keras.Model(inputs, Merged(name="block")(inputs))
