@@ -1,6 +1,7 @@
 """The base class of the drop-in layers."""
 
 import functools
+import inspect
 import textwrap
 
 import keras
@@ -29,6 +30,24 @@ DOC = """
     """
 
 
+def _keras_class(cls: type) -> type:
+    """Returns the Keras layer that a drop-in layer stands for."""
+    return next(base for base in cls.__mro__ if not issubclass(base, Declaring))
+
+
+def _signature(cls: type) -> inspect.Signature:
+    """Returns the signature of the Keras layer with the arguments that can be declared."""
+    signature = inspect.signature(vars(_keras_class(cls))["__init__"])
+    declared = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None)
+        for technique in techniques()
+        for name in technique.arguments
+    ]
+    # `**kwargs` stays last.
+    parameters = sorted([*signature.parameters.values(), *declared], key=lambda each: each.kind)
+    return signature.replace(parameters=parameters)
+
+
 class DropIn(Declaring):
     """Base class of layers that declare their compression."""
 
@@ -42,9 +61,17 @@ class DropIn(Declaring):
             example=cls._example,
             arguments=textwrap.indent(described, " " * 8),
         )
+        base_init = cls.__init__
         base_build, base_call, base_quantize = (
             getattr(super(cls, cls), name) for name in ("build", "call", "quantize")
         )
+
+        @functools.wraps(base_init)
+        def __init__(self, *args, **kwargs):
+            base_init(self, *args, **kwargs)
+
+        # On the class, subclasses with arguments of their own would inherit it.
+        __init__.__signature__ = _signature(cls)
 
         # `wraps` keeps the signatures, which Keras inspects.
         @functools.wraps(base_build)
@@ -68,7 +95,7 @@ class DropIn(Declaring):
             # Keras quantizes its own classes only; this subclass computes as they do.
             return base_quantize(self, mode, type_check and type(self) is not cls, **kwargs)
 
-        cls.build, cls.call, cls.quantize = build, call, quantize
+        cls.__init__, cls.build, cls.call, cls.quantize = __init__, build, call, quantize
 
     # Keras' `Embedding(weights=...)` is built within `__init__`.
     _is_made = False
@@ -108,9 +135,7 @@ class DropIn(Declaring):
             for name in technique.arguments:
                 delattr(self, name)
         del self._is_made
-        self.__class__ = next(
-            base for base in type(self).__mro__ if not issubclass(base, Declaring)
-        )
+        self.__class__ = _keras_class(type(self))
 
     def _warn_if_nothing_moves(self):
         layers = [self, *(layer for _, layer in self.parts())]

@@ -1,4 +1,5 @@
 import copy
+import inspect
 import pickle
 import warnings
 
@@ -179,6 +180,32 @@ def test_a_layer_of_a_file_has_the_chains_of_the_file(name):
     assert config["config"]["parametrizations"]
     loaded = keras.saving.deserialize_keras_object(config)
     assert keras.saving.serialize_keras_object(loaded) == config
+
+
+@pytest.mark.parametrize("name", ko.layers.__all__)
+def test_the_signature_is_that_of_keras_and_what_can_be_declared(name):
+    parameters = inspect.signature(getattr(ko.layers, name)).parameters
+    plain = inspect.signature(getattr(layers, name)).parameters
+    assert [each for each in parameters if each in plain] == list(plain)
+    assert all(parameters[each] == plain[each] for each in plain)
+    assert parameters.keys() - plain.keys() == DECLARED.keys()
+    assert all(parameters[each].kind is inspect.Parameter.KEYWORD_ONLY for each in DECLARED)
+
+
+def test_a_subclass_has_a_signature_and_a_config_of_its_own():
+    class Scaled(ko.layers.Dense):
+        def __init__(self, units, scale, **kwargs):
+            super().__init__(units, **kwargs)
+            self.scale = scale
+
+    class Renamed(ko.layers.Dense):
+        pass
+
+    assert list(inspect.signature(Scaled).parameters) == ["units", "scale", "kwargs"]
+    assert inspect.signature(Renamed) == inspect.signature(ko.layers.Dense)
+    layer = Scaled(3, scale=2.0, pruning=0.5)
+    assert layer.units == 3 and layer.pruning.final == 0.5
+    assert Renamed.from_config(Renamed(3, pruning=0.5).get_config()).pruning.final == 0.5
 
 
 def test_until_the_callback_moves_it_it_computes_as_the_layer_of_keras():
