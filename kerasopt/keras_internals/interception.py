@@ -156,6 +156,7 @@ def _shape(own: Any) -> property:
     return property(shape, own.fset)
 
 
+@functools.cache
 def _function(own: Callable) -> Callable:
     @functools.wraps(own)
     def function(*args: Any, **kwargs: Any) -> Any:
@@ -202,6 +203,7 @@ class _Replaced:
                 self._own.clear()
 
 
+@functools.cache  # of 1,298 functions
 def _functions() -> list[tuple[Any, str, Callable]]:
     public = vars(keras.ops)
     return [(keras.KerasTensor, "shape", _shape)] + [
