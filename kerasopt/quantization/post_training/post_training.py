@@ -13,6 +13,7 @@ from kerasopt.quantization.post_training.calibration import calibrate, require_d
 from kerasopt.quantization.post_training.clipping import clipped_weight, has_grid
 from kerasopt.quantization.post_training.correction import correct
 from kerasopt.quantization.post_training.equalization import equalize
+from kerasopt.quantization.post_training.smoothing import smooth
 from kerasopt.quantization.recipe import make_recipe, make_rules
 from kerasopt.quantization.states import fixed_batch_size, states_kept
 from kerasopt.training.model_state import strategy_scope
@@ -26,7 +27,7 @@ def quantize(
     weight_quantizer: Any = None,
     activation_quantizer: Any = None,
     observer: Any = "minmax",
-    equalization: bool = False,
+    equalization: bool | None = None,
     rounding: Any = "nearest",
     bias_correction: bool = False,
     batch_size: int | None = None,
@@ -58,9 +59,13 @@ def quantize(
         activation_quantizer: As in `QuantizationAware`.
         observer: How ranges are determined: `"minmax"`, `"percentile"`, `"mse"`, `"kl"`,
             `"moving_average"` or a `kerasopt.quantization.Observer`.
-        equalization: Boolean, whether neighbouring layers are first scaled to similar channel
-            ranges (cross-layer equalization, Nagel et al. 2019). It does not change the function of
-            the float model, and applies to layers with a ReLU or nothing between them.
+        equalization: Whether channels are scaled first, which does not change the function of the
+            float model. By default, where static ranges are calibrated, outliers of activations
+            move into the weights of the dense layers that read them if that makes their error on
+            the calibration data smaller (SmoothQuant, Xiao et al. 2022): after normalizations,
+            dense layers and gates. `True`: neighbouring layers with a ReLU or nothing between them
+            are scaled to similar channel ranges before (cross-layer equalization, Nagel et al.
+            2019). `False`: neither.
         rounding: `"nearest"`, `"adaround"` or a `kerasopt.quantization.Rounding`: whether weights
             are rounded up or down. Applies to Dense and convolutions (not transposed or separable
             ones) with `"minmax"` weights.
@@ -93,19 +98,24 @@ def quantize(
     corrects = bias_correction or rounding.needs_data
     if equalization or corrects:
         _require_graph(model)
+    batch_size = batch_size or fixed_batch_size(model)
     with strategy_scope(model):
         if equalization:
             model = _copy(model)
             equalize(model)
         quantized = _copy(model)
         sites = find_sites(quantized, recipe, rules)
+        if equalization is not False and calibration is not None:
+            with states_kept(quantized):
+                smoothed = smooth(quantized, sites, calibration, batch_size)
+            if smoothed and corrects:
+                model = graph.clone(quantized)
         weights = [site for site in sites if site.slot not in ACTIVATION_SLOTS]
         activations = [site for site in sites if site.slot in ACTIVATION_SLOTS]
         for site in weights:
             _clip(site)
         for site in activations:
             _attach(quantized, site)
-    batch_size = batch_size or fixed_batch_size(model)
     with states_kept(model, quantized):
         calibrate(quantized, activations, calibration, batch_size, verbose)
         # After calibration, in which they would compute, and hold, every weight once more.

@@ -1,4 +1,4 @@
-"""Runs a float model and its quantized copy side by side."""
+"""Runs models call by call: one, or a float model and its quantized copy side by side."""
 
 from __future__ import annotations
 
@@ -38,25 +38,38 @@ def walk(model: keras.Model, quantized: keras.Model, batches: Iterable) -> Itera
         batches: Inputs for the model's `call`.
     """
     batches = list(batches)
-    ways = [_Way(each, batches) for each in (model, quantized)]
-    for nodes in zip(*(way.graph for way in ways), strict=True):
-        if nodes[0].is_input:
-            continue
-        received = [way.inputs(node) for way, node in zip(ways, nodes, strict=True)]
-        yield Step(*nodes, *received)
-        for way, node, inputs in zip(ways, nodes, received, strict=True):
+    for (float_node, float_inputs), (node, inputs) in zip(
+        run(Graph.of(model), batches), run(Graph.of(quantized), batches), strict=True
+    ):
+        yield Step(float_node, node, float_inputs, inputs)
+
+
+def run(graph: Graph, batches: Iterable) -> Iterator[tuple[Node, list[list[Any]]]]:
+    """Yields every call of a graph with its inputs, before it is computed.
+
+    Args:
+        graph: The `Graph` of a model.
+        batches: Inputs for the model's `call`.
+
+    Yields:
+        The `Node`, and a list of tensors for each batch.
+    """
+    way = _Way(graph, list(batches))
+    for node in graph:
+        if not node.is_input:
+            inputs = way.inputs(node)
+            yield node, inputs
             way.compute(node, inputs)
 
 
 class _Way:
     """The tensors of one model, for as long as they are needed."""
 
-    def __init__(self, model, batches):
-        self.graph = Graph.of(model)
+    def __init__(self, graph, batches):
         self._values: dict[Edge, list] = {}
         self._readers: dict[Node, int] = {}
-        fed = [self.graph.feed(batch) for batch in batches]
-        for edge in self.graph.inputs:
+        fed = [graph.feed(batch) for batch in batches]
+        for edge in graph.inputs:
             self._put(edge.source, [[each[edge]] for each in fed])
 
     def inputs(self, node: Node) -> list[list[Any]]:
