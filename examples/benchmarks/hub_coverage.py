@@ -19,6 +19,7 @@ import argparse
 import collections
 import json
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -277,7 +278,9 @@ def why(error: Exception) -> str:
         return f"cosine similarity {error.args[0]:.4f}"
     if isinstance(error, KeyError):
         return f"has no model {error}"
-    return " ".join(f"{type(error).__name__}: {error}".split())[:200].replace("|", "\\|")
+    text = re.sub(r"\x1b\[\d*m|'?/[\w./-]*/", "", str(error))  # colors, and folders
+    said = " ".join(text.partition("Received:")[0].split()).replace("|", "\\|")
+    return said[:160] or type(error).__name__
 
 
 def cover(name: str, timeout: float) -> dict:
