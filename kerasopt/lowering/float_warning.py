@@ -25,6 +25,11 @@ def warn_about_floats(model: keras.Model, floats: dict[Group, str]) -> None:
         matters = group.output in before_integers and not moves
         if matters or _has_weights(group):
             reasons.setdefault(reason, []).append(group.anchor.path)
+    warn_of_reasons(model, reasons)
+
+
+def warn_of_reasons(model: keras.Model, reasons: dict[str, list[str]]) -> None:
+    """Names what stays float: the paths for each reason."""
     if reasons:
         lines = [f"  {reason}: {_shortened(paths)}" for reason, paths in reasons.items()]
         warn(f"Parts of '{model.name}' stay in float32:\n" + "\n".join(lines))

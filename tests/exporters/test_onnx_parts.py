@@ -52,6 +52,29 @@ def test_functions_that_tf2onnx_does_not_know(function, path):
     np.testing.assert_allclose(run_file(path, x)[0], run(model, x), rtol=1e-5, atol=1e-6)
 
 
+class Branches(layers.Layer):
+    """Computes with its weights in one of two cases, which only the values tell."""
+
+    def build(self, shape):
+        self.dense = layers.Dense(4)
+        self.dense.build(shape)
+
+    def compute_output_spec(self, x):
+        return keras.KerasTensor((x.shape[0], 4))
+
+    def call(self, x):
+        zeros = keras.ops.zeros((keras.ops.shape(x)[0], 4))
+        return keras.ops.cond(keras.ops.sum(x) > 0, lambda: self.dense(x), lambda: zeros)
+
+
+def test_branches_read_weights(path):
+    inputs = keras.Input((6,))
+    model = keras.Model(inputs, Branches()(inputs))
+    ko.export(model, path, format="onnx")
+    for x in (np.ones((2, 6), "float32"), -np.ones((3, 6), "float32")):
+        np.testing.assert_allclose(run_file(path, x)[0], run(model, x), atol=1e-6)
+
+
 @pytest.mark.parametrize("dtype", ["int32", "int64", "float32"])
 def test_quotients_are_rounded_down(dtype, path):
     inputs = keras.Input((6,), dtype=dtype)

@@ -1,5 +1,7 @@
 """Models with code of their own keep their class, and each layer computes in its place."""
 
+import warnings
+
 import keras
 import numpy as np
 import pytest
@@ -112,6 +114,29 @@ def test_every_product_of_dynamic_ranges_is_of_integers():
     rows = ko.summary(converted, print_fn=len).layers
     bits = {row.path: (row.bits, row.input_bits) for row in rows}
     assert bits["blocks/0/up"] == (8, 8) and bits["blocks/1/down"] == (8, 8)
+
+
+def test_layers_that_multiply_floats_are_named():
+    @keras.saving.register_keras_serializable(package="tests")
+    class Convolutions(keras.Model):
+        def __init__(self, **kwargs):
+            super().__init__(**kwargs)
+            self.first = layers.Conv1D(8, 3)
+            self.rows, self.top = layers.Dense(8), layers.Dense(2)
+
+        def call(self, x):
+            return self.top(self.rows(self.first(x)))
+
+    model = Convolutions()
+    x = np.random.default_rng(0).normal(size=(2, 6, 4)).astype("float32")
+    model(x)
+    quantized = ko.quantize(model, "int8_dynamic", rules=[("top", None)], verbose=0)
+    named = "Conv1D has no form with rows that are rounded as they come: first\n.*rule.*it: top$"
+    with pytest.warns(UserWarning, match=named):
+        ko.convert(quantized)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        ko.convert(ko.quantize(model, "int8_weight_only", verbose=0))
 
 
 def test_a_row_of_several_axes_has_one_scale():

@@ -52,7 +52,7 @@ def splice_part(part: Part, writer: Any) -> None:
     if held:
         hold(converted.graph, held)
     prefix = writer.graph.unique(part.nodes[0].path + "/float") + "/"
-    converted = onnx.compose.add_prefix(converted, prefix)
+    _add_prefix(converted.graph, prefix)
     graph, tensors = writer.graph, writer.tensors
     inputs, outputs = [], []
     for edge in part.inputs:
@@ -78,6 +78,22 @@ def splice_part(part: Part, writer: Any) -> None:
     graph.splice(converted, inputs, moved)
     for name, output in zip(moved, outputs, strict=True):
         graph.add("Cast", [name], output, to=TensorProto.DataType.Value(part.affine.dtype.upper()))
+
+
+def _add_prefix(graph: Any, prefix: str) -> None:
+    """Begins all names of a graph with a prefix, and those of the graphs inside it.
+
+    `onnx.compose.add_prefix` forgets constants that only a graph inside reads.
+    """
+    for each in (*graph.input, *graph.output, *graph.value_info, *graph.initializer):
+        each.name = prefix + each.name
+    for node in graph.node:
+        node.name = node.name and prefix + node.name
+        for names in (node.input, node.output):
+            names[:] = [name and prefix + name for name in names]  # one left out has none
+        for attribute in node.attribute:
+            if attribute.type == onnx.AttributeProto.GRAPH:
+                _add_prefix(attribute.g, prefix)
 
 
 def _graph_of(frozen: Any) -> Any:
