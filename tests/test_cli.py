@@ -1,9 +1,6 @@
 """The command line, in processes of its own where TensorFlow's threads are set."""
 
 import json
-import os
-import subprocess
-import sys
 
 import processes
 import pytest
@@ -11,28 +8,25 @@ import pytest
 from kerasopt import cli
 from kerasopt.benchmarking import kernels
 
-COMMAND = ("-m", "kerasopt.cli", "bench-kernels")
+COMMAND = "from kerasopt import cli; cli.main()"
 
 
 def test_two_threads_are_held_against_one(tmp_path):
     path, name = tmp_path / "figures.json", "dynamic int8 dense 1x1024x1024"
     options = ("--rounds", 1, "--threads", 2, "--json", path, "--only", name)
-    table = processes.run(*COMMAND, *options)
+    table = processes.run_with_keras(COMMAND, "bench-kernels", *options)
     assert name in table and "over one thread" in table and "Threads: 2" in table
     found = json.loads(path.read_text())
     assert found["threads"] == 2 and [work["work"] for work in found["works"]] == [name]
 
 
 def test_without_the_native_library_it_says_so():
-    process = subprocess.run(
-        [sys.executable, *COMMAND],
-        env={**os.environ, "KERASOPT_NATIVE": "0"},
-        capture_output=True,
-        text=True,
-    )
-    assert process.returncode == 1 and not process.stdout
-    assert "the native library is not in use" in process.stderr
-    assert "Traceback" not in process.stderr
+    without = "import os; os.environ['KERASOPT_NATIVE'] = '0'; "
+    with pytest.raises(AssertionError) as error:
+        processes.run_with_keras(without + COMMAND, "bench-kernels")
+    output = str(error.value)
+    assert "kerasopt bench-kernels: There are no kernels to time" in output
+    assert "the native library is not in use" in output and "Traceback" not in output
 
 
 def test_an_unknown_work_is_an_error_with_the_names():

@@ -1,10 +1,7 @@
 """The reference on the JAX backend gives the bits of the TensorFlow backend."""
 
-import os
-import subprocess
-import sys
-
 import numpy as np
+import processes
 
 PROGRAM = """
 import sys
@@ -77,15 +74,11 @@ np.savez(sys.argv[1], *[np.asarray(result) for result in results])
 """
 
 
-def results(backend, path):
-    environment = {**os.environ, "KERAS_BACKEND": backend, "JAX_PLATFORMS": "cpu"}
-    subprocess.run([sys.executable, "-c", PROGRAM, str(path)], env=environment, check=True)
-    return np.load(path)
-
-
 def test_backends_agree(tmp_path):
-    tensorflow = results("tensorflow", tmp_path / "tensorflow.npz")
-    jax = results("jax", tmp_path / "jax.npz")
+    paths = [tmp_path / f"{backend}.npz" for backend in ("tensorflow", "jax")]
+    processes.run_with_keras(PROGRAM, paths[0])
+    processes.run("-c", PROGRAM, paths[1], KERAS_BACKEND="jax", JAX_PLATFORMS="cpu")
+    tensorflow, jax = map(np.load, paths)
     assert len(tensorflow.files) == 17
     *exact, gradient = tensorflow.files
     for name in exact:

@@ -1,12 +1,10 @@
 """Loading of the native library: what happens without it, and with another TensorFlow's."""
 
 import functools
-import os
-import subprocess
-import sys
 import warnings
 
 import numpy as np
+import processes
 import pytest
 import tensorflow as tf
 
@@ -106,31 +104,19 @@ def test_unknown_instruction_set_is_refused():
     assert not native.select_instruction_set("sse9")
 
 
-def run(code, **environment):
-    result = subprocess.run(
-        [sys.executable, "-c", code],
-        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", **environment},
-        capture_output=True,
-        text=True,
-    )
-    assert result.returncode == 0, result.stderr
-    return result.stdout
-
-
 def test_library_loaded_after_the_first_xla_compilation_still_compiles():
-    run(
+    processes.run_with_keras(
         "import numpy as np, tensorflow as tf\n"
         "from kerasopt import ops\n"
         "tf.function(lambda x: x + 1, jit_compile=True)(tf.ones(3))\n"
         "x = tf.constant([0.3, 9.0])\n"
         "y = tf.function(lambda x: ops.fake_quantize(x, 0.25, qmax=3), jit_compile=True)(x)\n"
-        "np.testing.assert_array_equal(y, [0.25, 0.75])",
-        KERAS_BACKEND="tensorflow",
+        "np.testing.assert_array_equal(y, [0.25, 0.75])"
     )
 
 
 def test_import_loads_neither_tensorflow_nor_the_library():
     code = "import sys, kerasopt.ops; assert 'tensorflow' not in sys.modules"
-    run(code, KERAS_BACKEND="jax", JAX_PLATFORMS="cpu")
+    processes.run("-c", code, KERAS_BACKEND="jax", JAX_PLATFORMS="cpu")
     code = "from kerasopt.ops import native; assert native.load.cache_info().currsize == 0"
-    run(code, KERAS_BACKEND="tensorflow")
+    processes.run_with_keras(code)
