@@ -17,7 +17,7 @@ from kerasopt.graph.kernel_layout import TRANSPOSED
 from kerasopt.graph.node import Edge, Node
 from kerasopt.graph.opening.symbols import symbols
 from kerasopt.graph.operations import is_reverse
-from kerasopt.graph.products import multiply_accumulates_of
+from kerasopt.graph.products import multiply_accumulates_inside, multiply_accumulates_of
 from kerasopt.graph.traversal import layers
 from kerasopt.graph.weights import kernel_names
 
@@ -30,7 +30,7 @@ class Macs:
 
     Attributes:
         of_layers: Dict of the `id` of a layer to those with its kernels, or with its table.
-        of_products: Dict of the `Node` of a product of two tensors to its own.
+        of_products: Dict of the `Node` of a product that is no layer's to its own.
     """
 
     of_layers: dict[int, int] = field(default_factory=dict)
@@ -51,10 +51,10 @@ def multiply_accumulates(graph: Graph, model: keras.Model, example: Any = None) 
 
     They follow from the shapes in one run: those of every layer that applies a kernel at a number
     of positions (dense layers, convolutions, `EinsumDense`, integer layers), of embeddings that are
-    called in reverse, and of products of two tensors, as attention has them, also in nested
-    models and opened layers. A layer that is called twice counts twice; zeros, and what a mask
-    leaves out, count like other values. Recurrent cells, which run once per time step, and products
-    in the code of layers that cannot be opened are not counted.
+    called in reverse, and of products of two tensors, as attention has them, or of a tensor and a
+    weight that is no kernel, also in nested models and custom layers. A layer that is called twice
+    counts twice; zeros, and what a mask leaves out, count like other values. Recurrent cells, which
+    run once per time step, and code that cannot be called on symbolic tensors are not counted.
 
     Args:
         graph: The `Graph` of the model.
@@ -96,13 +96,16 @@ def _run(graph: Graph, example: Any, found: Macs) -> None:
         tensors = [values[edge] for edge in node.inputs]
         results = node.call(tensors)
         values.update(zip(node.outputs, results, strict=True))
-        if is_reverse(node):
-            table: Any = node.operation
-            count = math.prod(tensors[0].shape) * table.input_dim
-            found.of_layers[id(table)] = found.of_layers.get(id(table), 0) + count
-        count = multiply_accumulates_of(node, [tuple(x.shape) for x in tensors])
+        shapes = [tuple(x.shape) for x in tensors]
+        count = multiply_accumulates_of(node, shapes)
         if count:
             found.of_products[node] = count
+        layer: Any = node.operation
+        inside = multiply_accumulates_inside(node, shapes)
+        if is_reverse(node):
+            inside = math.prod(shapes[0]) * layer.input_dim
+        if inside:
+            found.of_layers[id(layer)] = found.of_layers.get(id(layer), 0) + inside
         _forget(values, node, readers)
 
 

@@ -65,7 +65,7 @@ def matrix_product(node: Node) -> MatrixProduct | None:
     if len(node.inputs) != 2 or not may_be_matrix_product(node.operation):
         return None
     ranks = [len(edge.tensor.shape) for edge in node.inputs]
-    axes = _axes_of(unwrap(node.operation), *ranks)
+    axes = axes_of(unwrap(node.operation), *ranks)
     return None if axes is None else _arranged(*axes)
 
 
@@ -92,8 +92,14 @@ def scaling(node: Node) -> float | None:
     return 1.0 / numbers[0] if kind.endswith("Divide") and arguments[0] is None else None
 
 
-def _axes_of(operation: Any, rank0: int, rank1: int) -> tuple[str, str, str] | None:
-    """Returns the axes of both tensors and of the output, or `None`."""
+def axes_of(operation: Any, rank0: int, rank1: int) -> tuple[str, str, str] | None:
+    """Returns the axes of two tensors that an operation multiplies, and of its output, or `None`.
+
+    Args:
+        operation: One that `may_be_matrix_product`.
+        rank0: Integer, the number of axes of the first tensor.
+        rank1: Integer, that of the second one.
+    """
     if isinstance(operation, keras.layers.Dot):
         return _axes_of_dot(operation.axes, rank0, rank1)
     if type(operation).__name__ == "Einsum":

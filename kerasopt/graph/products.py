@@ -1,51 +1,132 @@
-"""The multiply-accumulates of one product of two tensors."""
+"""The multiply-accumulates of products of tensors, also of those in the code of a layer."""
 
 from __future__ import annotations
 
+import inspect
 import math
 from typing import Any
 
-from kerasopt.graph.matrix_products import matrix_product
+import keras
+
+from kerasopt.graph.matrix_products import axes_of, may_be_matrix_product
 from kerasopt.graph.node import Node
 from kerasopt.graph.operation_layer import unwrap
 from kerasopt.graph.parametrized import own_class
+from kerasopt.graph.weights import kernel_names
 from kerasopt.keras_internals.attention import is_plain
+from kerasopt.keras_internals.calls import inference
+from kerasopt.keras_internals.interception import any_symbolic_tensors, intercepted
 
 Shape = tuple[int, ...]
+# What `Layer`s of these packages multiply is known by their kernels.
+_KNOWN = ("keras.", "kerasopt.")
 
 
 def multiply_accumulates_of(node: Node, shapes: list[Shape]) -> int:
-    """Returns the multiply-accumulates of a product of tensors, 0 for any other call.
+    """Returns the multiply-accumulates of a product, 0 for any other call.
+
+    Products are those of two tensors (`keras.ops.matmul`, `einsum`, `keras.layers.Dot`), one of
+    which may be a constant, both of attention that is computed as a whole, and those of integer
+    layers with `multiplies_matrices`.
 
     Args:
-        node: A `Node`. Products are those of `matrix_product`, both of attention that is computed
-            as a whole, and integer layers with `multiplies_matrices`.
+        node: A `Node`.
         shapes: List of tuples, the shape of each of its inputs.
     """
-    product = matrix_product(node)
-    if product is not None:
-        terms = (product.first, product.second)
-        sizes: dict[str, int] = {}
-        for term, position in zip(terms, product.positions, strict=True):
-            for axis, size in zip(term, shapes[position], strict=True):
-                sizes[axis] = max(size, sizes.get(axis, 1))  # one of the two may be repeated
-        return math.prod(sizes.values())
     if getattr(node.operation, "multiplies_matrices", False):
         first, second = shapes
         batch = max(math.prod(first[:-2]), math.prod(second[:-2]))
         return batch * math.prod(first[-2:]) * second[-1]
-    given = map(id, node.keras_node.input_tensors)
-    return _of_attention(node, dict(zip(given, shapes, strict=True)))
+    args, kwargs = _with_shapes(node, shapes)
+    return _of_call(node.operation, args, kwargs)
 
 
-def _of_attention(node: Node, shapes: dict[int, Shape]) -> int:
-    """Returns those of scores and of weighted sums, given the shapes by the ids of arguments."""
-    operation: Any = unwrap(node.operation)
+def multiply_accumulates_inside(node: Node, shapes: list[Shape]) -> int:
+    """Returns those of the products in the code of a custom layer whose weights are no kernels.
+
+    Its code is called on symbolic tensors; 0 if that is impossible.
+
+    Args:
+        node: A `Node`.
+        shapes: List of tuples, the shape of each of its inputs.
+    """
+    layer: Any = node.operation
+    is_custom = not own_class(layer).__module__.startswith(_KNOWN)
+    if not isinstance(layer, keras.Layer) or not is_custom or kernel_names(layer):
+        return 0
+    args, kwargs = _with_shapes(node, shapes)
+    if "training" in layer.call_signature_parameters:
+        kwargs["training"] = False
+    counter = _Counter()
+    try:
+        with intercepted(counter), inference(layer):
+            layer.call(*args, **kwargs)
+    except Exception:  # of any class: it is code of others
+        return 0
+    return counter.count
+
+
+class _Counter:
+    """An `Interceptor` that counts products outside of layers with kernels."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._is_outside = True
+
+    def operation(self, operation: Any, args: tuple, kwargs: dict, own: Any) -> Any:
+        if self._is_outside:
+            self.count += _of_call(operation, args, kwargs)
+        return operation.compute_output_spec(*args, **kwargs)
+
+    def layer(self, layer: keras.Layer, args: tuple, kwargs: dict, own: Any) -> Any:
+        outer, self._is_outside = self._is_outside, self._is_outside and not kernel_names(layer)
+        try:
+            if any_symbolic_tensors(args, kwargs):
+                return self.operation(layer, args, kwargs, own)
+            return own(layer, *args, **kwargs)
+        finally:
+            self._is_outside = outer
+
+    def shape(self, tensor: keras.KerasTensor, own: tuple) -> tuple:
+        return own
+
+    def function(self, name: str, args: tuple, kwargs: dict, own: Any) -> Any:
+        return own(*args, **kwargs)
+
+
+def _with_shapes(node: Node, shapes: list[Shape]) -> tuple[tuple, dict[str, Any]]:
+    """Returns the arguments of a call, with tensors of known shapes."""
+    tensors = node.keras_node.input_tensors
+    known = {
+        id(tensor): keras.KerasTensor(shape, tensor.dtype)
+        for tensor, shape in zip(tensors, shapes, strict=True)
+    }
+    return node.keras_node.arguments.fill_in(known)
+
+
+def _of_call(operation: Any, args: tuple, kwargs: dict[str, Any]) -> int:
+    operation = unwrap(operation)
+    if not may_be_matrix_product(operation):
+        return _of_attention(operation, args, kwargs)
+    flat = keras.tree.flatten((args, kwargs))
+    shapes = [tuple(x.shape) for x in flat if len(getattr(x, "shape", ()))]
+    axes = axes_of(operation, *map(len, shapes)) if len(shapes) == 2 else None
+    if axes is None or set(axes[0] + axes[1]) == set(axes[2]):
+        return 0
+    sizes: dict[str, int] = {}
+    for term, shape in zip(axes, shapes, strict=False):
+        for axis, size in zip(term, shape, strict=True):
+            sizes[axis] = max(size, sizes.get(axis, 1))  # one of the two may be repeated
+    return math.prod(sizes.values())
+
+
+def _of_attention(operation: Any, args: tuple, kwargs: dict[str, Any]) -> int:
+    """Returns those of scores and of weighted sums."""
     is_layer = is_plain(operation, own_class(operation))
     if not is_layer and type(operation).__name__ != "DotProductAttention":
         return 0
-    given = node.arguments
-    query, value = (shapes[id(given[name])] for name in ("query", "value"))
+    given = inspect.signature(operation.call).bind(*args, **kwargs).arguments
+    query, value = (tuple(given[name].shape) for name in ("query", "value"))
     if is_layer:
         depth = operation.num_heads * (operation.key_dim + operation.value_dim)
     else:

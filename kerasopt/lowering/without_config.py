@@ -16,13 +16,15 @@ from kerasopt.keras_internals.interception import SymbolicArguments
 def has_config(layer: keras.Layer) -> bool:
     """Whether Keras can make a layer anew from what a file holds of it.
 
-    Of keras-hub's layers some cannot: they have no `get_config` and were made with an object (a
-    dtype policy), or a `get_config` with what their constructor does not accept.
+    Some cannot: they have no `get_config` and were made with an object (a dtype policy; so is
+    Keras' own `Identity` in keras-hub), or a `get_config` with what their constructor does not
+    accept.
     """
-    if type(layer).__module__.startswith(("keras.", "kerasopt.")):
-        return True
+    is_known = type(layer).__module__.startswith(("keras.", "kerasopt."))
     try:
-        type(layer).from_config(layer.get_config())
+        config = layer.get_config()
+        if not is_known:
+            type(layer).from_config(config)
     except Exception:  # of any class: it is code of others
         return False
     return True

@@ -77,12 +77,24 @@ def test_projections_and_products_of_attention_are_counted():
             2 * 5 * 6 * 7,
         ),
         (lambda x, y: layers.Attention()([x, y]), 2 * 5 * 6 * 7),
-        (lambda x, y: keras.ops.matmul(x, np.ones((7, 9), "float32")), 0),
+        (lambda x, y: keras.ops.matmul(x, np.ones((7, 9), "float32")), 5 * 7 * 9),
+        (lambda x, y: keras.ops.einsum("bqd,bkd->bqkd", x, y), 0),
+        (lambda x, y: Experts()(x), 2 * 5 * 7 * 3),
     ],
 )
 def test_products_of_two_tensors_are_counted(multiply, macs):
     x, y = keras.Input((5, 7)), keras.Input((6, 7))
     assert summary(keras.Model([x, y], multiply(x, y)), print_fn=len).macs == macs
+
+
+class Experts(layers.Layer):
+    """Multiplies with a weight that is no `kernel`."""
+
+    def build(self, shape):
+        self.experts = self.add_weight(shape=(2, shape[-1], 3))
+
+    def call(self, x, training=False):
+        return keras.ops.einsum("btd,edh->beth", x, self.experts)
 
 
 class Block(layers.Layer):

@@ -101,14 +101,15 @@ class Refused(Scaled):
 @pytest.mark.parametrize("cls", [Scaled, Refused])
 def test_float_layers_without_a_config_are_operations_so_that_a_file_holds_them(cls, tmp_path):
     inputs = keras.Input((6, 8))
-    x = cls(dtype=keras.DTypePolicy("float32"))(layers.Dense(8)(inputs))
-    model = keras.Model(inputs, layers.Dense(4)(x))
+    policy = keras.DTypePolicy("float32")
+    x = layers.Dense(4)(cls(dtype=policy)(layers.Dense(8)(inputs)))
+    model = keras.Model(inputs, layers.Identity(dtype=policy)(cls(dtype=policy)(x)))
     values = np.random.default_rng(0).normal(size=(16, 6, 8)).astype("float32")
     model.layers[2].scale.assign(np.linspace(0.5, 2, 8))
     model = quantization_aware(model, values)
     with pytest.warns(UserWarning, match=f"{cls.__name__} has no integer form"):
         integers = convert(model)
-    assert np.abs(run(integers, values) - run(model, values)).max() < 0.03
+    assert np.abs(run(integers, values) - run(model, values)).max() < 0.1
     ko.save(integers, tmp_path / "int8.keras")
     loaded = keras.models.load_model(tmp_path / "int8.keras")
     np.testing.assert_array_equal(run(loaded, values), run(integers, values))
