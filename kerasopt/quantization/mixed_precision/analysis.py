@@ -10,6 +10,7 @@ import numpy as np
 from kerasopt import graph
 from kerasopt.keras_internals.layers import own_state
 from kerasopt.parametrization import set_own_weight
+from kerasopt.quantization.batches import batches_of
 from kerasopt.quantization.formats import Format
 from kerasopt.quantization.mixed_precision.widths import WidthSensitivity
 from kerasopt.quantization.post_training.clipping import clipped_weight, has_grid
@@ -89,7 +90,10 @@ def width_sensitivity(
                 outputs = _predict(model, data, batch_size)
             errors[path][bits] = float(np.mean((outputs - expected) ** 2)) / variance
             progress.add(1)
-    macs = graph.multiply_accumulates(graph.Graph.of(model), model).of_layers
+    # Lengths of sequences that the model leaves open are those of the data.
+    (example,) = batches_of(data, batch_size, 1)
+    with states_kept(model):
+        macs = graph.multiply_accumulates(graph.Graph.of(model), model, example).of_layers
     return WidthSensitivity(
         errors,
         {path: _size(layer) for path, layer in selected},

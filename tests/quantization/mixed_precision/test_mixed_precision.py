@@ -1,6 +1,7 @@
 import itertools
 
 import keras
+import keras_hub
 import numpy as np
 import pytest
 from techniques import models
@@ -77,6 +78,25 @@ def test_layers_are_measured_one_by_one(name):
     assert analysis.sizes[path] == sum(
         np.prod(getattr(layer, name).shape) for name in ko.graph.kernel_names(layer)
     )
+
+
+def test_layers_inside_a_transformer_of_any_length():
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((None, 8))
+    encoded = keras_hub.layers.TransformerEncoder(12, 2, name="encoder")(inputs)
+    model = keras.Model(inputs, keras.layers.Dense(3, name="dense")(encoded))
+    x = np.random.default_rng(0).normal(size=(6, 5, 8))
+    analysis = width_sensitivity(model, x, widths=(2, 8), verbose=0)
+    assert set(analysis.errors) == set(analysis.macs) and len(analysis.errors) == 7
+    # Lengths are those of the data.
+    assert analysis.macs["encoder/_feedforward_intermediate_dense"] == 5 * 8 * 12
+    rules = analysis.assign(analysis.uniform("mac_bits")[0].cost * 2, "mac_bits").rules()
+    quantized = ko.quantize(model, "int8", x, rules=rules, verbose=0)
+    widths = {path: spec.weights.bits for path, spec in rules}
+    assert set(widths.values()) == {2, 8}
+    for path, layer in ko.graph.layers(quantized):
+        if ko.graph.kernel_names(layer):
+            assert layer.parametrizations["kernel"][-1].bits == widths[path]
 
 
 def test_an_error_is_that_of_the_quantized_layer():
