@@ -11,6 +11,9 @@ import numpy as np
 from kerasopt import graph
 from kerasopt.graph import Edge, Graph, Node
 from kerasopt.keras_internals.attention import KEY, QUERY, VALUE, is_plain
+from kerasopt.keras_internals.layers import own_state
+from kerasopt.quantization.arrays import to_float32
+from kerasopt.quantization.states import values_kept
 
 _ANY, _POSITIVE = (-np.inf, np.inf), (0.0, np.inf)
 
@@ -48,9 +51,9 @@ class Place(NamedTuple):
 def places(of: Graph) -> Iterator[Place]:
     """Yields the places in a graph.
 
-    These are the outputs of layer and RMS normalizations, of dense layers without an activation or
-    with a ReLU, and of products with such an output, if only dense layers read them: query, key and
-    value of an attention, or the gate and the other half of a gated feed-forward block.
+    These are the outputs of normalizations that scale their channels, of dense layers without an
+    activation or with a ReLU, and of products with such an output, if only dense layers read them:
+    query, key and value of an attention, or both halves of a gated feed-forward block.
     """
     for node in of:
         divided = _divided(node, of)
@@ -73,13 +76,11 @@ def _divided(node: Node, of: Graph) -> list[tuple[Any, str, int]] | None:
         return next((each for each in found if each), None)
     if len(of.calls(layer)) > 1 or node.is_output:
         return None
-    if isinstance(layer, keras.layers.LayerNormalization) and layer.scale:
-        names = ("gamma", "beta") if layer.center else ("gamma",)
-        return [(layer, name, 0) for name in names] if _is_of_last_axis(layer, node) else None
-    if isinstance(layer, keras.layers.RMSNormalization):
-        return [(layer, "scale", 0)] if _is_of_last_axis(layer, node) else None
     axes = graph.product_axes(layer)
-    if axes is None or graph.activation_bounds(layer) not in (_ANY, _POSITIVE):
+    if axes is None:
+        names = _vectors(node)
+        return [(layer, name, 0) for name in names] if names and _scales(node, names) else None
+    if graph.activation_bounds(layer) not in (_ANY, _POSITIVE):
         return None
     if layer.kernel.shape[axes[1] :] != (node.outputs[0].tensor.shape[-1],) or axes[0] != 0:
         return None
@@ -137,10 +138,35 @@ def _keeps_factors(node: Node) -> bool:
     return is_dropout or graph.clamp_bounds(node.operation) == _POSITIVE
 
 
+def _vectors(node: Node) -> list[str]:
+    """Returns the names of the weights of a layer if all are vectors over its channels."""
+    layer: Any = node.operation
+    if not isinstance(layer, keras.Layer) or len(node.inputs) != 1 or len(node.outputs) != 1:
+        return []
+    if not keras.backend.is_float_dtype(node.inputs[0].tensor.dtype):
+        return []
+    channels = (node.outputs[0].tensor.shape[-1],)
+    names = [name for name, value in vars(layer).items() if isinstance(value, keras.Variable)]
+    are_all = len(names) == len(layer.variables)
+    return names if are_all and all(getattr(layer, x).shape == channels for x in names) else []
+
+
+def _scales(node: Node, names: list[str]) -> bool:
+    """Whether the output of a layer is multiplied if these weights are, by trying.
+
+    So it is with layer normalization, and with the RMS normalizations that models bring along.
+    """
+    generator = np.random.default_rng(0)
+    shape = [2 if size is None else size for size in node.inputs[0].tensor.shape]
+    x = keras.ops.convert_to_tensor(generator.normal(size=shape).astype("float32"))
+    before = to_float32(node.call([x])[0])
+    factor = np.exp2(generator.integers(-2, 3, before.shape[-1])).astype("float32")
+    with values_kept(own_state(node.operation)):
+        for name in names:
+            weight = getattr(node.operation, name)
+            weight.assign(to_float32(weight) * factor)
+        return bool(np.array_equal(to_float32(node.call([x])[0]), before * factor))
+
+
 def _has_one_reader(node: Node) -> bool:
     return len(node.consumers) == 1 and not node.is_output
-
-
-def _is_of_last_axis(layer: Any, node: Node) -> bool:
-    axes = [layer.axis] if isinstance(layer.axis, int) else list(layer.axis)
-    return axes in ([-1], [len(node.outputs[0].tensor.shape) - 1])

@@ -38,6 +38,39 @@ class Gated(L.Layer):
 
 
 @keras.saving.register_keras_serializable("tests_smoothing")
+class Root(L.Layer):
+    """RMS normalization as models bring it along."""
+
+    def build(self, shape):
+        self.weight = self.add_weight(shape=(shape[-1],), initializer="ones", name="weight")
+
+    def call(self, x):
+        return x * K.rsqrt(K.mean(K.square(x), axis=-1, keepdims=True) + 1e-6) * self.weight
+
+
+@keras.saving.register_keras_serializable("tests_smoothing")
+class Llama(Gated):
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.norm = Root()
+
+
+@keras.saving.register_keras_serializable("tests_smoothing")
+class Offset(Root):
+    def call(self, x):
+        return super().call(x) * (1.0 + self.weight)
+
+
+@keras.saving.register_keras_serializable("tests_smoothing")
+class Squared(Gated):
+    """Its normalization is not proportional to its weight."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.norm = Offset()
+
+
+@keras.saving.register_keras_serializable("tests_smoothing")
 class Block(L.Layer):
     """Attention and a feed-forward block written with operations."""
 
@@ -64,7 +97,7 @@ def encoder():
 
 
 # The layers, and the number of tensors that can be smoothed.
-LAYERS = {"encoder": (encoder, 2), "gated": (Gated, 2), "block": (Block, 2)}
+LAYERS = {"encoder": (encoder, 2), "gated": (Gated, 2), "llama": (Llama, 2), "block": (Block, 2)}
 
 
 def model_of(layer):
@@ -78,7 +111,7 @@ def with_outliers(model):
     factor = np.where(np.arange(SIZE) % 8 == 3, 50.0, 1.0).astype("float32")
     names = ("query", "key", "value", "feedforward_intermediate", "gate", "up")
     for path, layer in graph.layers(model):
-        if isinstance(layer, (L.LayerNormalization, L.RMSNormalization)):
+        if path.endswith("norm"):
             for weight in layer.weights:
                 weight.assign(weight * factor)
         elif path.split("/")[-1].strip("_").removesuffix("_dense") in names:
@@ -136,8 +169,17 @@ def test_what_other_layers_read_stays():
     assert smoothed(model) == 0
 
 
+def test_a_normalization_that_is_not_proportional_to_its_weight_stays():
+    model = with_outliers(model_of(Squared()))
+    before = np.asarray(model.layers[1].norm.weight)
+    expected = np.asarray(model(inputs()))
+    smoothed(model)
+    np.testing.assert_array_equal(model.layers[1].norm.weight, before)
+    np.testing.assert_array_equal(model(inputs()), expected)
+
+
 def test_a_layer_that_is_called_twice_stays():
-    x, norm, dense = keras.Input((5, SIZE)), L.LayerNormalization(), L.Dense(SIZE, name="gate")
+    x, norm, dense = keras.Input((5, SIZE)), L.LayerNormalization(name="norm"), L.Dense(SIZE)
     model = with_outliers(keras.Model(x, dense(norm(dense(norm(x))))))
     assert smoothed(model) == 0
 
