@@ -38,12 +38,11 @@ def load():
     return encoded(*train), encoded(*test)
 
 
-def network():
-    """Returns a transformer of two encoder blocks; padding is masked everywhere."""
+def network(masks=True):
+    """Returns a transformer of two encoder blocks; padding is masked everywhere, if at all."""
     inputs = keras.Input((LENGTH,), dtype="int32", name="words")
-    x = keras_hub.layers.TokenAndPositionEmbedding(VOCABULARY, LENGTH, WIDTH, mask_zero=True)(
-        inputs
-    )
+    embedding = keras_hub.layers.TokenAndPositionEmbedding
+    x = embedding(VOCABULARY, LENGTH, WIDTH, mask_zero=masks)(inputs)
     x = keras.layers.Dropout(0.3)(x)
     for index in range(LAYERS):
         x = keras_hub.layers.TransformerEncoder(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import Any
 
 import keras
 import numpy as np
@@ -11,13 +11,13 @@ from kerasopt.graph import Graph
 from kerasopt.quantization.activations import ActivationQuantizer
 from kerasopt.quantization.arrays import to_float32
 from kerasopt.quantization.batches import batches_of
-from kerasopt.quantization.post_training.correction import EXAMPLES
 from kerasopt.quantization.post_training.places import Place, Reader, places
 from kerasopt.quantization.post_training.walk import run
 from kerasopt.quantization.site import Site
 
-# Rows of a tensor by which it is decided whether smoothing helps.
-_ROWS = 1024
+_EXAMPLES = 64
+# Rows of each batch by which it is decided whether smoothing helps.
+_ROWS = 512
 
 
 def smooth(model: keras.Model, sites: list[Site], data, batch_size: int | None) -> int:
@@ -34,7 +34,7 @@ def smooth(model: keras.Model, sites: list[Site], data, batch_size: int | None) 
     Args:
         model: A model whose quantizers are not attached yet.
         sites: The sites of its quantizers.
-        data: Data for `model.predict`; the first 128 examples are used.
+        data: Data for `model.predict`; the first 64 examples are used.
         batch_size: Integer, for arrays.
 
     Returns:
@@ -46,34 +46,45 @@ def smooth(model: keras.Model, sites: list[Site], data, batch_size: int | None) 
     """
     graph = Graph.of(model)
     found = [place for place in places(graph) if _quantizer(place, sites) is not None]
-    batches = batches_of(data, batch_size, EXAMPLES) if found else []
+    batches = batches_of(data, batch_size, _EXAMPLES) if found else []
     if not batches:
         return 0
-    rows = dict(_rows(graph, found, batches))
-    return sum(_smooth(place, rows[id(place)], sites) for place in found)
-
-
-def _rows(graph: Graph, found: list[Place], batches: list) -> Iterator[tuple[int, _Rows]]:
-    """Yields the ids of places, and the tensors there."""
-    pending = {(place.readers[0].node, place.readers[0].edge): place for place in found}
-    for node, inputs in run(graph, batches):
-        for position, edge in enumerate(node.inputs):
-            place = pending.pop((node, edge), None)
-            if place is not None:
-                yield id(place), _Rows([batch[position] for batch in inputs])
-        if not pending:
-            return
+    seen = [_Rows() for _ in found]
+    for batch in batches:
+        _watch(graph, batch, found, seen)
+    return sum(_smooth(place, rows, sites) for place, rows in zip(found, seen, strict=True))
 
 
 class _Rows:
     """The range of each channel of a tensor, and a sample of its rows."""
 
-    def __init__(self, tensors: list):
-        batches = [to_float32(x).reshape(-1, x.shape[-1]) for x in tensors]
-        self.low = np.min([x.min(axis=0) for x in batches], axis=0)
-        self.high = np.max([x.max(axis=0) for x in batches], axis=0)
-        generator, share = np.random.default_rng(0), -(-_ROWS // len(batches))
-        self.sample = np.concatenate([x[generator.integers(len(x), size=share)] for x in batches])
+    def __init__(self) -> None:
+        self.low, self.high = np.array(np.inf, "float32"), np.array(-np.inf, "float32")
+        self._samples: list[np.ndarray] = []
+        self._generator = np.random.default_rng(0)
+
+    def add(self, tensor) -> None:
+        rows = to_float32(tensor).reshape(-1, tensor.shape[-1])
+        self.low = np.minimum(self.low, rows.min(axis=0))
+        self.high = np.maximum(self.high, rows.max(axis=0))
+        self._samples.append(rows[self._generator.integers(len(rows), size=_ROWS)])
+
+    @property
+    def sample(self) -> np.ndarray:
+        return np.concatenate(self._samples)
+
+
+def _watch(graph: Graph, batch: Any, found: list[Place], seen: list[_Rows]) -> None:
+    """Runs a batch through the calls of a graph, as far as there are places."""
+    readers = [(place.readers[0].node, place.readers[0].edge) for place in found]
+    pending = dict(zip(readers, seen, strict=True))
+    for node, (inputs,) in run(graph, [batch]):
+        for edge, tensor in zip(node.inputs, inputs, strict=True):
+            rows = pending.pop((node, edge), None)
+            if rows is not None:
+                rows.add(tensor)
+        if not pending:
+            return
 
 
 def _smooth(place: Place, rows: _Rows, sites: list[Site]) -> bool:
