@@ -34,7 +34,6 @@ REWINDING = {
 
 def branch(x, name):
     x = keras.layers.Conv2D(16, 3, activation="relu", name=f"{name}_conv")(x)
-    x = keras.layers.Conv2D(16, 3, name=f"{name}_second")(x)
     x = keras.layers.GlobalAveragePooling2D()(x)
     return keras.layers.Dense(3)(keras.layers.Dense(4, name=f"{name}_top")(x))
 
@@ -51,9 +50,9 @@ def masks(strategy, cases):
     keras.utils.clear_session()
     keras.utils.set_random_seed(0)
     generator = np.random.default_rng(0)
-    x, y = generator.normal(size=(64, 8, 8, 2)), generator.normal(size=(64, 3))
+    x, y = generator.normal(size=(64, 8, 8, 4)), generator.normal(size=(64, 3))
     with strategy.scope():
-        inputs = keras.Input((8, 8, 2))
+        inputs = keras.Input((8, 8, 4))
         model = keras.Model(inputs, [branch(inputs, name) for name in cases])
         model.compile(keras.optimizers.SGD(0.05, momentum=0.9), ["mse"] * len(cases))
     callbacks = [*prunings(cases)]
