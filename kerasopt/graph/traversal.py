@@ -15,6 +15,7 @@ from kerasopt.keras_internals.graphs import Functional
 from kerasopt.keras_internals.layers import (
     ATTRIBUTES_OF_FUNCTIONAL,
     attributes_of_every_layer,
+    awaits_weights,
     held_layers,
     is_built,
 )
@@ -67,7 +68,7 @@ def require_built(model: keras.Model) -> None:
             "call it on data, or call `model.build(input_shape)`. If it has no `call`, build all "
             f"of its parts. Received: model={model.name}"
         )
-    unbuilt = [path for path, layer in layers(model) if not layer.built]
+    unbuilt = [path for path, layer in layers(model) if awaits_weights(layer)]
     if unbuilt:
         warn(
             f"Some layers of model '{model.name}' are not built yet, so they are left unchanged: "

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import keras
+from keras.src.layers.merging.base_merge import Merge
 
 
 def flattened(layer: keras.Layer) -> list[keras.Layer]:
@@ -92,6 +93,18 @@ def is_built(layer: keras.Layer) -> bool:
     parts = inner_layers(layer)
     by_parts = not isinstance(layer, keras.Sequential) and bool(parts)
     return layer.built or (by_parts and all(part.built for part in parts))
+
+
+def awaits_weights(layer: keras.Layer) -> bool:
+    """Returns whether a layer is not built, and may have weights once it is.
+
+    A layer that builds its inner layers itself often leaves out those without weights.
+    """
+    if layer.built or isinstance(layer, Merge):
+        return False
+    return type(layer).build is not keras.Layer.build or any(
+        map(awaits_weights, held_layers(layer))
+    )
 
 
 def traced_functions(model: keras.Layer) -> list[str]:

@@ -39,6 +39,7 @@ from kerasopt.keras_internals.interception import (
     constructor_arguments,
     set_shape,
 )
+from kerasopt.keras_internals.layers import awaits_weights
 
 # Their functions are no arguments that could be recorded.
 _CONTROL_FLOW = frozenset(
@@ -158,7 +159,7 @@ class Recorder:
         if id(layer) not in context.parts:
             raise Unrecordable(f"it calls '{layer.name}', which is no attribute of it")
         path = context.path + context.parts[id(layer)]
-        if not layer.built:
+        if awaits_weights(layer):
             raise Unrecordable(f"its layer '{path}' has never been built")
         if is_composite(layer) and any_symbolic_tensors(args, kwargs):
             recorded: tuple[list[Any], ...] = (self.calls, self.masks, self._named)

@@ -6,7 +6,7 @@ import pytest
 from graph.composites import Causal, Composite, Operands, Residual, Twice, model_of
 from keras import layers, ops
 
-from kerasopt.graph import Graph
+from kerasopt.graph import Graph, require_built
 from kerasopt.graph.opening.places import Places
 
 
@@ -422,6 +422,30 @@ def test_a_number_that_depends_on_an_unknown_size_is_no_constant():
     assert (
         list(graph.closed) == ["layer"] and "computes numbers from sizes" in graph.closed["layer"]
     )
+
+
+class Partly(Composite):
+    """Builds only what has weights."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.dense, self.pad, self.sum = layers.Dense(8), layers.ZeroPadding1D(1), layers.Add()
+
+    def build(self, shape=None):
+        self.dense.build((None, None, 8))
+        self.built = True
+
+    def call(self, inputs):
+        return self.sum([self.pad(inputs), self.pad(self.dense(inputs))])
+
+
+def test_inner_layers_without_weights_need_no_build(recwarn):
+    layer = Partly(name="partly")
+    layer.compute_output_spec = lambda inputs: keras.KerasTensor((None, None, 8))
+    model = model_of(layer)
+    assert "partly/sum" in [node.path for node in Graph.of(model)]
+    require_built(model)
+    assert not recwarn.list
 
 
 class KeywordsOnly(Composite):
