@@ -39,7 +39,7 @@ def export(
 
     | format | what is written | options |
     | --- | --- | --- |
-    | `"litert"` | a `.tflite` file for LiteRT | `io_dtype`, `dynamic_range` |
+    | `"litert"` | a `.tflite` file for LiteRT | `io_dtype`, `dynamic_range`, `flex` |
     | `"onnx"` | an `.onnx` file with QuantizeLinear and DequantizeLinear pairs | `opset` |
     | `"tf_saved_model"` | a folder for TensorFlow | `ops` |
 
@@ -65,7 +65,9 @@ def export(
         **options: `io_dtype`: `"float32"` (the default) or `"int8"`, what inputs and outputs are.
             `dynamic_range`: whether float layers that hold int8 kernels (of the specs
             `"int8_weight_only"` and `"int8_dynamic"`) quantize their inputs to int8 dynamically, or
-            have the kernels dequantized (`False`, the default). `opset`: the version of ONNX'
+            have the kernels dequantized (`False`, the default). `flex`: whether the file may have
+            operators of TensorFlow where LiteRT has none, for runtimes that are built with them; it
+            is not run. `opset`: the version of ONNX'
             operators. `ops`: `"native"` (the default) for kerasopt's own TensorFlow ops, or
             `"portable"` for TensorFlow's alone, which any TensorFlow loads and which compute the
             same, slower. Before a SavedModel with the native ones is loaded, the library has to be:

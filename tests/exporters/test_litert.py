@@ -231,3 +231,17 @@ def test_parts_that_only_pass_their_input_on(tmp_path):
     found = LiteRT(tmp_path / "model.tflite")(x[:1])
     for left, right in zip(found, run(integers, x[:1]), strict=True):
         np.testing.assert_allclose(left, right, atol=1e-6)
+
+
+def test_operators_of_tensorflow_are_written_only_if_asked_for(tmp_path):
+    from tensorflow.lite.python import schema_py_generated as schema
+
+    inputs = keras.Input((2, 2))
+    x = keras.ops.cholesky(keras.ops.matmul(inputs, inputs) + 9 * np.eye(2, dtype="float32"))
+    model = keras.Model(inputs, layers.Dense(3)(x))
+    path = tmp_path / "model.tflite"
+    with pytest.raises(ValueError, match=r"cholesky.*no \['tf.Cholesky'\].*with flex=True"):
+        ko.export(model, path)
+    ko.export(model, path, flex=True)
+    file = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(path.read_bytes(), 0))
+    assert [each.customCode for each in file.operatorCodes if each.customCode] == [b"FlexCholesky"]

@@ -17,11 +17,16 @@ from kerasopt.graph import recorded
 
 
 def write(
-    model: keras.Model, path: Path, io_dtype: str = "float32", dynamic_range: bool = False
+    model: keras.Model,
+    path: Path,
+    io_dtype: str = "float32",
+    dynamic_range: bool = False,
+    flex: bool = False,
 ) -> None:
     """Writes a LiteRT file and runs it once; see `kerasopt.export`.
 
-    The file takes batches of any size; with a recurrent layer, of one example.
+    The file takes batches of any size; with a recurrent layer, of one example. With `flex` it is
+    not run, since LiteRT for Python has no operators of TensorFlow.
     """
     if io_dtype not in ("float32", "int8"):
         raise ValueError(f"`io_dtype` must be 'float32' or 'int8'. Received: io_dtype={io_dtype!r}")
@@ -32,8 +37,9 @@ def write(
         if io_dtype == "int8":
             functional = stack.enter_context(integer_outputs(functional))
         try:
-            content = Writer(functional, io_dtype, dynamic_range).write()
+            content = Writer(functional, io_dtype, dynamic_range, flex).write()
         except UnknownBatchSize:
-            content = Writer(functional, io_dtype, dynamic_range, batch_size=1).write()
+            content = Writer(functional, io_dtype, dynamic_range, flex, batch_size=1).write()
         path.write_bytes(content)
-        runtime.check(path)
+        if not flex:
+            runtime.check(path)

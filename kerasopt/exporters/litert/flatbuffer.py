@@ -45,9 +45,13 @@ class FlatBuffer:
     """A LiteRT file in the making.
 
     Tensors and operators are added in the order in which they run; `finish` returns the bytes.
+
+    Args:
+        flex: Whether it may have operators of TensorFlow, which not every runtime has.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, flex: bool = False) -> None:
+        self.flex = flex
         self.subgraph = schema.SubGraphT()
         self.subgraph.name = "main"
         self.subgraph.tensors, self.subgraph.operators = [], []

@@ -125,7 +125,7 @@ def splice_function(
         affine: What the int8 tensors stand for that float32 ones are to be; `None`: they stay.
         held: What layers in the function hold in few bits.
     """
-    blob = _convert(run, specs, names)
+    blob = _convert(run, specs, names, buffer.flex)
     converted = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(blob, 0))
     if held:
         hold(converted, held)
@@ -165,11 +165,16 @@ def splice_function(
 
 
 def _convert(
-    run: Callable[..., Sequence[Any]], specs: list[tf.TensorSpec], names: list[str]
+    run: Callable[..., Sequence[Any]], specs: list[tf.TensorSpec], names: list[str], flex: bool
 ) -> bytes:
     frozen, function = freeze(run, specs, names, lower_loops=True)
     frozen = narrowed(frozen)
     converter = tf.lite.TFLiteConverter.from_concrete_functions([frozen], function)
+    if flex:
+        converter.target_spec.supported_ops = [
+            tf.lite.OpsSet.TFLITE_BUILTINS,
+            tf.lite.OpsSet.SELECT_TF_OPS,
+        ]
     try:
         with quiet():
             return converter.convert()
@@ -193,9 +198,11 @@ def _refusal(error: str, specs: list[tf.TensorSpec], names: list[str]) -> str:
             " where sizes are not known: give `keras.Input` the whole shape (a subclassed model "
             "has to be built with `keras.Model(inputs, outputs)` for it)"
         )
+    # TensorFlow names those that it would have Flex run.
+    flexible = " flex=True (for runtimes with TensorFlow's operators), or with"
     return (
-        f"LiteRT has no form of {names[:5]}: {reason}. Or replace them, or export with "
-        "format='tf_saved_model'."
+        f"LiteRT has no form of {names[:5]}: {reason}. Or replace them, or export with"
+        f"{flexible if 'NEEDS_FLEX_OPS' in error else ''} format='tf_saved_model'."
     )
 
 

@@ -33,6 +33,7 @@ class Writer:
         io_dtype: `"float32"` or `"int8"`: what inputs and outputs are.
         dynamic_range: Whether float layers with int8 kernels quantize their inputs to int8
             dynamically; else the kernels are dequantized.
+        flex: Whether the file may have operators of TensorFlow.
         batch_size: Integer, the only batch size of the file; `None`: any.
     """
 
@@ -41,11 +42,12 @@ class Writer:
         model: keras.Model,
         io_dtype: str,
         dynamic_range: bool,
+        flex: bool = False,
         batch_size: int | None = None,
     ):
         self.dynamic_range = dynamic_range
         self._batch_size = batch_size
-        self.buffer = FlatBuffer()
+        self.buffer = FlatBuffer(flex)
         self._model: Any = functional_of(model)
         self._graph = Graph.of(model)
         # By themselves: else what follows is multiplied into the weights.

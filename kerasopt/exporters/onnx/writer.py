@@ -141,8 +141,9 @@ class Writer:
 
 def _value_info(name: str, tensor: keras.KerasTensor) -> onnx.ValueInfoProto:
     dtype = helper.np_dtype_to_tensor_dtype(np.dtype(tensor.dtype))
+    # Sizes of the same name are equal: those of an encoder's and a decoder's sequence are not.
     sizes = [
-        size if size is not None else f"size_{axis}" if axis else "batch"
+        size if size is not None else f"{name}_size_{axis}" if axis else "batch"
         for axis, size in enumerate(tensor.shape)
     ]
     return helper.make_tensor_value_info(name, dtype, sizes)
