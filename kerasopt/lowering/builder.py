@@ -139,10 +139,12 @@ class Builder:
         operation = self.plain_operation(node)
         if not isinstance(operation, keras.Layer):
             return copy_operation(operation, self.name(node))
-        if not has_config(operation):
-            return as_operations(operation, lambda inner: self.name(node, f"_{inner}"))
+        is_written = has_config(operation)
         hold_weights(node.operation, operation)
-        return self.layer(node, None, lambda name: _renamed(operation, name))
+        layer = self.layer(node, None, lambda name: _renamed(operation, name))
+        if is_written:
+            return layer
+        return as_operations(layer, lambda inner: self.name(node, f"_{inner}"))
 
     def name(self, node: Node, suffix: str = "") -> str:
         """Returns a name for what `node` becomes, its path where that is free."""

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow
 from keras import layers
 from lowering.trained import images, quantization_aware, randomize, run
 
@@ -96,6 +97,26 @@ class Refused(Scaled):
 
     def get_config(self):
         return {**super().get_config(), "unknown": self.unknown}
+
+
+class Unrecordable(Scaled):
+    """Its code cannot be recorded, so it stays a layer."""
+
+    def call(self, x):
+        return super().call(tensorflow.identity(x))
+
+
+def test_float_layers_without_a_config_have_names_of_their_own():
+    inputs, policy = keras.Input((6, 8)), keras.DTypePolicy("float32")
+    blocks = [
+        keras.Sequential([layers.Dense(8), Unrecordable(dtype=policy, name="same")]) for _ in "ab"
+    ]
+    model = keras.Model(inputs, blocks[1](blocks[0](inputs)))
+    values = np.random.default_rng(0).normal(size=(16, 6, 8)).astype("float32")
+    model = quantization_aware(model, values)
+    with pytest.warns(UserWarning, match="Unrecordable has no integer form"):
+        integers = convert(model)
+    assert np.abs(run(integers, values) - run(model, values)).max() < 0.1
 
 
 @pytest.mark.parametrize("cls", [Scaled, Refused])

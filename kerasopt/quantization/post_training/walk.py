@@ -68,13 +68,15 @@ class _Way:
     def __init__(self, graph, batches):
         self._values: dict[Edge, list] = {}
         self._readers: dict[Node, int] = {}
+        self._count = len(batches)
         fed = [graph.feed(batch) for batch in batches]
         for edge in graph.inputs:
             self._put(edge.source, [[each[edge]] for each in fed])
 
     def inputs(self, node: Node) -> list[list[Any]]:
+        # A call may read constants only.
         read = [self._values[edge] for edge in node.inputs]
-        return [list(batch) for batch in zip(*read, strict=True)]
+        return [[tensors[batch] for tensors in read] for batch in range(self._count)]
 
     def compute(self, node: Node, inputs: list[list[Any]]) -> None:
         self._put(node, [node.call(tensors) for tensors in inputs])

@@ -33,6 +33,29 @@ def test_a_new_model_is_quantized_and_the_given_one_is_not(alias):
     assert (predict(quantized) != before).any()
 
 
+class Positioned(keras.layers.Layer):
+    """Adds a table that it looks up at constants."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.table, self.dense = keras.layers.Embedding(6, 8), keras.layers.Dense(4)
+
+    def build(self, shape):
+        self.table.build((6,))
+        self.dense.build(shape)
+
+    def call(self, x):
+        return self.dense(x + self.table(keras.ops.arange(6)))
+
+
+def test_calls_of_constants_are_calibrated():
+    inputs = keras.Input((6, 8))
+    model = keras.Model(inputs, Positioned()(inputs))
+    x = np.random.default_rng(0).normal(size=(16, 6, 8)).astype("float32")
+    quantized = ko.quantize(model, "int8", x, verbose=0)
+    assert np.abs(quantized.predict(x, verbose=0) - model.predict(x, verbose=0)).max() < 0.1
+
+
 @pytest.mark.parametrize("name", ["convolutional", "nested", "shared", "recurrent", "subclassed"])
 def test_eight_bits_are_close_to_float(name):
     model = make(name)
