@@ -70,10 +70,10 @@ def make(module, name, **arguments):
 
 def data(model):
     generator = np.random.default_rng(0)
-    shape = (12, *model.input.shape[1:])
+    shape = (8, *model.input.shape[1:])
     if model.name == "Embedding":
-        return generator.integers(0, 6, shape), generator.normal(size=(12, 2))
-    return generator.normal(size=shape).astype("float32"), generator.normal(size=(12, 2))
+        return generator.integers(0, 6, shape), generator.normal(size=(8, 2))
+    return generator.normal(size=shape).astype("float32"), generator.normal(size=(8, 2))
 
 
 def fit(model, *callbacks):
