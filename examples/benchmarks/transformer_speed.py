@@ -91,7 +91,7 @@ def forms(model, inputs, folder):
     for name, spec in (("static", "int8"), ("dynamic", "int8_dynamic")):
         quantized = ko.quantize(model, spec, calibration=inputs, verbose=0)
         found[name] = traced(ko.convert(quantized, spec))
-    own = keras.models.clone_model(model)
+    own = type(model).from_config(model.get_config())
     own.set_weights(model.get_weights())
     own.quantize("int8")
     found["keras"] = traced(own)

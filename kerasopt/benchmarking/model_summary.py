@@ -62,13 +62,17 @@ class ModelSummary(Report):
         return sum(layer.macs or 0 for layer in self.layers)
 
     @property
-    def integer_share(self) -> float:
+    def integer_share(self) -> float | None:
         """The fraction of the MACs that multiply integers: weights or tensors of few bits.
+
+        `None` if no MACs are known, as for inputs of unknown sizes without data.
 
         In a model with quantizers these are simulated. In what `kerasopt.convert` returns they are
         those of integer kernels.
         """
-        return sum(x.macs or 0 for x in self.layers if x.is_integer) / max(self.macs, 1)
+        if not self.macs:
+            return None
+        return sum(x.macs or 0 for x in self.layers if x.is_integer) / self.macs
 
     @property
     def macs_by_precision(self) -> dict[tuple[int, int], int]:
