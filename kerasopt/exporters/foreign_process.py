@@ -72,9 +72,7 @@ class ForeignProcess:
         Raises:
             ValueError: If the file cannot be read or run, whatever becomes of the process.
         """
-        folder = Path(self._folder.name)
-        for index, array in enumerate(arrays):
-            np.save(folder / f"in{index}.npy", array)
+        folder = self._saved(arrays)
         answer = self._answer(folder, path, len(arrays), options)
         if "error" in answer:
             raise ValueError(
@@ -85,19 +83,30 @@ class ForeignProcess:
         outputs = [np.load(folder / f"out{index}.npy") for index in range(answer["count"])]
         return answer["content"], outputs
 
-    def check(self, path: Path) -> None:
+    def check(self, path: Path, arrays: Sequence[np.ndarray] = ()) -> None:
         """Runs a file that was just written once.
+
+        Args:
+            path: Path of the file.
+            arrays: What it is run on, with sizes that the model takes; none: it is only loaded.
 
         Raises:
             ValueError: If it does not run.
         """
-        answer = self._answer(Path(self._folder.name), path, 0, {"trace": False})
+        answer = self._answer(self._saved(arrays), path, len(arrays), {"trace": False})
         if "error" in answer:
             raise ValueError(
                 f"{self._name} does not run the file that was written for it, so there is none: "
                 f"{answer['error']}. Export with format='tf_saved_model'. "
                 f"Received: path={path.name!r}"
             )
+
+    def _saved(self, arrays: Sequence[np.ndarray]) -> Path:
+        """Returns the folder that holds arrays."""
+        folder = Path(self._folder.name)
+        for index, array in enumerate(arrays):
+            np.save(folder / f"in{index}.npy", array)
+        return folder
 
     def _answer(self, folder: Path, path: Any, count: int, options: dict[str, Any]) -> Any:
         request = {

@@ -13,6 +13,7 @@ from kerasopt.exporters.litert.integer_outputs import integer_outputs
 from kerasopt.exporters.litert.splice import UnknownBatchSize
 from kerasopt.exporters.litert.writer import Writer
 from kerasopt.exporters.refusals import require_possible
+from kerasopt.exporters.trial import trial_inputs
 from kerasopt.graph import recorded
 
 
@@ -42,4 +43,4 @@ def write(
             content = Writer(functional, io_dtype, dynamic_range, flex, batch_size=1).write()
         path.write_bytes(content)
         if not flex:
-            runtime.check(path)
+            runtime.check(path, trial_inputs(functional))

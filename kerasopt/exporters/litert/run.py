@@ -58,13 +58,6 @@ class LiteRT:
         self._interpreter.invoke()
         return [self._interpreter.get_tensor(details["index"]) for details in self.outputs]
 
-    def run_once(self) -> None:
-        """Runs the file on zeros, if only the size of the batch is not known."""
-        # Files of images of any size say 1, which is too small for some networks.
-        if any(-1 in details["shape_signature"][1:] for details in self.inputs):
-            return
-        self(*(np.zeros(details["shape"], details["dtype"]) for details in self.inputs))
-
     def in_batches(self, values: list[np.ndarray]) -> list[np.ndarray]:
         """Returns the outputs for a batch, which is divided if the file has a batch size."""
         sizes = {int(d["shape_signature"][0]) for d in self.inputs if len(d["shape_signature"])}
@@ -115,13 +108,14 @@ def load() -> None:
 
 
 def answer(path: str, arrays: list[np.ndarray], trace: bool) -> tuple[Any, list[np.ndarray]]:
-    """Runs a file once on zeros; or returns all tensors that it computes of `arrays`.
+    """Runs a file on `arrays`, if there are any; or returns all tensors that it computes of them.
 
     Those are described by name, scale and zero point (`None` of what is not quantized as a whole).
     """
     plain = LiteRT(path)
     if not trace:
-        plain.run_once()
+        if arrays:
+            plain(*map(_as_input, arrays, plain.inputs))
         return None, []
     shown = LiteRT(with_all_outputs(Path(path).read_bytes()))
     if len(arrays) != len(shown.inputs):

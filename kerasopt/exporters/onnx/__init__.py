@@ -17,6 +17,7 @@ from kerasopt.exporters.foreign_process import ForeignProcess
 from kerasopt.exporters.onnx import run
 from kerasopt.exporters.onnx.writer import Writer
 from kerasopt.exporters.refusals import require_possible
+from kerasopt.exporters.trial import trial_inputs
 from kerasopt.graph import recorded
 
 OPSETS = (21, 22, 23)
@@ -40,4 +41,4 @@ def write(model: keras.Model, path: Path, opset: int = 21) -> None:
     with ForeignProcess("ONNX", run.__file__) as runtime, recorded(model) as functional:
         require_possible(model, functional, "ONNX")
         onnx.save(Writer(functional, opset).write(), path)
-        runtime.check(path)
+        runtime.check(path, trial_inputs(functional))

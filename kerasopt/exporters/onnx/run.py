@@ -57,14 +57,6 @@ class OnnxRuntime:
             for name in (each.type[len("tensor(") : -1] for each in self._session.get_inputs())
         ]
 
-    def run_once(self) -> None:
-        """Runs the file on zeros, if only the size of the batch is not known."""
-        shapes = [each.shape for each in self._session.get_inputs()]
-        if any(isinstance(size, str) for shape in shapes for size in shape[1:]):
-            return
-        sizes = [[1 if isinstance(size, str) else size for size in shape] for shape in shapes]
-        self(*(np.zeros(*pair) for pair in zip(sizes, self.dtypes(), strict=True)))
-
 
 # What ONNX calls otherwise than NumPy.
 _DTYPES = {"float": "float32", "double": "float64"}
@@ -93,7 +85,7 @@ def require_runtime() -> None:
 
 
 def answer(path: str, arrays: list[np.ndarray], trace: bool) -> tuple[Any, list[np.ndarray]]:
-    """Checks a file and runs it once on zeros; or returns tensors that it computes of `arrays`.
+    """Checks a file and runs it on `arrays`, if there are any; or returns tensors of them.
 
     Those are its integer activations and its outputs, described by name, scale and zero point
     (`None` of what is not quantized as a whole).
@@ -103,7 +95,7 @@ def answer(path: str, arrays: list[np.ndarray], trace: bool) -> tuple[Any, list[
     if not trace:
         onnx.checker.check_model(path, full_check=True)
         if has_runtime():
-            OnnxRuntime(path).run_once()
+            _run(OnnxRuntime(path), arrays)
         return None, []
     plain = OnnxRuntime(path)
     model = onnx.load(path)
@@ -119,6 +111,13 @@ def answer(path: str, arrays: list[np.ndarray], trace: bool) -> tuple[Any, list[
     nothing = (None, None)
     described = [(name, *affines.get(name, nothing)) for name in shown.outputs]
     return [described, plain.outputs], shown(*inputs)
+
+
+def _run(runtime: OnnxRuntime, arrays: list[np.ndarray]) -> None:
+    if arrays:
+        runtime(
+            *(value.astype(dtype) for value, dtype in zip(arrays, runtime.dtypes(), strict=True))
+        )
 
 
 def _quantized(model: Any) -> dict[str, tuple[float | None, int | None]]:
