@@ -81,11 +81,11 @@ class Case:
 
 
 def train(case: Case, row: dict):
-    """One epoch of two steps, eager: to trace them would take longer."""
+    """Two steps, eager: to trace them would take longer."""
     model = hub_models.built(case.name)
     losses = {name: "mse" for name in case.y} if isinstance(case.y, dict) else "mse"
-    sgd, without = keras.optimizers.SGD(1e-4), {"metrics": None, "weighted_metrics": None}
-    model.compile(sgd, loss=losses, run_eagerly=True, **without)
+    # Not that of a task, which has metrics of labels.
+    keras.Model.compile(model, keras.optimizers.SGD(1e-4), loss=losses, run_eagerly=True)
     # What does not depend on the input (codes of positions) has a batch of 1.
     shape = (hub_models.EXAMPLES,)
     zeros = keras.tree.map_structure(lambda y: np.zeros(shape + y.shape[1:], y.dtype), case.y)
@@ -93,7 +93,8 @@ def train(case: Case, row: dict):
         ko.callbacks.Pruning(0.5),
         ko.callbacks.QuantizationAware("int8", rules=rules(case)),
     ]
-    model.fit(case.x, zeros, batch_size=2, verbose=0, callbacks=compression)
+    size = hub_models.EXAMPLES
+    model.fit(case.x, zeros, batch_size=size, epochs=2, verbose=0, callbacks=compression)
     row["pruned"] = share_of_zeros(model)
     if not all(np.isfinite(weight).all() for weight in model.get_weights()):
         raise AssertionError("weights are not finite")
