@@ -69,7 +69,7 @@ def _call_through_chains(own, slots):
     # `wraps` keeps the signature, which Keras inspects.
     @functools.wraps(own)
     def call(self, *args, **kwargs):
-        if "input" in slots:
+        if "input" in slots and not _are_indices(self, *args, *kwargs.values()):
             # An addition has two positional tensors that share the chain.
             args = _read_through(chain_of(self, "input"), args)
             first = self.call_signature_parameters[0]
@@ -165,15 +165,18 @@ def _as_fused(layer, query, value, mask, is_causal):
 
 def _read_through(chain, structure):
     def read(value):
-        # A number is a constant of the operation, not an activation, and so is an index.
-        is_activation = keras.ops.is_tensor(value) and len(value.shape) and _is_float(value)
-        return chain(value) if is_activation else value
+        # A number is a constant of the operation, not an activation.
+        return chain(value) if keras.ops.is_tensor(value) and len(value.shape) else value
 
     return keras.tree.map_structure(read, structure)
 
 
-def _is_float(tensor):
-    return keras.backend.is_float_dtype(keras.backend.standardize_dtype(tensor.dtype))
+def _are_indices(layer, inputs, *others) -> bool:
+    """Whether an embedding looks up its inputs, rather than multiplying them in reverse."""
+    is_table = isinstance(layer, keras.layers.Embedding)
+    return is_table and not keras.backend.is_float_dtype(
+        keras.backend.standardize_dtype(inputs.dtype)
+    )
 
 
 def _read_one_through(chain, position, structure):
