@@ -29,7 +29,8 @@ def smooth(model: keras.Model, sites: list[Site], data, batch_size: int | None) 
         s_j = sqrt(max|x_j| / max|w_j|)
 
     rounded to a power of two, so that the float model computes the same to the last bit. That is
-    kept where it makes the error of the products smaller, on a sample of the rows x.
+    kept where it makes the error of the products smaller, on a sample of the rows x, and undone if
+    the model computes something else afterwards.
 
     Args:
         model: A model whose quantizers are not attached yet.
@@ -52,7 +53,30 @@ def smooth(model: keras.Model, sites: list[Site], data, batch_size: int | None) 
     seen = [_Rows() for _ in found]
     for batch in batches:
         _watch(graph, batch, found, seen)
-    return sum(_smooth(place, rows, sites) for place, rows in zip(found, seen, strict=True))
+    before = _outputs(model, batches[0])
+    applied = []
+    for place, rows in zip(found, seen, strict=True):
+        factor = _factor(place, rows, sites)
+        if factor is not None:
+            _apply(place, factor)
+            applied.append((place, factor))
+    if applied and not _are_equal(before, _outputs(model, batches[0])):
+        for place, factor in reversed(applied):
+            _apply(place, 1 / factor)
+        return 0
+    return len(applied)
+
+
+def _outputs(model: keras.Model, batch: Any) -> list[np.ndarray]:
+    return [to_float32(x) for x in keras.tree.flatten(model(batch, training=False))]
+
+
+def _are_equal(before: list[np.ndarray], after: list[np.ndarray]) -> bool:
+    """Whether a model computes the same: not if code that no graph shows reads a weight, too."""
+    return all(
+        np.allclose(x, y, rtol=0, atol=1e-4 * np.nanmax(np.abs(x), initial=0), equal_nan=True)
+        for x, y in zip(before, after, strict=True)
+    )
 
 
 class _Rows:
@@ -87,20 +111,23 @@ def _watch(graph: Graph, batch: Any, found: list[Place], seen: list[_Rows]) -> N
             return
 
 
-def _smooth(place: Place, rows: _Rows, sites: list[Site]) -> bool:
+def _factor(place: Place, rows: _Rows, sites: list[Site]) -> np.ndarray | None:
+    """Returns the factors of the channels, or `None` if they make no error smaller."""
     read = np.max([np.abs(_columns(x, x.layer.kernel)).max(axis=1) for x in place.readers], axis=0)
     largest = np.maximum(-rows.low, rows.high)
     alive = np.isfinite(largest) & (largest > 0) & (read > 0)
     ratio = np.where(alive, largest, 1) / np.where(alive, read, 1)
     factor = np.exp2(np.rint(np.log2(ratio) / 2)).astype("float32")
-    if not _error(place, rows, sites, factor) < _error(place, rows, sites, np.ones_like(factor)):
-        return False
+    helps = _error(place, rows, sites, factor) < _error(place, rows, sites, np.ones_like(factor))
+    return factor if helps else None
+
+
+def _apply(place: Place, factor: np.ndarray) -> None:
     for layer, name, axis in place.divided:
         weight = getattr(layer, name)
         weight.assign(to_float32(weight) / _along(factor, weight, axis))
     for _, _, layer, axis in place.readers:
         layer.kernel.assign(to_float32(layer.kernel) * _along(factor, layer.kernel, axis))
-    return True
 
 
 def _error(place: Place, rows: _Rows, sites: list[Site], factor: np.ndarray) -> float:

@@ -193,3 +193,25 @@ def test_rules_say_what_is_rounded():
     model = with_outliers(model_of(Gated()))
     rules = [("*/gate", "int8_weight_only"), ("*/up", "int8_weight_only"), ("*/down", None)]
     assert smoothed(model, rules=rules) == 0
+
+
+class Tied(L.Layer):
+    """Multiplies with the kernel of a layer elsewhere."""
+
+    def __init__(self, source):
+        super().__init__()
+        self.source = source
+
+    def call(self, x):
+        return K.matmul(x, self.source.kernel)
+
+
+def test_weights_that_other_code_reads_stay():
+    x, gate = keras.Input((5, SIZE)), L.Dense(SIZE, name="gate")
+    y = gate(L.LayerNormalization(name="norm")(x))
+    model = with_outliers(keras.Model(x, Tied(gate)(y)))
+    before, expected = [np.array(weight) for weight in model.weights], np.asarray(model(inputs()))
+    assert smoothed(model) == 0
+    for old, weight in zip(before, model.weights, strict=True):
+        np.testing.assert_array_equal(weight, old)
+    np.testing.assert_array_equal(model(inputs()), expected)
