@@ -291,6 +291,8 @@ def reason(error: BaseException) -> str:
     lines = re.sub(r"\x1b\[\d*m", "", str(error)).strip().splitlines()
     said = [line for line in lines if line and not line.startswith("Exception encountered")]
     text = said[0] if said else type(error).__name__
+    if foreign := re.match(r"A KerasTensor cannot be used as input to a (\w+) function", text):
+        return f"its code calls functions of {foreign[1]} instead of those of `keras.ops`"
     raised = traceback.extract_tb(error.__traceback__)[-1]
     if raised.filename.startswith(PACKAGE):
         place = f"{raised.filename.removeprefix(PACKAGE)}:{raised.lineno}"

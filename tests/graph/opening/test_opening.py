@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from graph.composites import Causal, Composite, Operands, Residual, Twice, model_of
 from keras import layers, ops
 
@@ -231,6 +232,11 @@ class Recursive(Residual):
         return super().call(self(inputs, depth=depth - 1) if depth else inputs)
 
 
+class Foreign(Residual):
+    def call(self, inputs):
+        return super().call(tf.nn.relu(inputs))
+
+
 class Shapeless(Residual):
     """Depends on the length by a branch."""
 
@@ -249,6 +255,7 @@ class Shapeless(Residual):
         (Unbuilt, "'norm' has never been built"),
         (Recursive, "contains itself"),
         (Shapeless, "does not do the same in every call"),
+        (Foreign, "its code calls functions of TensorFlow instead of those of `keras.ops`"),
     ],
 )
 def test_what_cannot_be_recorded_stays_one_node(layer, reason):
