@@ -16,7 +16,6 @@ are those of one call on a batch of 4, compiled to a TensorFlow graph, over the 
 """
 
 import argparse
-import collections
 import json
 import pathlib
 import re
@@ -29,11 +28,13 @@ import warnings
 from dataclasses import dataclass, field
 from typing import Any
 
+import hub_configs
 import hub_models
 import keras
 import numpy as np
 import results
 import tensorflow as tf
+from applications_lowering import reasons
 
 import kerasopt as ko
 
@@ -173,7 +174,7 @@ STEPS = {
 
 
 def rules(case: Case, spec: str = "int8") -> list:
-    return [(keras.layers.ReversibleEmbedding, spec)] if case.name in hub_models.TABLES else []
+    return [(keras.layers.ReversibleEmbedding, spec)] if case.name in hub_configs.TABLES else []
 
 
 def outputs(model: keras.Model, x: Any) -> Any:
@@ -219,20 +220,6 @@ def share_of_zeros(model: keras.Model) -> float:
                 values = keras.ops.convert_to_numpy(getattr(layer, name, variable))
                 zeros, size = zeros + np.sum(values == 0), size + values.size
     return float(zeros / size)
-
-
-def reasons(caught: list) -> str:
-    """Counts what stays float, by the reason that the warning of `ko.convert` has."""
-    counts: collections.Counter = collections.Counter()
-    for warning in caught:
-        lines = str(warning.message).splitlines()
-        if "stay in float32" not in lines[0]:
-            continue
-        for line in lines[1:]:
-            reason, _, names = line.strip().partition(": ")
-            more = names.rpartition(" and ")[2].removesuffix(" more")
-            counts[reason] += names.count(",") + 1 + (int(more) if more.isdigit() else 0)
-    return "; ".join(f"{count} × {reason}" for reason, count in counts.most_common())
 
 
 def exported(case: Case, file: str, format: str) -> float:
@@ -315,7 +302,7 @@ def cover(name: str, timeout: float) -> dict:
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--only", nargs="+", metavar="NAME", default=list(hub_models.MODELS))
+    parser.add_argument("--only", nargs="+", metavar="NAME", default=list(hub_configs.MODELS))
     parser.add_argument("--again", action="store_true", help="also what has passed")
     parser.add_argument("--timeout", type=float, default=1200, help="seconds for each model")
     parser.add_argument("--folder", type=pathlib.Path, help=argparse.SUPPRESS)
@@ -329,7 +316,7 @@ def main():
             continue
         rows[name] = cover(name, arguments.timeout)
         print(f"{name}: {rows[name]['result']}", flush=True)
-        known = {each: rows[each] for each in hub_models.MODELS if each in rows}
+        known = {each: rows[each] for each in hub_configs.MODELS if each in rows}
         results.save(arguments.output, COLUMNS, known)
 
 

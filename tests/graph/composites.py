@@ -4,6 +4,8 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+from kerasopt.graph import Graph
+
 
 class Composite(layers.Layer):
     """Builds its inner layers, in the order of its attributes, for inputs of `width` channels."""
@@ -120,3 +122,19 @@ class Operands(Composite):
         x = self.scale * x + np.full(8, 0.5, "float32") * x
         x = x - x / np.sqrt(8)
         return ops.broadcast_to(self.scale[None], (ops.shape(x)[0], 1, 8)) + x
+
+
+def tokens(batch=2, length=5):
+    return np.random.default_rng(0).normal(size=(batch, length, 8)).astype("float32")
+
+
+def walked(model, x):
+    """Returns what a model computes, one node after another."""
+    graph = Graph.of(model)
+    values = graph.feed(x)
+    for node in graph:
+        if not node.is_input:
+            results = node.call([values[edge] for edge in node.inputs])
+            values.update(zip(node.outputs, results, strict=True))
+    (edge,) = graph.outputs
+    return keras.ops.convert_to_numpy(values[edge])
