@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 
+from kerasopt.benchmarking.functions import FunctionCounts, function_counts
 from kerasopt.benchmarking.layer_statistics import LayerStatistics, layer_statistics
 from kerasopt.graph import require_built
 from kerasopt.quantization import RoundingErrors, measure
@@ -23,12 +24,15 @@ class ModelSummary(Report):
         name: String, the name of the model.
         layers: Tuple of `LayerStatistics`, one for each layer with weights, and then one for each
             product of two tensors, as attention has them.
+        functions: `FunctionCounts`, how many calls of what has no products (softmax,
+            normalizations, additions) are on integers, and how many on floats.
         rounding: Dict of the path of each quantized tensor to its
             `kerasopt.quantization.RoundingError`; `None` without data.
     """
 
     name: str
     layers: tuple[LayerStatistics, ...]
+    functions: FunctionCounts
     rounding: RoundingErrors | None = None
 
     @property
@@ -119,7 +123,7 @@ class ModelSummary(Report):
             total.append("")
         parts = [f"Model: {self.name}", format_table(header, [*rows, total])]
         if set(self.macs_by_precision) - {(32, 32)}:
-            parts.append(self._precisions())
+            parts.append(f"{self._precisions()}\n{self.functions}")
         return "\n\n".join(parts + ([str(self.rounding)] if self.rounding else []))
 
     def _precisions(self) -> str:
@@ -143,9 +147,10 @@ def summary(
     their bit width, the bytes of its weights at this width, and the multiply-accumulates (MACs) for
     one example; in a model with quantizers also the signal-to-quantization-noise ratio (SQNR) of
     its kernels. Rows of products of two tensors, as attention has them, follow. Below the table are
-    the MACs by bit width, and their share in integers, unless all are float32. Works on plain Keras
-    models, on models during compression (zeros and bits are those after masks and quantizers) and
-    on integer models.
+    the MACs by bit width, their share in integers, and how often other operations (softmax,
+    normalizations, additions) are on integers and on floats, unless all are float32. Works on plain
+    Keras models, on models during compression (zeros and bits are those after masks and quantizers)
+    and on integer models.
 
     Example:
 
@@ -180,7 +185,8 @@ def summary(
     """
     require_built(model)
     rounding = None if data is None else measure(model, data)
-    report = ModelSummary(model.name, tuple(layer_statistics(model, data)), rounding)
+    layers = tuple(layer_statistics(model, data))
+    report = ModelSummary(model.name, layers, function_counts(model), rounding)
     (print_fn or print)(str(report))
     return report if print_fn else report.printed()
 

@@ -22,16 +22,19 @@ class Precisions:
     Args:
         graph: The `Graph` of the model.
         model: A built `keras.Model`.
+
+    Attributes:
+        groups: The `Groups` of the graph.
     """
 
     def __init__(self, graph: Graph, model: keras.Model):
-        self._groups = Groups(graph)
+        self.groups = Groups(graph)
         self._of_layers = {id(layer): _own_bits(layer) for _, layer in layers(model)}
-        for group in self._groups:
+        for group in self.groups:
             anchor = group.anchor.operation
             if isinstance(anchor, InferenceLayer) or "input" in slots_of(anchor):
                 continue
-            bits = [_bits_after(self._groups.origin(edge)) for edge in group.inputs]
+            bits = [_bits_after(self.groups.origin(edge)) for edge in group.inputs]
             if bits and None not in bits:
                 self._of_layers[id(anchor)] = max(bit for bit in bits if bit is not None)
 
@@ -52,9 +55,16 @@ class Precisions:
             return (_bits_of(getattr(operation, KEY), "output"),) * 2
         found = zip(FACTOR_SLOTS, node.inputs, strict=True) if len(node.inputs) == 2 else ()
         return tuple(
-            _bits_of(operation, slot) or _bits_after(self._groups.origin(edge))
+            _bits_of(operation, slot) or _bits_after(self.groups.origin(edge))
             for slot, edge in found
         )
+
+    def on_integers(self, group: Group) -> bool:
+        """Whether a group without a kernel reads and writes integers."""
+        if isinstance(group.anchor.operation, InferenceLayer):
+            return self.of_input(group.anchor.operation) is not None
+        ends = [*map(self.groups.origin, group.inputs), group]
+        return None not in map(_bits_after, ends)
 
 
 def _own_bits(layer: Any) -> int | None:
