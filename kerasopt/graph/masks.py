@@ -10,6 +10,7 @@ import numpy as np
 from kerasopt.graph.elementwise import softmax_axis
 from kerasopt.graph.graph import Graph
 from kerasopt.graph.node import Node
+from kerasopt.graph.opening.sized_operation import SizedOperation
 from kerasopt.graph.operation_layer import unwrap
 from kerasopt.graph.operations import is_transparent, passes_on
 
@@ -74,12 +75,14 @@ def is_masked(node: Node, masks: set[int]) -> bool:
 def is_bookkeeping(node: Node) -> bool:
     """Whether a call only computes counts, indices or masks, not data.
 
-    Its results are integers or booleans, or depend only on such values.
+    Its results are integers or booleans, or depend only on such values, or only on sizes.
     """
     if node.is_layer and node.operation.weights:
         return False
     dtype = node.keras_node.outputs[0].dtype
     if not keras.backend.is_float_dtype(dtype) or _kind(node) in _SHAPES:
+        return True
+    if isinstance(node.operation, SizedOperation) and node.operation.creates:
         return True
     return bool(node.inputs) and all(is_bookkeeping(edge.source) for edge in node.inputs)
 

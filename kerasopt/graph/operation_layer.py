@@ -73,6 +73,6 @@ def unwrap(operation: keras.Operation) -> keras.Operation:
     This is the one inside an `OperationLayer`; of one that depends on sizes, it has any sizes.
     """
     operation = without_layer(operation)
-    if isinstance(operation, SizedOperation) and not isinstance(operation.target, str):
+    if isinstance(operation, SizedOperation) and not operation.creates:
         operation = operation.target
     return operation

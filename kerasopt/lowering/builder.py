@@ -12,6 +12,7 @@ import keras
 from kerasopt.finalization import finalize
 from kerasopt.graph import Copies, Edge, Group, Node, without_layer
 from kerasopt.inference import Affine
+from kerasopt.inference.held import DynamicWeight
 from kerasopt.inference.integer.boundaries import Dequantize, Quantize
 from kerasopt.keras_internals.graphs import copied, producer, set_dense
 from kerasopt.lowering.held_weights import hold_weights
@@ -19,7 +20,7 @@ from kerasopt.lowering.masks import Masks
 from kerasopt.lowering.quantizers import affine_of, output_affine, signed
 from kerasopt.lowering.values import Value
 from kerasopt.lowering.without_config import as_operations, has_config
-from kerasopt.parametrization import FACTOR_SLOTS, merge_lora
+from kerasopt.parametrization import FACTOR_SLOTS, links_by_slot, merge_lora
 
 
 class Builder:
@@ -106,6 +107,10 @@ class Builder:
         if affine is not None:
             outputs = [self.as_integers(value, affine) for value in outputs]
         self.put(node, *outputs)
+
+    def multiplies_integers(self, node: Node) -> bool:
+        """Whether what runs as the float layer of a node rounds the rows that it multiplies."""
+        return bool(links_by_slot(self.plain_operation(node), DynamicWeight))
 
     def call(
         self,

@@ -12,7 +12,7 @@ from kerasopt.lowering.builder import Builder
 from kerasopt.lowering.float_warning import warn_about_floats
 from kerasopt.lowering.in_place import converted_in_place, keeps_class
 from kerasopt.lowering.quantizers import activation_quantizer, has_only_zeros
-from kerasopt.lowering.requirements import SPARSE, check, rounds_activations
+from kerasopt.lowering.requirements import SPARSE, check, passes_integers, rounds_activations
 from kerasopt.lowering.sparse import choose_sparse
 from kerasopt.lowering.table import patterns, takes_int16
 from kerasopt.lowering.values import StaysFloat, Value
@@ -91,7 +91,7 @@ def convert(model: keras.Model, target: str = "int8", batch_size: int = 1) -> ke
         return converted_in_place(model)
     converted, floats = _lowered(model)
     if rounds_activations(model):
-        warn_about_floats(model, floats)
+        warn_about_floats(model, floats, passes_integers(model))
     result = keras.Model(*converted, name=f"{model.name}_{target}")
     return choose_sparse(result, batch_size) if target == SPARSE else result
 
@@ -108,12 +108,12 @@ def _lowered(model: keras.Model) -> tuple[tuple[Any, Any], dict[Group, str]]:
         try:
             _lower(group, builder)
         except StaysFloat as reason:
-            if is_masked(group.anchor, masks):
-                floats[group] = MASKED
-            else:
-                floats[group] = _ONLY_ZEROS if has_only_zeros(group) else str(reason)
             for node in group.nodes:
                 builder.run_as_float(node)
+            if is_masked(group.anchor, masks):
+                floats[group] = MASKED
+            elif not builder.multiplies_integers(group.anchor):
+                floats[group] = _ONLY_ZEROS if has_only_zeros(group) else str(reason)
         for node in group.nodes:
             builder.masks.follow(node)
     flat = [builder.output(edge) for edge in graph.outputs]

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import keras
 
-from kerasopt.graph import Group, Node, is_bookkeeping
+from kerasopt.graph import Group, Node, has_kernel, is_bookkeeping
 from kerasopt.warning import warn
 
 
-def warn_about_floats(model: keras.Model, floats: dict[Group, str]) -> None:
+def warn_about_floats(model: keras.Model, floats: dict[Group, str], passes_integers: bool) -> None:
     """Names what stays float and matters.
 
     That leaves out what has no weights and only prepares the outputs, or only moves values
-    of a float tensor, or makes masks and indices.
+    of a float tensor, or makes masks and indices. Where layers pass no integers on, only kernels
+    could be more than float.
     """
     nodes = {node: None for group in floats for node in group.nodes}  # in their order
     before_integers: set[Node] = set()
@@ -22,8 +23,11 @@ def warn_about_floats(model: keras.Model, floats: dict[Group, str]) -> None:
     reasons: dict[str, list[str]] = {}
     for group, reason in floats.items():
         moves = group.transparent or is_bookkeeping(group.output)
-        matters = group.output in before_integers and not moves
-        if matters or _has_weights(group):
+        if passes_integers:
+            matters = _has_weights(group) or (group.output in before_integers and not moves)
+        else:
+            matters = has_kernel(group.anchor.operation)
+        if matters:
             reasons.setdefault(reason, []).append(group.anchor.path)
     warn_of_reasons(model, reasons)
 

@@ -10,9 +10,9 @@ from kerasopt.inference.held import DynamicWeight
 from kerasopt.keras_internals.graphs import Functional
 from kerasopt.lowering.float_warning import warn_of_reasons
 from kerasopt.lowering.held_weights import hold_weights
-from kerasopt.lowering.requirements import rounds_activations
-from kerasopt.parametrization import find_link, links_by_slot, links_of_model, merge_lora
-from kerasopt.quantization import ActivationQuantizer, BinaryActivation, Quantizer
+from kerasopt.lowering.requirements import passes_integers, rounds_activations
+from kerasopt.parametrization import find_link, links_by_slot, merge_lora
+from kerasopt.quantization import Quantizer
 
 # Their graphs say all that they do.
 _MADE_OF_LAYERS = (Functional, keras.Sequential)
@@ -21,8 +21,7 @@ _UNNAMED = "no rule quantizes it"
 
 def keeps_class(model: keras.Model) -> bool:
     """Whether a model has code of its own, and no integers flow from layer to layer in it."""
-    flowing = links_of_model(model, ActivationQuantizer | BinaryActivation)
-    return own_class(model) not in _MADE_OF_LAYERS and not any(True for _ in flowing)
+    return own_class(model) not in _MADE_OF_LAYERS and not passes_integers(model)
 
 
 def converted_in_place(model: keras.Model) -> keras.Model:

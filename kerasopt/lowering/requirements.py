@@ -90,3 +90,10 @@ def _check_target(target: str, quantizers: list[Quantizer]) -> None:
 def rounds_activations(model: keras.Model) -> bool:
     """Whether something of a model rounds activations, so that integers may follow."""
     return any(isinstance(link, _OF_ACTIVATIONS) for _, link in _quantizers(model))
+
+
+def passes_integers(model: keras.Model) -> bool:
+    """Whether layers of a model pass integers on, not only round what they read themselves."""
+    return any(
+        isinstance(link, (ActivationQuantizer, BinaryActivation)) for _, link in _quantizers(model)
+    )

@@ -131,6 +131,8 @@ class IntegerGroups:
             return False
         if recipe is not None and recipe.is_dynamic:
             return rounds_rows(anchor)
+        if self._adds_floats(group):
+            return False
         # The inputs of an embedding are indices, and an attention layer has several inputs.
         others = (keras.layers.Embedding, keras.layers.MultiHeadAttention)
         return not (_is_between(group) or isinstance(anchor, others))
@@ -171,7 +173,7 @@ class IntegerGroups:
 
     def _writes(self, group: Group) -> bool:
         recipe, anchor = self.recipe(group), group.anchor.operation
-        if recipe is None or group.transparent or recipe.is_dynamic:
+        if recipe is None or group.transparent or recipe.is_dynamic or recipe.activations is None:
             return False
         if self._has_several_roles(group):
             return False
@@ -185,6 +187,13 @@ class IntegerGroups:
             return True
         inputs = all(self.has_integers_after(edge) for edge in group.inputs)
         return inputs and recipe.is_static and id(group) in self._before
+
+    def _adds_floats(self, group: Group) -> bool:
+        """Whether a group is a sum of computed floats, like embeddings: it is rounded once."""
+        origins = list(map(self.groups.origin, group.inputs))
+        return graph.is_residual(group.anchor.operation, len(origins)) and not any(
+            origin.anchor.is_input or id(origin) in self._written for origin in origins
+        )
 
     def _has_several_roles(self, group: Group) -> bool:
         """Whether a layer is a table in one call and a kernel in another: no range fits both."""

@@ -104,7 +104,8 @@ def placement(model: keras.Model, recipes: dict[int, Recipe]) -> Iterator[Site]:
     one group, which becomes one integer kernel: its weights and its final
     output are quantized. Residual additions, averages and products of
     matrices, with a scale for each factor, are quantized, too. So is the input
-    of a layer's own activation, unless that is a clamp. Other functions,
+    of a layer's own activation, unless that is a clamp. A sum of floats, like
+    that of embeddings, is rounded only after it. Other functions,
     products and normalizations are quantized between integer groups. Reshaping,
     padding and max pooling pass integers on. Groups whose outputs
     only go to one concatenation share its scale. A group whose input comes from

@@ -33,6 +33,19 @@ def test_dense_layers_round_rows_and_multiply_integers(dynamic):
     assert set(report.macs_by_precision) == {(8, 8)}
 
 
+def test_only_kernels_are_named_where_no_integers_flow(recwarn):
+    inputs = keras.Input((6, 16))
+    x = layers.LayerNormalization()(layers.Dense(16)(inputs))
+    x = x + layers.MultiHeadAttention(2, 8)(x, x)
+    model = keras.Model(inputs, layers.Dense(4)(layers.Conv1D(16, 3, name="conv")(x)))
+    data = np.random.default_rng(0).normal(size=(8, 6, 16)).astype("float32")
+    converted = ko.convert(quantization_aware(model, data, "int8_dynamic"))
+    (warning,) = [str(each.message) for each in recwarn if "stay in float32" in str(each.message)]
+    assert [line.rpartition(": ")[2] for line in warning.splitlines()[1:]] == ["conv"]
+    floats = {x.path for x in ko.summary(converted, print_fn=len).layers if not x.is_integer}
+    assert {path for path in floats if "dense" in path or "attention/" in path} == set()
+
+
 def test_the_bits_are_the_same_compiled_and_loaded(dynamic, tmp_path):
     import tensorflow as tf
 

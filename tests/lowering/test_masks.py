@@ -1,5 +1,7 @@
 """Masks of Keras, and masks that are added: exact in simulation and in integers alike."""
 
+import warnings
+
 import keras
 import keras_hub
 import numpy as np
@@ -329,3 +331,23 @@ def test_masks_and_indices_are_not_named_among_what_stays_float():
     with pytest.warns(UserWarning, match="it has a mask among its values") as caught:
         ko.convert(quantized)
     assert not any("NotEqual" in str(each.message) for each in caught)
+
+
+class Positions(L.Layer):
+    """Adds positions that only depend on the length."""
+
+    def build(self, shape):
+        self.dense = L.Dense(shape[-1])
+        self.dense.build(shape)
+
+    def call(self, x):
+        positions = K.arange(K.shape(x)[1], dtype="float32") * 0.1
+        return self.dense(x) + K.expand_dims(K.sin(positions), -1)
+
+
+def test_what_depends_on_sizes_only_is_not_named():
+    model = keras.Sequential([keras.Input((None, 8)), Positions(), L.Dense(4)])
+    data = np.random.default_rng(0).normal(size=(4, 6, 8)).astype("float32")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        ko.convert(ko.quantize(model, "int8", data, verbose=0))

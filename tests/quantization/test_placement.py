@@ -61,6 +61,35 @@ def test_residual_additions_have_a_range_of_their_own(add):
     assert list(found.values()) == [{"output"}]
 
 
+@pytest.mark.parametrize("count", [2, 3])
+def test_a_sum_of_embeddings_is_rounded_once(count):
+    inputs = keras.Input((8,), dtype="int32")
+    tables = [layers.Embedding(9, 4)(inputs) for _ in range(count)]
+    x = layers.Dense(4, name="dense")(layers.Add(name="sum")(tables))
+    assert sites(
+        keras.Model(inputs, layers.Add(name="last")([x, *tables])), [("embed*", None)]
+    ) == {
+        "sum": {"output"},
+        "dense": {"kernel", "output"},
+        "last": {"input", "output"},
+    }
+
+
+def test_a_sum_of_inputs_reads_integers():
+    x, y = keras.Input((4,)), keras.Input((4,))
+    model = keras.Model([x, y], layers.Dense(2, name="dense")(layers.Add(name="sum")([x, y])))
+    assert sites(model) == {"sum": {"input", "output"}, "dense": {"kernel", "output"}}
+
+
+def test_what_follows_a_layer_with_float_activations_rounds_its_input():
+    model = chain(*(layers.Dense(4, name=name) for name in "abc"), shape=(3,))
+    assert sites(model, [("b", make_recipe("int8_weight_only"))]) == {
+        "a": {"kernel", "input", "output"},
+        "b": {"kernel"},
+        "c": {"kernel", "input", "output"},
+    }
+
+
 def test_reshaping_and_maximum_pooling_pass_integers_on():
     model = chain(
         layers.Conv2D(4, 3, name="conv"),

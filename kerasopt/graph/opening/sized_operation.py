@@ -53,12 +53,16 @@ class SizedOperation(keras.Operation):
             return getattr(keras.ops, self.target)(*args, **kwargs)
         return type(self.target)(**own).call(*args, **kwargs)
 
+    @property
+    def creates(self) -> bool:
+        """Whether it creates a tensor: of its tensors, it reads only the sizes."""
+        return isinstance(self.target, str)
+
     def get_config(self) -> dict[str, Any]:
-        is_function = isinstance(self.target, str)
         return {
             "name": self.name,
             "target": self.target
-            if is_function
+            if self.creates
             else keras.saving.serialize_keras_object(self.target),
             "arguments": keras.saving.serialize_keras_object(list(self.arguments)),
             "sources": {name: list(place) for name, place in self.sources.items()},

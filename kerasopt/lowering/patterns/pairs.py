@@ -15,6 +15,8 @@ def two_inputs(group: Group, builder: Builder) -> tuple[list[Value], tuple[Affin
     """Returns the integer inputs of a group that has two, and what they stand for."""
     values = builder.inputs(group.anchor)
     affines = tuple(value.affine for value in values if value.affine is not None)
+    if not affines:
+        raise StaysFloat("it combines floats")
     if len(affines) < len(values):
         raise StaysFloat("an input has no quantizer")
     if len(values) != 2:
