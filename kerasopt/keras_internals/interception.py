@@ -13,6 +13,7 @@ import keras
 import numpy as np
 from keras.src.backend import compute_output_spec
 from keras.src.backend.common.keras_tensor import any_symbolic_tensors
+from keras.src.ops.numpy import GetItem
 from keras.src.ops.symbolic_arguments import SymbolicArguments
 
 from kerasopt.keras_internals.operands import deferring_operators
@@ -118,7 +119,7 @@ def _operation(own: Callable) -> Callable:
         if by is None:
             return own(self, *args, **kwargs)
         if sys._getframe(1).f_code.co_filename == _CODE_OF_OPERATORS.co_filename:
-            args = tuple(map(_without_dtype, args))
+            args = _as_axes(args) if isinstance(self, GetItem) else tuple(map(_without_dtype, args))
         return by.operation(self, args, kwargs, own)
 
     return symbolic_call
@@ -130,6 +131,12 @@ def _without_dtype(value: Any) -> Any:
     In `keras.ops.divide(x, y)` it does not.
     """
     return value.item() if isinstance(value, np.generic) else value
+
+
+def _as_axes(args: tuple) -> tuple:
+    """Returns what `x[key]` passes on, with a key that Keras takes: not `x[None]` or `x[1:]`."""
+    tensor, key = args
+    return tensor, key if isinstance(key, (int, tuple, list)) else (key,)
 
 
 _CODE_OF_OPERATORS = keras.KerasTensor.__add__.__code__

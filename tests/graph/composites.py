@@ -124,6 +124,19 @@ class Operands(Composite):
         return ops.broadcast_to(self.scale[None], (ops.shape(x)[0], 1, 8)) + x
 
 
+class Indexed(Composite):
+    """Keys that are no tuples: Keras refuses them on symbols."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.dense = layers.Dense(8)
+
+    def call(self, inputs):
+        x = self.dense(inputs)
+        positions = ops.arange(ops.shape(x)[1], dtype="float32")
+        return x + positions[None][..., None] - positions[-1:][0] + x[...] * positions[-1]
+
+
 def tokens(batch=2, length=5):
     return np.random.default_rng(0).normal(size=(batch, length, 8)).astype("float32")
 

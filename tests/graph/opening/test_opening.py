@@ -3,7 +3,17 @@
 import keras
 import numpy as np
 import pytest
-from graph.composites import Causal, Composite, Operands, Residual, Twice, model_of, tokens, walked
+from graph.composites import (
+    Causal,
+    Composite,
+    Indexed,
+    Operands,
+    Residual,
+    Twice,
+    model_of,
+    tokens,
+    walked,
+)
 from keras import layers, ops
 
 from kerasopt.graph import Graph, require_built
@@ -57,7 +67,7 @@ def test_layers_that_do_nothing_in_inference_are_not_there():
     assert graph.outputs[0].source.path == "block/add" and graph.closed == {}
 
 
-@pytest.mark.parametrize("layer", [Residual, Causal, Twice, Operands])
+@pytest.mark.parametrize("layer", [Residual, Causal, Twice, Operands, Indexed])
 @pytest.mark.parametrize("sizes", [(2, 5), (3, 7), (1, 1)])
 def test_the_calls_compute_what_the_layer_computes(layer, sizes):
     model, x = model_of(layer(), layer()), tokens(*sizes)
