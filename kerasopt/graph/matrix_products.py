@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -103,7 +104,8 @@ def axes_of(operation: Any, rank0: int, rank1: int) -> tuple[str, str, str] | No
     if isinstance(operation, keras.layers.Dot):
         return _axes_of_dot(operation.axes, rank0, rank1)
     if type(operation).__name__ == "Einsum":
-        return _axes_of_einsum(operation.subscripts, rank0, rank1)
+        axes = axes_of_einsum(operation.subscripts, (rank0, rank1))
+        return None if axes is None else (axes[0], axes[1], axes[2])
     if min(rank0, rank1) < 2:
         return None
     batch = _AXES[: max(rank0, rank1) - 2]
@@ -121,25 +123,23 @@ def _axes_of_dot(axes: Any, rank0: int, rank1: int) -> tuple[str, str, str] | No
     return first, second.replace(second[summed[1]], first[summed[0]]), output
 
 
-def _axes_of_einsum(subscripts: Any, rank0: int, rank1: int) -> tuple[str, str, str] | None:
+def axes_of_einsum(subscripts: Any, ranks: Sequence[int]) -> tuple[str, ...] | None:
+    """Returns the axes of each tensor of an einsum, and of its output, or `None`."""
     if not isinstance(subscripts, str):
         return None
     inputs, arrow, output = subscripts.replace(" ", "").partition("->")
     terms = inputs.split(",")
-    if not arrow or len(terms) != 2:
+    if not arrow or len(terms) != len(ranks):
         return None
-    # An ellipsis stands for the same axes in both.
+    # An ellipsis stands for the same axes in all.
     counts = {
-        rank - len(term) + 3
-        for term, rank in zip(terms, (rank0, rank1), strict=True)
-        if "..." in term
+        rank - len(term) + 3 for term, rank in zip(terms, ranks, strict=True) if "..." in term
     }
     if len(counts) > 1:
         return None
     free = [axis for axis in _AXES if axis not in subscripts]
     shared = "".join(free[: counts.pop() if counts else 0])
-    first, second = (term.replace("...", shared) for term in terms)
-    return first, second, output.replace("...", shared)
+    return tuple(term.replace("...", shared) for term in (*terms, output))
 
 
 def _arranged(first: str, second: str, output: str) -> MatrixProduct | None:

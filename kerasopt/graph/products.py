@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import inspect
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import keras
+import numpy as np
 
-from kerasopt.graph.matrix_products import axes_of, may_be_matrix_product
+from kerasopt.graph.matrix_products import axes_of, axes_of_einsum, may_be_matrix_product
 from kerasopt.graph.node import Node
 from kerasopt.graph.operation_layer import unwrap
 from kerasopt.graph.parametrized import own_class
@@ -26,8 +28,8 @@ def multiply_accumulates_of(node: Node, shapes: list[Shape]) -> int:
     """Returns the multiply-accumulates of a product, 0 for any other call.
 
     Products are those of two tensors (`keras.ops.matmul`, `einsum`, `keras.layers.Dot`), one of
-    which may be a constant, both of attention that is computed as a whole, and those of integer
-    layers with `multiplies_matrices`.
+    which may be a constant, an `einsum` of more, both of attention that is computed as a whole,
+    and those of integer layers with `multiplies_matrices`.
 
     Args:
         node: A `Node`.
@@ -110,14 +112,39 @@ def _of_call(operation: Any, args: tuple, kwargs: dict[str, Any]) -> int:
         return _of_attention(operation, args, kwargs)
     flat = keras.tree.flatten((args, kwargs))
     shapes = [tuple(x.shape) for x in flat if len(getattr(x, "shape", ()))]
+    if len(shapes) > 2:
+        return _of_several(getattr(operation, "subscripts", None), shapes)
     axes = axes_of(operation, *map(len, shapes)) if len(shapes) == 2 else None
     if axes is None or set(axes[0] + axes[1]) == set(axes[2]):
         return 0
+    return math.prod(_sizes(axes[:2], shapes).values())
+
+
+def _sizes(terms: Sequence[str], shapes: list[Shape]) -> dict[str, int]:
+    """Returns the size of each axis of several tensors."""
     sizes: dict[str, int] = {}
-    for term, shape in zip(axes, shapes, strict=False):
+    for term, shape in zip(terms, shapes, strict=True):
         for axis, size in zip(term, shape, strict=True):
-            sizes[axis] = max(size, sizes.get(axis, 1))  # one of the two may be repeated
-    return math.prod(sizes.values())
+            sizes[axis] = max(size, sizes.get(axis, 1))  # those of size 1 are repeated
+    return sizes
+
+
+def _of_several(subscripts: Any, shapes: list[Shape]) -> int:
+    """Returns those of an einsum of three or more tensors, multiplied two at a time."""
+    axes = axes_of_einsum(subscripts, [len(shape) for shape in shapes])
+    if axes is None:
+        return 0
+    *terms, output = axes
+    empty = [np.broadcast_to(np.float32(0), shape) for shape in shapes]
+    _, *pairs = np.einsum_path(subscripts, *empty, optimize="greedy")[0]
+    sizes, count = _sizes(terms, shapes), 0
+    for pair in pairs:
+        joined = "".join(terms.pop(index) for index in sorted(pair, reverse=True))
+        kept = set(joined) & set("".join([output, *terms]))
+        if kept != set(joined):
+            count += math.prod(sizes[axis] for axis in set(joined))
+        terms.append("".join(sorted(kept)))
+    return count
 
 
 def _of_attention(operation: Any, args: tuple, kwargs: dict[str, Any]) -> int:

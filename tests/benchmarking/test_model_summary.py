@@ -79,6 +79,12 @@ def test_projections_and_products_of_attention_are_counted():
         (lambda x, y: layers.Attention()([x, y]), 2 * 5 * 6 * 7),
         (lambda x, y: keras.ops.matmul(x, np.ones((7, 9), "float32")), 5 * 7 * 9),
         (lambda x, y: keras.ops.einsum("bqd,bkd->bqkd", x, y), 0),
+        # The cheapest way, two at a time: those of `x` and `y`, and with the third.
+        (
+            lambda x, y: keras.ops.einsum("...qd,...kd,...ke->...qe", x, y, y),
+            5 * 6 * 7 + 5 * 6 * 7,
+        ),
+        (lambda x, y: keras.ops.einsum("bqd,bkd,bk->bqk", x, y, y[..., 0]), 5 * 6 * 7),
         (lambda x, y: Experts()(x), 2 * 5 * 7 * 3),
     ],
 )
