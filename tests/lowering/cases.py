@@ -55,6 +55,28 @@ def heads_before(x):
     return layers.EinsumDense("abcd,ecd->abe", (None, 6), bias_axes="e")(x)
 
 
+FIRST = {"data_format": "channels_first"}
+
+
+def channels_first(x):
+    x = layers.Conv2D(8, 3, use_bias=False, **FIRST)(x)
+    x = layers.ReLU()(layers.BatchNormalization(axis=1)(x))
+    x = (
+        x
+        + layers.SeparableConv2D(8, 3, padding="same", **FIRST)(
+            layers.ZeroPadding2D(1, **FIRST)(x)
+        )[:, :, 1:-1, 1:-1]
+    )
+    x = layers.MaxPooling2D(2, 1, **FIRST)(layers.Conv2DTranspose(8, 2, **FIRST)(x))
+    x = layers.DepthwiseConv2D(2, **FIRST)(layers.AveragePooling2D(2, **FIRST)(x))
+    return layers.Dense(3)(layers.GlobalAveragePooling2D(**FIRST)(x))
+
+
+def channels_first_in_sequences(x):
+    x = layers.Conv1DTranspose(8, 3, strides=2, **FIRST)(layers.Conv1D(8, 2, **FIRST)(x))
+    return layers.Conv1D(3, 1, **FIRST)(layers.GlobalAveragePooling1D(keepdims=True, **FIRST)(x))
+
+
 IMAGE, SEQUENCE, ROW = (8, 8, 4), (16, 8), (12,)
 
 # Name to the shape of an example, what is computed of it, and how many tensors of integers a
@@ -82,6 +104,8 @@ CASES = {
         1,
     ),
     "conv1d_transpose": (SEQUENCE, lambda x: layers.Conv1DTranspose(6, 3, strides=2)(x), 1),
+    "channels_first": ((4, 8, 8), channels_first, 6),
+    "channels_first_in_sequences": ((4, 8), channels_first_in_sequences, 1),
     "einsum_dense": (
         SEQUENCE,
         lambda x: layers.EinsumDense("abc,cd->abd", (None, 6), bias_axes="d")(x),

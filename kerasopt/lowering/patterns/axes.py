@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 
+from kerasopt.keras_internals.graphs import call_of, producer
 from kerasopt.lowering.values import StaysFloat, Value
 
 
@@ -13,8 +15,21 @@ def permuted(value: Value, order: Sequence[int], name: str | None = None) -> Val
     """Returns a value with its axes after the first one in another order, as Keras' `Permute`."""
     if keeps_order(order):
         return value
+    undone = None if name else _before(value.tensor, order)
+    if undone is not None:
+        return Value(undone, value.affine)
     permute = keras.layers.Permute(tuple(order), dtype="float32", name=name)
     return Value(permute(value.tensor), value.affine)
+
+
+def _before(tensor: keras.KerasTensor, order: Sequence[int]) -> keras.KerasTensor | None:
+    """Returns what a tensor was before its axes were put into the order that `order` undoes."""
+    permute: Any = producer(tensor) if isinstance(tensor, keras.KerasTensor) else None
+    if not isinstance(permute, keras.layers.Permute):
+        return None
+    if not keeps_order([permute.dims[axis - 1] for axis in order]):
+        return None
+    return call_of(tensor).arguments.args[0]
 
 
 def keeps_order(order: Sequence[int]) -> bool:

@@ -17,7 +17,7 @@ from kerasopt.lowering.patterns.contraction import (
     gain_and_offset,
     place_float,
 )
-from kerasopt.lowering.patterns.images import as_image, as_sequence, window_on
+from kerasopt.lowering.patterns.images import as_image, as_output, window_on
 from kerasopt.lowering.quantizers import reads_signs
 from kerasopt.lowering.values import StaysFloat
 
@@ -54,9 +54,9 @@ def lower(group: Group, builder: Builder) -> None:
         image, window = window_on(layer, value)
         if layer.padding == "valid" and window["padding"] != "valid":
             # The sign of what a layer before has padded is 1: not what this one pads.
-            image, window = as_image(value), {**window, "padding": "valid"}
+            image, window = as_image(layer, value), {**window, "padding": "valid"}
         make = partial(BinaryConv2D, layer.filters, **window)
     result = place_float(group, builder, make, image, kernel, scale, (gain, offset))
     if image is not value:
-        result = as_sequence(result, value)
+        result = as_output(layer, result, value)
     finish_float(group, builder, result)

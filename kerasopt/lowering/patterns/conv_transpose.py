@@ -12,7 +12,7 @@ from kerasopt.graph import Group
 from kerasopt.inference.integer.conv2d_transpose import QuantizedConv2DTranspose
 from kerasopt.lowering.builder import Builder
 from kerasopt.lowering.patterns.contraction import finish, input_of, lower_contraction
-from kerasopt.lowering.patterns.images import as_image, as_sequence, pair, require_channels_last
+from kerasopt.lowering.patterns.images import as_image, as_output, pair
 from kerasopt.lowering.values import StaysFloat
 
 
@@ -23,7 +23,6 @@ def matches(group: Group) -> bool:
 
 def lower(group: Group, builder: Builder) -> None:
     layer: Any = group.anchor.operation
-    require_channels_last(layer)
     if set(pair(layer.dilation_rate)) != {1} or layer.output_padding is not None:
         raise StaysFloat("only without dilation_rate and output_padding it has an integer form")
     value = input_of(group, builder)
@@ -34,8 +33,10 @@ def lower(group: Group, builder: Builder) -> None:
         pair(layer.strides),
         layer.padding,
     )
-    result = lower_contraction(group, builder, make, as_image(value), arrange=_as_convolution)
-    finish(group, builder, as_sequence(result, value))
+    result = lower_contraction(
+        group, builder, make, as_image(layer, value), arrange=_as_convolution
+    )
+    finish(group, builder, as_output(layer, result, value))
 
 
 def _as_convolution(kernel: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ from kerasopt.graph import Group
 from kerasopt.inference.integer.convolutions import QuantizedDepthwiseConv2D
 from kerasopt.lowering.builder import Builder
 from kerasopt.lowering.patterns.contraction import finish, input_of, lower_contraction
-from kerasopt.lowering.patterns.images import as_sequence, window_on
+from kerasopt.lowering.patterns.images import as_output, window_on
 
 
 def matches(group: Group) -> bool:
@@ -25,7 +25,7 @@ def lower(group: Group, builder: Builder) -> None:
     image, window = window_on(layer, value)
     make = partial(QuantizedDepthwiseConv2D, depth_multiplier=layer.depth_multiplier, **window)
     result = lower_contraction(group, builder, make, image, arrange=one_channel_per_column)
-    finish(group, builder, as_sequence(result, value))
+    finish(group, builder, as_output(layer, result, value))
 
 
 def one_channel_per_column(kernel: Any) -> Any:

@@ -19,7 +19,7 @@ from kerasopt.lowering.patterns.contraction import (
     place_float,
 )
 from kerasopt.lowering.patterns.einsum_dense import as_dense, reshaped
-from kerasopt.lowering.patterns.images import as_sequence, window_on
+from kerasopt.lowering.patterns.images import as_output, window_on
 from kerasopt.lowering.values import StaysFloat, Value
 from kerasopt.parametrization import find_link, read_until
 from kerasopt.quantization import Cast
@@ -56,7 +56,7 @@ def lower(group: Group, builder: Builder) -> None:
         image, window = window_on(layer, value)
         window["groups"] = layer.groups
         result = _place(group, builder, image, HalfConv2D, layer.filters, **window)
-        result = as_sequence(result, value)
+        result = as_output(layer, result, value)
     finish_float(group, builder, result)
 
 

@@ -8,27 +8,42 @@ import keras
 
 from kerasopt.inference import Affine
 from kerasopt.keras_internals.graphs import call_of, producer
-from kerasopt.lowering.values import StaysFloat, Value
+from kerasopt.lowering.patterns.axes import permuted
+from kerasopt.lowering.values import Value
+
+_LAST = "_channels_last"
 
 
-def require_channels_last(layer: Any) -> None:
-    """Raises `StaysFloat` for a layer whose channels are not the last axis."""
-    if layer.data_format != "channels_last":
-        raise StaysFloat("only data_format='channels_last' has an integer form")
-
-
-def as_image(value: Value) -> Value:
-    """Returns a sequence as an image of one row."""
+def as_image(layer: Any, value: Value) -> Value:
+    """Returns what a layer reads as an image, channels last; a sequence is an image of one row."""
+    if has_channels_first(layer):
+        value = permuted(value, (*range(2, len(value.tensor.shape)), 1))
     if len(value.tensor.shape) == 4:
         return value
     return Value(keras.ops.expand_dims(value.tensor, 1), value.affine)
 
 
-def as_sequence(value: Value, like: Value) -> Value:
-    """Returns an image of one row as a sequence again, if `like` is one."""
-    if len(like.tensor.shape) == 4:
+def as_output(layer: Any, image: Value, read: Value) -> Value:
+    """Returns an image as what the layer returns: as what it read, which is a sequence or not."""
+    rank = len(read.tensor.shape)
+    value = image if rank == 4 else Value(keras.ops.squeeze(image.tensor, 1), image.affine)
+    if not has_channels_first(layer):
         return value
-    return Value(keras.ops.squeeze(value.tensor, 1), value.affine)
+    return permuted(value, (rank - 1, *range(1, rank - 1)), _name_of(producer(image.tensor)))
+
+
+def _name_of(made: keras.Operation) -> str | None:
+    """Takes the name from what computes with the channels last; `None` if it has lost it before."""
+    name = made.name
+    if name.endswith(_LAST):
+        return None
+    made.name = name + _LAST
+    return name
+
+
+def has_channels_first(layer: Any) -> bool:
+    """Whether the channels are the first axis of an example, not the last one."""
+    return layer.data_format == "channels_first"
 
 
 def pair(sizes: Any) -> tuple[int, int]:
@@ -42,8 +57,7 @@ def window_on(layer: Any, value: Value) -> tuple[Value, dict[str, Any]]:
 
     Zero padding before a convolution becomes padding of its own, and so does that of a causal one.
     """
-    require_channels_last(layer)
-    image, padding = as_image(value), layer.padding
+    image, padding = as_image(layer, value), layer.padding
     if padding == "causal":
         padding = (0, 0), ((layer.kernel_size[0] - 1) * layer.dilation_rate[0], 0)
     if padding == "valid":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 import keras
@@ -11,6 +10,7 @@ from kerasopt.graph import Node
 from kerasopt.inference import Affine
 from kerasopt.inference.integer.max_pooling import MaxPooling2D
 from kerasopt.lowering.builder import Builder, copy_operation
+from kerasopt.lowering.patterns.images import as_image, as_output
 from kerasopt.lowering.values import Value
 
 # TensorFlow pools no integers in three dimensions.
@@ -47,10 +47,7 @@ def _max_pool(node: Node, builder: Builder, layer: Any, value: Value, affine: Af
     cls = MaxPooling2D if affine.dtype == "int8" else keras.layers.MaxPooling2D
     config = {**layer.get_config(), "data_format": "channels_last", "dtype": "float32"}
     pool = builder.layer(node, affine.dtype, lambda name: cls.from_config({**config, "name": name}))
-    if layer.data_format == "channels_last":
-        return Value(pool(value.tensor), affine)
-    permute = partial(keras.layers.Permute, dtype="float32")
-    return Value(permute((3, 1, 2))(pool(permute((2, 3, 1))(value.tensor))), affine)
+    return as_output(layer, Value(pool(as_image(layer, value).tensor), affine), value)
 
 
 def _flatten(layer: Any, name: str, tensor: keras.KerasTensor) -> keras.KerasTensor:

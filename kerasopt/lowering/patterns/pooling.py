@@ -10,7 +10,7 @@ from kerasopt.graph import Group
 from kerasopt.inference.integer.average_pooling import QuantizedAveragePooling2D
 from kerasopt.inference.integer.global_average_pooling import QuantizedGlobalAveragePooling2D
 from kerasopt.lowering.builder import Builder
-from kerasopt.lowering.patterns.images import as_image, as_sequence, pair, require_channels_last
+from kerasopt.lowering.patterns.images import as_image, as_output, pair
 from kerasopt.lowering.quantizers import output_affine
 from kerasopt.lowering.values import StaysFloat, Value
 
@@ -28,9 +28,7 @@ def lower(group: Group, builder: Builder) -> None:
     output = output_affine(group)
     if value.affine is None or output is None or len(group.anchor.inputs) > 1:
         raise StaysFloat("its input or its output has no quantizer")
-    require_channels_last(pooling)
     affines: dict[str, Any] = {"input_affine": value.affine, "output_affine": output}
-    is_sequence = len(value.tensor.shape) == 3
 
     def make(name: str) -> keras.Layer:
         if isinstance(pooling, _GLOBAL):
@@ -41,7 +39,7 @@ def lower(group: Group, builder: Builder) -> None:
         return QuantizedAveragePooling2D(pool, strides, pooling.padding, name=name, **affines)
 
     layer = builder.layer(group.anchor, (value.affine, output), make)
-    result = Value(layer(as_image(value).tensor), output)
-    if is_sequence and (not isinstance(pooling, _GLOBAL) or pooling.keepdims):
-        result = as_sequence(result, value)
+    result = Value(layer(as_image(pooling, value).tensor), output)
+    if not isinstance(pooling, _GLOBAL) or pooling.keepdims:
+        result = as_output(pooling, result, value)
     builder.put(group.output, result)

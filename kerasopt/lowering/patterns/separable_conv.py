@@ -21,7 +21,7 @@ from kerasopt.lowering.patterns.contraction import (
     place,
 )
 from kerasopt.lowering.patterns.depthwise_conv import one_channel_per_column
-from kerasopt.lowering.patterns.images import as_sequence, window_on
+from kerasopt.lowering.patterns.images import as_output, window_on
 from kerasopt.lowering.quantizers import affine_of
 from kerasopt.lowering.values import StaysFloat
 
@@ -44,4 +44,4 @@ def lower(group: Group, builder: Builder) -> None:
     middle = place(group, builder, depthwise, image, Output(between), weights, "_depthwise")
     pointwise = partial(QuantizedConv2D, layer.filters, 1)
     result = lower_contraction(group, builder, pointwise, middle, slot="pointwise_kernel")
-    finish(group, builder, as_sequence(result, value))
+    finish(group, builder, as_output(layer, result, value))
