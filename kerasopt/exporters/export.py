@@ -12,7 +12,9 @@ from typing import Any, NamedTuple
 import keras
 
 from kerasopt.exporters.aside import written_aside
+from kerasopt.exporters.computed_shapes import shaped_as_computed
 from kerasopt.exporters.open_time import steps_as_examples
+from kerasopt.exporters.parts import ShapeMismatch
 from kerasopt.graph import require_built
 from kerasopt.parametrization import links_of_model
 from kerasopt.quantization import Quantizer
@@ -103,7 +105,11 @@ def export(
     _require_known(options, write, format)
     aside = written_aside(path, is_folder=not chosen.suffix)
     with aside as written, steps_as_examples(model):
-        write(model, written, **options)
+        try:
+            write(model, written, **options)
+        except ShapeMismatch as mismatch:
+            with shaped_as_computed(model, mismatch) as corrected:
+                write(corrected, written, **options)
 
 
 def _require_known(options: dict[str, Any], write: Callable[..., None], format: str) -> None:

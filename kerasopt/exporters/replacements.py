@@ -17,6 +17,35 @@ def _absolute(operation: Any, function: Any) -> Any:
     return tf.maximum(x, -x) if x.dtype in (tf.int64, tf.int16, tf.int8) else None
 
 
+def _sign(operation: Any, function: Any) -> Any:
+    # LiteRT has no SIGN of these.
+    (x,) = operation.inputs
+    one = tf.constant(1, x.dtype)
+    return tf.clip_by_value(x, -one, one) if x.dtype in (tf.int64, tf.int16, tf.int8) else None
+
+
+def _multiplied(operation: Any, function: Any) -> Any:
+    # LiteRT has no einsum of unknown sizes that is no product of matrices.
+    inputs, output = operation.get_attr("equation").decode().replace(" ", "").split("->")
+    first, *others = map(tuple, inputs.split(","))
+    summed = [letter for letter in first if letter not in output]
+    order = [*output, *summed]
+    if len(others) != 1 or set(order) != {*first, *others[0]} or "." in inputs:
+        return None
+    if summed and set(first) != set(others[0]):
+        return None  # the products would take more memory than the result
+    if any(len(set(letters)) < len(letters) for letters in (first, others[0])):
+        return None  # a diagonal
+    factors = []
+    for x, letters in zip(operation.inputs, (first, others[0]), strict=True):
+        x = tf.transpose(x, [letters.index(letter) for letter in order if letter in letters])
+        for axis, letter in enumerate(order):
+            x = x if letter in letters else tf.expand_dims(x, axis)
+        factors.append(x)
+    product = tf.multiply(*factors)
+    return tf.reduce_sum(product, range(len(output), len(order))) if summed else product
+
+
 def _rolled(operation: Any, function: Any) -> Any:
     # LiteRT has no such operator.
     x, shifts, axes = operation.inputs
@@ -70,9 +99,11 @@ def _selected(mask: int, places: list[int]) -> int:
 
 REPLACEMENTS: Mapping[str, Replacement] = {
     "Abs": _absolute,
+    "Einsum": _multiplied,
     "ResizeArea": resized_by_products,
     "ResizeBicubic": resized_by_products,
     "Roll": _rolled,
     "ScaleAndTranslate": resized_by_products,
+    "Sign": _sign,
     "StridedSlice": _sliced,
 }
