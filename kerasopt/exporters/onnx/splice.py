@@ -99,18 +99,35 @@ def _add_prefix(graph: Any, prefix: str) -> None:
 def _graph_of(frozen: Any) -> Any:
     """Returns the graph of a frozen function, for tf2onnx.
 
-    What a loop passes on as it came has the shape of what it is given. tf2onnx reads that nowhere
-    but there, and only if the loop itself says nothing: it says "unknown" of weights that are held.
+    Loops and branches say nothing of the shapes of weights that they read, or "unknown", and
+    tf2onnx believes it. What they do not change has the shape of what they are given.
     """
     graph = frozen.graph.as_graph_def(add_shapes=True)
-    for function in graph.library.function:
-        ends = zip(function.signature.input_arg, function.signature.output_arg, strict=False)
-        for place, (given, returned) in enumerate(ends):
-            said = function.arg_attr[place].attr if place in function.arg_attr else {}
-            is_passed_on = function.ret[returned.name] == given.name
-            if is_passed_on and any(x.unknown_rank for x in _shapes(said)):
-                del said["_output_shapes"]
+    functions = {each.signature.name: each for each in graph.library.function}
+    shapes = {node.name: list(_shapes(node.attr)) for node in graph.node}
+    for node in graph.node:
+        for attribute in {"then_branch", "else_branch", "body"}.intersection(node.attr):
+            function = functions[node.attr[attribute].func.name]
+            is_loop = attribute == "body"
+            given = node.input if is_loop else node.input[1:]  # after the condition
+            _set_shapes(function, [_shape(shapes, name) for name in given], is_loop)
     return graph
+
+
+def _set_shapes(function: Any, given: list[Any], is_loop: bool) -> None:
+    """Gives the arguments of a function the shapes that are given, where it has none for them."""
+    returned = [function.ret[each.name] for each in function.signature.output_arg]
+    for place, argument in enumerate(function.signature.input_arg):
+        attributes = function.arg_attr[place].attr
+        is_constant = not is_loop or returned[place] == argument.name
+        if is_constant and all(each.unknown_rank for each in _shapes(attributes)):
+            attributes["_output_shapes"].list.ClearField("shape")
+            attributes["_output_shapes"].list.shape.append(given[place])
+
+
+def _shape(shapes: dict[str, list[Any]], name: str) -> Any:
+    node, _, place = name.partition(":")
+    return shapes[node][int(place or 0)]
 
 
 def _shapes(attributes: Any) -> Any:
