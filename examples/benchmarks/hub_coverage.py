@@ -84,11 +84,9 @@ class Case:
 def train(case: Case, row: dict):
     """Two steps, eager: to trace them would take longer."""
     model = hub_models.built(case.name)
-    losses = {name: "mse" for name in case.y} if isinstance(case.y, dict) else "mse"
     # Not the `compile` of a task, which has metrics of labels.
-    keras.Model.compile(
-        model, keras.optimizers.SGD(1e-4), loss=losses, metrics=[], run_eagerly=True
-    )
+    optimizer = keras.optimizers.SGD(1e-4)
+    keras.Model.compile(model, optimizer, loss="mse", metrics=[], run_eagerly=True)
     # What does not depend on the input (codes of positions) has a batch of 1.
     shape = (hub_models.EXAMPLES,)
     zeros = keras.tree.map_structure(lambda y: np.zeros(shape + y.shape[1:], y.dtype), case.y)

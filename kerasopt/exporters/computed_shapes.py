@@ -9,11 +9,12 @@ import contextlib
 import functools
 import warnings
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import keras
 
 from kerasopt.exporters.parts import ShapeMismatch
-from kerasopt.graph import Edge, Graph, called_again, recorded
+from kerasopt.graph import Graph, called_again, recorded
 from kerasopt.inference import InferenceLayer
 from kerasopt.keras_internals.graphs import calls_forgotten
 
@@ -35,7 +36,14 @@ def shaped_as_computed(model: keras.Model, mismatch: ShapeMismatch) -> Iterator[
                     corrected = called_again(graph, model.name)
                 except Exception as error:  # whatever layers raise of shapes that they do not take
                     raise mismatch from error
-            _warn(graph, corrected)
+            changed = _changed(graph, corrected)
+            if not changed:
+                raise mismatch
+            warnings.warn(
+                "The file has the shapes that layers compute, which are not those that they "
+                f"declare: {', '.join(changed[:5])}. Mend their `compute_output_shape`.",
+                stacklevel=4,
+            )
             yield corrected
 
 
@@ -49,8 +57,7 @@ def _specs_of_calls(operations: Sequence[keras.Operation]) -> Iterator[None]:
         and not isinstance(each, InferenceLayer | keras.layers.InputLayer)
     }
     for layer in layers.values():
-        spec = functools.partial(keras.Operation.compute_output_spec, layer)
-        vars(layer)["compute_output_spec"] = spec
+        vars(layer)["compute_output_spec"] = functools.partial(_spec, layer)
     try:
         yield
     finally:
@@ -58,19 +65,22 @@ def _specs_of_calls(operations: Sequence[keras.Operation]) -> Iterator[None]:
             del vars(layer)["compute_output_spec"]
 
 
-def _warn(graph: Graph, corrected: keras.Model) -> None:
+def _spec(layer: keras.Layer, *args: Any, **kwargs: Any) -> Any:
+    computed = keras.Operation.compute_output_spec(layer, *args, **kwargs)
+    if None not in keras.tree.flatten(computed):
+        return computed
+    # It declares a tensor where it returns nothing.
+    declared = type(layer).compute_output_spec(layer, *args, **kwargs)
+    flat = zip(keras.tree.flatten(declared), keras.tree.flatten(computed), strict=True)
+    return keras.tree.pack_sequence_as(declared, [own if x is None else x for own, x in flat])
+
+
+def _changed(graph: Graph, corrected: keras.Model) -> list[str]:
+    """Returns which tensors have other shapes."""
     edges = (edge for node in graph for edge in node.outputs)
-    new = (edge for node in Graph.of(corrected) for edge in node.outputs)
-    pairs = zip(edges, new, strict=True)
-    declared = [
-        _difference(*pair) for pair in pairs if pair[0].tensor.shape != pair[1].tensor.shape
+    computed = (edge.tensor.shape for node in Graph.of(corrected) for edge in node.outputs)
+    return [
+        f"'{edge.source.path}' computes {shape}, not {edge.tensor.shape}"
+        for edge, shape in zip(edges, computed, strict=True)
+        if edge.tensor.shape != shape
     ]
-    warnings.warn(
-        "The file has the shapes that layers compute, which are not those that they declare: "
-        f"{', '.join(declared[:5])}. Mend their `compute_output_shape`.",
-        stacklevel=5,
-    )
-
-
-def _difference(edge: Edge, computed: Edge) -> str:
-    return f"'{edge.source.path}' computes {computed.tensor.shape}, not {edge.tensor.shape}"

@@ -51,6 +51,8 @@ def export(
 
     The file is written aside, run once, and renamed at the end: if anything fails, a file that was
     there before is still there, whole. (A SavedModel of images of unknown size is only loaded.)
+    Where a layer declares another shape than it computes, the file has what it computes, and a
+    warning says so.
 
     Example:
 

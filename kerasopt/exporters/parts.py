@@ -80,13 +80,18 @@ class Part:
 
 
 def _require_declared(edge: Edge, value: Any) -> None:
-    declared = edge.tensor.shape
+    declared, path = edge.tensor.shape, edge.source.path
+    if value is None:
+        raise ShapeMismatch(
+            f"'{path}' declares an output of the shape {declared}, but returns None in its place. "
+            "Mend its `compute_output_shape`, or export with format='tf_saved_model'."
+        )
     if not value.shape.is_compatible_with(declared):
         raise ShapeMismatch(
-            f"'{edge.source.path}' has the shape {declared} in the model, but computes "
-            f"{tuple(value.shape)}: a layer before it, or itself, computes another shape in "
-            "inference than it says (`RandomCrop` returns images unchanged). Build the model that "
-            "you export without it, or on inputs of the size that it says."
+            f"'{path}' has the shape {declared} in the model, but computes {tuple(value.shape)}: a "
+            "layer before it, or itself, computes another shape in inference than it says "
+            "(`RandomCrop` returns images unchanged), which layers after it do not take. Build the "
+            "model that you export without it, or on inputs of the size that it says."
         )
 
 

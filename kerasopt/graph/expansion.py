@@ -106,6 +106,8 @@ class Expansion:
         try:
             with masks_set([(x, mask.tensor) for x, mask in masks]):
                 recording = record(call.operation, call.arguments)
+            if len(recording.outputs) != len(call.outputs):
+                raise Unrecordable("it does not return as many tensors as it declares")
         except Unrecordable as error:
             self.closed[path] = str(error)
             return None

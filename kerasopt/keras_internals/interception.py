@@ -40,6 +40,9 @@ class Interceptor(Protocol):
     def layer(self, layer: keras.Layer, args: tuple, kwargs: dict, own: Any) -> Any:
         """Calls a layer."""
 
+    def add_loss(self, layer: keras.Layer, loss: Any, own: Any) -> None:
+        """Adds a loss, from the code of a layer."""
+
     def shape(self, tensor: keras.KerasTensor, own: tuple) -> tuple:
         """Returns the shape of a symbolic tensor."""
 
@@ -154,6 +157,15 @@ def _layer(own: Callable) -> Callable:
     return call
 
 
+def _add_loss(own: Callable) -> Callable:
+    @functools.wraps(own)
+    def add_loss(self: keras.Layer, loss: Any) -> None:
+        by = getattr(_current, "interceptor", None)
+        return own(self, loss) if by is None else by.add_loss(self, loss, own)
+
+    return add_loss
+
+
 def _shape(own: Any) -> property:
     def shape(tensor: keras.KerasTensor) -> tuple:
         by = getattr(_current, "interceptor", None)
@@ -226,6 +238,7 @@ _CALLS = _Replaced(
     lambda: [
         (keras.Operation, "symbolic_call", _operation),
         (keras.Layer, "__call__", _layer),
+        (keras.Layer, "add_loss", _add_loss),
         *deferring_operators(),
     ]
 )

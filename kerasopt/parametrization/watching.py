@@ -75,6 +75,9 @@ class _Watcher:
         args, kwargs = keras.tree.map_structure(_value, (args, kwargs))
         return keras.tree.map_structure(_live, own(layer, *args, **kwargs))
 
+    def add_loss(self, layer: keras.Layer, loss: Any, own: Any) -> None:
+        own(layer, keras.tree.map_structure(_value, loss))
+
     def shape(self, tensor: keras.KerasTensor, own: tuple) -> tuple:
         return own
 

@@ -63,8 +63,43 @@ def test_layers_that_do_not_take_these_shapes_are_an_error(format, tmp_path):
     inputs = keras.Input((8, 8, 3))
     cropped = layers.RandomCrop(6, 6, name="crop")(inputs)
     model = keras.Model(inputs, layers.Dense(2)(layers.Flatten()(layers.Conv2D(2, 3)(cropped))))
-    x = np.zeros((2, 8, 8, 3), "float32")
     integers = ko.convert(ko.quantize(model, "int8_weight_only", verbose=0))
     with pytest.raises(ValueError, match="another shape"):
         exported(integers, format, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+class Streams(layers.Layer):
+    """Says that it returns two tensors, and returns one where it is given one."""
+
+    def build(self, x_shape, query_shape=None):
+        self.dense = layers.Dense(4)
+        self.dense.build((None, 4))
+
+    def call(self, x, query=None):
+        return self.dense(x), None if query is None else self.dense(query)
+
+    def compute_output_shape(self, x_shape, query_shape=None):
+        return [x_shape, x_shape]
+
+
+@pytest.mark.filterwarnings("ignore:Parts of")
+@pytest.mark.parametrize("format", RUNTIMES)
+def test_what_layers_return_nothing_for_is_no_tensor_of_a_file(format, tmp_path):
+    positions = keras.Input((None,))
+    x, query = Streams(name="first")(Angles()(positions))
+    (x, _) = Streams(name="last")(x, query)
+    model = randomize(keras.Model(positions, ops.relu(x)))
+    (values, _) = data(5)
+    with pytest.warns(UserWarning, match="'angles.*computes"):
+        (found,) = exported(model, format, tmp_path)(values)
+    np.testing.assert_allclose(found, run(model, values), atol=1e-5)
+
+
+@pytest.mark.parametrize("format", RUNTIMES)
+def test_outputs_that_are_nothing_are_an_error(format, tmp_path):
+    inputs = keras.Input((None, 4))
+    model = randomize(keras.Model(inputs, Streams(name="streams")(inputs)))
+    with pytest.raises(ValueError, match=r"'streams' declares an output .* but returns None"):
+        exported(model, format, tmp_path)
     assert not list(tmp_path.iterdir())

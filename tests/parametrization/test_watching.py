@@ -1,5 +1,7 @@
 """Operations in the code of layers, with chains, in training and in files."""
 
+import warnings
+
 import keras
 import numpy as np
 import pytest
@@ -44,6 +46,33 @@ def rounded(model):
 def test_operations_are_rounded_in_training(compiled):
     model = trained(Residual(name="block"), **compiled)
     assert {"block/add", "block/multiply", "block/norm"} <= rounded(model)
+
+
+class Penalized(layers.Layer):
+    """Adds a loss, as experts and variational encoders do."""
+
+    def build(self, shape):
+        self.dense = layers.Dense(shape[-1])
+        self.dense.build(shape)
+
+    def call(self, x):
+        y = x + self.dense(x)
+        self.add_loss(0.1 * keras.ops.mean(keras.ops.square(y)))
+        return y
+
+
+@pytest.mark.parametrize("compiled", [{}, {"run_eagerly": True}])
+def test_code_that_adds_losses_is_rounded_and_they_count(compiled):
+    assert "block/add" in rounded(trained(Penalized(name="block"), **compiled))
+    found = []
+    for callbacks in ([], [ko.callbacks.QuantizationAware(begin=1000)]):
+        keras.utils.set_random_seed(0)
+        model = make(Penalized(name="block"), **compiled)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that the beginning is never reached
+            model.fit(SEQUENCES, LABELS, 8, epochs=2, verbose=0, callbacks=callbacks)
+        found.append(model.history.history["loss"])
+    np.testing.assert_allclose(*found, rtol=1e-6)
 
 
 def test_operators_of_weights_and_arrays_are_rounded():

@@ -66,6 +66,14 @@ class Shapeless(Residual):
         return x if ops.shape(x)[1] > 100 else x * 2.0
 
 
+class Pair(Residual):
+    """Returns two tensors, and declares one."""
+
+    def call(self, inputs):
+        x = super().call(inputs)
+        return x, x * 2.0
+
+
 @pytest.mark.parametrize(
     ("layer", "reason"),
     [
@@ -76,6 +84,7 @@ class Shapeless(Residual):
         (Unbuilt, "'norm' has never been built"),
         (Recursive, "contains itself"),
         (Shapeless, "does not do the same in every call"),
+        (Pair, "does not return as many tensors as it declares"),
         (Foreign, "its code calls functions of TensorFlow instead of those of `keras.ops`"),
     ],
 )
