@@ -49,6 +49,7 @@ from kerasopt.graph.recording import called_again, recorded, recorded_graph
 from kerasopt.graph.rules import Rule, parse_rules
 from kerasopt.graph.selection import Selection, WeightSelection, select, select_weights
 from kerasopt.graph.traversal import layers, require_built
+from kerasopt.graph.unseen import unseen
 from kerasopt.graph.weights import (
     is_weight,
     kernel_names,
@@ -122,9 +123,10 @@ __all__ = [
     "select_weights",
     "slots_of",
     "softmax_axis",
-    "variables_of_weights",
+    "unseen",
     "unwrap",
     "unwrap_operations",
+    "variables_of_weights",
     "weight_names",
     "without_layer",
     "wrap_operation",

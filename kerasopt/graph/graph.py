@@ -11,7 +11,7 @@ from kerasopt.graph.expansion import Expansion
 from kerasopt.graph.functional import functional_of
 from kerasopt.graph.node import Edge, Node
 from kerasopt.graph.opening.call import Unrecordable
-from kerasopt.graph.opening.recorder import FAULT
+from kerasopt.graph.opening.reasons import FAULT
 from kerasopt.keras_internals.graphs import standardized_inputs
 from kerasopt.warning import warn
 

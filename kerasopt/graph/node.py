@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 
-from kerasopt.keras_internals.calls import context_arguments, in_inference, signature_of
+from kerasopt.keras_internals.calls import bound_arguments, in_inference
 
 
 @dataclass(frozen=True)
@@ -73,12 +73,8 @@ class Node:
     @property
     def arguments(self) -> dict[str, Any]:
         """The recorded arguments of the operation's `call`, by name."""
-        given, operation = self.keras_node.arguments, self.operation
-        signature = signature_of(operation)
-        # Keras accepts `training`, and custom context arguments, in a call of any layer.
-        unused = context_arguments(operation) - set(signature.parameters)
-        kwargs = {name: value for name, value in given.kwargs.items() if name not in unused}
-        return signature.bind(*given.args, **kwargs).arguments
+        given = self.keras_node.arguments
+        return bound_arguments(self.operation, given.args, given.kwargs).arguments
 
     @property
     def edges(self) -> dict[int, Edge]:

@@ -37,7 +37,9 @@ class OperationLayer(keras.layers.Layer):
         take_arguments_of(self, operation.call)
 
     def call(self, *args: Any, **kwargs: Any) -> Any:
-        return self.operation.call(*args, **kwargs)
+        own = self.operation
+        # A layer that the code of another one makes in its call is built by its own.
+        return (own if isinstance(own, keras.Layer) else own.call)(*args, **kwargs)
 
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
         return self.operation.compute_output_spec(*args, **kwargs)

@@ -98,6 +98,9 @@ class _Counter:
     def function(self, name: str, args: tuple, kwargs: dict, own: Any) -> Any:
         return own(*args, **kwargs)
 
+    def backend_function(self, name: str, args: tuple, kwargs: dict) -> Any:
+        return NotImplemented
+
 
 def _with_shapes(node: Node, shapes: list[Shape]) -> tuple[tuple, dict[str, Any]]:
     """Returns the arguments of a call, with tensors of known shapes."""

@@ -41,7 +41,7 @@ def wrap_operation(node: Node) -> OperationLayer:
         The layer. A node whose operation is already a layer is not changed.
     """
     key = getattr(node.keras_node, "key", None)
-    if key is None or isinstance(node.operation, keras.Layer):
+    if key is None or isinstance(node.operation, OperationLayer):
         return wrap_in(node.owner, node.operation)
     layer = add_inner_operation(node.owner, key)
     layer.become(node.operation)

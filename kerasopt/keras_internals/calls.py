@@ -28,6 +28,15 @@ def context_arguments(operation: keras.Operation) -> set[str]:
     return set(getattr(operation, "_call_context_args", {"training"}))
 
 
+def bound_arguments(operation: keras.Operation, args: tuple, kwargs: dict) -> Any:
+    """Returns the `inspect.BoundArguments` of a call."""
+    signature = signature_of(operation)
+    # Keras accepts `training`, and custom context arguments, in a call of any layer.
+    unused = context_arguments(operation) - set(signature.parameters)
+    kwargs = {name: value for name, value in kwargs.items() if name not in unused}
+    return signature.bind(*args, **kwargs)
+
+
 def take_arguments_of(layer: keras.Layer, call: Callable[..., Any]) -> None:
     """Makes a layer, in its `__init__`, accept all arguments of `call`.
 

@@ -16,6 +16,7 @@ from keras.src.backend.common.keras_tensor import any_symbolic_tensors
 from keras.src.ops.numpy import GetItem
 from keras.src.ops.symbolic_arguments import SymbolicArguments
 
+from kerasopt.keras_internals.dispatch import dispatch_functions
 from kerasopt.keras_internals.operands import deferring_operators
 
 __all__ = [
@@ -49,6 +50,9 @@ class Interceptor(Protocol):
     def function(self, name: str, args: tuple, kwargs: dict, own: Any) -> Any:
         """Calls a function of `keras.ops`."""
 
+    def backend_function(self, name: str, args: tuple, kwargs: dict) -> Any:
+        """Calls a function of TensorFlow on symbolic tensors, or returns `NotImplemented`."""
+
 
 # The folder of kerasopt, with a separator.
 PACKAGE = __file__.removesuffix("interception.py").removesuffix("keras_internals/")
@@ -65,6 +69,7 @@ def intercepted(by: Interceptor, functions: bool = False) -> Iterator[None]:
         by: An `Interceptor`.
         functions: Boolean, whether functions of `keras.ops` and shapes are intercepted, too.
     """
+    dispatch_functions(_dispatched)
     outer = getattr(_current, "interceptor", None)
     with _CALLS, _FUNCTIONS if functions else contextlib.nullcontext():
         _current.interceptor = by
@@ -85,7 +90,7 @@ def callers(until: types.FrameType) -> tuple[Any, ...]:
     while frame is not None and frame is not until:
         found.append((frame.f_code, _instruction(frame.f_code, frame.f_lasti)))
         frame = frame.f_back
-    inner = next(i for i, (code, _) in enumerate(found) if code is _CODE_OF_OPERATION)
+    inner = next(i for i, (code, _) in enumerate(found) if code in _CODES_OF_CALLS)
     left_out = PACKAGE, _CODE_OF_OPERATORS.co_filename
     return tuple(
         each for each in found[inner + 1 :] if not each[0].co_filename.startswith(left_out)
@@ -113,6 +118,11 @@ def constructor_arguments(operation: keras.Operation) -> dict[str, Any]:
 def set_shape(tensor: keras.KerasTensor, shape: tuple[int | None, ...]) -> None:
     """Changes the shape of a symbolic tensor."""
     tensor._shape = shape
+
+
+def _dispatched(name: str, args: tuple, kwargs: dict[str, Any]) -> Any:
+    by = getattr(_current, "interceptor", None)
+    return NotImplemented if by is None else by.backend_function(name, args, kwargs)
 
 
 def _operation(own: Callable) -> Callable:
@@ -145,9 +155,6 @@ def _as_axes(args: tuple) -> tuple:
 _CODE_OF_OPERATORS = keras.KerasTensor.__add__.__code__
 
 
-_CODE_OF_OPERATION = _operation(len).__code__
-
-
 def _layer(own: Callable) -> Callable:
     @functools.wraps(own)
     def call(self: keras.Layer, *args: Any, **kwargs: Any) -> Any:
@@ -164,6 +171,9 @@ def _add_loss(own: Callable) -> Callable:
         return own(self, loss) if by is None else by.add_loss(self, loss, own)
 
     return add_loss
+
+
+_CODES_OF_CALLS = (_operation(len).__code__, _layer(len).__code__)
 
 
 def _shape(own: Any) -> property:

@@ -15,11 +15,11 @@ from kerasopt.inference import Affine
 from kerasopt.inference.held import DynamicWeight
 from kerasopt.inference.integer.boundaries import Dequantize, Quantize
 from kerasopt.keras_internals.graphs import copied, producer, set_dense
+from kerasopt.lowering.float_calls import call_of_float, can_be_loaded
 from kerasopt.lowering.held_weights import hold_weights
 from kerasopt.lowering.masks import Masks
 from kerasopt.lowering.quantizers import affine_of, output_affine, signed
 from kerasopt.lowering.values import Value
-from kerasopt.lowering.without_config import as_operations, has_config
 from kerasopt.parametrization import FACTOR_SLOTS, links_by_slot, merge_lora
 
 
@@ -144,12 +144,10 @@ class Builder:
         operation = self.plain_operation(node)
         if not isinstance(operation, keras.Layer):
             return copy_operation(operation, self.name(node))
-        is_written = has_config(operation)
+        is_loaded = can_be_loaded(operation)
         hold_weights(node.operation, operation)
         layer = self.layer(node, None, lambda name: _renamed(operation, name))
-        if is_written:
-            return layer
-        return as_operations(layer, lambda inner: self.name(node, f"_{inner}"))
+        return call_of_float(layer, is_loaded, lambda inner: self.name(node, f"_{inner}"))
 
     def name(self, node: Node, suffix: str = "") -> str:
         """Returns a name for what `node` becomes, its path where that is free."""

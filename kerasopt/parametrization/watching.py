@@ -11,6 +11,7 @@ import keras
 
 from kerasopt.graph.dot_product_attention import attend, is_attention
 from kerasopt.graph.inner_operation import inner_operation
+from kerasopt.graph.opening.composite import paths_inside
 from kerasopt.graph.opening.places import Places
 from kerasopt.keras_internals.calls import is_training
 from kerasopt.keras_internals.interception import any_symbolic_tensors, callers, intercepted
@@ -51,6 +52,7 @@ class _Watcher:
         self._layer = layer
         self._places = places
         self._frame = frame
+        self._parts = paths_inside(layer)
 
     def forget(self) -> None:
         """Lets the frame go: in a cycle with it, it would keep traced functions alive."""
@@ -59,11 +61,14 @@ class _Watcher:
     def operation(self, operation: Any, args: tuple, kwargs: dict, own: Any) -> Any:
         if is_attention(operation):
             return attend(*args, **{**kwargs, "is_causal": operation.is_causal})
+        return self._run(operation, args, kwargs, operation.call)
+
+    def _run(self, operation: Any, args: tuple, kwargs: dict, own: Callable) -> Any:
         key = self._places.key(operation, callers(self._frame))
         args, kwargs = keras.tree.map_structure(_value, (args, kwargs))
         found = None if key is None else inner_operation(self._layer, key)
         if found is None:
-            outputs = operation.call(*args, **kwargs)
+            outputs = own(*args, **kwargs)
         else:
             found.become(operation)
             outputs = found(*args, **kwargs)
@@ -72,6 +77,8 @@ class _Watcher:
     def layer(self, layer: keras.Layer, args: tuple, kwargs: dict, own: Any) -> Any:
         if not any_symbolic_tensors(args, kwargs):
             return own(layer, *args, **kwargs)
+        if id(layer) not in self._parts:  # its code has made it
+            return self._run(layer, args, kwargs, functools.partial(own, layer))
         args, kwargs = keras.tree.map_structure(_value, (args, kwargs))
         return keras.tree.map_structure(_live, own(layer, *args, **kwargs))
 
@@ -83,6 +90,9 @@ class _Watcher:
 
     def function(self, name: str, args: tuple, kwargs: dict, own: Any) -> Any:
         return own(*args, **kwargs)
+
+    def backend_function(self, name: str, args: tuple, kwargs: dict) -> Any:
+        return NotImplemented
 
 
 def _live(value: Any) -> Any:

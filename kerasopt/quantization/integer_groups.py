@@ -44,15 +44,14 @@ def exact_groups(groups: Groups) -> set[int]:
     have an integer form only with other arguments (a subtraction of two tensors has none).
     """
     masks = graph.masked(groups.graph)
-    constants = _constants(groups.graph)
+    unseen = graph.unseen(groups.graph)
     return {
         id(group)
         for group in groups
         if any(id(node) in masks for node in group.nodes)
         or not keras.backend.is_float_dtype(group.output.keras_node.outputs[0].dtype)
         or not _may_have_integers(group.anchor)
-        # Keras computes operations on weights alone at once: no quantizer would see them.
-        or (id(group.anchor) in constants and not _is_own_layer(group.anchor.operation))
+        or id(group.anchor) in unseen
     }
 
 
@@ -224,20 +223,6 @@ class IntegerGroups:
 
     def _is_called_once(self, group: Group) -> bool:
         return all(len(self.groups.graph.calls(node.operation)) == 1 for node in group.nodes)
-
-
-def _constants(nodes: graph.Graph) -> set[int]:
-    """Returns the ids of the calls that depend on no input of the model."""
-    found: set[int] = set()
-    for node in nodes:
-        if not node.is_input and all(id(edge.source) in found for edge in node.inputs):
-            found.add(id(node))
-    return found
-
-
-def _is_own_layer(operation: keras.Operation) -> bool:
-    """Whether a call is of a layer of the model, not of one made for an operation."""
-    return isinstance(graph.unwrap(operation), keras.Layer)
 
 
 def rounds_rows(layer: keras.Operation) -> bool:

@@ -106,6 +106,85 @@ def model_of(*parts, length=None):
     return keras.Model(inputs, x)
 
 
+class Making(Composite):
+    """Makes layers without weights in its `call`: squeeze and excitation."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.conv = layers.Conv1D(8, 3, padding="same")
+        self.reduce, self.expand = layers.Dense(8, activation="relu"), layers.Dense(8)
+
+    def call(self, inputs):
+        x = self.conv(inputs)
+        gate = layers.Reshape((1, 8))(layers.GlobalAveragePooling1D()(x))
+        x = layers.multiply([x, self.expand(self.reduce(gate))])
+        return layers.Add()([x, inputs])
+
+
+class Rotary(layers.Layer):
+    """Adds to its input."""
+
+    def call(self, inputs):
+        return inputs + 0.1
+
+    def compute_output_shape(self, shape):
+        return shape
+
+
+class RotaryOfTwo(Rotary):
+    """Leaves what its base declares as it is."""
+
+    def call(self, inputs, other):
+        positions = 0.1 * ops.cast(ops.arange(ops.shape(inputs)[1]), "float32")
+        return inputs + positions[:, None], other - positions[:, None]
+
+
+class Plain(Composite):
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.dense = layers.Dense(8)
+
+    def call(self, inputs):
+        return self.dense(inputs)
+
+
+class DeclaresOthers(Composite):
+    """Calls layers that do not take `training`, or declare what they do not return."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.rotary, self.dense = RotaryOfTwo(), layers.Dense(8)
+        self.block = Plain()
+
+    def build(self, shape=None):
+        for layer in (self.rotary, self.dense, self.block):
+            layer.build((None, None, 8))
+        self.built = True
+
+    def call(self, inputs, training=False):
+        x, y = self.rotary(inputs, self.dense(inputs))
+        return self.block(x + y, training=training)
+
+
+class OfTensorFlow(Composite):
+    """Calls functions of TensorFlow: on sizes, and on data."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.dense = layers.Dense(8)
+
+    def call(self, inputs):
+        import tensorflow
+
+        batch, length, _ = ops.shape(inputs)
+        near = tensorflow.linalg.band_part(ops.ones((length, length), "bool"), 1, 1)
+        x = self.dense(inputs)
+        scores = ops.where(near, ops.matmul(x, ops.transpose(inputs, (0, 2, 1))), -1e9)
+        x = x + ops.matmul(ops.softmax(scores), inputs)
+        y = tensorflow.reshape(tensorflow.tanh(x), (batch, length, 8))
+        return x + y * y
+
+
 class Operands(Composite):
     """Operators whose left, or only other, operand is no tensor of the data."""
 

@@ -3,7 +3,6 @@
 import keras
 import numpy as np
 import pytest
-import tensorflow
 from keras import layers
 from lowering.trained import images, quantization_aware, randomize, run
 
@@ -103,7 +102,43 @@ class Unrecordable(Scaled):
     """Its code cannot be recorded, so it stays a layer."""
 
     def call(self, x):
-        return super().call(tensorflow.identity(x))
+        return super().call(keras.ops.map(keras.ops.copy, x))
+
+
+class Doubled(layers.Layer):
+    def call(self, x):
+        return x * 2.0
+
+    def compute_output_shape(self, shape):
+        return shape
+
+
+class Halves(Doubled):
+    """Returns two tensors, and declares one, as the class does that it inherits from."""
+
+    def call(self, x, other):
+        return x[..., :4] + other, x[..., 4:] * other
+
+
+class WithHalves(layers.Layer):
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.halves, self.dense = Halves(), layers.Dense(4)
+
+    def build(self, shape):
+        self.dense.build((*shape[:-1], 4))
+
+    def call(self, x):
+        left, right = self.halves(x, x[..., 2:6])
+        return self.dense(left) + right
+
+    def compute_output_shape(self, shape):
+        return (*shape[:-1], 4)
+
+
+def quick(x):
+    """A function that is not registered."""
+    return x * keras.ops.sigmoid(1.7 * x)
 
 
 def test_float_layers_without_a_config_have_names_of_their_own():
@@ -119,16 +154,30 @@ def test_float_layers_without_a_config_have_names_of_their_own():
     assert np.abs(run(integers, values) - run(model, values)).max() < 0.1
 
 
-@pytest.mark.parametrize("cls", [Scaled, Refused])
-def test_float_layers_without_a_config_are_operations_so_that_a_file_holds_them(cls, tmp_path):
+def as_it_is(**kwargs):
+    return layers.Activation(quick, **kwargs)
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (Scaled, "Scaled has no integer form"),
+        (Refused, "Refused has no integer form"),
+        (as_it_is, "Activation has no integer form"),
+        (WithHalves, "Halves has no integer form"),
+    ],
+)
+def test_float_layers_that_no_file_holds_are_operations_so_that_one_does(make, reason, tmp_path):
     inputs = keras.Input((6, 8))
     policy = keras.DTypePolicy("float32")
-    x = layers.Dense(4)(cls(dtype=policy)(layers.Dense(8)(inputs)))
-    model = keras.Model(inputs, layers.Identity(dtype=policy)(cls(dtype=policy)(x)))
+    x = make(dtype=policy)(layers.Dense(8)(inputs))
+    x = make(dtype=policy)(layers.Dense(8)(x))
+    model = keras.Model(inputs, layers.Identity(dtype=policy)(x))
     values = np.random.default_rng(0).normal(size=(16, 6, 8)).astype("float32")
-    model.layers[2].scale.assign(np.linspace(0.5, 2, 8))
+    if make is Scaled:
+        model.layers[2].scale.assign(np.linspace(0.5, 2, 8))
     model = quantization_aware(model, values)
-    with pytest.warns(UserWarning, match=f"{cls.__name__} has no integer form"):
+    with pytest.warns(UserWarning, match=reason):
         integers = convert(model)
     assert np.abs(run(integers, values) - run(model, values)).max() < 0.1
     ko.save(integers, tmp_path / "int8.keras")

@@ -5,7 +5,15 @@ import warnings
 import keras
 import numpy as np
 import pytest
-from graph.composites import Causal, Operands, Residual, Twice
+from graph.composites import (
+    Causal,
+    DeclaresOthers,
+    Making,
+    OfTensorFlow,
+    Operands,
+    Residual,
+    Twice,
+)
 from keras import layers
 
 import kerasopt as ko
@@ -75,6 +83,20 @@ def test_code_that_adds_losses_is_rounded_and_they_count(compiled):
     np.testing.assert_allclose(*found, rtol=1e-6)
 
 
+def test_layers_made_in_a_call_are_rounded():
+    # Pooling, a product and a sum; what only moves values has no quantizer.
+    made = {"block/global_average_pooling1_d", "block/multiply", "block/add"}
+    found = rounded(trained(Making(name="block")))
+    assert made <= found and "block/reshape" not in found
+
+
+def test_operations_on_what_functions_of_tensorflow_return_are_not_rounded():
+    # No quantizer would see them: in training, their tensors are none of Keras.
+    found = rounded(trained(OfTensorFlow(name="block")))
+    assert {"block/add", "block/add_1", "block/matmul"} <= found
+    assert "block/multiply" not in found
+
+
 def test_operators_of_weights_and_arrays_are_rounded():
     # One addend of `add_1` is computed from a weight only.
     assert {"block/add", "block/add_1"} <= rounded(trained(Operands(name="block")))
@@ -92,7 +114,7 @@ def test_the_path_of_training_has_the_quantizers_of_the_same_operations():
     assert not np.array_equal(outputs[0], plain(x))
 
 
-@pytest.mark.parametrize("block", [Residual, Causal, Twice])
+@pytest.mark.parametrize("block", [Residual, Causal, Twice, Making, DeclaresOthers, OfTensorFlow])
 def test_the_converted_model_has_the_calls_of_the_layer(block):
     model = trained(block(name="block"))
     expected = model.predict(SEQUENCES, verbose=0)
@@ -107,12 +129,12 @@ def test_the_converted_model_has_the_calls_of_the_layer(block):
     np.testing.assert_allclose(found, expected, atol=0.03 * np.abs(expected).max())
 
 
-@pytest.mark.parametrize("block", [Residual, Causal, Twice])
+@pytest.mark.parametrize("block", [Residual, Causal, Twice, Making])
 def test_files_have_the_quantizers(block, tmp_path):
     model = trained(block(name="block"))
     model.save(tmp_path / "model.keras")
     custom = {cls.__name__: cls for cls in type(model.get_layer("block")).__mro__}
-    custom |= {"Residual": Residual, "Causal": Causal, "Twice": Twice}
+    custom |= {cls.__name__: cls for cls in (Residual, Causal, Twice, Making)}
     loaded = keras.models.load_model(tmp_path / "model.keras", custom_objects=custom)
     assert rounded(loaded) == rounded(model)
     expected = model.predict(SEQUENCES, verbose=0)

@@ -45,7 +45,7 @@ class Call:
     @property
     def constants(self) -> list[Any]:
         """The numbers and words among its arguments, and those that the operation was made with."""
-        own = {} if isinstance(self.operation, keras.Layer) else constants_of(self.operation)
+        own = {} if self.key is None else constants_of(self.operation)
         structure = (self.arguments.args, self.arguments.kwargs, own)
         return [x for x in flattened(structure) if x is None or isinstance(x, int | float | str)]
 
@@ -113,3 +113,7 @@ class Constant(keras.Operation):
 
 class Unrecordable(Exception):
     """Raised if a layer cannot be recorded; the message says why, for the user."""
+
+
+class TooManyCalls(Exception):
+    """Raised where code goes on and on with the large numbers that stand for unknown sizes."""

@@ -10,10 +10,11 @@ from typing import Any
 
 import keras
 
-from kerasopt.graph.opening.call import Axis, Call, Recording, Unrecordable
-from kerasopt.graph.opening.recorder import REFUSALS, Recorder, reason
+from kerasopt.graph.opening.call import Axis, Call, Recording, TooManyCalls, Unrecordable
+from kerasopt.graph.opening.reasons import REFUSALS, reason
+from kerasopt.graph.opening.recorder import Recorder
 from kerasopt.graph.opening.sizes import Size, Sizes
-from kerasopt.graph.opening.unification import SizesDiffer
+from kerasopt.graph.opening.unification import Pair, SizesDiffer
 from kerasopt.keras_internals.calls import inference, mask_of, set_mask
 from kerasopt.keras_internals.graphs import calls_forgotten
 from kerasopt.keras_internals.interception import (
@@ -31,8 +32,9 @@ _VALUES = (
     (71, 73, 79, 83, 89, 97, 101, 103),
 )
 
-# Unknown sizes: a dict of (index of a tensor, axis) to a name, which equal ones share.
-Equal = dict[tuple[int, int], str]
+# Unknown sizes: a dict of (index of a tensor, axis) to a name, which equal ones share, or to the
+# number that it has to be.
+Equal = dict[tuple[int, int], str | int]
 
 
 def record(layer: keras.Layer, arguments: SymbolicArguments) -> Recording:
@@ -80,6 +82,8 @@ class _Attempt:
         for values, equal in itertools.product(_VALUES, _guesses(self._arguments)):
             try:
                 return self._record(equal, values)
+            except TooManyCalls as error:
+                why = why or str(error)
             except REFUSALS as error:
                 why = why or reason(error)
         raise Unrecordable(why)
@@ -88,7 +92,7 @@ class _Attempt:
         """Returns a second recording, with other sizes if these are possible."""
         equal, last = self._last
         for values in (*(x for x in _VALUES if x is not last), last):
-            with contextlib.suppress(*REFUSALS):
+            with contextlib.suppress(TooManyCalls, *REFUSALS):
                 return self._record(equal, values)
         raise Unrecordable("its code does not do the same in every call")
 
@@ -99,8 +103,15 @@ class _Attempt:
                 try:
                     return _recorded(self._layer, self._arguments, equal, values, self.computed)
                 except SizesDiffer as error:
-                    for first, second in error.pairs:
-                        equal = {x: first if name == second else name for x, name in equal.items()}
+                    known, equal = equal, _united(equal, error.pairs)
+                    if equal == known:  # they are sizes that a layer computes
+                        raise
+
+
+def _united(equal: Equal, pairs: list[Pair]) -> Equal:
+    for name, other in pairs:
+        equal = {place: other if known == name else known for place, known in equal.items()}
+    return equal
 
 
 def _guesses(arguments: SymbolicArguments) -> Iterator[Equal]:
@@ -137,13 +148,15 @@ def _recorded(
 ) -> Recording:
     sizes = Sizes(values)
     recorder = Recorder(sizes, computed)
-    by_name: dict[str, Size] = {}
+    by_name: dict[Any, Size] = {}
 
     def symbol(like: keras.KerasTensor, index: int) -> keras.KerasTensor:
         shape: list[Any] = list(like.shape)
         for axis in [axis for axis, size in enumerate(shape) if size is None]:
             name = equal[index, axis]
-            shape[axis] = by_name[name] = by_name.get(name) or sizes.new(name)
+            if isinstance(name, str) and name not in by_name:
+                by_name[name] = sizes.new(name)
+            shape[axis] = by_name.get(name, name)
         return recorder.symbol(shape, like.dtype)
 
     symbols = {id(x): symbol(x, i) for i, x in enumerate(arguments.keras_tensors)}

@@ -2,65 +2,53 @@
 
 from __future__ import annotations
 
-import contextlib
-import inspect
-import re
 import sys
-import traceback
 import types
-from collections.abc import Callable, Iterator, Set
+from collections.abc import Callable, Set
 from dataclasses import dataclass
 from typing import Any
 
 import keras
 
 from kerasopt.graph.dot_product_attention import attend, is_attention
-from kerasopt.graph.opening.call import Axis, Call, Constant, Unrecordable
+from kerasopt.graph.opening.backend_function import BackendFunction
+from kerasopt.graph.opening.call import Axis, Call, Constant, TooManyCalls, Unrecordable
 from kerasopt.graph.opening.composite import is_composite, paths_inside
+from kerasopt.graph.opening.leaves import outputs_of_leaf
 from kerasopt.graph.opening.places import Places
-from kerasopt.graph.opening.sized_operation import SizedOperation, sizes_of, template
-from kerasopt.graph.opening.sizes import Size, Sizes, has_size
-from kerasopt.graph.opening.unification import SizesDiffer, equal_sizes
+from kerasopt.graph.opening.reasons import REFUSALS, reason
+from kerasopt.graph.opening.sized_operation import (
+    SizedOperation,
+    constants_of,
+    sizes_of,
+    template,
+)
+from kerasopt.graph.opening.sizes import Size, Sizes, as_integer, flattened, has_size
+from kerasopt.graph.opening.unification import sizes_compared
 from kerasopt.keras_internals.calls import (
-    computed_mask,
+    bound_arguments,
     fill_masks,
     mask_of,
-    set_mask,
     set_masks_of_outputs,
-    signature_of,
 )
 from kerasopt.keras_internals.graphs import set_dense
 from kerasopt.keras_internals.interception import (
-    PACKAGE,
     SymbolicArguments,
     any_symbolic_tensors,
     callers,
     compute_output_spec,
     constructor_arguments,
-    set_shape,
 )
-from kerasopt.keras_internals.layers import awaits_weights
+from kerasopt.keras_internals.layers import awaits_weights, held_layers
 
 # Their functions are no arguments that could be recorded.
 _CONTROL_FLOW = frozenset(
     "AssociativeScan Cond ForiLoop Map Scan Switch VectorizedMap WhileLoop".split()
 )
+# Code that loops over an axis of unknown size calls more, with the large numbers tried for it.
+_MOST_CALLS = 10_000
 # Called on symbols, they refuse axes of unknown size.
 _OF_KNOWN_SIZES = frozenset("FFT FFT2 IFFT2 IRFFT ISTFT RFFT STFT".split())
-# What a `call` that cannot be called on symbolic tensors raises.
-REFUSALS = (
-    ArithmeticError,
-    AttributeError,
-    LookupError,
-    MemoryError,
-    NotImplementedError,
-    RuntimeError,
-    TypeError,
-    Unrecordable,
-    ValueError,
-)
-# How the reason begins if the error is none of the layer's code.
-FAULT = "recording it failed by a fault of kerasopt"
 
 
 @dataclass
@@ -118,7 +106,7 @@ class Recorder:
         """Runs the code of a layer in inference mode, and returns what it returns."""
         if any(context.layer is layer for context in self._contexts):
             raise Unrecordable("it contains itself")
-        bound = inspect.signature(layer.call).bind(*args, **kwargs)
+        bound = bound_arguments(layer, args, kwargs)
         if "training" in layer.call_signature_parameters:
             bound.arguments["training"] = False
         fill_masks(layer, bound.arguments)
@@ -157,7 +145,7 @@ class Recorder:
         if layer is context.layer:
             raise Unrecordable("it contains itself")
         if id(layer) not in context.parts:
-            raise Unrecordable(f"it calls '{layer.name}', which is no attribute of it")
+            return self._call_of_made(layer, args, kwargs, own)
         path = context.path + context.parts[id(layer)]
         if awaits_weights(layer):
             raise Unrecordable(f"its layer '{path}' has never been built")
@@ -170,38 +158,37 @@ class Recorder:
                 for each, count in zip(recorded, counts, strict=True):
                     del each[count:]  # nothing stays half-opened
                 self.closed[path] = reason(error)
-        return self._call_of_leaf(layer, args, kwargs, own, path)
+        try:
+            return self._call_of_leaf(layer, args, kwargs, own, path)
+        except REFUSALS as error:
+            # Why it is not opened says more than what it declares wrongly.
+            raise Unrecordable(self.closed.get(path) or reason(error)) from None
 
     def _call_of_leaf(
         self, layer: keras.Layer, args: tuple, kwargs: dict[str, Any], own: Any, path: str
     ) -> Any:
         self._is_inside_leaf = True
         try:
-            if any_symbolic_tensors(args, kwargs):
-                with _sizes_compared(_without_name(layer.call), args, kwargs):
-                    outputs = own(layer, *args, **kwargs)
-                self._complete_shapes(layer, args, kwargs, outputs)
-                if isinstance(layer, keras.layers.ReversibleEmbedding):
-                    arguments = signature_of(layer).bind(*args, **kwargs).arguments
-                    set_mask(outputs, computed_mask(layer, arguments, arguments["inputs"], None))
-            else:
-                # It reads constants: weights, or positions.
-                outputs = keras.tree.map_structure(
-                    lambda x: keras.KerasTensor(x.shape, x.dtype), own(layer, *args, **kwargs)
-                )
+            outputs = outputs_of_leaf(layer, args, kwargs, own)
         finally:
             self._is_inside_leaf = False
         self._record(layer, path, None, args, kwargs, outputs)
         return outputs
 
-    def _complete_shapes(self, layer: Any, args: tuple, kwargs: dict, outputs: Any) -> None:
-        """Finds the sizes that the layer itself does not know (EinsumDense, of sequences)."""
-        flat = keras.tree.flatten(outputs)
-        if not any(None in x.shape for x in flat):
-            return
-        found = compute_output_spec(_without_name(layer.call), *args, **kwargs)
-        for tensor, known in zip(flat, keras.tree.flatten(found), strict=True):
-            set_shape(tensor, tuple(map(_as_integer, known.shape)))
+    def _call_of_made(
+        self, layer: keras.Layer, args: tuple, kwargs: dict[str, Any], own: Any
+    ) -> Any:
+        """Records the call of a layer that the code has made, like that of an operation."""
+        self._is_inside_leaf = True
+        try:
+            outputs = outputs_of_leaf(layer, args, kwargs, own)
+        finally:
+            self._is_inside_leaf = False
+        if layer.variables or held_layers(layer):
+            raise Unrecordable(f"it calls '{layer.name}', which is no attribute of it")
+        if has_size(constants_of(layer)):
+            raise Unrecordable(f"it makes '{layer.name}' from sizes that are unknown")
+        return self._record_operation(layer, layer, args, kwargs, outputs)
 
     def operation(self, operation: Any, args: tuple, kwargs: dict[str, Any], own: Any) -> Any:
         kind = type(operation).__name__
@@ -210,7 +197,7 @@ class Recorder:
         if is_attention(operation):
             return attend(*args, **{**kwargs, "is_causal": operation.is_causal})
         config = constructor_arguments(operation)
-        with _sizes_compared(_made_of(operation), (config, *args), kwargs):
+        with sizes_compared(_made_of(operation), (config, *args), kwargs):
             outputs = operation.compute_output_spec(*args, **kwargs)
         for x in keras.tree.flatten(outputs):
             set_dense(x)  # Keras takes a product with a constant for a sparse one
@@ -228,9 +215,14 @@ class Recorder:
     def function(self, name: str, args: tuple, kwargs: dict[str, Any], own: Any) -> Any:
         if not has_size((args, kwargs)) or any_symbolic_tensors(args, kwargs):
             return own(*args, **kwargs)
-        plain = keras.tree.map_structure(_as_integer, (args, kwargs))
+        plain = keras.tree.map_structure(as_integer, (args, kwargs))
         outputs = compute_output_spec(lambda: own(*plain[0], **plain[1]))
         return self._sized(name, {}, args, kwargs, outputs)
+
+    def backend_function(self, name: str, args: tuple, kwargs: dict[str, Any]) -> Any:
+        if any(map(callable, flattened((args, kwargs)))):
+            return NotImplemented
+        return BackendFunction(name)(*args, **kwargs)
 
     def _sized(self, target: Any, config: dict, args: tuple, kwargs: dict, outputs: Any) -> Any:
         """Records a call that depends on sizes."""
@@ -272,6 +264,8 @@ class Recorder:
     def _record(
         self, called: Any, path: str, key: str | None, args: tuple, kwargs: dict, outputs: Any
     ) -> None:
+        if self._count >= _MOST_CALLS:
+            raise TooManyCalls(f"its code makes more than {_MOST_CALLS:,} calls")
         flat = keras.tree.flatten(outputs)
         args, kwargs = keras.tree.map_structure(_as_tensor, (args, kwargs))
         arguments = SymbolicArguments(*args, **kwargs)
@@ -286,46 +280,9 @@ class Recorder:
         self._count += 1
 
 
-def reason(error: BaseException) -> str:
-    """Returns why a layer cannot be recorded, in a line."""
-    if isinstance(error, Unrecordable):
-        return str(error)
-    # Keras adds where an error has occurred, and colors.
-    lines = re.sub(r"\x1b\[\d*m", "", str(error)).strip().splitlines()
-    said = [line for line in lines if line and not line.startswith("Exception encountered")]
-    text = said[0] if said else type(error).__name__
-    if foreign := re.match(r"A KerasTensor cannot be used as input to a (\w+) function", text):
-        return f"its code calls functions of {foreign[1]} instead of those of `keras.ops`"
-    raised = traceback.extract_tb(error.__traceback__)[-1]
-    if raised.filename.startswith(PACKAGE):
-        place = f"{raised.filename.removeprefix(PACKAGE)}:{raised.lineno}"
-        return f"{FAULT} ({type(error).__name__}: {text}, {place}); please report it"
-    return f"its code cannot be called on symbolic tensors ({text})"
-
-
-@contextlib.contextmanager
-def _sizes_compared(compute: Any, args: tuple, kwargs: dict[str, Any]) -> Iterator[None]:
-    """Raises `SizesDiffer` where a call fails because unknown sizes are taken for different."""
-    try:
-        yield
-    except REFUSALS as error:
-        pairs = equal_sizes(compute, args, kwargs)
-        if pairs:
-            raise SizesDiffer(pairs) from error
-        raise
-
-
-def _without_name(call: Any) -> Any:
-    return lambda *args, **kwargs: call(*args, **kwargs)
-
-
 def _as_tensor(value: Any) -> Any:
     """Returns the value of a variable, which is a constant of an operation."""
     return keras.ops.convert_to_tensor(value) if isinstance(value, keras.Variable) else value
-
-
-def _as_integer(value: Any) -> Any:
-    return int(value) if isinstance(value, int) and type(value) is not bool else value
 
 
 def _made_of(operation: keras.Operation) -> Callable[..., Any]:

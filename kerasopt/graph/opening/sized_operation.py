@@ -123,7 +123,9 @@ def filled(template: Template, tensors: Sequence[Any], known: dict[str, Any]) ->
 
 
 def constants_of(operation: keras.Operation) -> Any:
-    """Returns a structure of what an operation was made with."""
+    """Returns a structure of what an operation, or a layer without state, was made with."""
+    if isinstance(operation, keras.Layer):
+        return {name: x for name, x in operation.get_config().items() if name != "name"}
     if isinstance(operation, SizedOperation):
         return operation.arguments
     return constructor_arguments(operation)

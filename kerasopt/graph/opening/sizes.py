@@ -36,6 +36,9 @@ class Size(int):
 
     __hash__ = int.__hash__
 
+    def __neg__(self) -> Any:
+        return 0 - self
+
 
 def _define(symbol: str, name: str) -> None:
     compute = _OPERATORS[symbol]
@@ -73,11 +76,12 @@ class Sizes:
         value = next(self._values, None)
         if value is None:
             raise ValueError("too many sizes are unknown")
-        return self._add(value, name)
+        self.name(value, name)
+        return self._known[value]
 
     def name(self, value: int, name: str) -> None:
         """Makes a number that Keras has computed a size."""
-        self._add(value, name)
+        self._known[value] = _size(self, value, name)
 
     def values_of(self, names: Iterable[str]) -> dict[str, int]:
         """Returns the values that stand for unknown sizes, by name."""
@@ -91,24 +95,33 @@ class Sizes:
         if not all(isinstance(each, int) for each in operands):
             return NotImplemented
         value = compute(*map(int, operands))
-        if value in self._known or value < 0:
-            return self._known.get(value, value)
+        if value in self._known:
+            return self._known[value]
         expression = (symbol, *(getattr(x, "expression", x) for x in operands))
         # What an axis of unknown size is divided into may be constant.
         names = names_in(expression)
         others = ({x: (n + 2) * 1009 + i for i, x in enumerate(sorted(names))} for n in range(3))
         if all(evaluate(expression, other) == value for other in others):
             return value
-        return self._add(value, expression)
+        size = _size(self, value, expression)
+        if value >= 0:  # others are never found in a shape
+            self._known[value] = size
+        return size
 
     def shape(self, shape: Iterable[int | None]) -> tuple[int | None, ...]:
         """Returns a shape, its unknown sizes as `None`."""
         return tuple(None if size in self._known else size for size in shape)
 
-    def _add(self, value: int, expression: Expression) -> Size:
-        size = self._known[value] = Size(value)
-        size.sizes, size.expression = self, expression
-        return size
+
+def _size(sizes: Sizes, value: int, expression: Expression) -> Size:
+    size = Size(value)
+    size.sizes, size.expression = sizes, expression
+    return size
+
+
+def as_integer(value: Any) -> Any:
+    """Returns a plain integer for a `Size`, anything else as it is."""
+    return int(value) if isinstance(value, int) and type(value) is not bool else value
 
 
 def has_size(structure: Any) -> bool:

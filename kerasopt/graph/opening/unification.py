@@ -2,28 +2,43 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
 
+from kerasopt.graph.opening.reasons import REFUSALS
 from kerasopt.graph.opening.sizes import Size, evaluate, names_in
 from kerasopt.keras_internals.interception import compute_output_spec
 
-Pair = tuple[str, str]
+# The name of an unknown size, and what it has to be: another one, or a number.
+Pair = tuple[str, str | int]
 
 
 class SizesDiffer(Exception):
-    """Raised where an operation needs unknown sizes to be equal.
+    """Raised where an operation needs unknown sizes to be equal to others, or to numbers.
 
     Attributes:
-        pairs: List of pairs of their names.
+        pairs: List of `Pair`.
     """
 
     def __init__(self, pairs: list[Pair]):
         super().__init__(pairs)
         self.pairs = pairs
+
+
+@contextlib.contextmanager
+def sizes_compared(compute: Any, args: tuple, kwargs: dict[str, Any]) -> Iterator[None]:
+    """Raises `SizesDiffer` where a call fails because unknown sizes are taken for different."""
+    try:
+        yield
+    except REFUSALS as error:
+        pairs = equal_sizes(compute, args, kwargs)
+        if pairs:
+            raise SizesDiffer(pairs) from error
+        raise
 
 
 def equal_sizes(compute: Callable[..., Any], args: tuple, kwargs: dict[str, Any]) -> list[Pair]:
@@ -35,18 +50,18 @@ def equal_sizes(compute: Callable[..., Any], args: tuple, kwargs: dict[str, Any]
         kwargs: Its keyword arguments.
 
     Returns:
-        List of pairs of names; empty if the sizes are not the reason.
+        List of `Pair`; empty if the sizes are not the reason.
     """
     flat = keras.tree.flatten((args, kwargs))
-    tensors = [x for x in flat if isinstance(x, keras.KerasTensor)]
+    tensors = [x for x in flat if hasattr(x, "shape")]  # weights, too
     values: dict[str, int] = {}
     for size in itertools.chain(flat, *(x.shape for x in tensors)):
         if isinstance(size, Size):
             values |= size.sizes.values_of(names_in(size.expression))
     for pairs in _candidates(tensors, sorted(values)):
         known = dict(values)
-        for first, second in pairs:
-            known[second] = known[first]
+        for name, other in pairs:
+            known[name] = known[other] if isinstance(other, str) else other
         try:
             compute_output_spec(compute, *_with(args, known), **_with(kwargs, known))
         except Exception:  # whatever an operation says about shapes
@@ -55,19 +70,29 @@ def equal_sizes(compute: Callable[..., Any], args: tuple, kwargs: dict[str, Any]
     return []
 
 
-def _candidates(tensors: list[keras.KerasTensor], names: list[str]) -> Iterator[list[Pair]]:
-    pairs = list(itertools.combinations(names, 2))
+def _candidates(tensors: list[Any], names: list[str]) -> Iterator[list[Pair]]:
+    pairs: list[Pair] = [(second, first) for first, second in itertools.combinations(names, 2)]
     yield from ([pair] for pair in pairs)
-    aligned = {
-        (first.expression, second.expression)
-        for left, right in itertools.combinations(tensors, 2)
-        for first, second in zip(reversed(left.shape), reversed(right.shape), strict=False)
+    aligned: set[Pair] = {
+        (second.expression, first.expression)
+        for first, second in _aligned(tensors)
         if _is_name(first) and _is_name(second) and first.expression != second.expression
     }
     if len(aligned) > 1:
         yield sorted(aligned)
     if len(pairs) > 1:
-        yield [(names[0], other) for other in names[1:]]
+        yield pairs[: len(names) - 1]  # all of them
+    # A table of positions is added, whose length the inputs have to have.
+    for pair in _aligned(tensors):
+        for name, number in (pair, pair[::-1]):
+            if _is_name(name) and type(number) is int and number > 1:
+                yield [(name.expression, number)]
+
+
+def _aligned(tensors: list[Any]) -> Iterator[tuple[Any, Any]]:
+    """Yields the sizes of each two tensors that stand over one another when they are added."""
+    for left, right in itertools.combinations(tensors, 2):
+        yield from zip(reversed(left.shape), reversed(right.shape), strict=False)
 
 
 def _is_name(size: Any) -> bool:
@@ -78,7 +103,7 @@ def _with(structure: Any, known: dict[str, int]) -> Any:
     def replaced(x: Any) -> Any:
         if isinstance(x, Size):
             return evaluate(x.expression, known)
-        if not isinstance(x, keras.KerasTensor):
+        if not isinstance(x, (keras.KerasTensor, keras.Variable)):
             return x
         sizes = [evaluate(s.expression, known) if isinstance(s, Size) else s for s in x.shape]
         return keras.KerasTensor(sizes, x.dtype)

@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from kerasopt.graph import Group
+from kerasopt.graph import Group, unwrap
 from kerasopt.inference.integer.average_pooling import QuantizedAveragePooling2D
 from kerasopt.inference.integer.global_average_pooling import QuantizedGlobalAveragePooling2D
 from kerasopt.lowering.builder import Builder
@@ -19,11 +19,11 @@ _WINDOWS = (keras.layers.AveragePooling1D, keras.layers.AveragePooling2D)
 
 
 def matches(group: Group) -> bool:
-    return isinstance(group.anchor.operation, (*_GLOBAL, *_WINDOWS))
+    return isinstance(unwrap(group.anchor.operation), (*_GLOBAL, *_WINDOWS))
 
 
 def lower(group: Group, builder: Builder) -> None:
-    pooling: Any = group.anchor.operation
+    pooling: Any = unwrap(group.anchor.operation)
     value = builder.inputs(group.anchor)[0]
     output = output_affine(group)
     if value.affine is None or output is None or len(group.anchor.inputs) > 1:

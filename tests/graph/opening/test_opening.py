@@ -6,7 +6,10 @@ import pytest
 from graph.composites import (
     Causal,
     Composite,
+    DeclaresOthers,
     Indexed,
+    Making,
+    OfTensorFlow,
     Operands,
     Residual,
     Twice,
@@ -67,12 +70,27 @@ def test_layers_that_do_nothing_in_inference_are_not_there():
     assert graph.outputs[0].source.path == "block/add" and graph.closed == {}
 
 
-@pytest.mark.parametrize("layer", [Residual, Causal, Twice, Operands, Indexed])
+@pytest.mark.parametrize(
+    "layer", [Residual, Causal, Twice, Operands, Making, DeclaresOthers, OfTensorFlow, Indexed]
+)
 @pytest.mark.parametrize("sizes", [(2, 5), (3, 7), (1, 1)])
 def test_the_calls_compute_what_the_layer_computes(layer, sizes):
     model, x = model_of(layer(), layer()), tokens(*sizes)
     assert Graph.of(model).closed == {}
     np.testing.assert_allclose(walked(model, x), model(x), atol=1e-6)
+
+
+def test_layers_made_in_a_call_have_names():
+    paths = [node.path for node in Graph.of(model_of(Making(name="block")))][1:]
+    assert paths == [
+        "block/conv",
+        "block/global_average_pooling1_d",
+        "block/reshape",
+        "block/reduce",
+        "block/expand",
+        "block/multiply",
+        "block/add",
+    ]
 
 
 def test_masks_of_keras_reach_the_code():

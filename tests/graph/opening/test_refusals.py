@@ -35,6 +35,22 @@ class Creating(Residual):
         return layers.Dense(8)(super().call(inputs))
 
 
+class Noisy(Residual):
+    """Makes a layer that holds a generator of random numbers."""
+
+    def call(self, inputs):
+        return layers.Dropout(0.5)(super().call(inputs))
+
+
+class Sized(Residual):
+    """Makes a layer for sequences of the length of its input."""
+
+    def call(self, inputs):
+        x = super().call(inputs)
+        shape = (ops.shape(inputs)[1] * 8,)
+        return x + ops.reshape(layers.Reshape(shape)(x), ops.shape(x))
+
+
 class Looking(Residual):
     def call(self, inputs):
         x = super().call(inputs)
@@ -55,7 +71,24 @@ class Recursive(Residual):
 
 class Foreign(Residual):
     def call(self, inputs):
-        return super().call(tf.nn.relu(inputs))
+        return super().call(np.tanh(np.asarray(inputs)))
+
+
+class Looping(Residual):
+    """Calls operations for each place of a sequence, whose length is unknown."""
+
+    def call(self, inputs):
+        x = super().call(inputs)
+        for index in range(ops.shape(inputs)[1]):
+            x = x + inputs[:, index : index + 1]
+        return x
+
+
+class WithFunction(Residual):
+    """Calls a function of TensorFlow with one of Python."""
+
+    def call(self, inputs):
+        return super().call(tf.map_fn(tf.nn.relu, inputs))
 
 
 class Shapeless(Residual):
@@ -80,12 +113,16 @@ class Pair(Residual):
         (Counting, "does not do the same in every call"),
         (Random, "does not do the same in every call"),
         (Creating, "which is no attribute of it"),
+        (Noisy, "which is no attribute of it"),
+        (Sized, "it makes 'reshape"),
         (Looking, "control flow (Cond)"),
         (Unbuilt, "'norm' has never been built"),
         (Recursive, "contains itself"),
         (Shapeless, "does not do the same in every call"),
         (Pair, "does not return as many tensors as it declares"),
-        (Foreign, "its code calls functions of TensorFlow instead of those of `keras.ops`"),
+        (Foreign, "its code needs the values of tensors, as NumPy arrays"),
+        (Looping, "does not do the same in every call"),
+        (WithFunction, "its code calls functions of TensorFlow instead of those of `keras.ops`"),
     ],
 )
 def test_what_cannot_be_recorded_stays_one_node(layer, reason):
@@ -144,6 +181,43 @@ class PartOf(Composite):
     def call(self, inputs):
         x = self.block(inputs)
         return ops.cond(ops.any(inputs > 0), lambda: x, lambda: -x)
+
+
+class Mistaken(Composite):
+    """Has never built an inner layer, and declares an output that is none."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.norm = layers.LayerNormalization()
+
+    def build(self, shape=None):
+        self.built = True
+
+    def call(self, inputs):
+        return self.norm(inputs)
+
+    def compute_output_shape(self, shape):
+        return shape[0][1]
+
+
+class WithMistaken(Mistaken):
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.inner = Mistaken()
+
+    def call(self, inputs):
+        return self.inner(inputs)
+
+    def compute_output_shape(self, shape):
+        return shape
+
+
+def test_recording_builds_no_layer():
+    layer, inputs = WithMistaken(name="layer"), keras.Input((None, 8))
+    model = keras.Model(inputs, layer(inputs))
+    layer.inner.build()
+    assert "'inner/norm' has never been built" in Graph.of(model).closed["layer"]
+    assert not layer.inner.norm.built
 
 
 def test_an_inner_layer_that_cannot_be_recorded_is_one_node_of_the_outer_one():

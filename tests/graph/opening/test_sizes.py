@@ -180,3 +180,54 @@ def test_a_number_that_depends_on_an_unknown_size_is_no_constant():
     assert (
         list(graph.closed) == ["layer"] and "computes numbers from sizes" in graph.closed["layer"]
     )
+
+
+class Positions(Composite):
+    """Adds a table of positions, so there is one length that it takes."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.dense = layers.Dense(8)
+
+    def build(self, shape=None):
+        self.table = self.add_weight(shape=(1, 6, 8), initializer="uniform", name="table")
+        super().build(shape)
+
+    def call(self, inputs):
+        batch, length, _ = ops.shape(inputs)
+        return ops.reshape(self.dense(inputs) + self.table, (batch, length * 8))
+
+    def compute_output_shape(self, shape):
+        return (shape[0], None)
+
+
+def test_a_length_may_be_known_to_the_layer_alone():
+    inputs = keras.Input((None, 8))
+    model = keras.Model(inputs, Positions(name="layer")(inputs))
+    graph = Graph.of(model)
+    assert graph.closed == {} and graph.outputs[0].tensor.shape == (None, 48)
+    np.testing.assert_allclose(walked(model, tokens(2, 6)), model(tokens(2, 6)), atol=1e-6)
+
+
+class Prefixed(Composite):
+    """Extends a mask at the front, by as much as the sequence is longer; cuts it from the back."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.dense = layers.Dense(8)
+
+    def call(self, inputs, known):
+        length, shorter = ops.shape(inputs)[1], ops.shape(known)[1]
+        known = ops.pad(known, ((0, 0), (length - shorter, 0)), constant_values=1.0)
+        return (self.dense(inputs) * known[..., None])[:, -shorter:]
+
+    def compute_output_shape(self, inputs_shape, known_shape):
+        return inputs_shape
+
+
+def test_differences_of_lengths():
+    inputs, known = keras.Input((None, 8)), keras.Input((None,))
+    model = keras.Model([inputs, known], Prefixed(name="layer")(inputs, known))
+    assert Graph.of(model).closed == {}
+    x = [tokens(2, 7), np.random.default_rng(0).normal(size=(2, 4)).astype("float32")]
+    np.testing.assert_allclose(walked(model, x), model(x), atol=1e-6)

@@ -1,45 +1,58 @@
-"""Float layers that no file can hold, as the operations that their code calls."""
+"""Calls of float layers in the new model, which a file has to hold."""
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
 import keras
 
 from kerasopt.graph.opening.call import Unrecordable
+from kerasopt.graph.opening.leaves import declares_outputs
 from kerasopt.graph.opening.opening import record
+from kerasopt.graph.opening.reasons import REFUSALS
+from kerasopt.graph.parametrized import own_class
 from kerasopt.keras_internals.graphs import copied
 from kerasopt.keras_internals.interception import SymbolicArguments
+from kerasopt.keras_internals.layers import flattened
 
 
-def has_config(layer: keras.Layer) -> bool:
+def can_be_loaded(layer: keras.Layer) -> bool:
     """Whether Keras can make a layer anew from what a file holds of it.
 
     Some cannot: they have no `get_config` and were made with an object (a dtype policy; so is
-    Keras' own `Identity` in keras-hub), or a `get_config` with what their constructor does not
-    accept.
+    Keras' own `Identity` in keras-hub), a `get_config` with what their constructor does not accept,
+    or a function that is not registered.
     """
-    is_known = type(layer).__module__.startswith(("keras.", "kerasopt."))
+    classes = {type(each).__name__: type(each) for each in flattened(layer)}
     try:
-        config = layer.get_config()
-        if not is_known:
-            type(layer).from_config(config)
+        with keras.saving.custom_object_scope(classes):
+            config = keras.saving.serialize_keras_object(layer)
+            keras.saving.deserialize_keras_object(config)
     except Exception:  # of any class: it is code of others
         return False
     return True
 
 
-def as_operations(layer: keras.Layer, name: Callable[[str], str]) -> Callable[..., Any]:
-    """Returns a function that calls the operations of a layer, its weights constants.
+def call_of_float(
+    layer: keras.Layer, is_loaded: bool, name: Callable[[str], str]
+) -> Callable[..., Any]:
+    """Returns a function that calls a layer, or the operations that it consists of.
+
+    These stand for it if no file can hold it, or if it declares other outputs than it returns, so
+    that it cannot be called on symbolic tensors. Its weights become constants.
 
     Args:
-        layer: A layer without inner layers. If its code cannot be recorded, or calls layers, the
-            function calls the layer.
+        layer: A layer. If its code cannot be recorded, or calls layers, the function calls it.
+        is_loaded: Boolean, whether it `can_be_loaded`.
         name: Function that returns a name for an operation, given its path in the layer.
     """
 
     def run(*args: Any, **kwargs: Any) -> Any:
+        if is_loaded and declares_outputs(own_class(layer)):
+            with contextlib.suppress(*REFUSALS):
+                return layer(*args, **kwargs)
         arguments = SymbolicArguments(*args, **kwargs)
         try:
             recording = record(layer, arguments)
