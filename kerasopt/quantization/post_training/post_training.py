@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
+import numpy as np
 
 from kerasopt import graph
 from kerasopt.parametrization import ACTIVATION_SLOTS, merge_lora, parametrize
@@ -36,7 +37,7 @@ def quantize(
     """Quantizes a model without training it.
 
     The quantizers are those of `kerasopt.callbacks.QuantizationAware`, in the same places. Weights
-    are clipped if that reduces the rounding error of their channel (mostly at 4 bits). Activation
+    of less than 8 bits are clipped if that reduces the rounding error of their channel. Activation
     ranges come from one pass of the calibration data through the float model. Then, if requested,
     the layers are corrected one by one for the rounding errors up to them. Zeros of a pruned model
     stay zero.
@@ -139,8 +140,10 @@ def _clip(site):
     if has_grid(site.quantizer):
         weight = getattr(site.layer, site.slot)
         site.quantizer.build(weight.shape)
-        values = keras.ops.convert_to_numpy(weight).astype("float32")
-        weight.assign(clipped_weight(values, site.quantizer))
+        values = np.asarray(keras.ops.convert_to_numpy(weight), "float32")
+        clipped = clipped_weight(values, site.quantizer)
+        if clipped is not values:
+            weight.assign(clipped)
 
 
 def _require_graph(model):

@@ -6,7 +6,7 @@ from techniques.training import loss, predict
 
 import kerasopt as ko
 from kerasopt.parametrization import links_of_model
-from kerasopt.quantization import Cast, Quantizer, Spec, specs
+from kerasopt.quantization import Cast, Format, Quantizer, Spec, specs
 
 
 def make(name="convolutional"):
@@ -31,6 +31,23 @@ def test_a_new_model_is_quantized_and_the_given_one_is_not(alias):
     assert model.to_json() == config and not links(model)
     assert links(quantized) and all(bool(link.enabled.value) for link in links(quantized))
     assert (predict(quantized) != before).any()
+
+
+def _memory(layer):
+    return np.asarray(memoryview(layer.weights[0].value.value()))
+
+
+@pytest.mark.parametrize("bits", [4, 8])
+def test_weights_that_stay_are_in_memory_once(bits):
+    model = keras.Sequential([keras.Input((64,)), keras.layers.Dense(128, "relu")])
+    spec = Spec(Format(bits, symmetric=True), None)
+    quantized = ko.quantize(model, spec, verbose=0)
+    shares = np.shares_memory(_memory(model.layers[0]), _memory(quantized.layers[0]))
+    assert shares == (bits == 8)  # with fewer bits a weight is clipped
+    kernel = keras.ops.convert_to_numpy(model.layers[0].kernel)
+    layer = quantized.layers[0]
+    layer.weights[0].assign_add(np.ones(kernel.shape, "float32"))
+    np.testing.assert_array_equal(model.layers[0].kernel, kernel)
 
 
 class Positioned(keras.layers.Layer):
