@@ -13,6 +13,7 @@ ON_JAX = {
     "parametrization/test_watching.py": [
         "test_operations_are_rounded_in_training[compiled0]",
         "test_files_have_the_quantizers[Causal]",
+        "test_products_with_weights_are_rounded",
     ],
     "benchmarking/test_comparison.py": ["test_the_backend_is_named"],
     "callbacks/test_bad_batches.py": [

@@ -50,6 +50,7 @@ from kerasopt.graph.rules import Rule, parse_rules
 from kerasopt.graph.selection import Selection, WeightSelection, select, select_weights
 from kerasopt.graph.traversal import layers, require_built
 from kerasopt.graph.unseen import unseen
+from kerasopt.graph.weight_products import WeightProduct, weight_product
 from kerasopt.graph.weights import (
     is_weight,
     kernel_names,
@@ -73,6 +74,7 @@ __all__ = [
     "OperationLayer",
     "Rule",
     "Selection",
+    "WeightProduct",
     "WeightSelection",
     "activation_bounds",
     "casts_floats",
@@ -128,6 +130,7 @@ __all__ = [
     "unwrap_operations",
     "variables_of_weights",
     "weight_names",
+    "weight_product",
     "without_layer",
     "wrap_operation",
 ]

@@ -12,7 +12,7 @@ from kerasopt.graph.functional import functional_of
 from kerasopt.graph.inner_operation import inner_operation
 from kerasopt.graph.node import Edge, Node
 from kerasopt.graph.opening.call import Call, Recording, Unrecordable
-from kerasopt.graph.opening.composite import is_composite
+from kerasopt.graph.opening.composite import is_composite, is_worth_it, may_be_opened
 from kerasopt.graph.opening.models import recorded_model
 from kerasopt.graph.opening.opening import record
 from kerasopt.graph.parametrized import own_class
@@ -98,7 +98,7 @@ class Expansion:
 
     def _recording(self, call: Any, path: str, edges: dict[int, Edge]) -> Recording | None:
         """Returns what a layer that is called computes, if it can be opened."""
-        if not is_composite(call.operation):
+        if not may_be_opened(call.operation):
             return None
         found = [(x, edges[id(x)]) for x in call.input_tensors if edges[id(x)] in self.masks]
         masks = [(x, self.masks[edge]) for x, edge in found]
@@ -109,7 +109,10 @@ class Expansion:
             if len(recording.outputs) != len(call.outputs):
                 raise Unrecordable("it does not return as many tensors as it declares")
         except Unrecordable as error:
-            self.closed[path] = str(error)
+            if is_composite(call.operation):
+                self.closed[path] = str(error)
+            return None
+        if not is_worth_it(call.operation, recording.calls):
             return None
         self.closed |= {f"{path}/{inner}": why for inner, why in recording.closed.items()}
         return recording

@@ -19,6 +19,7 @@ from kerasopt.graph.operations import (
     normalizes_channels,
     passes_on,
 )
+from kerasopt.graph.weight_products import weight_product
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,7 +150,8 @@ class _Chains:
                 chain.append(follower)
                 follower = self._follower(follower)
         elif not (
-            is_residual(operation, len(node.inputs))
+            weight_product(node) is not None
+            or is_residual(operation, len(node.inputs))
             or is_product(operation, len(node.inputs))
             or isinstance(operation, keras.layers.BatchNormalization)
         ):

@@ -60,9 +60,10 @@ class Builder:
             read = arguments.args or next(iter(arguments.kwargs.values()))
             count = len([x for x in keras.tree.flatten(read) if isinstance(x, keras.KerasTensor)])
             values[:count] = [self.as_integers(value, affine) for value in values[:count]]
-        for index, slot in enumerate(FACTOR_SLOTS):
+        for position, slot in enumerate(FACTOR_SLOTS):
             affine = affine_of(node.operation, slot)
             if affine is not None:
+                index = _index_of_tensor(node, position)
                 values[index] = self.as_integers(values[index], affine)
         return values
 
@@ -185,6 +186,13 @@ def copy_operation(operation: keras.Operation, name: str) -> keras.Operation:
     operation = copied(operation)
     operation.name = name
     return operation
+
+
+def _index_of_tensor(node: Node, position: int) -> int:
+    """Returns which of the tensors that a call reads is the argument at a position."""
+    given = node.keras_node.arguments
+    before = keras.tree.flatten((given.args, given.kwargs))[:position]
+    return sum(isinstance(x, keras.KerasTensor) for x in before)
 
 
 def _renamed(layer: keras.Layer, name: str) -> keras.Layer:

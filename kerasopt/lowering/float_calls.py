@@ -23,16 +23,19 @@ def can_be_loaded(layer: keras.Layer) -> bool:
 
     Some cannot: they have no `get_config` and were made with an object (a dtype policy; so is
     Keras' own `Identity` in keras-hub), a `get_config` with what their constructor does not accept,
-    or a function that is not registered.
+    or without what gives their weights their shapes, or a function that is not registered.
     """
     classes = {type(each).__name__: type(each) for each in flattened(layer)}
+    is_custom = not type(layer).__module__.startswith("keras.")
     try:
         with keras.saving.custom_object_scope(classes):
             config = keras.saving.serialize_keras_object(layer)
-            keras.saving.deserialize_keras_object(config)
+            # Building takes memory.
+            config["build_config"] = config.get("build_config") if is_custom else None
+            made = keras.saving.deserialize_keras_object(config)
     except Exception:  # of any class: it is code of others
         return False
-    return True
+    return not made.built or [x.shape for x in made.weights] == [x.shape for x in layer.weights]
 
 
 def call_of_float(

@@ -89,7 +89,7 @@ ROWS = (
     Row(DynamicDense, ("dynamic_dense",), "contractions.dynamic_dense", "dynamic.dense"),
     Row(
         QuantizedDense,
-        ("dense", "einsum_dense", "attention"),
+        ("dense", "einsum_dense", "attention", "weight_product"),
         "contractions.dense",
         "contractions.dense",
     ),

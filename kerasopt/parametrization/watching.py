@@ -71,6 +71,7 @@ class _Watcher:
             outputs = own(*args, **kwargs)
         else:
             found.become(operation)
+            args, kwargs = keras.tree.map_structure(_read, (args, kwargs))
             outputs = found(*args, **kwargs)
         return keras.tree.map_structure(_live, outputs)
 
@@ -104,3 +105,8 @@ def _value(value: Any) -> Any:
     if isinstance(value, slice):
         return slice(*map(_value, (value.start, value.stop, value.step)))
     return value.value if isinstance(value, LiveTensor) else value
+
+
+def _read(value: Any) -> Any:
+    """Returns the value of a weight, which Keras takes for no tensor on JAX."""
+    return keras.ops.convert_to_tensor(value) if isinstance(value, keras.Variable) else value

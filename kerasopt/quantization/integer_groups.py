@@ -242,6 +242,7 @@ def _may_have_integers(node: Node) -> bool:
         or graph.is_elementwise(node)
         # A product of masks is a mask.
         or (graph.matrix_product(node) is not None and not graph.is_bookkeeping(node))
+        or graph.weight_product(node) is not None
     )
 
 

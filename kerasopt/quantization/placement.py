@@ -19,6 +19,11 @@ from kerasopt.quantization.integer_groups import (
 from kerasopt.quantization.matrix_products import factor_sites
 from kerasopt.quantization.recipe import Recipe
 from kerasopt.quantization.site import Site, activation_site, weight_sites
+from kerasopt.quantization.weight_products import (
+    owners_of_products,
+    weight_product_sites,
+    with_products,
+)
 from kerasopt.warning import warn
 
 
@@ -61,8 +66,17 @@ def find_sites(
         graph.divide_operations(model)
     wrap_operations(model)
     frozen = graph.frozen_layers(model) if only_trained else ()
-    selected = graph.select(graph.layers(model), rules, recipe, is_quantizable, frozen)
-    sites = list(placement(model, {id(layer): recipe for _, layer, recipe in selected}))
+    read = graph.Graph.of(model)
+    owners = owners_of_products(read)
+    selected = graph.select(
+        graph.layers(model),
+        rules,
+        recipe,
+        lambda layer: is_quantizable(layer) or id(layer) in owners,
+        frozen,
+    )
+    found = {id(layer): recipe for _, layer, recipe in selected}
+    sites = list(placement(model, with_products(read, found, rules), read))
     if not sites:
         raise ValueError(
             f"Model '{model.name}' has nothing to quantize: no layer that "
@@ -73,17 +87,19 @@ def find_sites(
         site.check_free((0, *widths))
     _warn_of_constants(sites)
     warn_of_tables(model, sites, rules, frozen)
-    _warn_of_matrices(model, rules)
+    _warn_of_matrices(model, rules, sites)
     return sites
 
 
-def _warn_of_matrices(model: keras.Model, rules: Sequence) -> None:
-    left = graph.large_matrices_left_out(model, rules)
+def _warn_of_matrices(model: keras.Model, rules: Sequence, sites: list[Site]) -> None:
+    selected = {(id(site.layer), site.slot) for site in sites}
+    left = graph.large_matrices_left_out(model, rules, selected)
     if left:
         warn(
             f"{sum(left.values()):,} values of '{model.name}' stay float32, since their weights "
-            "are not called `kernel`. Rename the attribute of the layer to `kernel`, or silence "
-            f"this warning with a rule (name, None). Received: weights {list(left)[:3]}",
+            "are not called `kernel`, and no `keras.ops.matmul` or `einsum` multiplies with them. "
+            "Rename the attribute of the layer to `kernel`, or silence this warning with a rule "
+            f"(name, None). Received: weights {list(left)[:3]}",
         )
 
 
@@ -97,7 +113,7 @@ def _warn_of_constants(sites: list[Site]) -> None:
         )
 
 
-def placement(model: keras.Model, recipes: dict[int, Recipe]) -> Iterator[Site]:
+def placement(model: keras.Model, recipes: dict[int, Recipe], read: graph.Graph) -> Iterator[Site]:
     """Yields the sites of quantizers in `model`.
 
     A kernel with the batch normalization and the activation that follow it is
@@ -125,8 +141,9 @@ def placement(model: keras.Model, recipes: dict[int, Recipe]) -> Iterator[Site]:
     Args:
         model: A built model; call `wrap_operations` before.
         recipes: Dict of the id of a layer to its `Recipe`; other layers stay float.
+        read: The `Graph` of the model.
     """
-    groups = IntegerGroups(graph.Groups(graph.Graph.of(model)), recipes)
+    groups = IntegerGroups(graph.Groups(read), recipes)
     placed: set[tuple[int, str]] = set()
     for group in groups.groups:
         recipe = groups.recipe(group)
@@ -152,6 +169,8 @@ def _sites_of(group: Group, groups: IntegerGroups, recipe: Recipe) -> Iterator[S
     yield from weight_sites(path, anchor, recipe)
     if groups.matrix_product(group) is not None:
         yield from factor_sites(group, groups, recipe)
+    elif graph.weight_product(group.anchor) is not None:
+        yield from weight_product_sites(group, recipe, reads_integers)
     elif graph.is_reverse(group.anchor):
         yield from _sites_of_reverse(path, anchor, recipe)
     elif groups.reads(group) and not reads_integers:

@@ -81,17 +81,31 @@ class Recipe:
         )
         return dataclasses.replace(self, spec=spec)
 
-    def weight(self, layer: keras.Layer, name: str, **options) -> Quantizer | None:
-        """Returns a quantizer for the weight `name` of `layer`, or `None`."""
+    def weight(
+        self,
+        layer: keras.Layer,
+        name: str,
+        layout: graph.KernelLayout | None = None,
+        **options,
+    ) -> Quantizer | None:
+        """Returns a quantizer for the weight `name` of `layer`, or `None`.
+
+        Args:
+            layer: The layer.
+            name: String.
+            layout: The meaning of the axes of the weight. Defaults to that of a kernel.
+            **options: Arguments of the quantizer.
+        """
         if self.spec.weights is None:
             return None
         prototype = self._prototype_of_weights()
         if not isinstance(prototype, Cast):
+            layout = layout or graph.kernel_layout(layer, name)
             options |= {"axis": None, "group": None}
             if self.spec.granularity != "tensor":
-                options["axis"] = channel_axes(layer, name)
+                options["axis"] = _channel_axes(layout, name)
             if isinstance(self.spec.granularity, int):
-                options["group"] = _group(layer, name, self.spec.granularity)
+                options["group"] = _group(layer, name, layout, self.spec.granularity)
         return prototype.like(**options)
 
     def activation(
@@ -143,14 +157,16 @@ def make_rules(rules, *how) -> list[tuple[Any, Recipe | None]]:
 
 def channel_axes(layer: keras.layers.Layer, name: str) -> tuple[int, ...]:
     """Returns the axes of a weight along which every index has its own scale."""
-    layout = graph.kernel_layout(layer, name)
+    return _channel_axes(graph.kernel_layout(layer, name), name)
+
+
+def _channel_axes(layout: graph.KernelLayout, name: str) -> tuple[int, ...]:
     # Embedding tables are read row by row.
     return layout.inputs if name == "embeddings" else layout.outputs
 
 
-def _group(layer, name, size):
+def _group(layer, name, layout, size):
     """Returns the axis of a weight that is divided into groups, with their size."""
-    layout = graph.kernel_layout(layer, name)
     axes = layout.outputs if name == "embeddings" else layout.contracted
     if not axes:
         return None

@@ -105,6 +105,25 @@ class Unrecordable(Scaled):
         return super().call(keras.ops.map(keras.ops.copy, x))
 
 
+@keras.saving.register_keras_serializable(package="tests")
+class Divided(Scaled):
+    """Has a weight of a shape that its config does not tell."""
+
+    def __init__(self, parts=1, **kwargs):
+        super().__init__(**kwargs)
+        self.parts = parts
+
+    def build(self, shape):
+        super().build((shape[-1] // self.parts,))
+
+    def call(self, x):
+        parts = keras.ops.reshape(x, (-1, *x.shape[1:-1], self.parts, x.shape[-1] // self.parts))
+        return keras.ops.reshape(super().call(parts), (-1, *x.shape[1:]))
+
+    def get_config(self):
+        return super().get_config()
+
+
 class Doubled(layers.Layer):
     def call(self, x):
         return x * 2.0
@@ -154,6 +173,10 @@ def test_float_layers_without_a_config_have_names_of_their_own():
     assert np.abs(run(integers, values) - run(model, values)).max() < 0.1
 
 
+def in_parts(**kwargs):
+    return Divided(2, **kwargs)
+
+
 def as_it_is(**kwargs):
     return layers.Activation(quick, **kwargs)
 
@@ -163,6 +186,7 @@ def as_it_is(**kwargs):
     [
         (Scaled, "Scaled has no integer form"),
         (Refused, "Refused has no integer form"),
+        (in_parts, "Divided has no integer form"),
         (as_it_is, "Activation has no integer form"),
         (WithHalves, "Halves has no integer form"),
     ],

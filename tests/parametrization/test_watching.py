@@ -90,6 +90,24 @@ def test_layers_made_in_a_call_are_rounded():
     assert made <= found and "block/reshape" not in found
 
 
+class Experts(layers.Layer):
+    """Multiplies with a weight that is no kernel."""
+
+    def build(self, shape):
+        self.w = self.add_weight(shape=(2, shape[-1], shape[-1]), name="w")
+        self.built = True
+
+    def call(self, x):
+        return keras.ops.mean(keras.ops.einsum("bth,ehm->ebtm", x, self.w), axis=0)
+
+
+def test_products_with_weights_are_rounded():
+    model = trained(Experts(name="block"))
+    assert "block/einsum" in rounded(model)
+    (link,) = model.get_layer("block").parametrizations["w"]
+    assert link.axis == (0, 2) and link.is_enabled
+
+
 def test_operations_on_what_functions_of_tensorflow_return_are_not_rounded():
     # No quantizer would see them: in training, their tensors are none of Keras.
     found = rounded(trained(OfTensorFlow(name="block")))

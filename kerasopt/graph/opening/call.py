@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+from kerasopt.graph.matrix_products import may_be_matrix_product
 from kerasopt.graph.opening.sized_operation import constants_of
 from kerasopt.graph.opening.sizes import flattened
 from kerasopt.keras_internals.interception import SymbolicArguments
@@ -28,6 +29,8 @@ class Call:
         arguments: Keras' `SymbolicArguments`.
         outputs: List of the symbolic tensors that it returns.
         index: Integer, how many calls were recorded before it.
+        weights: Dict of the places of the owner's weights among the arguments, in flat order, to
+            the attributes that they are.
     """
 
     operation: keras.Operation
@@ -37,6 +40,7 @@ class Call:
     arguments: SymbolicArguments
     outputs: list[keras.KerasTensor]
     index: int
+    weights: dict[int, str]
 
     @property
     def input_tensors(self) -> list[keras.KerasTensor]:
@@ -48,6 +52,11 @@ class Call:
         own = {} if self.key is None else constants_of(self.operation)
         structure = (self.arguments.args, self.arguments.kwargs, own)
         return [x for x in flattened(structure) if x is None or isinstance(x, int | float | str)]
+
+    @property
+    def multiplies_weight(self) -> bool:
+        """Whether it is a product of a tensor and a weight of its owner."""
+        return bool(self.weights) and may_be_matrix_product(self.operation)
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,7 +13,7 @@ import keras
 from kerasopt.graph.dot_product_attention import attend, is_attention
 from kerasopt.graph.opening.backend_function import BackendFunction
 from kerasopt.graph.opening.call import Axis, Call, Constant, TooManyCalls, Unrecordable
-from kerasopt.graph.opening.composite import is_composite, paths_inside
+from kerasopt.graph.opening.composite import is_composite, is_worth_it, may_be_opened, paths_inside
 from kerasopt.graph.opening.leaves import outputs_of_leaf
 from kerasopt.graph.opening.places import Places
 from kerasopt.graph.opening.reasons import REFUSALS, reason
@@ -149,15 +149,18 @@ class Recorder:
         path = context.path + context.parts[id(layer)]
         if awaits_weights(layer):
             raise Unrecordable(f"its layer '{path}' has never been built")
-        if is_composite(layer) and any_symbolic_tensors(args, kwargs):
+        if any_symbolic_tensors(args, kwargs) and may_be_opened(layer):
             recorded: tuple[list[Any], ...] = (self.calls, self.masks, self._named)
             counts = [len(each) for each in recorded]
             try:
-                return self.run(layer, args, kwargs, path + "/")
+                outputs = self.run(layer, args, kwargs, path + "/")
+                if is_worth_it(layer, self.calls[counts[0] :]):
+                    return outputs
             except REFUSALS as error:
-                for each, count in zip(recorded, counts, strict=True):
-                    del each[count:]  # nothing stays half-opened
-                self.closed[path] = reason(error)
+                if is_composite(layer):
+                    self.closed[path] = reason(error)
+            for each, count in zip(recorded, counts, strict=True):
+                del each[count:]  # nothing stays half-opened
         try:
             return self._call_of_leaf(layer, args, kwargs, own, path)
         except REFUSALS as error:
@@ -267,10 +270,11 @@ class Recorder:
         if self._count >= _MOST_CALLS:
             raise TooManyCalls(f"its code makes more than {_MOST_CALLS:,} calls")
         flat = keras.tree.flatten(outputs)
+        owner = self._contexts[-1].layer
+        weights = _weights_among(owner, keras.tree.flatten((args, kwargs)))
         args, kwargs = keras.tree.map_structure(_as_tensor, (args, kwargs))
         arguments = SymbolicArguments(*args, **kwargs)
-        owner = self._contexts[-1].layer
-        self.calls.append(Call(called, owner, path, key, arguments, flat, self._count))
+        self.calls.append(Call(called, owner, path, key, arguments, flat, self._count, weights))
         for number, tensor in enumerate(flat):
             for axis, size in enumerate(tensor.shape):
                 if (self._count, number, axis) in self._computed and not isinstance(size, Size):
@@ -278,6 +282,17 @@ class Recorder:
                     self._sizes.name(size, name)
                     self._sources[name] = tensor, axis
         self._count += 1
+
+
+def _weights_among(owner: keras.Layer, arguments: list[Any]) -> dict[int, str]:
+    """Returns the places of variables that are attributes of a layer, and the attributes."""
+    stored = {
+        place: getattr(x, "stored", x)  # a view of a parametrized weight
+        for place, x in enumerate(arguments)
+        if isinstance(x, keras.Variable)
+    }
+    names = {id(value): name for name, value in vars(owner).items()} if stored else {}
+    return {place: names[id(x)] for place, x in stored.items() if id(x) in names}
 
 
 def _as_tensor(value: Any) -> Any:
