@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
+from typing import Any
 
 import keras
 
@@ -31,12 +32,37 @@ def write(model: keras.Model, path: Path, ops: str = "native") -> None:
         raise ValueError(f"`ops` must be one of {OPS}. Received: ops={ops!r}")
     if ops == "native":
         _require_library(model)
+    signature = get_input_signature(model)
     with native.left_out() if ops == "portable" else contextlib.nullcontext():
-        _export(model, path)
+        try:
+            _export(model, path, _opened(model, signature))
+        except Exception:  # whatever code raises that needs the sizes
+            _export(model, path, signature)
     _run_once(path)
 
 
-def _export(model: keras.Model, path: Path) -> None:
+def _opened(model: keras.Model, signature: Any) -> Any:
+    """Returns what a subclassed model takes, with the sizes and dtypes that its code says.
+
+    Keras knows the shapes of one call only.
+    """
+    import tensorflow as tf
+
+    if graph.functional_of(model) is not None:
+        return signature
+    try:
+        with graph.recorded(model) as functional:
+            inputs = functional.input if len(signature) > 1 else [functional.input]
+    except ValueError:
+        return signature
+    return keras.tree.map_structure(
+        lambda spec, tensor: tf.TensorSpec(tensor.shape, tensor.dtype, spec.name),
+        list(signature),
+        inputs,
+    )
+
+
+def _export(model: keras.Model, path: Path, signature: Any) -> None:
     archive = keras.export.ExportArchive()
     archive.track(model)
 
@@ -47,7 +73,7 @@ def _export(model: keras.Model, path: Path) -> None:
             return dict(zip(output_names(outputs), keras.tree.flatten(outputs), strict=True))
         return outputs
 
-    archive.add_endpoint("serve", serve, get_input_signature(model))
+    archive.add_endpoint("serve", serve, signature)
     track_backend_variables(archive)
     archive.write_out(str(path), verbose=False)
 

@@ -173,6 +173,15 @@ def _add_loss(own: Callable) -> Callable:
     return add_loss
 
 
+def _get_item(own: Callable) -> Callable:
+    @functools.wraps(own)
+    def get_item(self: keras.Variable, key: Any) -> Any:
+        by = getattr(_current, "interceptor", None)
+        return own(self, key) if by is None else by.function("get_item", (self, key), {}, own)
+
+    return get_item
+
+
 _CODES_OF_CALLS = (_operation(len).__code__, _layer(len).__code__)
 
 
@@ -235,7 +244,9 @@ class _Replaced:
 @functools.cache  # of 1,298 functions
 def _functions() -> list[tuple[Any, str, Callable]]:
     public = vars(keras.ops)
-    return [(keras.KerasTensor, "shape", _shape)] + [
+    variable = next(cls for cls in keras.Variable.__mro__ if "__getitem__" in vars(cls))
+    own = [(keras.KerasTensor, "shape", _shape), (variable, "__getitem__", _get_item)]
+    return own + [
         (module, name, _function)
         for path, module in list(sys.modules.items())
         if path.startswith(("keras.ops", "keras.src.ops"))

@@ -12,7 +12,7 @@ import keras
 
 from kerasopt.graph.opening.call import Axis, Call, Recording, TooManyCalls, Unrecordable
 from kerasopt.graph.opening.reasons import REFUSALS, reason
-from kerasopt.graph.opening.recorder import Recorder
+from kerasopt.graph.opening.recorder import CUTS, Recorder
 from kerasopt.graph.opening.sizes import Size, Sizes
 from kerasopt.graph.opening.unification import Pair, SizesDiffer
 from kerasopt.keras_internals.calls import inference, mask_of, set_mask
@@ -103,9 +103,23 @@ class _Attempt:
                 try:
                     return _recorded(self._layer, self._arguments, equal, values, self.computed)
                 except SizesDiffer as error:
+                    if self._cuts_tables(equal, values, error.pairs):
+                        raise Unrecordable(CUTS) from None
                     known, equal = equal, _united(equal, error.pairs)
                     if equal == known:  # they are sizes that a layer computes
                         raise
+
+    def _cuts_tables(self, equal: Equal, values: Iterable[int], pairs: list[Pair]) -> bool:
+        """Whether sizes need not be the numbers that they have to be, since smaller ones do."""
+        smaller: list[Pair] = [(x, other - 1) for x, other in pairs if isinstance(other, int)]
+        if not smaller:
+            return False
+        try:
+            equal = _united(equal, smaller)
+            _recorded(self._layer, self._arguments, equal, values, self.computed)
+        except (SizesDiffer, TooManyCalls, *REFUSALS):
+            return False
+        return True
 
 
 def _united(equal: Equal, pairs: list[Pair]) -> Equal:

@@ -6,6 +6,7 @@ import re
 import traceback
 
 from kerasopt.graph.opening.call import Unrecordable
+from kerasopt.keras_internals import operands
 from kerasopt.keras_internals.interception import PACKAGE
 
 # What a `call` that cannot be called on symbolic tensors raises.
@@ -43,7 +44,9 @@ def reason(error: BaseException) -> str:
         if found := re.search(pattern, text):
             name = found.expand(library)
             return f"its code calls functions of {name} instead of those of `keras.ops`"
-    raised = traceback.extract_tb(error.__traceback__)[-1]
+    frames = traceback.extract_tb(error.__traceback__)
+    # TensorFlow leaves out its own frames, so that the operator that calls it seems to raise.
+    raised = [frame for frame in frames if frame.filename != operands.__file__][-1]
     if raised.filename.startswith(PACKAGE):
         place = f"{raised.filename.removeprefix(PACKAGE)}:{raised.lineno}"
         return f"{FAULT} ({type(error).__name__}: {text}, {place}); please report it"

@@ -47,6 +47,10 @@ _CONTROL_FLOW = frozenset(
 )
 # Code that loops over an axis of unknown size calls more, with the large numbers tried for it.
 _MOST_CALLS = 10_000
+CUTS = (
+    "its code takes as much of a table as an unknown length: of a weight this is recorded, if it "
+    "has more than 40 entries"
+)
 # Called on symbols, they refuse axes of unknown size.
 _OF_KNOWN_SIZES = frozenset("FFT FFT2 IFFT2 IRFFT ISTFT RFFT STFT".split())
 
@@ -220,6 +224,10 @@ class Recorder:
             return own(*args, **kwargs)
         plain = keras.tree.map_structure(as_integer, (args, kwargs))
         outputs = compute_output_spec(lambda: own(*plain[0], **plain[1]))
+        if any(isinstance(x, slice) and has_size(x) for x in keras.tree.flatten(args)):
+            if not has_size(outputs.shape):
+                raise Unrecordable(CUTS)  # it is shorter than the length
+        args, kwargs = keras.tree.map_structure(_as_tensor, (args, kwargs))
         return self._sized(name, {}, args, kwargs, outputs)
 
     def backend_function(self, name: str, args: tuple, kwargs: dict[str, Any]) -> Any:
@@ -260,7 +268,9 @@ class Recorder:
         else:
             assert context.frame is not None
             place = () if isinstance(named, Constant) else callers(context.frame)
-            key = context.places.key(named, place) or operation.name
+            # With sizes that were known before, it was called on constants, and has no name.
+            own = f"{type(operation).__name__.lower()}_of_sizes_{len(self.calls)}"
+            key = context.places.key(named, place) or own
         self._record(operation, context.path + key, key, args, kwargs, outputs)
         return outputs
 
@@ -273,6 +283,9 @@ class Recorder:
         owner = self._contexts[-1].layer
         weights = _weights_among(owner, keras.tree.flatten((args, kwargs)))
         args, kwargs = keras.tree.map_structure(_as_tensor, (args, kwargs))
+        for constant in keras.tree.flatten((args, kwargs)):
+            if self._is_cut(constant):
+                raise Unrecordable(CUTS)
         arguments = SymbolicArguments(*args, **kwargs)
         self.calls.append(Call(called, owner, path, key, arguments, flat, self._count, weights))
         for number, tensor in enumerate(flat):
@@ -282,6 +295,11 @@ class Recorder:
                     self._sizes.name(size, name)
                     self._sources[name] = tensor, axis
         self._count += 1
+
+    def _is_cut(self, value: Any) -> bool:
+        """Whether a constant has a size that is unknown, since code took a part of another one."""
+        is_constant = hasattr(value, "shape") and not isinstance(value, keras.KerasTensor)
+        return is_constant and has_size([self._sizes.of(size) for size in value.shape])
 
 
 def _weights_among(owner: keras.Layer, arguments: list[Any]) -> dict[int, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Set
 from typing import Any, NamedTuple
 
 import keras
@@ -68,6 +69,24 @@ def symbols(model: keras.Model, free: bool = False) -> Symbols:
         found = Symbols((), arguments, list(arguments.values()))
     _require_all_arguments(model, found)
     return found
+
+
+def of_tokens(given: Symbols, tokens: Set[int], opened: Set[int]) -> Symbols:
+    """Returns symbolic arguments of which some are sequences of any length.
+
+    Args:
+        given: Symbolic arguments.
+        tokens: Which of the inputs, in flat order, are of integers.
+        opened: Which are sequences, if they are matrices.
+    """
+    flat = keras.tree.flatten(given.inputs)
+    new = {}
+    for place, tensor in enumerate(flat):
+        is_sequence = place in opened and len(tensor.shape) == 2
+        shape = (None, None) if is_sequence else tensor.shape
+        dtype = "int32" if place in tokens else tensor.dtype
+        new[id(tensor)] = keras.Input(batch_shape=shape, dtype=dtype, name=tensor.name)
+    return Symbols(*keras.tree.map_structure(lambda tensor: new[id(tensor)], tuple(given)))
 
 
 def _require_all_arguments(model: keras.Model, symbols: Symbols) -> None:

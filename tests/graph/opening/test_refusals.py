@@ -99,6 +99,26 @@ class Shapeless(Residual):
         return x if ops.shape(x)[1] > 100 else x * 2.0
 
 
+class Short(Residual):
+    """Has fewer positions than the lengths that are tried."""
+
+    def build(self, shape=None):
+        super().build()
+        self.positions = self.add_weight(shape=(32, 8))
+
+    def call(self, inputs):
+        return super().call(self.positions[: ops.shape(inputs)[1]] + inputs)
+
+
+class Table(Residual):
+    """Has positions that are no weight."""
+
+    positions = np.ones((64, 8), "float32")
+
+    def call(self, inputs):
+        return super().call(inputs + self.positions[: ops.shape(inputs)[1]])
+
+
 class Pair(Residual):
     """Returns two tensors, and declares one."""
 
@@ -119,6 +139,8 @@ class Pair(Residual):
         (Unbuilt, "'norm' has never been built"),
         (Recursive, "contains itself"),
         (Shapeless, "does not do the same in every call"),
+        (Short, "takes as much of a table as an unknown length"),
+        (Table, "takes as much of a table as an unknown length"),
         (Pair, "does not return as many tensors as it declares"),
         (Foreign, "its code needs the values of tensors, as NumPy arrays"),
         (Looping, "does not do the same in every call"),
