@@ -7,6 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from kerasopt.exporters.fourier import imaginary_part, real_part
 from kerasopt.exporters.replacing import Replacement
 from kerasopt.exporters.resizing import resized_by_products
 
@@ -100,6 +101,8 @@ def _selected(mask: int, places: list[int]) -> int:
 REPLACEMENTS: Mapping[str, Replacement] = {
     "Abs": _absolute,
     "Einsum": _multiplied,
+    "Imag": imaginary_part,
+    "Real": real_part,
     "ResizeArea": resized_by_products,
     "ResizeBicubic": resized_by_products,
     "Roll": _rolled,
