@@ -58,7 +58,7 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
                     peak/avx512vnni.cc sparse/avx512vnni.cc weight_only/avx512vnni.cc
               OPTIONS ${avx512vnni})
   add_kernels(FILES binary/avx512vpopcntdq.cc OPTIONS ${avx512vnni} -mavx512vpopcntdq)
-  add_kernels(FILES loops/avx512.cc OPTIONS ${loops} ${avx512} -mprefer-vector-width=512)
+  add_kernels(FILES loops/avx512.cc OPTIONS ${loops} ${avx512vnni} -mprefer-vector-width=512)
 
   # Compilers have -mavxvnni from g++ 11 and clang 12 on. AVX-512 has the same instruction in another
   # encoding, which the tests set AVXVNNI_AS_AVX512 for where a CPU has no AVX-VNNI.

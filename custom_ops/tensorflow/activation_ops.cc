@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "op_shapes.h"
+#include "pair_attributes.h"
 #include "tensorflow/core/framework/common_shape_fns.h"
 #include "tensorflow/core/framework/op.h"
 
@@ -13,11 +14,22 @@ namespace {
 using tensorflow::shape_inference::BroadcastBinaryOpOutputShapeFnHelper;
 using tensorflow::shape_inference::BroadcastBinaryOpShapeFn;
 
+// The shape of an input with its axes in the order of an attribute.
+Status OrderedShape(InferenceContext* c, int input, const char* name, ShapeHandle* shape) {
+  std::vector<int64_t> order;
+  TF_RETURN_IF_ERROR(GetOrder(c, name, &order));
+  if (order.empty()) return c->WithRankAtLeast(c->input(input), 2, shape);
+  TF_RETURN_IF_ERROR(c->WithRank(c->input(input), order.size(), shape));
+  std::vector<DimensionHandle> sizes;
+  for (int64_t axis : order) sizes.push_back(c->Dim(*shape, axis));
+  return c->WithRankAtLeast(c->MakeShape(sizes), 2, shape);
+}
+
 Status BatchMatMulShape(InferenceContext* c) {
   ShapeHandle x0, x1, batch0, batch1, batch, out;
   DimensionHandle depth;
-  TF_RETURN_IF_ERROR(c->WithRankAtLeast(c->input(0), 2, &x0));
-  TF_RETURN_IF_ERROR(c->WithRankAtLeast(c->input(1), 2, &x1));
+  TF_RETURN_IF_ERROR(OrderedShape(c, 0, "order0", &x0));
+  TF_RETURN_IF_ERROR(OrderedShape(c, 1, "order1", &x1));
   TF_RETURN_IF_ERROR(c->Merge(c->Dim(x0, -1), c->Dim(x1, -2), &depth));
   TF_RETURN_IF_ERROR(c->Subshape(x0, 0, -2, &batch0));
   TF_RETURN_IF_ERROR(c->Subshape(x1, 0, -2, &batch1));
@@ -114,6 +126,8 @@ REGISTER_OP("KerasoptQuantizedBatchMatMul")
     .Input("x1: int8")
     .Output("y: int8")
     .Attr("multiplier: float")
+    .Attr("order0: list(int) = []")
+    .Attr("order1: list(int) = []")
     .KERASOPT_PAIR_ATTRS.SetShapeFn(BatchMatMulShape);
 
 REGISTER_OP("KerasoptQuantizedMean")

@@ -42,6 +42,21 @@ absl::Status GetProduct(Context* context, ProductParameters* p) {
   return absl::OkStatus();
 }
 
+// Reads the order in which an operand's axes are those of matrices; none if they are already.
+template <typename Context>
+absl::Status GetOrder(Context* context, const char* name, std::vector<int64_t>* order) {
+  TF_RETURN_IF_ERROR(context->GetAttr(name, order));
+  std::vector<bool> is_free(order->size(), true);
+  for (int64_t axis : *order) {
+    if (axis < 0 || axis >= static_cast<int64_t>(order->size()) || !is_free[axis]) {
+      return InvalidArgument(name, " must have each axis once. Received: ", name, "=[",
+                             absl::StrJoin(*order, ", "), "]");
+    }
+    is_free[axis] = false;
+  }
+  return absl::OkStatus();
+}
+
 template <typename Context>
 absl::Status GetMatrixProduct(Context* context, MatrixProduct* p) {
   SumParameters& output = p->output;
@@ -52,16 +67,22 @@ absl::Status GetMatrixProduct(Context* context, MatrixProduct* p) {
   return absl::OkStatus();
 }
 
-// The shape of the products of matrices; false if there are none. `batch0` and `batch1` get the
-// axes before those of the matrices.
+// Puts the axes of a shape into an order, if there is one; false if it is none of its axes.
+inline bool PutInOrder(const std::vector<int64_t>& order, Strided* operand) {
+  if (order.empty()) return true;
+  if (order.size() != operand->shape.size()) return false;
+  *operand = operand->Permuted(order);
+  return true;
+}
+
+// The shape of the products of matrices; false if there are none.
 inline bool ProductShape(const std::vector<int64_t>& shape0, const std::vector<int64_t>& shape1,
-                         std::vector<int64_t>* batch0, std::vector<int64_t>* batch1,
                          std::vector<int64_t>* shape) {
   const size_t rank = shape0.size();
   if (rank < 2 || shape1.size() != rank || shape0[rank - 1] != shape1[rank - 2]) return false;
-  batch0->assign(shape0.begin(), shape0.end() - 2);
-  batch1->assign(shape1.begin(), shape1.end() - 2);
-  if (!BroadcastShape(*batch0, *batch1, shape)) return false;
+  const std::vector<int64_t> batch0(shape0.begin(), shape0.end() - 2);
+  const std::vector<int64_t> batch1(shape1.begin(), shape1.end() - 2);
+  if (!BroadcastShape(batch0, batch1, shape)) return false;
   shape->insert(shape->end(), {shape0[rank - 2], shape1[rank - 1]});
   return true;
 }

@@ -1,5 +1,6 @@
 // CPU kernels of sums and products of two integer tensors, and of their matrices; shapes broadcast.
 
+#include <algorithm>
 #include <vector>
 
 #include "kernels/elementwise/elementwise.h"
@@ -72,12 +73,17 @@ class QuantizedBatchMatMulOp : public OpKernel {
  public:
   explicit QuantizedBatchMatMulOp(OpKernelConstruction* context) : OpKernel(context) {
     OP_REQUIRES_OK(context, GetMatrixProduct(context, &product_));
+    OP_REQUIRES_OK(context, GetOrder(context, "order0", &orders_[0]));
+    OP_REQUIRES_OK(context, GetOrder(context, "order1", &orders_[1]));
   }
 
   void Compute(OpKernelContext* context) override {
     const Tensor &x0 = context->input(0), &x1 = context->input(1);
-    std::vector<int64_t> batch0, batch1, shape;
-    OP_REQUIRES(context, ProductShape(Dimensions(x0), Dimensions(x1), &batch0, &batch1, &shape),
+    Strided operand0(Dimensions(x0)), operand1(Dimensions(x1));
+    std::vector<int64_t> shape;
+    OP_REQUIRES(context,
+                PutInOrder(orders_[0], &operand0) && PutInOrder(orders_[1], &operand1) &&
+                    ProductShape(operand0.shape, operand1.shape, &shape),
                 InvalidArgument("x0 and x1 must have shapes (..., rows, depth) and (..., depth, "
                                 "columns). Received: x0.shape=",
                                 x0.shape().DebugString(), ", x1.shape=", x1.shape().DebugString()));
@@ -87,14 +93,18 @@ class QuantizedBatchMatMulOp : public OpKernel {
     MatrixProduct product = product_;
     product.x0 = x0.flat<int8_t>().data();
     product.x1 = x1.flat<int8_t>().data();
-    product.rows = x0.dim_size(x0.dims() - 2);
-    product.depth = x0.dim_size(x0.dims() - 1);
-    product.columns = shape.back();
-    QuantizedBatchMatMul(product, BroadcastPair(batch0, batch1), y->flat<int8_t>().data(),
-                         DeviceThreads(context));
+    const size_t rows = shape.size() - 2;  // the axis
+    product.rows = operand0.shape[rows];
+    product.depth = operand0.shape[rows + 1];
+    product.columns = operand1.shape[rows + 1];
+    std::copy_n(&operand0.strides[rows], 2, product.strides0);
+    std::copy_n(&operand1.strides[rows], 2, product.strides1);
+    QuantizedBatchMatMul(product, BroadcastPair(operand0.Without(2), operand1.Without(2)),
+                         y->flat<int8_t>().data(), DeviceThreads(context));
   }
 
  private:
+  std::vector<int64_t> orders_[2];
   MatrixProduct product_ = {};
 };
 

@@ -17,21 +17,26 @@ class XlaQuantizedBatchMatMul : public XlaOpKernel {
  public:
   explicit XlaQuantizedBatchMatMul(OpKernelConstruction* context) : XlaOpKernel(context) {
     OP_REQUIRES_OK(context, GetMatrixProduct(context, &product_));
+    OP_REQUIRES_OK(context, GetOrder(context, "order0", &orders_[0]));
+    OP_REQUIRES_OK(context, GetOrder(context, "order1", &orders_[1]));
   }
 
   void Compile(XlaOpKernelContext* context) override {
-    const Shape shape0 = InputDimensions(context, 0), shape1 = InputDimensions(context, 1);
-    Shape batch0, batch1, shape;
-    OP_REQUIRES(context, ProductShape(shape0, shape1, &batch0, &batch1, &shape),
+    Strided operand0(InputDimensions(context, 0)), operand1(InputDimensions(context, 1));
+    Shape shape;
+    OP_REQUIRES(context,
+                PutInOrder(orders_[0], &operand0) && PutInOrder(orders_[1], &operand1) &&
+                    ProductShape(operand0.shape, operand1.shape, &shape),
                 InvalidArgument("x0 and x1 must have shapes (..., rows, depth) and (..., depth, "
                                 "columns). Received: x0.shape=",
                                 InputShape(context, 0).DebugString(),
                                 ", x1.shape=", InputShape(context, 1).DebugString()));
-    const int64_t axes = static_cast<int64_t>(batch0.size()), depth = shape0.back();
+    const Shape &shape0 = operand0.shape, &shape1 = operand1.shape;
+    const int64_t axes = static_cast<int64_t>(shape.size()) - 2, depth = shape0.back();
     const Shape batch(shape.begin(), shape.end() - 2);
     const int32_t zero_point0 = product_.zero_point0, zero_point1 = product_.zero_point1;
-    const xla::XlaOp x0 = Broadcast(context->Input(0), shape0, batch);
-    const xla::XlaOp x1 = Broadcast(context->Input(1), shape1, batch);
+    const xla::XlaOp x0 = Broadcast(Ordered(context, 0), shape0, batch);
+    const xla::XlaOp x1 = Broadcast(Ordered(context, 1), shape1, batch);
     xla::DotDimensionNumbers dimensions;
     for (int64_t i = 0; i < axes; ++i) {
       dimensions.add_lhs_batch_dimensions(i);
@@ -50,6 +55,11 @@ class XlaQuantizedBatchMatMul : public XlaOpKernel {
   }
 
  private:
+  xla::XlaOp Ordered(XlaOpKernelContext* context, int input) const {
+    const Shape& order = orders_[input];
+    return order.empty() ? context->Input(input) : xla::Transpose(context->Input(input), order);
+  }
+
   // With the given axes before those of its matrices.
   static xla::XlaOp Broadcast(xla::XlaOp x, const Shape& from, Shape to) {
     to.insert(to.end(), from.end() - 2, from.end());
@@ -71,6 +81,7 @@ class XlaQuantizedBatchMatMul : public XlaOpKernel {
   }
 
   MatrixProduct product_ = {};
+  Shape orders_[2];
 };
 
 KERASOPT_REGISTER_XLA("KerasoptQuantizedBatchMatMul", XlaQuantizedBatchMatMul);

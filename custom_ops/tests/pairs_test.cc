@@ -1,3 +1,5 @@
+#include <array>
+
 #include "kernels/elementwise/elementwise.h"
 #include "kernels/matrix_product/matrix_product.h"
 #include "testing.h"
@@ -112,32 +114,57 @@ TEST_P(PairsTest, Multiply) {
       });
 }
 
+// Matrices of a shape in a batch with three axes.
+Strided Matrices(Shape batch, int64_t rows, int64_t columns, bool is_transposed) {
+  if (is_transposed) std::swap(rows, columns);
+  batch.insert(batch.end(), {rows, columns});
+  const Strided stored(batch);
+  return is_transposed ? stored.Permuted({0, 1, 2, 4, 3}) : stored;
+}
+
 TEST_P(PairsTest, MatrixProducts) {
   Random random(2);
   const Shape batch0 = {2, 1, 3}, batch1 = {1, 2, 3};
   Shape batch;
   ASSERT_TRUE(BroadcastShape(batch0, batch1, &batch));
-  for (int64_t rows : {1, 4, 7}) {
+  // Of matrices as they are, and of transposed ones.
+  const std::vector<std::array<bool, 2>> transposed = {{false, false}, {false, true}, {true, true}};
+  for (int64_t rows : {1, 4, 7, 9, 16}) {
     for (int64_t depth : {0, 1, 2, 33, 64}) {
       for (int64_t columns : {1, 15, 16, 17, 50}) {
-        const std::vector<int8_t> x0 = random.Int8s(Count(batch0) * rows * depth);
-        const std::vector<int8_t> x1 = random.Int8s(Count(batch1) * depth * columns);
-        std::vector<int8_t> y(Count(batch) * rows * columns), expected(y.size());
-        const MatrixProduct p = {x0.data(), x1.data(), rows, depth,
-                                 columns,   -128,      127,  {0, 0.003f, -135.0f, 120.0f, 7}};
-        for (int64_t i = 0; i < static_cast<int64_t>(y.size()); ++i) {
-          const int64_t matrix = i / (rows * columns);
-          const int64_t row = SourceOf(matrix, batch, batch0) * rows + i / columns % rows;
-          int64_t sum = 0;
-          for (int64_t k = 0; k < depth; ++k) {
-            const int64_t right = SourceOf(matrix, batch, batch1) * depth + k;
-            sum += (x0[row * depth + k] - p.zero_point0) *
-                   (x1[right * columns + i % columns] - p.zero_point1);
+        for (const auto& is_transposed : transposed) {
+          const std::vector<int8_t> x0 = random.Int8s(Count(batch0) * rows * depth);
+          const std::vector<int8_t> x1 = random.Int8s(Count(batch1) * depth * columns);
+          std::vector<int8_t> y(Count(batch) * rows * columns), expected(y.size());
+          Strided operand0 = Matrices(batch0, rows, depth, is_transposed[0]);
+          Strided operand1 = Matrices(batch1, depth, columns, is_transposed[1]);
+          const MatrixProduct p = {x0.data(),
+                                   x1.data(),
+                                   rows,
+                                   depth,
+                                   columns,
+                                   {operand0.strides[3], operand0.strides[4]},
+                                   {operand1.strides[3], operand1.strides[4]},
+                                   -128,
+                                   127,
+                                   {0, 0.003f, -135.0f, 120.0f, 7}};
+          for (int64_t i = 0; i < static_cast<int64_t>(y.size()); ++i) {
+            const int64_t matrix = i / (rows * columns);
+            const int64_t row = i / columns % rows, column = i % columns;
+            const int8_t* left = x0.data() + SourceOf(matrix, batch, batch0) * rows * depth;
+            const int8_t* right = x1.data() + SourceOf(matrix, batch, batch1) * depth * columns;
+            int64_t sum = 0;
+            for (int64_t k = 0; k < depth; ++k) {
+              sum += (left[is_transposed[0] ? k * rows + row : row * depth + k] - p.zero_point0) *
+                     (right[is_transposed[1] ? column * depth + k : k * columns + column] -
+                      p.zero_point1);
+            }
+            expected[i] = Requantized(sum, 0, p.output.multiplier, {7, -128, 127});
           }
-          expected[i] = Requantized(sum, 0, p.output.multiplier, {7, -128, 127});
+          QuantizedBatchMatMul(p, BroadcastPair(operand0.Without(2), operand1.Without(2)), y.data(),
+                               Threads(2));
+          ASSERT_EQ(y, expected) << rows << ", " << depth << ", " << columns;
         }
-        QuantizedBatchMatMul(p, BroadcastPair(batch0, batch1), y.data(), Threads(2));
-        ASSERT_EQ(y, expected) << rows << ", " << depth << ", " << columns;
       }
     }
   }

@@ -3,7 +3,6 @@
 from typing import Any
 
 from kerasopt.ops import native, reference
-from kerasopt.ops.dispatch import call
 from kerasopt.ops.requantization import packed, standardize, unpacked
 from kerasopt.ops.sparse_weights import SparseWeights
 from kerasopt.ops.validation import check_tensor, product_multiplier, standardize_zero_points
@@ -124,4 +123,27 @@ def quantized_batch_matmul(
         zero_point0=zero_point0, zero_point1=zero_point1, output_zero_point=output_zero_point
     )
     multiplier = product_multiplier(scale0, scale1, output_scale)
-    return call("quantized_batch_matmul", x0, x1, multiplier=multiplier, **zero_points)
+    library = native.library_for(x0, x1)
+    if library is None:
+        arguments: dict[str, Any] = {"multiplier": multiplier, **zero_points}
+        return reference.quantized_batch_matmul(x0, x1, **arguments)
+    (x0, order0), (x1, order1) = _as_stored(x0), _as_stored(x1)
+    return library.kerasopt_quantized_batch_mat_mul(
+        x0, x1, multiplier=multiplier, order0=order0, order1=order1, **zero_points
+    )
+
+
+def _as_stored(x: Any) -> tuple[Any, list[int]]:
+    """Returns what a transposition in a graph reads, and the order in which its axes are read.
+
+    The op reads the heads of attention where they lie: to move them first takes as long as to
+    multiply them.
+    """
+    # Eager tensors have no `op`.
+    operation: Any = getattr(x, "op", None)
+    if getattr(operation, "type", None) != "Transpose":
+        return x, []
+    import tensorflow as tf
+
+    order = tf.get_static_value(operation.inputs[1])
+    return (x, []) if order is None else (operation.inputs[0], order.tolist())

@@ -2,6 +2,7 @@
 
 import hypothesis
 import hypothesis.strategies as st
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -133,6 +134,31 @@ def test_products_of_matrices(seed, sizes, batches, points, ends):
     sums = (x0.astype("int64") - points[0]) @ (x1.astype("int64") - points[1])
     multiplier = np.float32(np.float32(0.1) * np.float32(0.02) / np.float32(0.5))
     np.testing.assert_array_equal(y, rounded(sums, multiplier, points[2]))
+
+
+@pytest.mark.parametrize("columns", [5, 16, 35])
+@pytest.mark.parametrize("orders", [((0, 2, 1, 3), (0, 2, 3, 1)), ((2, 0, 3, 1), (3, 1, 0, 2))])
+def test_transposed_factors_of_products(orders, columns):
+    rng = np.random.default_rng(0)
+    shapes = (2, 3, 13, 33), (2, 3, 33, columns)
+    stored = [
+        integers(rng, [shape[order.index(axis)] for axis in range(4)])
+        for shape, order in zip(shapes, orders, strict=True)
+    ]
+    quantization = {"scale0": 0.1, "scale1": 0.02, "output_scale": 0.5}
+    quantization |= {"zero_point0": 68, "zero_point1": -33, "output_zero_point": 57}
+
+    def product(*factors):
+        pairs = zip(factors, orders, strict=True)
+        factors = (keras.ops.transpose(x, order) for x, order in pairs)
+        return ops.quantized_batch_matmul(*factors, **quantization)
+
+    x0, x1 = (x.transpose(order) for x, order in zip(stored, orders, strict=True))
+    expected = ops.quantized_batch_matmul(x0, x1, **quantization)
+    np.testing.assert_array_equal(assert_same_bits(product, *stored), expected)
+    graph = tf.function(product).get_concrete_function(*map(tf.constant, stored)).graph
+    (op,) = (x for x in graph.get_operations() if x.type == "KerasoptQuantizedBatchMatMul")
+    assert {x.op.type for x in op.inputs} == {"Placeholder"}  # no transpositions
 
 
 @pytest.mark.parametrize("batches", [((5, 1), (1, 1)), ((1, 1), (5, 1)), ((5, 1), (1, 4))])

@@ -3,9 +3,9 @@
 namespace kerasopt {
 namespace {
 
-// The size of the axis `i` from behind.
-int64_t SizeOf(const std::vector<int64_t>& shape, size_t i) {
-  return i < shape.size() ? shape[shape.size() - 1 - i] : 1;
+// The entry `i` from behind.
+int64_t FromBehind(const std::vector<int64_t>& entries, size_t i) {
+  return i < entries.size() ? entries[entries.size() - 1 - i] : 1;
 }
 
 }  // namespace
@@ -15,26 +15,47 @@ bool BroadcastShape(const std::vector<int64_t>& shape0, const std::vector<int64_
   const size_t rank = std::max(shape0.size(), shape1.size());
   shape->assign(rank, 1);
   for (size_t i = 0; i < rank; ++i) {
-    const int64_t size0 = SizeOf(shape0, i), size1 = SizeOf(shape1, i);
+    const int64_t size0 = FromBehind(shape0, i), size1 = FromBehind(shape1, i);
     if (size0 != size1 && size0 != 1 && size1 != 1) return false;
     (*shape)[rank - 1 - i] = size0 == 1 ? size1 : size0;
   }
   return true;
 }
 
-BroadcastPair::BroadcastPair(const std::vector<int64_t>& shape0,
-                             const std::vector<int64_t>& shape1) {
-  const std::vector<int64_t>* shapes[2] = {&shape0, &shape1};
-  int64_t values[2] = {1, 1};  // of the axes so far
+Strided::Strided(const std::vector<int64_t>& shape) : shape(shape), strides(shape.size()) {
+  int64_t values = 1;  // of the axes so far
+  for (size_t i = shape.size(); i-- > 0; values *= shape[i]) strides[i] = values;
+}
+
+Strided Strided::Permuted(const std::vector<int64_t>& order) const {
+  Strided permuted(*this);
+  for (size_t i = 0; i < order.size(); ++i) {
+    permuted.shape[i] = shape[order[i]];
+    permuted.strides[i] = strides[order[i]];
+  }
+  return permuted;
+}
+
+Strided Strided::Without(size_t axes) const {
+  Strided rest(*this);
+  rest.shape.resize(shape.size() - axes);
+  rest.strides.resize(shape.size() - axes);
+  return rest;
+}
+
+BroadcastPair::BroadcastPair(const std::vector<int64_t>& shape0, const std::vector<int64_t>& shape1)
+    : BroadcastPair(Strided(shape0), Strided(shape1)) {}
+
+BroadcastPair::BroadcastPair(const Strided& operand0, const Strided& operand1) {
+  const Strided* operands[2] = {&operand0, &operand1};
   std::vector<Axis> axes;
-  for (size_t i = 0; i < std::max(shape0.size(), shape1.size()); ++i) {
+  for (size_t i = 0; i < std::max(operand0.shape.size(), operand1.shape.size()); ++i) {
     Axis axis = {1, {0, 0}};
     for (int j : {0, 1}) {
-      const int64_t size = SizeOf(*shapes[j], i);
+      const int64_t size = FromBehind(operands[j]->shape, i);
       if (size == 1) continue;
       axis.size = size;
-      axis.strides[j] = values[j];
-      values[j] *= size;
+      axis.strides[j] = FromBehind(operands[j]->strides, i);
     }
     if (axis.size == 1) continue;
     const bool goes_on = !axes.empty() &&

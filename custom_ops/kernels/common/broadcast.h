@@ -15,11 +15,25 @@ namespace kerasopt {
 bool BroadcastShape(const std::vector<int64_t>& shape0, const std::vector<int64_t>& shape1,
                     std::vector<int64_t>* shape);
 
+// The sizes of axes, and how far apart the values along each lie.
+struct Strided {
+  std::vector<int64_t> shape, strides;
+
+  // Of values side by side.
+  explicit Strided(const std::vector<int64_t>& shape);
+  // The same values with the axes in another order.
+  Strided Permuted(const std::vector<int64_t>& order) const;
+  // Without the last axes.
+  Strided Without(size_t axes) const;
+};
+
 // The places of both operands' values. Axes along which both go on as before are one axis.
 class BroadcastPair {
  public:
-  // Of shapes that broadcast to one that is not empty.
+  // Of shapes that broadcast to one that is not empty, whose values lie side by side.
   BroadcastPair(const std::vector<int64_t>& shape0, const std::vector<int64_t>& shape1);
+  // Of operands whose values along an axis are a stride apart.
+  BroadcastPair(const Strided& operand0, const Strided& operand1);
 
   // Rows of `row_size()` values, along which an operand has a value for each, or one for all.
   int64_t rows() const { return rows_; }

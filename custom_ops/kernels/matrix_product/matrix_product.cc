@@ -18,8 +18,8 @@ void QuantizedBatchMatMul(const MatrixProduct& product, const BroadcastPair& bat
       int64_t places[2];
       batch.FindValue(matrix, places);
       MatrixProduct one = product;
-      one.x0 += places[0] * product.rows * product.depth;
-      one.x1 += places[1] * product.depth * product.columns;
+      one.x0 += places[0];
+      one.x1 += places[1];
       multiply_panel(one, i % panels * kMatrixColumns, scratch,
                      out + matrix * product.rows * product.columns);
     }

@@ -11,7 +11,7 @@
 
 namespace kerasopt {
 
-// `batch` is of the shapes but for their last two axes, and `product` of the first matrices.
+// `batch` is of the operands without their last two axes, and `product` of the first matrices.
 void QuantizedBatchMatMul(const MatrixProduct& product, const BroadcastPair& batch, int8_t* out,
                           const ParallelFor& parallel_for);
 

@@ -1,5 +1,6 @@
 """Calls of the ops without weights that should succeed."""
 
+import numpy as np
 from ops.fuzz.arguments import (
     activation_dtype,
     calls_of,
@@ -84,8 +85,12 @@ def quantized_batch_matmul(rng):
     rank = max(map(len, batches))
     batches = [(1,) * (rank - len(batch)) + batch for batch in batches]
     rows, depth, columns = rng.integers(0, 40, 3).tolist()
-    inputs["x0"] = integers(rng, (*batches[0], rows, depth))
-    inputs["x1"] = integers(rng, (*batches[1], depth, columns))
+    shapes = (*batches[0], rows, depth), (*batches[1], depth, columns)
+    for i, shape in enumerate(shapes):
+        order = rng.permutation(rank + 2) if rng.random() < 0.5 else []
+        stored = [shape[axis] for axis in np.argsort(order)] if len(order) else shape
+        inputs[f"x{i}"] = integers(rng, tuple(stored))
+        attributes[f"order{i}"] = list(map(int, order))
     return inputs, attributes | {"multiplier": rng.uniform(1e-4, 0.01)}
 
 

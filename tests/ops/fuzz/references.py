@@ -58,6 +58,13 @@ def _pair(function):
     return lambda x0, x1, **attributes: function(x0, x1, **attributes)
 
 
+def _batch_matmul(x0, x1, order0, order1, **attributes):
+    x0, x1 = (
+        keras_ops.transpose(x, order) if order else x for x, order in ((x0, order0), (x1, order1))
+    )
+    return reference.quantized_batch_matmul(x0, x1, **attributes)
+
+
 def _pool(function):
     def computed(x, **attributes):
         pairs = {name: tuple(attributes[name]) for name in ("pool_size", "strides")}
@@ -91,7 +98,7 @@ REFERENCES = {
     "MinMax": reference.min_max,
     "QuantizedAdd": _pair(reference.quantized_add),
     "QuantizedMultiply": _pair(reference.quantized_multiply),
-    "QuantizedBatchMatMul": _pair(reference.quantized_batch_matmul),
+    "QuantizedBatchMatMul": _batch_matmul,
     "QuantizedMean": reference.quantized_mean,
     "MaxPool": _pool(reference.max_pool),
     "QuantizedAveragePool": _pool(reference.quantized_average_pool),
