@@ -49,7 +49,7 @@ class FunctionCounts:
             )
             if counts
         ]
-        return f"Other operations: {'; '.join(listed)}"
+        return f"Other operations: {'; '.join(listed) or 'none'}"
 
 
 def function_counts(model: keras.Model) -> FunctionCounts:

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import keras
 
-from kerasopt.graph import Graph, Group, Groups, Node, is_concatenation, layers, slots_of, unwrap
+from kerasopt.graph import (
+    Edge,
+    Graph,
+    Group,
+    Groups,
+    Node,
+    is_concatenation,
+    layers,
+    slots_of,
+    unwrap,
+)
 from kerasopt.inference import InferenceLayer
 from kerasopt.inference.held import HeldWeight
-from kerasopt.keras_internals.attention import KEY
+from kerasopt.keras_internals.attention import KEY, QUERY, VALUE
 from kerasopt.parametrization import FACTOR_SLOTS, find_link, links_by_slot
 from kerasopt.quantization import Quantizer
 
@@ -32,11 +43,24 @@ class Precisions:
         self._of_layers = {id(layer): _own_bits(layer) for _, layer in layers(model)}
         for group in self.groups:
             anchor = group.anchor.operation
-            if isinstance(anchor, InferenceLayer) or "input" in slots_of(anchor):
-                continue
-            bits = [_bits_after(self.groups.origin(edge)) for edge in group.inputs]
-            if bits and None not in bits:
-                self._of_layers[id(anchor)] = max(bit for bit in bits if bit is not None)
+            if isinstance(unwrap(anchor), keras.layers.MultiHeadAttention):
+                self._add_projections(group.anchor)
+            elif not isinstance(anchor, InferenceLayer):
+                self._add(anchor, group.inputs)
+
+    def _add(self, layer: Any, edges: Iterable[Edge]) -> None:
+        """Adds the bits of what a layer reads, if it does not round that itself."""
+        bits = [_bits_after(self.groups.origin(edge)) for edge in edges]
+        if bits and None not in bits and "input" not in slots_of(layer):
+            self._of_layers[id(layer)] = max(bit for bit in bits if bit is not None)
+
+    def _add_projections(self, node: Node) -> None:
+        attention, given, edges = node.operation, node.arguments, node.edges
+        named = {QUERY: "query", KEY: "key", VALUE: "value"}
+        for projection, name in named.items():
+            read = given.get(name, given["value"])
+            if id(read) in edges:
+                self._add(getattr(attention, projection), [edges[id(read)]])
 
     def of_input(self, layer: keras.Layer) -> int | None:
         """Returns the bits of the integers that a layer multiplies, `None` if those are floats.

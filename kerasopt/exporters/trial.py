@@ -26,5 +26,6 @@ def trial_inputs(functional: Any) -> list[np.ndarray]:
 
 
 def _zeros(tensor: keras.KerasTensor, size: int) -> np.ndarray:
-    shape = [size if known is None else known for known in tensor.shape[1:]]
-    return np.zeros([1, *shape][: len(tensor.shape)], tensor.dtype)
+    sizes = [1, *[size] * len(tensor.shape)]
+    shape = [x if known is None else known for known, x in zip(tensor.shape, sizes, strict=False)]
+    return np.zeros(shape, tensor.dtype)

@@ -44,7 +44,7 @@ from kerasopt.graph.operations import (
     passes_on,
     residual_scale,
 )
-from kerasopt.graph.parametrized import chain_name, own_class, slots_of
+from kerasopt.graph.parametrized import chain_name, data_among, own_class, slots_of
 from kerasopt.graph.recording import called_again, recorded, recorded_graph
 from kerasopt.graph.rules import Rule, parse_rules
 from kerasopt.graph.selection import Selection, WeightSelection, select, select_weights
@@ -83,6 +83,7 @@ __all__ = [
     "chain_name",
     "clamp_bounds",
     "clone",
+    "data_among",
     "divide_operations",
     "frozen_layers",
     "functional_of",

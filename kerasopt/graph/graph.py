@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import keras
@@ -12,6 +12,7 @@ from kerasopt.graph.functional import functional_of
 from kerasopt.graph.node import Edge, Node
 from kerasopt.graph.opening.call import Unrecordable
 from kerasopt.graph.opening.reasons import FAULT
+from kerasopt.keras_internals.calls import set_mask
 from kerasopt.keras_internals.graphs import standardized_inputs
 from kerasopt.warning import warn
 
@@ -66,6 +67,10 @@ class Graph:
                 edge.source.consumers.append(node)
         for edge in outputs:
             edge.source.is_output = True
+        self._masked: dict[Node, list[tuple[Edge, Edge]]] = {}
+        for pair in self.masks.items():
+            for source in {edge.source for edge in pair}:
+                self._masked.setdefault(source, []).append(pair)
 
     @classmethod
     def of(cls, model: keras.Model) -> Graph:
@@ -125,6 +130,21 @@ class Graph:
         else:
             flat = [keras.ops.convert_to_tensor(x) for x in keras.tree.flatten(data)]
         return dict(zip(self.inputs, flat, strict=True))
+
+    def masked_by(self, node: Node) -> list[tuple[Edge, Edge]]:
+        """Returns the tensors and their masks of which a call computes one or both."""
+        return self._masked.get(node, [])
+
+    def set_masks(self, node: Node, values: Mapping[Edge, Any]) -> None:
+        """Gives tensors the masks that opened layers set, as soon as both are computed.
+
+        Args:
+            node: The `Node` that has just been computed.
+            values: Dict of edges to tensors.
+        """
+        for edge, mask in self.masked_by(node):
+            if edge in values and mask in values:
+                set_mask(values[edge], values[mask])
 
     def packed(self, outputs: Iterable[Any]) -> Any:
         """Returns outputs in the structure of the model's, which may have `None` in it."""

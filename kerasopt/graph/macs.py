@@ -184,7 +184,8 @@ def _recording(layer: keras.Layer, run: Callable[..., Any], calls: list[Call]) -
     @functools.wraps(run)
     def run_and_record(inputs, *args, **kwargs):
         outputs = run(inputs, *args, **kwargs)
-        calls.append(Call(layer, tuple(inputs.shape), tuple(outputs.shape)))
+        first, result = (keras.tree.flatten(each)[0] for each in (inputs, outputs))
+        calls.append(Call(layer, tuple(first.shape), tuple(result.shape)))
         return outputs
 
     return run_and_record

@@ -1,5 +1,8 @@
 """Properties of parametrized layers that the graph needs."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 
 
@@ -18,3 +21,14 @@ def slots_of(operation: keras.Operation) -> tuple[str, ...]:
 def chain_name(slot: str) -> str:
     """Returns the name of the attribute with the chain of a slot."""
     return f"{slot}_chain"
+
+
+def data_among(tensors: Sequence[Any]) -> list[Any]:
+    """Returns the tensors of a call that a chain of its input reads.
+
+    Beside floats, integers and booleans are indices and masks. Alone, they are data.
+    """
+    floats = [
+        x for x in tensors if keras.backend.is_float_dtype(keras.backend.standardize_dtype(x.dtype))
+    ]
+    return floats or list(tensors)

@@ -10,7 +10,7 @@ from typing import Any
 import keras
 
 from kerasopt.finalization import finalize
-from kerasopt.graph import Copies, Edge, Group, Node, without_layer
+from kerasopt.graph import Copies, Edge, Group, Node, data_among, without_layer
 from kerasopt.inference import Affine
 from kerasopt.inference.held import DynamicWeight
 from kerasopt.inference.integer.boundaries import Dequantize, Quantize
@@ -57,9 +57,12 @@ class Builder:
             # As in training, the quantizer applies to the positional arguments of the call, or to
             # the first one that is passed by its name.
             arguments = node.keras_node.arguments
-            read = arguments.args or next(iter(arguments.kwargs.values()))
-            count = len([x for x in keras.tree.flatten(read) if isinstance(x, keras.KerasTensor)])
-            values[:count] = [self.as_integers(value, affine) for value in values[:count]]
+            given = arguments.args or next(iter(arguments.kwargs.values()))
+            flat = [x for x in keras.tree.flatten(given) if isinstance(x, keras.KerasTensor)]
+            read = set(map(id, data_among(flat)))
+            for index, tensor in enumerate(flat):
+                if id(tensor) in read:
+                    values[index] = self.as_integers(values[index], affine)
         for position, slot in enumerate(FACTOR_SLOTS):
             affine = affine_of(node.operation, slot)
             if affine is not None:

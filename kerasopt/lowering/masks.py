@@ -76,11 +76,11 @@ class Masks:
         implicit = self.arguments(node)
         given = node.arguments.get("attention_mask")
         found = [] if given is None else [self._tensors(node, given)]
-        # As Keras does, it takes no notice of a `query_mask` that was passed.
-        axes = {"query_mask": -1, "value_mask": -2, "key_mask": -2}
+        # As Keras does, it takes no notice of a `query_mask` that was passed, only of the query's.
+        implicit["query_mask"] = self._of_structure(node, node.arguments["query"])
         explicit = {name: self._tensors(node, mask) for name, mask in node.arguments.items()}
-        for name, axis in axes.items():
-            mask = implicit.get(name, None if name == "query_mask" else explicit.get(name))
+        for name, axis in {"query_mask": -1, "value_mask": -2, "key_mask": -2}.items():
+            mask = implicit[name] if name in implicit else explicit.get(name)
             if mask is not None:
                 found.append(keras.ops.expand_dims(mask, axis))
         booleans = [

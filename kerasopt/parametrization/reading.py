@@ -4,7 +4,7 @@ import functools
 
 import keras
 
-from kerasopt.graph.parametrized import own_class, slots_of
+from kerasopt.graph.parametrized import data_among, own_class, slots_of
 from kerasopt.keras_internals.attention import COMPUTE, causal_mask, has_dropout, softmax_of
 from kerasopt.keras_internals.variables import has_lora, variable_under
 from kerasopt.parametrization.chain import chain_of
@@ -164,11 +164,10 @@ def _as_fused(layer, query, value, mask, is_causal):
 
 
 def _read_through(chain, structure):
-    def read(value):
-        # A number is a constant of the operation, not an activation.
-        return chain(value) if keras.ops.is_tensor(value) and len(value.shape) else value
-
-    return keras.tree.map_structure(read, structure)
+    # A number is a constant of the operation, not an activation.
+    flat = [x for x in keras.tree.flatten(structure) if keras.ops.is_tensor(x) and len(x.shape)]
+    read = set(map(id, data_among(flat)))
+    return keras.tree.map_structure(lambda x: chain(x) if id(x) in read else x, structure)
 
 
 def _are_indices(layer, inputs, *others) -> bool:

@@ -69,6 +69,7 @@ class TracedModel:
             if not node.is_input:
                 results = node.call([values[edge] for edge in node.inputs])
                 values.update(zip(node.outputs, results, strict=True))
+                self.graph.set_masks(node, values)
             for edge in node.outputs:
                 value, name = values[edge], self.names.get(edge)
                 if name is None:

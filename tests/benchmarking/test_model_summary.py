@@ -163,6 +163,15 @@ def test_the_share_in_integers_is_that_of_products_too():
     assert {"QuantizedDense", "QuantizedBatchMatMul"} <= by_kind.keys()
 
 
+def test_projections_of_attention_read_what_comes_before():
+    inputs = keras.Input((5, 8))
+    x = layers.Dense(8)(inputs)
+    model = keras.Model(inputs, layers.MultiHeadAttention(2, 4)(x, x))
+    data = np.random.default_rng(0).normal(size=(4, 5, 8)).astype("float32")
+    report = summary(quantization_aware(model, data, "int8"), print_fn=len)
+    assert report.macs_by_precision == {(8, 8): report.macs}
+
+
 def test_floats_of_few_bits_are_no_integers():
     def model(dtype="float32"):
         return keras.Sequential([keras.Input((8,)), layers.Dense(16, dtype=dtype)])

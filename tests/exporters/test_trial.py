@@ -22,6 +22,12 @@ def test_sizes_are_those_that_the_model_takes(size):
     assert first.shape == (1, size, 4) and second.shape == (1, 3) and second.dtype == np.int32
 
 
+def test_a_batch_that_the_model_fixes_is_kept():
+    inputs = keras.Input(batch_shape=(5, 4)), keras.Input(batch_shape=(5, None))
+    first, second = trial_inputs(keras.Model(inputs, list(inputs)))
+    assert first.shape == (5, 4) and second.shape == (5, 8)
+
+
 @pytest.mark.parametrize("format", RUNTIMES)
 def test_files_that_do_not_run_are_refused(format, tmp_path, monkeypatch):
     inputs = keras.Input((None, 4))

@@ -207,3 +207,32 @@ def test_float_layers_that_no_file_holds_are_operations_so_that_one_does(make, r
     ko.save(integers, tmp_path / "int8.keras")
     loaded = keras.models.load_model(tmp_path / "int8.keras")
     np.testing.assert_array_equal(run(loaded, values), run(integers, values))
+
+
+class Edges(layers.Layer):
+    """Sums what nodes of a graph are connected to, which indices say."""
+
+    def build(self, shapes):
+        self.kernel = self.add_weight(shape=(shapes[0][-1], 8), name="kernel")
+
+    def call(self, inputs):
+        nodes, edges = inputs
+        read = keras.ops.take(keras.ops.matmul(nodes, self.kernel), edges[:, 1], axis=0)
+        return keras.ops.segment_sum(read, edges[:, 0], num_segments=300)
+
+
+def test_indices_beside_floats_are_not_rounded():
+    nodes, edges = (
+        keras.Input(batch_shape=(300, 4)),
+        keras.Input(batch_shape=(300, 2), dtype="int32"),
+    )
+    x = keras.ops.relu(Edges(name="first")([nodes, edges]))
+    model = keras.Model([nodes, edges], layers.Dense(3)(Edges(name="second")([x, edges])))
+    rng = np.random.default_rng(0)
+    data = [rng.normal(size=(300, 4)).astype("float32"), rng.integers(0, 300, (300, 2))]
+    expected, quantized = run(model, data), quantization_aware(model, data)
+    assert np.abs(run(quantized, data) - expected).max() < 0.05 * np.abs(expected).max()
+    with pytest.warns(UserWarning, match="Edges has no integer form: first, second"):
+        integers = convert(quantized)
+    np.testing.assert_allclose(run(integers, data), run(quantized, data), atol=1e-2)
+    assert ko.summary(integers, print_fn=len).macs > 0

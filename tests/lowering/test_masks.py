@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 import kerasopt as ko
+from kerasopt.graph import Graph
+from kerasopt.quantization.post_training.walk import run
 
 K, L = keras.ops, keras.layers
 LENGTH, WORDS = 6, 12
@@ -203,6 +205,43 @@ def test_queries_that_see_no_key_attend_as_in_keras(dropout, causal):
     # Keras computes these in two ways: with dropout they are the bias alone.
     np.testing.assert_allclose(quantized(data), expected, atol=0.1 * size)
     np.testing.assert_allclose(found, quantized(data), atol=0.02 * size)
+
+
+class Words(L.Layer):
+    """Sets a mask by a method of its own."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.table = L.Embedding(WORDS, 8)
+
+    def build(self, shape):
+        self.table.build(shape)
+
+    def call(self, ids):
+        return self.table(ids) * 2.0
+
+    def compute_mask(self, ids, mask=None):
+        return K.not_equal(ids, 0)
+
+
+def attending(**masks):
+    ids = keras.Input((None,), dtype="int32")
+    x = Words()(ids)
+    y = L.MultiHeadAttention(2, 4)(x, x, **{name: make(ids) for name, make in masks.items()})
+    return spread(keras.Model(ids, [y, L.Dense(3, name="top")(y), L.GlobalAveragePooling1D()(y)]))
+
+
+@pytest.mark.parametrize(
+    "masks", [{}, {"query_mask": lambda ids: K.not_equal(ids, 1)}], ids=["implied", "passed"]
+)
+@pytest.mark.parametrize("spec", ["int8", "int8_dynamic"])
+def test_masks_that_opened_layers_set(masks, spec):
+    model, data = attending(**masks), tokens()
+    walked = {node.path: read for node, (read,) in run(Graph.of(model), [data])}
+    np.testing.assert_allclose(walked["top"][0], model(data)[0], atol=1e-5)
+    quantized = ko.quantize(model, spec, data, verbose=0)
+    report = ko.compare(ko.convert(quantized, spec), quantized, data)
+    assert all(tensor.cosine > 0.9999 for tensor in report.tensors), report
 
 
 def test_scores_are_returned_beside_the_attention():

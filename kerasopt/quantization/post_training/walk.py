@@ -66,6 +66,7 @@ class _Way:
     """The tensors of one model, for as long as they are needed."""
 
     def __init__(self, graph, batches):
+        self._graph = graph
         self._values: dict[Edge, list] = {}
         self._readers: dict[Node, int] = {}
         self._count = len(batches)
@@ -80,14 +81,24 @@ class _Way:
 
     def compute(self, node: Node, inputs: list[list[Any]]) -> None:
         self._put(node, [node.call(tensors) for tensors in inputs])
-        for source in [edge.source for edge in node.inputs]:
+        self._free([edge.source for edge in node.inputs])
+
+    def _put(self, node, outputs):
+        pairs = self._graph.masked_by(node)
+        self._readers[node] = len(node.consumers) + len(pairs)
+        if self._readers[node]:
+            for edge, tensors in zip(node.outputs, zip(*outputs, strict=True), strict=True):
+                self._values[edge] = list(tensors)
+        for batch in range(self._count):
+            read = {edge for pair in pairs for edge in pair if edge in self._values}
+            self._graph.set_masks(node, {edge: self._values[edge][batch] for edge in read})
+        # A tensor keeps its mask.
+        known = [pair for pair in pairs if self._values.keys() >= set(pair)]
+        self._free([source for pair in known for source in {edge.source for edge in pair}])
+
+    def _free(self, sources):
+        for source in sources:
             self._readers[source] -= 1
             if not self._readers[source]:
                 for edge in source.outputs:
                     del self._values[edge]
-
-    def _put(self, node, outputs):
-        self._readers[node] = len(node.consumers)
-        if node.consumers:
-            for edge, tensors in zip(node.outputs, zip(*outputs, strict=True), strict=True):
-                self._values[edge] = list(tensors)
