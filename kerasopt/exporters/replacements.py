@@ -89,6 +89,20 @@ def _sliced(operation: Any, function: Any) -> Any:
     return y
 
 
+def _stacked(operation: Any, function: Any) -> Any:
+    # ONNX has no `tf.TensorArray`, LiteRT only some: those that a loop in Python has filled.
+    written = operation.inputs[0].op
+    items: dict[int, Any] = {}
+    while written.type == "TensorListSetItem":
+        place = tf.get_static_value(written.inputs[1])
+        items.setdefault(None if place is None else int(place), written.inputs[2])
+        written = written.inputs[0].op
+    is_whole = written.type == "TensorListReserve" and set(items) == set(range(len(items)))
+    if not is_whole or tf.get_static_value(written.inputs[1]) != len(items):
+        return None
+    return tf.stack([items[place] for place in range(len(items))])
+
+
 _MASKS = ("begin", "ellipsis", "end", "new_axis", "shrink_axis")
 _ENDS = ("begin", "end", "strides")
 
@@ -109,4 +123,5 @@ REPLACEMENTS: Mapping[str, Replacement] = {
     "ScaleAndTranslate": resized_by_products,
     "Sign": _sign,
     "StridedSlice": _sliced,
+    "TensorListStack": _stacked,
 }

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from exporters.test_borders import RUNTIMES, exported
 from keras import layers, ops
 from lowering.trained import run
@@ -43,3 +44,22 @@ def test_files_compute_what_keras_does(format, layer, tmp_path):
         x = np.rint(9 * np.random.default_rng(0).normal(size=(3, length, 5, 8))).astype("float32")
         for found, expected in zip(file(x), run(model, x), strict=True):
             np.testing.assert_array_equal(found, expected)
+
+
+class Steps(layers.Layer):
+    """Sums up in a loop of Python, as keras-hub's recurrent layers do."""
+
+    def call(self, x):
+        found, state = tf.TensorArray("float32", size=x.shape[1]), x[:, 0]
+        for step in range(x.shape[1]):
+            state = state / 2 + x[:, step]
+            found = found.write(step, state)
+        return ops.transpose(found.stack(), (1, 0, 2))
+
+
+@pytest.mark.parametrize("format", RUNTIMES)
+def test_arrays_that_a_loop_of_python_fills_are_tensors(format, tmp_path):
+    inputs = keras.Input((5, 4))
+    model = keras.Model(inputs, Steps()(inputs))
+    x = np.random.default_rng(0).normal(size=(3, 5, 4)).astype("float32")
+    np.testing.assert_allclose(exported(model, format, tmp_path)(x)[0], run(model, x), atol=1e-6)
