@@ -92,7 +92,7 @@ def _sliced(operation: Any, function: Any) -> Any:
 def _stacked(operation: Any, function: Any) -> Any:
     # ONNX has no `tf.TensorArray`, LiteRT only some: those that a loop in Python has filled.
     written = operation.inputs[0].op
-    items: dict[int, Any] = {}
+    items: dict[int | None, Any] = {}
     while written.type == "TensorListSetItem":
         place = tf.get_static_value(written.inputs[1])
         items.setdefault(None if place is None else int(place), written.inputs[2])
