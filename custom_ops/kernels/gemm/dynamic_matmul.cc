@@ -13,7 +13,8 @@ namespace {
 class RoundedRows : public MatrixBlocks {
  public:
   RoundedRows(const float* x, int64_t rows, const DynamicKernel& kernel, int threads)
-      : MatrixBlocks(rows, BlockRows(rows, RowBytes(kernel), kernel.shape().panels(), threads)),
+      // As if there was one panel: a thread that shares panels would round all rows once more.
+      : MatrixBlocks(rows, BlockRows(rows, RowBytes(kernel), 1, threads)),
         x_(x),
         depth_(kernel.shape().depth),
         row_bytes_(RowBytes(kernel)),
