@@ -1,6 +1,7 @@
 #include "kernels/weight_only/weight_only.h"
 
 #include <cstring>
+#include <limits>
 
 #include "testing.h"
 
@@ -115,6 +116,47 @@ TEST_P(WeightOnlyTest, BitsAreThoseOfTheScalarKernels) {
     ASSERT_EQ(std::memcmp(found.data(), expected.data(), found.size() * sizeof(float)), 0)
         << matrices.product.bits << " bits, problem " << seed;
   });
+}
+
+TEST_P(WeightOnlyTest, RowsAreMultipliedInBlocks) {
+  for (bool transposed : {false, true}) {
+    Random random(0);
+    // More prepared rows than the second-level cache holds.
+    Matrices matrices(random, 2, 130, 4096, 66, 8, transposed, transposed ? 4096 : 1, 1);
+    const std::vector<float> out = matrices.Multiplied(Threads(2));
+    const WeightOnlyProduct& p = matrices.product;
+    for (int64_t i = 0; i < static_cast<int64_t>(out.size()); i += 37) {
+      const int64_t at = i % p.out_stride;
+      const auto [sum, magnitude] =
+          matrices.Expected(i / p.out_stride, at / p.columns, at % p.columns);
+      ASSERT_NEAR(out[i], sum, 1e-5 * magnitude) << i;
+    }
+  }
+}
+
+TEST_P(WeightOnlyTest, InfiniteAndHugeValuesAreMultipliedWithWeights) {
+  const float infinity = std::numeric_limits<float>::infinity();
+  for (bool transposed : {false, true}) {
+    for (int64_t rows : {1, 7}) {
+      Random random(rows);
+      Matrices matrices(random, 1, rows, 32, 24, 4, transposed, 32, 1);
+      // No weight is 0.
+      for (int8_t& zero_point : matrices.zero_point) zero_point = 8;
+      for (float& scale : matrices.scale) scale = 1e-3f;
+      for (int64_t row = 0; row < rows; ++row) {
+        matrices.x[row * 32 + row] = row % 2 ? infinity : 3e38f;
+      }
+      const std::vector<float> out = matrices.Multiplied(Threads(1));
+      for (int64_t i = 0; i < static_cast<int64_t>(out.size()); ++i) {
+        const double sum = matrices.Expected(i / 24, 0, i % 24).first;
+        if (i / 24 % 2) {
+          ASSERT_EQ(out[i], static_cast<float>(sum)) << i;
+        } else {
+          ASSERT_NEAR(out[i] / sum, 1.0, 1e-5) << i;
+        }
+      }
+    }
+  }
 }
 
 KERASOPT_INSTANTIATE(WeightOnlyTest, kernels.weight_only);

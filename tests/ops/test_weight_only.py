@@ -8,7 +8,7 @@ from ops.paths import all_paths
 
 from kerasopt import ops
 from kerasopt.inference.held import IntegerWeight
-from kerasopt.ops import native
+from kerasopt.ops import native, reference
 
 # (matrices, inputs, units), the inputs that share a scale, whether inputs come last, and the turns
 # that the scales take.
@@ -46,6 +46,24 @@ def test_all_paths_multiply(bits, case):
             np.testing.assert_allclose(y, natives[0], atol=1e-5 * np.abs(natives[0]).max())
         for y in natives:
             np.testing.assert_array_equal(y, natives[0])
+
+
+@pytest.mark.parametrize("transposed", [False, True])
+def test_values_that_are_not_finite(transposed):
+    rng = np.random.default_rng(0)
+    packed = rng.integers(0, 256, 16 * 24).astype("uint8")
+    scale, zero_point = np.full(24, 0.01, "float32"), rng.integers(-9, 9, 24).astype("int8")
+    how = {"kernel_shape": (1, 16, 24), "bits": 8, "group": 16, "transposed": transposed}
+    x = rng.normal(size=(7, 16)).astype("float32")
+    x[0, 3], x[1, 2], x[2, 5], x[3, 7] = np.inf, -np.inf, np.nan, 3e38
+    x[4, :2] = np.inf, -np.inf
+    results = all_paths(
+        lambda *tensors: ops.weight_only_matmul(*tensors, **how), x, packed, scale, zero_point
+    )
+    expected = reference.weight_only_matmul(x, packed, scale, zero_point, **how)
+    assert np.isinf(expected[:2]).sum() > 40 and np.isfinite(expected[3]).any()
+    for name, (y,) in results.items():
+        np.testing.assert_allclose(y, expected, rtol=1e-4, err_msg=name)
 
 
 @pytest.mark.parametrize("bits", [2, 4, 8])

@@ -30,10 +30,12 @@ struct WeightOnlyProduct {
 
   int64_t runs() const { return depth / group; }
   // Columns that a step of `MultiplyWeightOnly` computes.
-  int64_t step_columns() const { return transposed ? 4 : 4 * kPackedVector * 8 / bits; }
+  int64_t step_columns() const { return transposed ? 64 : 4 * kPackedVector * 8 / bits; }
   int64_t steps() const { return (columns + step_columns() - 1) / step_columns(); }
   // Of floats; see `PrepareRows`.
-  int64_t row_floats() const { return (depth + kPackedVector * 8 / bits) + runs(); }
+  int64_t row_floats() const {
+    return (transposed ? depth + kPackedVector * 8 / bits : 0) + runs();
+  }
 };
 
 // Computes the columns of one step. A sum begins with 0 and adds a product after the other, rounded
