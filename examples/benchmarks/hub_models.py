@@ -21,15 +21,17 @@ def built(name: str) -> keras.Model:
     return model
 
 
-def inputs_of(name: str, model: keras.Model) -> Mapping[str, np.ndarray] | np.ndarray:
+def inputs_of(
+    name: str, model: keras.Model, examples: int = EXAMPLES, length: int = LENGTH
+) -> Mapping[str, np.ndarray] | np.ndarray:
     """Returns a batch of random inputs; the last example of masked ones is padded."""
     generator = np.random.default_rng(1)
     shapes = SHAPES.get(name, {})
 
     def array(tensor: keras.KerasTensor) -> np.ndarray:
         key = tensor.name.split(":")[0]
-        known = [LENGTH if size is None else size for size in tensor.shape[1:]]
-        shape = (EXAMPLES, *shapes.get(key, known))
+        known = [length if size is None else size for size in tensor.shape[1:]]
+        shape = (examples, *shapes.get(key, known))
         if "padding_mask" in key:
             mask = np.ones(shape, tensor.dtype)
             mask[-1, shape[1] // 2 :] = 0
