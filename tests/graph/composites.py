@@ -216,6 +216,23 @@ class Indexed(Composite):
         return x + positions[None][..., None] - positions[-1:][0] + x[...] * positions[-1]
 
 
+class Cut(Composite):
+    """Adds as much of a weight as the sequence is long, and asks for the rank of a tensor."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.dense = layers.Dense(8)
+
+    def build(self, shape=None):
+        super().build(shape)
+        self.positions = self.add_weight(shape=(64, 8), initializer="random_normal")
+
+    def call(self, inputs):
+        ones = [None] * (ops.ndim(inputs) - 2)
+        positions = self.positions[(*ones, slice(ops.shape(inputs)[1]))]
+        return self.dense(inputs + positions) + positions
+
+
 def tokens(batch=2, length=5):
     return np.random.default_rng(0).normal(size=(batch, length, 8)).astype("float32")
 

@@ -201,6 +201,8 @@ class Recorder:
         kind = type(operation).__name__
         if kind in _CONTROL_FLOW:
             raise Unrecordable(f"it uses `keras.ops` for control flow ({kind})")
+        if kind == "Ndim":
+            return len(args[0].shape)  # of which Keras makes a symbolic tensor
         if is_attention(operation):
             return attend(*args, **{**kwargs, "is_causal": operation.is_causal})
         config = constructor_arguments(operation)

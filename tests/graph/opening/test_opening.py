@@ -6,6 +6,7 @@ import pytest
 from graph.composites import (
     Causal,
     Composite,
+    Cut,
     DeclaresOthers,
     Indexed,
     Making,
@@ -71,7 +72,7 @@ def test_layers_that_do_nothing_in_inference_are_not_there():
 
 
 @pytest.mark.parametrize(
-    "layer", [Residual, Causal, Twice, Operands, Making, DeclaresOthers, OfTensorFlow, Indexed]
+    "layer", [Residual, Causal, Twice, Operands, Making, DeclaresOthers, OfTensorFlow, Indexed, Cut]
 )
 @pytest.mark.parametrize("sizes", [(2, 5), (3, 7), (1, 1)])
 def test_the_calls_compute_what_the_layer_computes(layer, sizes):
