@@ -7,7 +7,6 @@
 #include <memory>
 #include <thread>
 
-#include "kernels/gemm/packed_kernel.h"
 #include "tensorflow/core/lib/core/threadpool.h"
 
 namespace kerasopt {
@@ -15,6 +14,8 @@ namespace {
 
 // A thread takes as many items at once: far more than it costs to take them.
 constexpr int64_t kChunkCycles = 20000;
+// To wake a helper takes the thread that has the work about half as many.
+constexpr int64_t kHelperCycles = 30000;
 
 // Items that threads take as they come. A thread of the pool may wake up late, so the one that has
 // the work begins at once, and waits only for what others have begun.
@@ -52,9 +53,10 @@ DeviceThreads::DeviceThreads(OpKernelContext* context)
 int DeviceThreads::threads() const { return workers_.num_threads; }
 
 void DeviceThreads::Run(int64_t total, int64_t cost, RangeBody body) const {
-  const int64_t items = std::max<int64_t>(kChunkCycles / std::max<int64_t>(cost, 1), 1);
-  const int64_t chunks = CeilDivide(total, items);
-  const int64_t helpers = std::min<int64_t>(workers_.num_threads, chunks) - 1;
+  cost = std::max<int64_t>(cost, 1);
+  const auto items_of = [&](int64_t cycles) { return std::max<int64_t>(cycles / cost, 1); };
+  const int64_t items = items_of(kChunkCycles), shares = total / items_of(kHelperCycles);
+  const int64_t helpers = std::min<int64_t>(workers_.num_threads, shares) - 1;
   if (helpers < 1) return body(0, total);
   const auto work = std::make_shared<SharedWork>(total, items, body);
   for (int64_t i = 0; i < helpers; ++i) workers_.workers->Schedule([work] { work->Help(); });
