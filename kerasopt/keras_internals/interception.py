@@ -17,7 +17,7 @@ from keras.src.ops.numpy import GetItem
 from keras.src.ops.symbolic_arguments import SymbolicArguments
 
 from kerasopt.keras_internals.dispatch import dispatch_functions
-from kerasopt.keras_internals.operands import deferring_operators
+from kerasopt.keras_internals.operands import deferring_operators, kinds_with
 
 __all__ = [
     "PACKAGE",
@@ -173,13 +173,13 @@ def _add_loss(own: Callable) -> Callable:
     return add_loss
 
 
-def _get_item(own: Callable) -> Callable:
+def _item(own: Callable) -> Callable:
     @functools.wraps(own)
-    def get_item(self: keras.Variable, key: Any) -> Any:
+    def item(self: Any, key: Any) -> Any:
         by = getattr(_current, "interceptor", None)
         return own(self, key) if by is None else by.function("get_item", (self, key), {}, own)
 
-    return get_item
+    return item
 
 
 _CODES_OF_CALLS = (_operation(len).__code__, _layer(len).__code__)
@@ -244,9 +244,8 @@ class _Replaced:
 @functools.cache  # of 1,298 functions
 def _functions() -> list[tuple[Any, str, Callable]]:
     public = vars(keras.ops)
-    variable = next(cls for cls in keras.Variable.__mro__ if "__getitem__" in vars(cls))
-    own = [(keras.KerasTensor, "shape", _shape), (variable, "__getitem__", _get_item)]
-    return own + [
+    items = [(each, "__getitem__", _item) for each in kinds_with("__getitem__")]
+    return [(keras.KerasTensor, "shape", _shape), *items] + [
         (module, name, _function)
         for path, module in list(sys.modules.items())
         if path.startswith(("keras.ops", "keras.src.ops"))

@@ -24,19 +24,21 @@ def deferring_operators() -> list[tuple[Any, str, Callable]]:
         List of a class, the name of an attribute of it, and a function that makes the new attribute
         from the own one.
     """
-    classes = [
-        next((each for each in kind.__mro__ if "__add__" in vars(each)), None)
-        for kind in (keras.Variable, *_kinds_of_tensors())
-    ]
     found: list[tuple[Any, str, Callable]] = [
         (each, name, _deferring)
-        for each in dict.fromkeys(classes)
-        if each is not None
+        for each in kinds_with("__add__")
         for name in _OPERATORS
         if name in vars(each)
     ]
     # An array leaves it to what says that it has no NumPy functions.
     return [*found, (keras.KerasTensor, "__array_ufunc__", lambda own: None)]
+
+
+def kinds_with(name: str) -> list[Any]:
+    """Returns the classes that define a method of variables and of tensors."""
+    kinds = (keras.Variable, *_kinds_of_tensors())
+    found = (next((x for x in kind.__mro__ if name in vars(x)), None) for kind in kinds)
+    return [each for each in dict.fromkeys(found) if each is not None]
 
 
 def _kinds_of_tensors() -> list[type]:

@@ -48,10 +48,14 @@ class Call:
 
     @property
     def constants(self) -> list[Any]:
-        """The numbers and words among its arguments, and those that the operation was made with."""
+        """Numbers, words and shapes of tensors among what the call and the operation are given."""
         own = {} if self.key is None else constants_of(self.operation)
         structure = (self.arguments.args, self.arguments.kwargs, own)
-        return [x for x in flattened(structure) if x is None or isinstance(x, int | float | str)]
+        return [
+            tuple(x.shape) if hasattr(x, "shape") else x
+            for x in flattened(structure)
+            if x is None or isinstance(x, int | float | str) or _is_array(x)
+        ]
 
     @property
     def multiplies_weight(self) -> bool:
@@ -100,6 +104,10 @@ class Recording:
             for axis, sizes in enumerate(zip(*(x.shape for x in outputs), strict=True))
             if None not in sizes and sizes[0] != sizes[1]
         }
+
+
+def _is_array(value: Any) -> bool:
+    return hasattr(value, "shape") and not isinstance(value, keras.KerasTensor)
 
 
 class Constant(keras.Operation):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import keras
@@ -27,7 +28,9 @@ from kerasopt.keras_internals.layers import awaits_weights, flattened
 _DECLARATIONS = {"compute_output_shape", "compute_output_spec"}
 
 
-def outputs_of_leaf(layer: keras.Layer, args: tuple, kwargs: dict[str, Any], own: Any) -> Any:
+def outputs_of_leaf(
+    layer: keras.Layer, args: tuple, kwargs: dict[str, Any], own: Any, compares: bool = True
+) -> Any:
     """Returns the symbolic outputs of a call.
 
     Args:
@@ -35,6 +38,7 @@ def outputs_of_leaf(layer: keras.Layer, args: tuple, kwargs: dict[str, Any], own
         args: The positional arguments of its call.
         kwargs: The keyword arguments.
         own: Function that calls a layer as Keras does.
+        compares: Boolean, whether sizes that have to be equal are looked for, which takes time.
     """
     if not any_symbolic_tensors(args, kwargs):
         # It reads constants: weights, or positions.
@@ -44,7 +48,8 @@ def outputs_of_leaf(layer: keras.Layer, args: tuple, kwargs: dict[str, Any], own
     if any(map(awaits_weights, flattened(layer))):
         outputs = own(layer, *args, **kwargs)  # running its code would build it
     else:
-        with sizes_compared(_without_name(layer.call), args, kwargs):
+        compared = sizes_compared(_without_name(layer.call), args, kwargs)
+        with compared if compares else contextlib.nullcontext():
             outputs = _outputs(layer, args, kwargs, own)
     if isinstance(layer, keras.layers.ReversibleEmbedding):
         arguments = bound_arguments(layer, args, kwargs).arguments
@@ -63,7 +68,7 @@ def _outputs(layer: keras.Layer, args: tuple, kwargs: dict[str, Any], own: Any) 
     else:
         refusal = None
     try:
-        return _computed(layer, args, kwargs, own)
+        return computed_outputs(layer, args, kwargs, own)
     except REFUSALS as error:
         raise refusal or error from None
 
@@ -80,7 +85,9 @@ def declares_outputs(cls: type) -> bool:
     return is_known or issubclass(declares, calls) or declares is keras.Layer
 
 
-def _computed(layer: keras.Layer, args: tuple, kwargs: dict[str, Any], own: Any) -> Any:
+def computed_outputs(
+    layer: keras.Layer, args: tuple, kwargs: dict[str, Any], own: Any = keras.Layer.__call__
+) -> Any:
     """Returns what a layer returns, by running its code on tensors of the backend."""
     given = bound_arguments(layer, args, kwargs).arguments
     filled = dict(given)

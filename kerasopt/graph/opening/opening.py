@@ -12,7 +12,7 @@ import keras
 
 from kerasopt.graph.opening.call import Axis, Call, Recording, TooManyCalls, Unrecordable
 from kerasopt.graph.opening.reasons import REFUSALS, reason
-from kerasopt.graph.opening.recorder import CUTS, Recorder
+from kerasopt.graph.opening.recorder import Recorder
 from kerasopt.graph.opening.sizes import Size, Sizes
 from kerasopt.graph.opening.unification import Pair, SizesDiffer
 from kerasopt.keras_internals.calls import inference, mask_of, set_mask
@@ -26,11 +26,12 @@ from kerasopt.keras_internals.layers import flattened
 
 # Primes, which no layer has as a size: large ones, so that no product is ambiguous, and smaller
 # ones for code that checks a length against a maximum.
-_VALUES = (
-    (1000003, 1000033, 1000037, 1000039, 1000081, 1000099, 1000117, 1000121),
-    (37, 41, 43, 47, 53, 59, 61, 67),
-    (71, 73, 79, 83, 89, 97, 101, 103),
-)
+_LARGE = (1000003, 1000033, 1000037, 1000039, 1000081, 1000099, 1000117, 1000121, 1000133, 1000151)
+_LARGER = (1000159, 1000171, 1000183, 1000187, 1000193, 1000199, 1000211, 1000213, 1000231, 1000249)
+_SMALL = (37, 41, 43, 47, 53, 59, 61, 67, 71, 73)
+_MEDIUM = (79, 83, 89, 97, 101, 103, 107, 109, 113, 127)
+# Code that cuts one length to another one needs the order in which they are.
+_VALUES = (_LARGE, _SMALL, _LARGER[::-1], _MEDIUM[::-1], _MEDIUM, _SMALL[::-1])
 
 # Unknown sizes: a dict of (index of a tensor, axis) to a name, which equal ones share, or to the
 # number that it has to be.
@@ -74,24 +75,29 @@ class _Attempt:
         self._layer = layer
         self._arguments = arguments
         self._last: tuple[Any, Any] = ({}, ())
+        self._tried = list(_VALUES)  # those with which its code ends
         self.computed: set[Axis] = set()
 
     def first(self) -> Recording:
         """Returns the first recording that succeeds."""
-        why = ""  # not the error: its frames would keep traced functions alive
-        for values, equal in itertools.product(_VALUES, _guesses(self._arguments)):
-            try:
-                return self._record(equal, values)
-            except TooManyCalls as error:
-                why = why or str(error)
-            except REFUSALS as error:
-                why = why or reason(error)
-        raise Unrecordable(why)
+        # Not the errors: their frames would keep traced functions alive. One that says why itself
+        # is better than what Keras raises.
+        why: dict[bool, str] = {}
+        for equal, values in itertools.product(_guesses(self._arguments), _VALUES):
+            if values in self._tried:
+                try:
+                    return self._record(equal, values)
+                except TooManyCalls as error:
+                    why.setdefault(False, str(error))
+                    self._tried.remove(values)
+                except REFUSALS as error:
+                    why.setdefault(isinstance(error, Unrecordable), reason(error))
+        raise Unrecordable(why.get(True) or why[False])
 
     def again(self) -> Recording:
         """Returns a second recording, with other sizes if these are possible."""
         equal, last = self._last
-        for values in (*(x for x in _VALUES if x is not last), last):
+        for values in (*(x for x in self._tried if x is not last), last):
             with contextlib.suppress(TooManyCalls, *REFUSALS):
                 return self._record(equal, values)
         raise Unrecordable("its code does not do the same in every call")
@@ -103,23 +109,9 @@ class _Attempt:
                 try:
                     return _recorded(self._layer, self._arguments, equal, values, self.computed)
                 except SizesDiffer as error:
-                    if self._cuts_tables(equal, values, error.pairs):
-                        raise Unrecordable(CUTS) from None
                     known, equal = equal, _united(equal, error.pairs)
-                    if equal == known:  # they are sizes that a layer computes
-                        raise
-
-    def _cuts_tables(self, equal: Equal, values: Iterable[int], pairs: list[Pair]) -> bool:
-        """Whether sizes need not be the numbers that they have to be, since smaller ones do."""
-        smaller: list[Pair] = [(x, other - 1) for x, other in pairs if isinstance(other, int)]
-        if not smaller:
-            return False
-        try:
-            equal = _united(equal, smaller)
-            _recorded(self._layer, self._arguments, equal, values, self.computed)
-        except (SizesDiffer, TooManyCalls, *REFUSALS):
-            return False
-        return True
+                    if equal == known and error.__cause__:  # they are sizes that a layer computes
+                        raise error.__cause__ from None
 
 
 def _united(equal: Equal, pairs: list[Pair]) -> Equal:
@@ -143,6 +135,7 @@ def _guesses(arguments: SymbolicArguments) -> Iterator[Equal]:
     seen: list[list[str]] = []
     for same in (
         lambda index, axis: min(axis, 1) and (index, axis),  # only the batch size
+        lambda index, axis: (index, axis),  # a first axis need not be that of the batch
         lambda index, axis: axis,
         lambda index, axis: min(axis, 1),
     ):

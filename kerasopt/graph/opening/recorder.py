@@ -23,7 +23,7 @@ from kerasopt.graph.opening.sized_operation import (
     sizes_of,
     template,
 )
-from kerasopt.graph.opening.sizes import Size, Sizes, as_integer, flattened, has_size
+from kerasopt.graph.opening.sizes import Size, Sizes, as_integer, flattened, has_size, is_beyond
 from kerasopt.graph.opening.unification import sizes_compared
 from kerasopt.keras_internals.calls import (
     bound_arguments,
@@ -92,6 +92,8 @@ class Recorder:
         # Where a size is found: a symbolic tensor and an axis.
         self._sources: dict[str, tuple[keras.KerasTensor, int]] = {}
         self._is_inside_leaf = False
+        # Symbolic tensors that depend on weights alone, by their ids.
+        self._constants: dict[int, keras.KerasTensor] = {}
 
     def symbol(self, sizes: list[Any], dtype: str) -> keras.KerasTensor:
         """Returns a symbolic tensor, an argument of the recorded call."""
@@ -176,7 +178,8 @@ class Recorder:
     ) -> Any:
         self._is_inside_leaf = True
         try:
-            outputs = outputs_of_leaf(layer, args, kwargs, own)
+            # What its code calls has been looked at already if that was recorded in vain.
+            outputs = outputs_of_leaf(layer, args, kwargs, own, path not in self.closed)
         finally:
             self._is_inside_leaf = False
         self._record(layer, path, None, args, kwargs, outputs)
@@ -205,8 +208,10 @@ class Recorder:
             return len(args[0].shape)  # of which Keras makes a symbolic tensor
         if is_attention(operation):
             return attend(*args, **{**kwargs, "is_causal": operation.is_causal})
+        if kind == "GetItem" and is_beyond(*args, **kwargs):
+            raise Unrecordable("it cuts an axis at a length that may be beyond its end")
         config = constructor_arguments(operation)
-        with sizes_compared(_made_of(operation), (config, *args), kwargs):
+        with sizes_compared(_made_of(operation), (config, *args), kwargs, self._constants.keys()):
             outputs = operation.compute_output_spec(*args, **kwargs)
         for x in keras.tree.flatten(outputs):
             set_dense(x)  # Keras takes a product with a constant for a sparse one
@@ -290,6 +295,9 @@ class Recorder:
                 raise Unrecordable(CUTS)
         arguments = SymbolicArguments(*args, **kwargs)
         self.calls.append(Call(called, owner, path, key, arguments, flat, self._count, weights))
+        is_sized = isinstance(called, SizedOperation) or has_size((args, kwargs))
+        if not is_sized and all(id(x) in self._constants for x in arguments.keras_tensors):
+            self._constants.update((id(x), x) for x in flat)
         for number, tensor in enumerate(flat):
             for axis, size in enumerate(tensor.shape):
                 if (self._count, number, axis) in self._computed and not isinstance(size, Size):

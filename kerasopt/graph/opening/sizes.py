@@ -129,6 +129,26 @@ def has_size(structure: Any) -> bool:
     return any(isinstance(x, Size) for x in flattened(structure))
 
 
+def is_beyond(x: Any, key: Any) -> bool:
+    """Whether `x[key]` has slices that end at a `Size` that is larger than the axis.
+
+    What they cut depends on which of the two is larger.
+    """
+    parts = list(key) if isinstance(key, tuple) else [key]
+    count = len(x.shape) - sum(part is not None and part is not Ellipsis for part in parts)
+    if not any(part is Ellipsis for part in parts):
+        parts.append(Ellipsis)
+    place = next(i for i, part in enumerate(parts) if part is Ellipsis)
+    parts[place : place + 1] = [slice(None)] * count
+    axes = [part for part in parts if part is not None]
+    return any(
+        isinstance(bound, Size) and abs(int(bound)) > size
+        for part, size in zip(axes, x.shape, strict=True)
+        if isinstance(part, slice) and size is not None
+        for bound in (part.start, part.stop)
+    )
+
+
 def flattened(structure: Any) -> list[Any]:
     """Returns the leaves of a structure, slices opened."""
     found: list[Any] = []

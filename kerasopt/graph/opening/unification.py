@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from typing import Any
 
 import keras
+import numpy as np
 
 from kerasopt.graph.opening.reasons import REFUSALS
 from kerasopt.graph.opening.sizes import Size, evaluate, names_in
@@ -30,24 +31,36 @@ class SizesDiffer(Exception):
 
 
 @contextlib.contextmanager
-def sizes_compared(compute: Any, args: tuple, kwargs: dict[str, Any]) -> Iterator[None]:
-    """Raises `SizesDiffer` where a call fails because unknown sizes are taken for different."""
+def sizes_compared(
+    compute: Any, args: tuple, kwargs: dict[str, Any], constants: Set[int] = frozenset()
+) -> Iterator[None]:
+    """Raises `SizesDiffer` where a call fails because unknown sizes are taken for different.
+
+    Args:
+        compute: What is called in the context; a function of tensors.
+        args: Its positional arguments.
+        kwargs: Its keyword arguments.
+        constants: Set of the ids of symbolic tensors that depend on weights alone.
+    """
     try:
         yield
     except REFUSALS as error:
-        pairs = equal_sizes(compute, args, kwargs)
+        pairs = equal_sizes(compute, args, kwargs, constants)
         if pairs:
             raise SizesDiffer(pairs) from error
         raise
 
 
-def equal_sizes(compute: Callable[..., Any], args: tuple, kwargs: dict[str, Any]) -> list[Pair]:
+def equal_sizes(
+    compute: Callable[..., Any], args: tuple, kwargs: dict[str, Any], constants: Set[int]
+) -> list[Pair]:
     """Returns which unknown sizes have to be equal for a call to succeed, by trying.
 
     Args:
         compute: What has failed; a function of tensors.
         args: Its positional arguments, in which there may be sizes, too.
         kwargs: Its keyword arguments.
+        constants: As in `sizes_compared`.
 
     Returns:
         List of `Pair`; empty if the sizes are not the reason.
@@ -58,7 +71,10 @@ def equal_sizes(compute: Callable[..., Any], args: tuple, kwargs: dict[str, Any]
     for size in itertools.chain(flat, *(x.shape for x in tensors)):
         if isinstance(size, Size):
             values |= size.sizes.values_of(names_in(size.expression))
-    for pairs in _candidates(tensors, sorted(values)):
+    # An array may have been cut at a length, which nobody sees.
+    unsure = (keras.KerasTensor, np.ndarray)
+    fixed = [x for x in tensors if not isinstance(x, unsure) or id(x) in constants]
+    for pairs in _candidates(tensors, sorted(values), fixed):
         known = dict(values)
         for name, other in pairs:
             known[name] = known[other] if isinstance(other, str) else other
@@ -70,7 +86,7 @@ def equal_sizes(compute: Callable[..., Any], args: tuple, kwargs: dict[str, Any]
     return []
 
 
-def _candidates(tensors: list[Any], names: list[str]) -> Iterator[list[Pair]]:
+def _candidates(tensors: list[Any], names: list[str], fixed: list[Any]) -> Iterator[list[Pair]]:
     pairs: list[Pair] = [(second, first) for first, second in itertools.combinations(names, 2)]
     yield from ([pair] for pair in pairs)
     aligned: set[Pair] = {
@@ -82,9 +98,9 @@ def _candidates(tensors: list[Any], names: list[str]) -> Iterator[list[Pair]]:
         yield sorted(aligned)
     if len(pairs) > 1:
         yield pairs[: len(names) - 1]  # all of them
-    # A table of positions is added, whose length the inputs have to have.
-    for pair in _aligned(tensors):
-        for name, number in (pair, pair[::-1]):
+    # A table of positions is added as a whole, whose length the inputs have to have.
+    for table, tensor in itertools.product(fixed, tensors):
+        for number, name in _over_one_another(table, tensor):
             if _is_name(name) and type(number) is int and number > 1:
                 yield [(name.expression, number)]
 
@@ -92,7 +108,11 @@ def _candidates(tensors: list[Any], names: list[str]) -> Iterator[list[Pair]]:
 def _aligned(tensors: list[Any]) -> Iterator[tuple[Any, Any]]:
     """Yields the sizes of each two tensors that stand over one another when they are added."""
     for left, right in itertools.combinations(tensors, 2):
-        yield from zip(reversed(left.shape), reversed(right.shape), strict=False)
+        yield from _over_one_another(left, right)
+
+
+def _over_one_another(left: Any, right: Any) -> Iterator[tuple[Any, Any]]:
+    return zip(reversed(left.shape), reversed(right.shape), strict=False)
 
 
 def _is_name(size: Any) -> bool:

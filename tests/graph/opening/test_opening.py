@@ -13,6 +13,7 @@ from graph.composites import (
     OfTensorFlow,
     Operands,
     Residual,
+    Rotary,
     Twice,
     model_of,
     tokens,
@@ -157,6 +158,32 @@ def test_inner_layers_without_weights_need_no_build(recwarn):
     assert "partly/sum" in [node.path for node in Graph.of(model)]
     require_built(model)
     assert not recwarn.list
+
+
+class Paired(Rotary):
+    """Returns another axis than its base declares."""
+
+    def call(self, inputs):
+        return ops.stack([inputs, inputs * 2.0], axis=-1)
+
+
+class OfPairs(Composite):
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.dense = layers.Dense(8)
+
+    def call(self, inputs, pairs):
+        return self.dense(inputs) + pairs[..., 0] * pairs[..., 1]
+
+    def compute_output_shape(self, inputs_shape, pairs_shape):
+        return inputs_shape
+
+
+def test_a_composite_reads_what_a_layer_returns_not_what_it_declares():
+    inputs = keras.Input((None, 8))
+    model = keras.Model(inputs, OfPairs(name="layer")(inputs, Paired()(inputs)))
+    assert Graph.of(model).closed == {}
+    np.testing.assert_allclose(walked(model, tokens()), model(tokens()), atol=1e-6)
 
 
 class KeywordsOnly(Composite):

@@ -209,6 +209,28 @@ def test_a_length_may_be_known_to_the_layer_alone():
     np.testing.assert_allclose(walked(model, tokens(2, 6)), model(tokens(2, 6)), atol=1e-6)
 
 
+class Cut(Positions):
+    """Cuts the table to the length of its input."""
+
+    def build(self, shape=None):
+        self.table = self.add_weight(shape=(1, 200, 8), initializer="uniform", name="table")
+        Composite.build(self, shape)
+
+    def call(self, inputs):
+        return self.dense(inputs) + self.table[:, : ops.shape(inputs)[1]]
+
+    def compute_output_shape(self, shape):
+        return shape
+
+
+def test_the_length_of_a_table_that_is_cut_is_none_of_the_input():
+    model = model_of(Cut(name="layer"))
+    assert Graph.of(model).closed == {}
+    for length in (3, 200):
+        x = tokens(2, length)
+        np.testing.assert_allclose(walked(model, x), model(x), atol=1e-6)
+
+
 class Prefixed(Composite):
     """Extends a mask at the front, by as much as the sequence is longer; cuts it from the back."""
 
