@@ -233,6 +233,20 @@ class Cut(Composite):
         return self.dense(inputs + positions) + positions
 
 
+class Positioned(Composite):
+    """What is made of sizes comes before the operations on data of the same kinds."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.dense, self.table = layers.Dense(8), layers.Embedding(64, 8)
+
+    def call(self, inputs):
+        positions = ops.arange(ops.shape(inputs)[1]) * 2 + 1
+        table = self.table(positions) * 0.5 + 0.1
+        x = self.dense(inputs) * 1.5 + inputs
+        return ops.gelu(x + table) + x
+
+
 def tokens(batch=2, length=5):
     return np.random.default_rng(0).normal(size=(batch, length, 8)).astype("float32")
 

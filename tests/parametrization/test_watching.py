@@ -11,6 +11,7 @@ from graph.composites import (
     Making,
     OfTensorFlow,
     Operands,
+    Positioned,
     Residual,
     Twice,
 )
@@ -164,6 +165,16 @@ def test_files_have_the_quantizers(block, tmp_path):
     assert rounded(loaded) == rounded(model)
     expected, found = (each.predict(SEQUENCES, verbose=0) for each in (model, loaded))
     np.testing.assert_allclose(found, expected, atol=0.05 * np.abs(expected).max())
+
+
+def test_names_of_operations_are_those_of_data_whatever_is_made_of_sizes(tmp_path):
+    model = trained(Positioned(name="block"))
+    model.save(tmp_path / "model.keras")
+    custom = {"Positioned": Positioned}
+    loaded = keras.models.load_model(tmp_path / "model.keras", custom_objects=custom)
+    # Called before anything has recorded it.
+    np.testing.assert_array_equal(loaded(SEQUENCES), model(SEQUENCES))
+    assert {"block/multiply", "block/add", "block/add_1", "block/add_2"} <= rounded(loaded)
 
 
 def test_finalizing_leaves_the_layer_as_it_was():

@@ -12,6 +12,8 @@ from kerasopt.graph.opening.sized_operation import constants_of
 from kerasopt.graph.opening.sizes import flattened
 from kerasopt.keras_internals.interception import SymbolicArguments
 
+# In the key of an operation that is not seen when the code runs on data: it has no name there.
+UNSEEN = "_of_sizes_"
 # An axis of what a call returns: the indices of the call, the output and the axis.
 Axis = tuple[int, int, int]
 

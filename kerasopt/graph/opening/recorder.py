@@ -5,14 +5,21 @@ from __future__ import annotations
 import sys
 import types
 from collections.abc import Callable, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import keras
 
 from kerasopt.graph.dot_product_attention import attend, is_attention
 from kerasopt.graph.opening.backend_function import BackendFunction
-from kerasopt.graph.opening.call import Axis, Call, Constant, TooManyCalls, Unrecordable
+from kerasopt.graph.opening.call import (
+    UNSEEN,
+    Axis,
+    Call,
+    Constant,
+    TooManyCalls,
+    Unrecordable,
+)
 from kerasopt.graph.opening.composite import is_composite, is_worth_it, may_be_opened, paths_inside
 from kerasopt.graph.opening.leaves import outputs_of_leaf
 from kerasopt.graph.opening.places import Places
@@ -57,13 +64,30 @@ _OF_KNOWN_SIZES = frozenset("FFT FFT2 IFFT2 IRFFT ISTFT RFFT STFT".split())
 
 @dataclass
 class _Context:
-    """The layer whose own code runs."""
+    """The layer whose own code runs.
+
+    Attributes:
+        unseen: Dict of the ids of its tensors that `watched` does not see when the code runs on
+            data, since nothing of the data is in them: made of sizes, or by functions of the
+            backend. Operations on them alone have no names.
+    """
 
     layer: keras.Layer
     path: str
     places: Places
     parts: dict[int, str]
     frame: types.FrameType | None = None
+    unseen: dict[int, keras.KerasTensor] = field(default_factory=dict)
+
+    def is_unseen(self, args: tuple, kwargs: dict[str, Any]) -> bool:
+        """Whether all tensors of a call are unseen."""
+        tensors = [x for x in flattened((args, kwargs)) if isinstance(x, keras.KerasTensor)]
+        return bool(tensors) and all(id(x) in self.unseen for x in tensors)
+
+    def leave_unseen(self, outputs: Any) -> Any:
+        """Returns outputs of a call, which are unseen from now on."""
+        self.unseen |= {id(x): x for x in keras.tree.flatten(outputs)}
+        return outputs
 
 
 class Recorder:
@@ -155,6 +179,13 @@ class Recorder:
         path = context.path + context.parts[id(layer)]
         if awaits_weights(layer):
             raise Unrecordable(f"its layer '{path}' has never been built")
+        outputs = self._call_of_part(layer, args, kwargs, own, path)
+        return context.leave_unseen(outputs) if context.is_unseen(args, kwargs) else outputs
+
+    def _call_of_part(
+        self, layer: keras.Layer, args: tuple, kwargs: dict[str, Any], own: Any, path: str
+    ) -> Any:
+        """Records the call of an inner layer: its own calls, or it as a whole."""
         if any_symbolic_tensors(args, kwargs) and may_be_opened(layer):
             recorded: tuple[list[Any], ...] = (self.calls, self.masks, self._named)
             counts = [len(each) for each in recorded]
@@ -216,9 +247,11 @@ class Recorder:
         for x in keras.tree.flatten(outputs):
             set_dense(x)  # Keras takes a product with a constant for a sparse one
         config = _inferred(config, outputs)
+        # Where sizes are known, what is made of them are constants.
+        named = kind.lower() if self._contexts[-1].is_unseen(args, kwargs) else operation
         if has_size((args, kwargs, config)) or kind in _OF_KNOWN_SIZES:
-            return self._sized(operation, config, args, kwargs, outputs)
-        return self._record_operation(operation, operation, args, kwargs, outputs)
+            return self._sized(operation, config, args, kwargs, outputs, named)
+        return self._record_operation(named, operation, args, kwargs, outputs)
 
     def add_loss(self, layer: keras.Layer, loss: Any, own: Any) -> None:
         pass  # it is no part of what the layer returns
@@ -235,18 +268,20 @@ class Recorder:
             if not has_size(outputs.shape):
                 raise Unrecordable(CUTS)  # it is shorter than the length
         args, kwargs = keras.tree.map_structure(_as_tensor, (args, kwargs))
-        return self._sized(name, {}, args, kwargs, outputs)
+        return self._sized(name, {}, args, kwargs, outputs, name)
 
     def backend_function(self, name: str, args: tuple, kwargs: dict[str, Any]) -> Any:
         if any(map(callable, flattened((args, kwargs)))):
             return NotImplemented
-        return BackendFunction(name)(*args, **kwargs)
+        return self._contexts[-1].leave_unseen(BackendFunction(name)(*args, **kwargs))
 
-    def _sized(self, target: Any, config: dict, args: tuple, kwargs: dict, outputs: Any) -> Any:
+    def _sized(
+        self, target: Any, config: dict, args: tuple, kwargs: dict, outputs: Any, named: Any
+    ) -> Any:
         """Records a call that depends on sizes."""
         simple = _without_batch(target, config)
         if simple is not None:
-            return self._record_operation(target, simple, args, kwargs, outputs)
+            return self._record_operation(named, simple, args, kwargs, outputs)
         tensors: list[keras.KerasTensor] = []
         arguments = [template(each, tensors) for each in (config, args, kwargs)]
         sources = {
@@ -254,7 +289,7 @@ class Recorder:
             for name in sorted(set().union(*map(sizes_of, arguments)))
         }
         operation = SizedOperation(target, arguments, sources)
-        return self._record_operation(target, operation, tuple(tensors), {}, outputs)
+        return self._record_operation(named, operation, tuple(tensors), {}, outputs)
 
     def _place(self, name: str, tensors: list[keras.KerasTensor]) -> tuple[int, int]:
         """Returns which of the tensors, along which axis, has a size; appends one if none has."""
@@ -270,13 +305,13 @@ class Recorder:
         self, named: Any, operation: keras.Operation, args: tuple, kwargs: dict, outputs: Any
     ) -> Any:
         context = self._contexts[-1]
-        if isinstance(named, str):  # it creates a tensor
-            key = f"{named}_of_sizes_{len(self.calls)}"
+        if isinstance(named, str):
+            key = f"{named}{UNSEEN}{len(self.calls)}"
+            context.leave_unseen(outputs)
         else:
             assert context.frame is not None
             place = () if isinstance(named, Constant) else callers(context.frame)
-            # With sizes that were known before, it was called on constants, and has no name.
-            own = f"{type(operation).__name__.lower()}_of_sizes_{len(self.calls)}"
+            own = f"{type(operation).__name__.lower()}{UNSEEN}{len(self.calls)}"
             key = context.places.key(named, place) or own
         self._record(operation, context.path + key, key, args, kwargs, outputs)
         return outputs
