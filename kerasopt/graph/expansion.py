@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -13,10 +13,9 @@ from kerasopt.graph.inner_operation import inner_operation
 from kerasopt.graph.node import Edge, Node
 from kerasopt.graph.opening.call import Call, Recording, Unrecordable
 from kerasopt.graph.opening.composite import is_composite, is_worth_it, may_be_opened
-from kerasopt.graph.opening.leaves import computed_outputs, declares_outputs
 from kerasopt.graph.opening.models import recorded_model
 from kerasopt.graph.opening.opening import record
-from kerasopt.graph.opening.reasons import REFUSALS
+from kerasopt.graph.opening.returned import Returned
 from kerasopt.graph.parametrized import own_class
 from kerasopt.keras_internals.calls import computed_mask, masks_set
 from kerasopt.keras_internals.graphs import (
@@ -26,10 +25,6 @@ from kerasopt.keras_internals.graphs import (
     calls_in_order,
     producer,
 )
-from kerasopt.keras_internals.interception import SymbolicArguments
-
-# Two guesses of the unknown sizes of what a layer reads that declares other outputs.
-_SIZES = (range(37, 58), range(59, 80))
 
 
 class Expansion:
@@ -48,8 +43,7 @@ class Expansion:
         self.masks: dict[Edge, Edge] = {}
         # The ids of tensors that layers declare, and may not return.
         self._unsure: set[int] = set()
-        # Tensors that layers return in the place of those that they declare, by their ids.
-        self._returned: dict[int, keras.KerasTensor] = {}
+        self._returned = Returned()
 
     def of_functional(
         self, functional: Functional, inputs: Sequence[Edge] | None, prefix: str
@@ -104,14 +98,14 @@ class Expansion:
             results = list(node.outputs)
             if not isinstance(call, Call):  # a recording has the masks already
                 self._follow_masks(node, edges)
-                self._follow_shapes(call)
+                self._returned.follow(call)
         edges.update({id(x): edge for x, edge in zip(call.outputs, results, strict=True)})
 
     def _recording(self, call: Any, path: str, edges: dict[int, Edge]) -> Recording | None:
         """Returns what a layer that is called computes, if it can be opened."""
         if not may_be_opened(call.operation):
             return None
-        arguments = self._arguments(call)
+        arguments = self._returned.arguments(call)
         tensors = zip(arguments.keras_tensors, call.input_tensors, strict=True)
         found = [(x, edges[id(y)]) for x, y in tensors if edges[id(y)] in self.masks]
         masks = [(x, self.masks[edge]) for x, edge in found]
@@ -132,30 +126,6 @@ class Expansion:
             return None
         self.closed |= {f"{path}/{inner}": why for inner, why in recording.closed.items()}
         return recording
-
-    def _arguments(self, call: Any) -> SymbolicArguments:
-        """Returns the arguments of a call, with the tensors that layers before it return."""
-        if not any(id(x) in self._returned for x in call.input_tensors):
-            return call.arguments
-        known = {id(x): self._returned.get(id(x), x) for x in call.input_tensors}
-        args, kwargs = call.arguments.fill_in(known)
-        return SymbolicArguments(*args, **kwargs)
-
-    def _follow_shapes(self, call: Any) -> None:
-        """Finds what a layer returns whose class declares what another one does."""
-        layer = call.operation
-        if not isinstance(layer, keras.Layer) or declares_outputs(own_class(layer)):
-            return
-        arguments = self._arguments(call)
-        try:
-            found = [_computed(layer, arguments, values) for values in _SIZES]
-        except REFUSALS:
-            return  # it is believed
-        for tensor, *made in zip(call.outputs, *found, strict=False):
-            sizes = zip(*(x.shape for x in made), strict=True)
-            shape = tuple(size if size == other else None for size, other in sizes)
-            if tensor.shape != shape:
-                self._returned[id(tensor)] = keras.KerasTensor(shape, made[0].dtype)
 
     def _of_recording(
         self, recording: Recording, inputs: Sequence[Edge], prefix: str
@@ -231,18 +201,6 @@ class Expansion:
                 )
                 edge = Edge(self.nodes[-1])
         return edge
-
-
-def _computed(layer: keras.Layer, arguments: Any, values: Iterable[int]) -> list[Any]:
-    """Returns what a layer returns for some values of the unknown sizes."""
-    free = iter(values)
-
-    def sized(x: keras.KerasTensor) -> keras.KerasTensor:
-        shape = [next(free) if size is None else size for size in x.shape]
-        return keras.KerasTensor(shape, x.dtype)
-
-    args, kwargs = arguments.fill_in({id(x): sized(x) for x in arguments.keras_tensors})
-    return keras.tree.flatten(computed_outputs(layer, args, kwargs))
 
 
 def _called(call: Any) -> keras.Operation:
