@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import sys
-import types
 from collections.abc import Callable, Set
-from dataclasses import dataclass, field
 from typing import Any
 
 import keras
@@ -21,9 +19,11 @@ from kerasopt.graph.opening.call import (
     Unrecordable,
 )
 from kerasopt.graph.opening.composite import is_composite, is_worth_it, may_be_opened, paths_inside
+from kerasopt.graph.opening.context import Context
 from kerasopt.graph.opening.leaves import outputs_of_leaf
 from kerasopt.graph.opening.places import Places
 from kerasopt.graph.opening.reasons import REFUSALS, reason
+from kerasopt.graph.opening.reshapes import with_inferred_size, without_batch
 from kerasopt.graph.opening.sized_operation import (
     SizedOperation,
     constants_of,
@@ -62,34 +62,6 @@ CUTS = (
 _OF_KNOWN_SIZES = frozenset("FFT FFT2 IFFT2 IRFFT ISTFT RFFT STFT".split())
 
 
-@dataclass
-class _Context:
-    """The layer whose own code runs.
-
-    Attributes:
-        unseen: Dict of the ids of its tensors that `watched` does not see when the code runs on
-            data, since nothing of the data is in them: made of sizes, or by functions of the
-            backend. Operations on them alone have no names.
-    """
-
-    layer: keras.Layer
-    path: str
-    places: Places
-    parts: dict[int, str]
-    frame: types.FrameType | None = None
-    unseen: dict[int, keras.KerasTensor] = field(default_factory=dict)
-
-    def is_unseen(self, args: tuple, kwargs: dict[str, Any]) -> bool:
-        """Whether all tensors of a call are unseen."""
-        tensors = [x for x in flattened((args, kwargs)) if isinstance(x, keras.KerasTensor)]
-        return bool(tensors) and all(id(x) in self.unseen for x in tensors)
-
-    def leave_unseen(self, outputs: Any) -> Any:
-        """Returns outputs of a call, which are unseen from now on."""
-        self.unseen |= {id(x): x for x in keras.tree.flatten(outputs)}
-        return outputs
-
-
 class Recorder:
     """An `Interceptor` that records.
 
@@ -111,7 +83,7 @@ class Recorder:
         self._sizes = sizes
         self._computed = computed
         self._count = 0
-        self._contexts: list[_Context] = []
+        self._contexts: list[Context] = []
         self._named: list[Places] = []
         # Where a size is found: a symbolic tensor and an axis.
         self._sources: dict[str, tuple[keras.KerasTensor, int]] = {}
@@ -140,7 +112,7 @@ class Recorder:
         if "training" in layer.call_signature_parameters:
             bound.arguments["training"] = False
         fill_masks(layer, bound.arguments)
-        context = _Context(layer, path, Places(layer), paths_inside(layer))
+        context = Context(layer, path, Places(layer), paths_inside(layer))
         self._contexts.append(context)
         self._named.append(context.places)
         context.frame = sys._getframe()
@@ -246,7 +218,7 @@ class Recorder:
             outputs = operation.compute_output_spec(*args, **kwargs)
         for x in keras.tree.flatten(outputs):
             set_dense(x)  # Keras takes a product with a constant for a sparse one
-        config = _inferred(config, outputs)
+        config = with_inferred_size(config, outputs)
         # Where sizes are known, what is made of them are constants.
         named = kind.lower() if self._contexts[-1].is_unseen(args, kwargs) else operation
         if has_size((args, kwargs, config)) or kind in _OF_KNOWN_SIZES:
@@ -279,7 +251,7 @@ class Recorder:
         self, target: Any, config: dict, args: tuple, kwargs: dict, outputs: Any, named: Any
     ) -> Any:
         """Records a call that depends on sizes."""
-        simple = _without_batch(target, config)
+        simple = without_batch(target, config)
         if simple is not None:
             return self._record_operation(named, simple, args, kwargs, outputs)
         tensors: list[keras.KerasTensor] = []
@@ -371,26 +343,3 @@ def _made_of(operation: keras.Operation) -> Callable[..., Any]:
         return made.call(*args, **kwargs)
 
     return compute
-
-
-def _inferred(config: dict[str, Any], outputs: Any) -> dict[str, Any]:
-    """Returns the arguments of an operation, with the size that a reshape infers if it is known."""
-    if not isinstance(config.get("newshape"), (tuple, list)):
-        return config
-    shape = [
-        known if type(size) is int and size < 0 and not has_size(known) else size
-        for size, known in zip(config["newshape"], outputs.shape, strict=True)
-    ]
-    return {**config, "newshape": tuple(shape)}
-
-
-def _without_batch(target: Any, config: dict[str, Any]) -> keras.Operation | None:
-    """Returns a reshape whose only unknown size is inferred, or `None`."""
-    shape = config.get("newshape")
-    if isinstance(target, str) or type(target).__name__ != "Reshape" or shape is None:
-        return None
-    unknown = [has_size(size) for size in shape]
-    if sum(unknown) != 1 or any(type(size) is int and size < 0 for size in shape):
-        return None
-    sizes = zip(shape, unknown, strict=True)
-    return type(target)([-1 if is_unknown else size for size, is_unknown in sizes])
