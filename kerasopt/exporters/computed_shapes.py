@@ -14,9 +14,10 @@ from typing import Any
 import keras
 
 from kerasopt.exporters.parts import ShapeMismatch
-from kerasopt.graph import Graph, called_again, recorded
+from kerasopt.graph import recorded
 from kerasopt.inference import InferenceLayer
-from kerasopt.keras_internals.graphs import calls_forgotten
+from kerasopt.keras_internals.calls import in_inference
+from kerasopt.keras_internals.graphs import calls_forgotten, calls_in_order
 
 
 @contextlib.contextmanager
@@ -28,15 +29,21 @@ def shaped_as_computed(model: keras.Model, mismatch: ShapeMismatch) -> Iterator[
         mismatch: What was raised for it, and is if its layers cannot be called on these shapes.
     """
     with recorded(model) as functional:
-        graph = Graph.of(functional)
-        operations = [node.operation for node in graph]
+        calls = [call for call in calls_in_order(functional) if call.arguments.keras_tensors]
+        operations = [call.operation for call in calls]
         with calls_forgotten(operations):
+            values = {id(tensor): tensor for tensor in functional.inputs}
             with _specs_of_calls(operations):
                 try:
-                    corrected = called_again(graph, model.name)
+                    for call in calls:
+                        args, kwargs = call.arguments.fill_in(values)
+                        results = in_inference(call.operation)(*args, **kwargs)
+                        values.update(
+                            zip(map(id, call.outputs), keras.tree.flatten(results), strict=True)
+                        )
                 except Exception as error:  # whatever layers raise of shapes that they do not take
                     raise mismatch from error
-            changed = _changed(graph, corrected)
+            changed = _changed(calls, values)
             if not changed:
                 raise mismatch
             warnings.warn(
@@ -44,7 +51,8 @@ def shaped_as_computed(model: keras.Model, mismatch: ShapeMismatch) -> Iterator[
                 f"declare: {', '.join(changed[:5])}. Mend their `compute_output_shape`.",
                 stacklevel=4,
             )
-            yield corrected
+            outputs = keras.tree.map_structure(lambda x: values[id(x)], functional.output)
+            yield keras.Model(functional.input, outputs, name=model.name)
 
 
 @contextlib.contextmanager
@@ -75,12 +83,11 @@ def _spec(layer: keras.Layer, *args: Any, **kwargs: Any) -> Any:
     return keras.tree.pack_sequence_as(declared, [own if x is None else x for own, x in flat])
 
 
-def _changed(graph: Graph, corrected: keras.Model) -> list[str]:
+def _changed(calls: list[Any], values: dict[int, keras.KerasTensor]) -> list[str]:
     """Returns which tensors have other shapes."""
-    edges = (edge for node in graph for edge in node.outputs)
-    computed = (edge.tensor.shape for node in Graph.of(corrected) for edge in node.outputs)
     return [
-        f"'{edge.source.path}' computes {shape}, not {edge.tensor.shape}"
-        for edge, shape in zip(edges, computed, strict=True)
-        if edge.tensor.shape != shape
+        f"'{call.operation.name}' computes {values[id(tensor)].shape}, not {tensor.shape}"
+        for call in calls
+        for tensor in call.outputs
+        if values[id(tensor)].shape != tensor.shape
     ]

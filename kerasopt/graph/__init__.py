@@ -45,7 +45,7 @@ from kerasopt.graph.operations import (
     residual_scale,
 )
 from kerasopt.graph.parametrized import chain_name, data_among, own_class, slots_of
-from kerasopt.graph.recording import called_again, recorded, recorded_graph
+from kerasopt.graph.recording import recorded, recorded_graph
 from kerasopt.graph.rules import Rule, parse_rules
 from kerasopt.graph.selection import Selection, WeightSelection, select, select_weights
 from kerasopt.graph.traversal import layers, require_built
@@ -79,7 +79,6 @@ __all__ = [
     "activation_bounds",
     "casts_floats",
     "as_number",
-    "called_again",
     "chain_name",
     "clamp_bounds",
     "clone",

@@ -33,7 +33,7 @@ def recorded(model: keras.Model) -> Iterator[Functional]:
         yield known
         return
     with calls_forgotten(flattened(model)):
-        yield called_again(recorded_graph(model), model.name)
+        yield _functional(recorded_graph(model), model.name)
 
 
 def recorded_graph(model: keras.Model) -> Graph:
@@ -52,8 +52,7 @@ def recorded_graph(model: keras.Model) -> Graph:
     return graph
 
 
-def called_again(graph: Graph, name: str) -> Functional:
-    """Returns a functional model that calls the layers of a graph, which remember these calls."""
+def _functional(graph: Graph, name: str) -> Functional:
     values = {edge: edge.tensor for edge in graph.inputs}
     for node in graph:
         if not node.is_input:

@@ -22,7 +22,7 @@ class Angles(layers.Layer):
 
 class Projection(layers.Layer):
     def build(self, shape):
-        self.dense = layers.Dense(3)
+        self.dense = layers.Dense(4, name="inner")
         self.dense.build((None, 4))
 
     def call(self, x):
@@ -32,6 +32,7 @@ class Projection(layers.Layer):
 def rotated():
     positions, x = keras.Input((None,), name="positions"), keras.Input((None, 8), name="x")
     angles = Projection(name="projection")(Angles(name="angles")(positions))
+    angles = Projection(name="second")(angles)  # with an inner layer of the same name
     hidden = layers.Dense(4, activation="relu")(x)
     return randomize(keras.Model([positions, x], [angles, layers.Dense(2)(hidden)]))
 
