@@ -84,10 +84,14 @@ def _spec(layer: keras.Layer, *args: Any, **kwargs: Any) -> Any:
 
 
 def _changed(calls: list[Any], values: dict[int, keras.KerasTensor]) -> list[str]:
-    """Returns which tensors have other shapes."""
+    """Returns which tensors have other shapes, or dtypes."""
     return [
-        f"'{call.operation.name}' computes {values[id(tensor)].shape}, not {tensor.shape}"
+        f"'{call.operation.name}' computes {new}, not {old}"
         for call in calls
         for tensor in call.outputs
-        if values[id(tensor)].shape != tensor.shape
+        for old, new in (
+            (tensor.shape, values[id(tensor)].shape),
+            (tensor.dtype, values[id(tensor)].dtype),
+        )
+        if old != new
     ]

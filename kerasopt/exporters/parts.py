@@ -86,6 +86,12 @@ def _require_declared(edge: Edge, value: Any) -> None:
             f"'{path}' declares an output of the shape {declared}, but returns None in its place. "
             "Mend its `compute_output_shape`, or export with format='tf_saved_model'."
         )
+    dtypes = value.dtype.name, edge.tensor.dtype
+    if dtypes[0] != dtypes[1] and "bool" in dtypes:
+        raise ShapeMismatch(
+            f"'{path}' has the dtype {dtypes[1]!r} in the model, but computes {dtypes[0]!r}. Mend "
+            "its `compute_output_spec`, or export with format='tf_saved_model'."
+        )
     if not value.shape.is_compatible_with(declared):
         raise ShapeMismatch(
             f"'{path}' has the shape {declared} in the model, but computes {tuple(value.shape)}: a "

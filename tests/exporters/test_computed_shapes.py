@@ -104,3 +104,23 @@ def test_outputs_that_are_nothing_are_an_error(format, tmp_path):
     with pytest.raises(ValueError, match=r"'streams' declares an output .* but returns None"):
         exported(model, format, tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+class Sees(layers.Layer):
+    """Returns booleans, which Keras does not know from a shape."""
+
+    def call(self, x):
+        return x > 0
+
+    def compute_output_shape(self, shape):
+        return shape
+
+
+@pytest.mark.parametrize("format", RUNTIMES)
+def test_files_have_the_dtypes_that_are_computed(format, tmp_path):
+    inputs = keras.Input((None, 4))
+    model = keras.Model(inputs, Sees(name="sees")(inputs))
+    x = np.random.default_rng(0).normal(size=(2, 3, 4)).astype("float32")
+    with pytest.warns(UserWarning, match="'sees' computes bool, not float32"):
+        (found,) = exported(model, format, tmp_path)(x)
+    np.testing.assert_array_equal(found, x > 0)
