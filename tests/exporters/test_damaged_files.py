@@ -179,13 +179,32 @@ def test_no_code_of_a_file_runs(path, tmp_path):
     assert not (tmp_path / "made").exists()
 
 
-def test_lambda_layers_between_integers_stay_refused(tmp_path):
+# Files hold the code of lambdas, which Keras refuses to run.
+LAMBDAS = {
+    "recorded": lambda x: x * 2.0,
+    "not recorded": lambda x: keras.ops.cond(keras.ops.sum(x) > 1e9, lambda: x, lambda: x * 2.0),
+}
+
+
+def between_integers(function):
+    """Returns rows, and an integer model with a float `Lambda` layer in it."""
     inputs = keras.Input((4,))
-    x = layers.Lambda(lambda x: x * 2.0, name="lambda")(layers.Dense(4, name="before")(inputs))
+    x = layers.Lambda(function, name="lambda")(layers.Dense(4, name="before")(inputs))
     model = keras.Model(inputs, layers.Dense(2, name="after")(x))
     x = np.random.default_rng(0).normal(size=(8, 4)).astype("float32")
     with pytest.warns(UserWarning, match="lambda"):
-        integers = ko.convert(quantization_aware(randomize(model), x))
+        return x, ko.convert(quantization_aware(randomize(model), x))
+
+
+def test_lambda_layers_between_integers_are_operations(tmp_path):
+    x, integers = between_integers(LAMBDAS["recorded"])
+    ko.save(integers, tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(loaded(x), integers(x))
+
+
+def test_lambda_layers_that_are_not_recorded_stay_refused(tmp_path):
+    x, integers = between_integers(LAMBDAS["not recorded"])
     ko.save(integers, tmp_path / "model.keras")
     with pytest.raises(ValueError, match="Requested the deserialization of a `Lambda` layer"):
         keras.models.load_model(tmp_path / "model.keras")

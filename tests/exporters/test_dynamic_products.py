@@ -24,7 +24,7 @@ def test_onnx_files_multiply_integers_as_the_model_does(language, tmp_path):
     kinds = [node.op_type for node in onnx.load(path).graph.node]
     # In both blocks that of query, key and value, which have equal weights, and three more.
     assert kinds.count("MatMulInteger") == kinds.count("Round") == 8
-    (found,) = OnnxRuntime(path)(TOKENS.astype("float32"))
+    (found,) = OnnxRuntime(path)(TOKENS.astype("int32"))
     np.testing.assert_allclose(found, run(language, TOKENS), atol=1e-5)
 
 
@@ -32,7 +32,7 @@ def test_litert_files_have_int8_kernels_and_round_the_rows_themselves(language, 
     path = tmp_path / "model.tflite"
     ko.export(language, path)
     assert kernels(path) == (1, 8)  # that of floats is the table
-    (found,) = LiteRT(path)(TOKENS.astype("float32"))
+    (found,) = LiteRT(path)(TOKENS.astype("int32"))
     expected = run(language, TOKENS)
     # Another rounding than the model's: of rows that need not be symmetric.
     assert 1e-4 < np.abs(found - expected).max() / np.abs(expected).max() < 0.03

@@ -259,6 +259,7 @@ def test_float_models_are_exported_too(path):
 
 @pytest.mark.parametrize("opset", [21, 22, 23])
 def test_the_version_of_the_operators_is_a_choice(path, opset):
+    keras.utils.set_random_seed(0)
     integers = converted(residual_cnn(), images())
     ko.export(integers, path, format="onnx", opset=opset)
     versions = {each.domain: each.version for each in onnx.load(path).opset_import}
