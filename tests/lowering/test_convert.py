@@ -340,6 +340,9 @@ def test_a_trained_model_predicts_the_same_classes():
     history = model.fit(x, y, epochs=4, verbose=0, callbacks=[callback])
     assert history.history["accuracy"][-1] > 0.9
     integers = ko.convert(model, "int8")
-    agreement = run(integers, x).argmax(-1) == run(model, x).argmax(-1)
-    assert agreement.mean() >= 0.999
+    probabilities = run(model, x)
+    second, first = np.sort(probabilities, axis=-1)[:, -2:].T
+    decided = first - second > 0.05  # others are within some steps of the integers
+    agreement = run(integers, x).argmax(-1) == probabilities.argmax(-1)
+    assert agreement[decided].all() and decided.mean() > 0.95 and agreement.mean() > 0.99
     assert_parity(model, integers, x[:64], layers=6)
