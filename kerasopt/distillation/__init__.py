@@ -3,6 +3,10 @@
 | loss | class |
 | --- | --- |
 | `"kl_divergence"` | `KLDivergence`: softened class probabilities (Hinton et al., 2015) |
+| `"decoupled"` | `Decoupled`: the labelled class, apart from the others (Zhao et al., 2022) |
+| `"dist"` | `DIST`: correlations between and within classes (Huang et al., 2022) |
+| `"logits_mse"` | `LogitsMSE`: squared differences of logits (Kim et al., 2021) |
+| `"binary"` | `BinaryKLDivergence`: one sigmoid unit, or labels that do not exclude each other |
 | `"mse"` and others | Keras' own losses that compare values |
 """
 

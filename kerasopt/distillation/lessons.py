@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import keras
 
-from kerasopt.distillation.losses import check_kinds, get
+from kerasopt.distillation.losses import check_kinds, get, suiting
 from kerasopt.distillation.outputs import Output, is_nested, outputs_of, paths_of, spread
 
 
@@ -77,7 +77,9 @@ def _loss(identifiers, student, place, teacher, options):
     except ValueError as error:
         names = [each.name for each in student]
         given = dict(zip(names, identifiers, strict=True)) | {output.name: None}
-        advice = f"such as loss={given}, which leaves it out" if len(names) > 1 else "such as 'mse'"
+        advice = f"such as {suiting(output)!r}"
+        if len(names) > 1:
+            advice += f", or leave it out, loss={given}"
         raise ValueError(
             f"{error} Or give it another loss, {advice}. Received: loss={identifiers[place]!r}"
         ) from None

@@ -272,25 +272,26 @@ def test_outputs_of_unknown_kind():
     fit(student, Distillation(teacher))  # which is compiled for logits
     teacher = build_teacher(loss=None)
     fit(student, Distillation(teacher, from_logits=True))
-    with pytest.raises(ValueError, match="may be logits or class probabilities.*`from_logits`"):
+    with pytest.raises(ValueError, match="may be logits or probabilities.*`from_logits`"):
         fit(student, Distillation(teacher))
 
 
 @pytest.mark.parametrize("from_logits", [None, True])
 @pytest.mark.parametrize(
-    ("classes", "loss", "message"),
+    ("classes", "loss", "message", "advised"),
     [
-        (4, "mse", "has values without classes"),
-        (4, keras.losses.Huber(), "has values without classes"),
-        (4, "binary_crossentropy", "has decisions, each for itself"),
-        (1, "mse", "has one unit"),
-        (1, LOGITS, "has one unit"),
+        (4, "mse", "has values without classes", "mse"),
+        (4, keras.losses.Huber(), "has values without classes", "mse"),
+        (4, "binary_crossentropy", "has decisions, each for itself", "binary"),
+        (1, "binary_crossentropy", "has one unit", "binary"),
+        (1, "mse", "has one unit", "mse"),
+        (1, LOGITS, "has one unit", "mse"),
     ],
 )
-def test_outputs_without_classes(classes, loss, message, from_logits):
+def test_outputs_without_classes(classes, loss, message, advised, from_logits):
     student, teacher = build(loss=loss, classes=classes), build_teacher(classes=classes)
     targets = Y % classes if loss is LOGITS else np.ones((len(Y), classes))
-    with pytest.raises(ValueError, match=f"{message}.*such as 'mse'.*Received: loss='kl_diver"):
+    with pytest.raises(ValueError, match=f"{message}.*as '{advised}'.*ceived: loss='kl_diver"):
         student.fit(
             X, targets, verbose=0, callbacks=[Distillation(teacher, from_logits=from_logits)]
         )

@@ -6,7 +6,7 @@ import keras
 
 from kerasopt.axis import find_class
 from kerasopt.distillation.losses.loss import LOSSES
-from kerasopt.distillation.outputs import CROSSENTROPIES, Output, takes_logits
+from kerasopt.distillation.outputs import CROSSENTROPIES, Kind, Output, takes_logits
 from kerasopt.keras_internals.training import LossFunctionWrapper
 
 LOSSES.load(__name__)
@@ -60,6 +60,15 @@ def get(identifier) -> keras.losses.Loss | type:
         "a `keras.losses.Loss`, or a function of the outputs of the teacher and of the model. "
         f"Received: loss={identifier!r}"
     )
+
+
+def suiting(output: Output) -> str:
+    """Returns the alias of a loss for an output that another one does not suit."""
+    one_unit = output.shape[-1] == 1
+    if output.kind is Kind.DECISIONS or (one_unit and output.kind is Kind.UNKNOWN):
+        return "binary"
+    has_classes = not one_unit and output.kind in (Kind.LOGITS, Kind.PROBABILITIES)
+    return "kl_divergence" if has_classes else "mse"
 
 
 def _is_config(identifier) -> bool:

@@ -1,0 +1,70 @@
+"""Losses that read the labels."""
+
+import keras
+import numpy as np
+import pytest
+from distillation.losses.references import compiled
+
+from kerasopt import distillation
+
+RNG = np.random.default_rng(0)
+TEACHER, STUDENT = RNG.normal(size=(2, 6, 5)).astype("float32") * 4
+LABELS = np.array([0, 4, 2, 2, 1, 3])
+ONE_HOT = np.eye(5)[LABELS]
+LOSS = distillation.Decoupled(reduction=None)
+EXPECTED = np.asarray(LOSS((TEACHER, LABELS), STUDENT))
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int64", "float32"])
+@pytest.mark.parametrize(
+    "labels", [LABELS, LABELS[:, None], ONE_HOT], ids=["flat", "column", "hot"]
+)
+def test_forms_of_labels(labels, dtype):
+    found = LOSS((TEACHER, labels.astype(dtype)), STUDENT)
+    np.testing.assert_array_equal(found, EXPECTED)
+
+
+def test_labels_of_positions():
+    pair = TEACHER.reshape(2, 3, 5), STUDENT.reshape(2, 3, 5)
+    for labels in (LABELS.reshape(2, 3), LABELS.reshape(2, 3, 1), ONE_HOT.reshape(2, 3, 5)):
+        np.testing.assert_allclose(np.ravel(LOSS((pair[0], labels), pair[1])), EXPECTED, rtol=1e-6)
+
+
+def test_without_labels_the_class_of_the_teacher_stands_in():
+    expected = LOSS((TEACHER, TEACHER.argmax(-1)), STUDENT)
+    np.testing.assert_array_equal(LOSS(TEACHER, STUDENT), expected)
+
+
+SOFT = np.full((6, 5), 0.2)
+WRONG = {
+    "out of range": (LABELS + 1, r"from 0 to 4.*a label of 5"),
+    "negative": (LABELS - 1, r"a label of -1"),
+    "column": (LABELS[:, None] + 1, r"a label of \[5"),
+    "fractions": (LABELS + 0.5, r"a label of 0.5"),
+    "soft": (SOFT, r"or one-hot.*a label of \[0.2"),
+    "several": (np.minimum(ONE_HOT + np.eye(5)[0], 1), r"a label of \[1"),
+    "mixed": (ONE_HOT * 0.9 + 0.02, r"a label of \[0.9"),
+}
+
+
+@pytest.mark.parametrize(("labels", "message"), WRONG.values(), ids=WRONG)
+def test_labels_that_name_no_class(labels, message):
+    with pytest.raises(ValueError, match=message):
+        LOSS((TEACHER, labels), STUDENT)
+
+
+@pytest.mark.parametrize("labels", [each for each, _ in WRONG.values()], ids=WRONG)
+def test_in_a_compiled_step_the_loss_of_such_samples_is_nan(labels):
+    loss = compiled(lambda labels: LOSS((TEACHER, labels), STUDENT))
+    found = np.asarray(loss(keras.ops.convert_to_tensor(labels, "float32")))
+    assert np.isnan(found).any()
+    right = np.asarray(loss(keras.ops.convert_to_tensor(LABELS, "float32")))
+    np.testing.assert_allclose(right, EXPECTED, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "labels", [LABELS[:4], ONE_HOT[:, :3], ONE_HOT[:, :, None], np.zeros((3, 2)), np.zeros(())]
+)
+def test_labels_of_another_shape(labels):
+    with pytest.raises(ValueError, match=r"one-hot of shape \(6, 5\).*labels of shape \("):
+        LOSS((TEACHER, labels), STUDENT)
