@@ -1,13 +1,12 @@
 """The dataset of a curriculum."""
 
 import math
-import numbers
 from collections.abc import Callable
 
-import keras
 import numpy as np
 
 from kerasopt.curriculum import pacings
+from kerasopt.training.indexed_dataset import IndexedDataset
 
 _ORDERS = {
     "easy": lambda scores, rng: np.argsort(scores, kind="stable"),
@@ -16,7 +15,7 @@ _ORDERS = {
 }
 
 
-class CurriculumDataset(keras.utils.PyDataset):
+class CurriculumDataset(IndexedDataset):
     """Batches drawn from a growing share of the samples, the easiest first.
 
     A batch is a pure function of the seed, the epoch and the index, so it is correct whether `fit`
@@ -59,6 +58,8 @@ class CurriculumDataset(keras.utils.PyDataset):
         ValueError: If lengths differ, scores are not finite, or an argument is out of range.
     """
 
+    wanted = "`x`, `y`, `scores` and `sample_weight`"
+
     def __init__(
         self,
         x,
@@ -69,32 +70,13 @@ class CurriculumDataset(keras.utils.PyDataset):
         seed: int = 0,
         sample_weight=None,
     ):
-        super().__init__()
-        arrays = {"x": x, "y": y, "sample_weight": sample_weight}
-        self._arrays = {
-            name: keras.tree.map_structure(np.asarray, value)
-            for name, value in arrays.items()
-            if value is not None
-        }
         scores = _checked_scores(scores)
-        self._check_lengths(len(scores))
-        _check_integer("batch_size", batch_size, 1, len(scores))
-        _check_integer("seed", seed, 0, math.inf)
+        super().__init__(x, y, sample_weight, len(scores), batch_size, seed)
         if order not in _ORDERS:
             raise ValueError(f"`order` must be one of {sorted(_ORDERS)}. Received: order={order!r}")
-        self.batch_size = int(batch_size)
         self.order = order
-        self.seed = int(seed)
-        self.passes = 0
-        """The number of iterations over the dataset that have begun."""
         self._sorted = _ORDERS[order](scores, np.random.default_rng(self.seed))
-        self._epoch = 0
         self._pacing: tuple[Callable[[float], float], int, int] | None = None
-        self._slots = (-1, self._sorted)
-
-    def set_epoch(self, epoch: int):
-        """Sets the next epoch; called by `kerasopt.callbacks.Curriculum`."""
-        self._epoch = epoch
 
     def set_pacing(self, pacing, begin: int, end: int):
         """Makes the share grow from batch `begin` to batch `end` of the training.
@@ -115,46 +97,12 @@ class CurriculumDataset(keras.utils.PyDataset):
             return 1.0
         return pacing(max(0, step - begin) / (end - begin))
 
-    def __len__(self) -> int:
-        return math.ceil(len(self._sorted) / self.batch_size)
-
-    def __getitem__(self, index: int) -> tuple:
-        if not 0 <= index < len(self):
-            raise IndexError(f"`index` must be in [0, {len(self)}). Received: index={index}")
-        epoch = self._epoch  # read once: `fit` may ask from another thread
-        samples = len(self._sorted)
-        in_use = math.ceil(samples * self.share(epoch * len(self) + index))
-        in_use = min(samples, max(self.batch_size, in_use))
+    def indices(self, index: int, epoch: int) -> np.ndarray:
+        in_use = math.ceil(self.samples * self.share(epoch * len(self) + index))
+        in_use = min(self.samples, max(self.batch_size, in_use))
         # Each slot of the epoch holds one rank among all samples; scaling the ranks down spreads
         # the slots evenly over the samples in use, and is the identity when all are.
-        slots = self._epoch_slots(epoch)[index * self.batch_size : (index + 1) * self.batch_size]
-        chosen = self._sorted[slots * in_use // samples]
-        return tuple(
-            keras.tree.map_structure(lambda array: array[chosen], arrays)
-            for arrays in self._arrays.values()
-        )
-
-    def on_epoch_begin(self):
-        self.passes += 1
-
-    def on_epoch_end(self):
-        self._epoch += 1
-
-    def _epoch_slots(self, epoch: int) -> np.ndarray:
-        known, slots = self._slots
-        if known != epoch:
-            slots = np.random.default_rng([self.seed, epoch]).permutation(len(self._sorted))
-            self._slots = (epoch, slots)
-        return slots
-
-    def _check_lengths(self, expected: int):
-        for name, value in self._arrays.items():
-            for array in keras.tree.flatten(value):
-                if array.ndim == 0 or len(array) != expected:
-                    raise ValueError(
-                        "`x`, `y`, `scores` and `sample_weight` must have one entry for each "
-                        f"sample. Received: {name} of shape {array.shape}, {expected} scores"
-                    )
+        return self._sorted[self._slots(index, epoch) * in_use // self.samples]
 
 
 def _checked_scores(scores) -> np.ndarray:
@@ -170,11 +118,3 @@ def _checked_scores(scores) -> np.ndarray:
             f"{np.count_nonzero(~np.isfinite(scores))} NaN or infinite values"
         )
     return scores
-
-
-def _check_integer(name: str, value, lowest: int, highest: float):
-    integer = isinstance(value, numbers.Integral) and not isinstance(value, bool)
-    if not integer or not lowest <= value <= highest:
-        raise ValueError(
-            f"`{name}` must be an integer from {lowest} to {highest}. Received: {name}={value!r}"
-        )

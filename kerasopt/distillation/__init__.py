@@ -13,6 +13,7 @@
 from typing import Any
 
 from kerasopt.axis import find_class
+from kerasopt.distillation.caching import CachedTeacher, cache
 from kerasopt.distillation.lessons import Lesson, check_losses, make_lessons
 from kerasopt.distillation.losses import LOSSES, deserialize, get, serialize
 from kerasopt.distillation.outputs import Kind, Output, outputs_of
@@ -20,10 +21,12 @@ from kerasopt.distillation.own_loss import own_loss
 from kerasopt.distillation.teacher import Teacher
 
 __all__ = [
+    "CachedTeacher",
     "Kind",
     "Lesson",
     "Output",
     "Teacher",
+    "cache",
     "check_losses",
     "deserialize",
     "get",
