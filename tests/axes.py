@@ -2,6 +2,7 @@
 
 import kerasopt as ko
 from kerasopt.curriculum.pacings import PACINGS
+from kerasopt.distillation.features import FEATURE_LOSSES
 from kerasopt.distillation.losses import LOSSES
 from kerasopt.quantization.activations import ACTIVATION_QUANTIZERS
 from kerasopt.quantization.observers import OBSERVERS
@@ -15,7 +16,7 @@ from kerasopt.sparsity.scopes import SCOPES
 
 AXES = {
     ko.curriculum: [PACINGS],
-    ko.distillation: [LOSSES],
+    ko.distillation: [LOSSES, FEATURE_LOSSES],
     ko.quantization: [ACTIVATION_QUANTIZERS, OBSERVERS, ROUNDINGS, WEIGHT_QUANTIZERS],
     ko.schedules: [SCHEDULES],
     ko.sparsity: [CRITERIA, PATTERNS, REGROWTHS, SCOPES],

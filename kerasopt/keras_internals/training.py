@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import keras
 from keras.src.backend.common.global_state import get_global_attribute
 from keras.src.backend.common.stateless_scope import in_stateless_scope
-from keras.src.losses.loss import unscale_loss_for_distribution
+from keras.src.losses.loss import reduce_weighted_values, unscale_loss_for_distribution
 from keras.src.losses.losses import LossFunctionWrapper
 from keras.src.random.seed_generator import GLOBAL_SEED_GENERATOR, global_seed_generator
 from keras.src.trainers.compile_utils import CompileLoss, get_loss
@@ -31,6 +31,7 @@ __all__ = [
     "is_told_logits",
     "keep_jax_state",
     "keep_state_of_step",
+    "reduce_weighted_values",
     "remove_metric",
     "set_first_epoch",
     "set_global_seed",
