@@ -2,8 +2,8 @@
 
 import math
 
-from kerasopt.sparsity.metric_guided import metric_direction
 from kerasopt.training.copying import CopiedUnused
+from kerasopt.training.direction import metric_direction
 from kerasopt.training.stage import COMPLETE, compression_stage
 from kerasopt.warning import warn
 

@@ -49,3 +49,28 @@ def is_plain(attention: keras.Operation, cls: Any) -> bool:
         # A subclass may compute anything with the same projections.
         and (cls.call, getattr(cls, COMPUTE)) == (known.call, getattr(known, COMPUTE))
     )
+
+
+def computed_scores(query: Any, key: Any, mask: Any, is_causal: bool) -> Any:
+    """Returns the weights of an attention layer, whichever way it computes them.
+
+    Args:
+        query: Projected queries, of shape `(batch, queries, heads, size)`.
+        key: Projected keys; several heads of queries may share one of them.
+        mask: Boolean, `(batch, queries, keys)` or broadcastable to it, or `None`.
+        is_causal: Whether queries only see keys up to their own position.
+
+    Returns:
+        Float32 tensor of shape `(batch, heads, queries, keys)`; rows add up to 1.
+    """
+    query, key = (keras.ops.cast(x, "float32") for x in (query, key))
+    shared = query.shape[2] // key.shape[2]
+    key = keras.ops.repeat(key, shared, axis=2) if shared > 1 else key
+    scores = keras.ops.einsum("bqnh,bknh->bnqk", query, key) * query.shape[-1] ** -0.5
+    if mask is not None:
+        mask = keras.ops.expand_dims(mask, 1) if len(mask.shape) == 3 else mask
+        scores = keras.ops.where(keras.ops.cast(mask, "bool"), scores, -1e9)
+    if is_causal:
+        queries, keys = (keras.ops.arange(keras.ops.shape(scores)[axis]) for axis in (2, 3))
+        scores = keras.ops.where(queries[:, None] >= keys, scores, -1e9)
+    return keras.ops.softmax(scores, axis=-1)

@@ -61,6 +61,11 @@ def call_of(tensor: keras.KerasTensor) -> Any:
     return producer(tensor)._inbound_nodes[tensor._keras_history.node_index]
 
 
+def operations_of(functional: Functional) -> list[keras.Operation]:
+    """Returns the layers and operations that a functional model calls."""
+    return functional._operations
+
+
 def copied(operation: keras.Operation) -> keras.Operation:
     """Returns a copy of an operation that is no layer, with no place in any graph.
 

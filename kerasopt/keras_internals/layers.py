@@ -38,6 +38,18 @@ def own_weights(layer: keras.Layer) -> list[keras.Variable]:
 
 
 @contextlib.contextmanager
+def having_weights(layer: keras.Layer, variables: list[keras.Variable]) -> Iterator[None]:
+    """Temporarily gives a layer further weights of its own, without tracking them."""
+    own = layer._trainable_variables
+    added = {id(variable) for variable in variables}
+    own += variables
+    try:
+        yield
+    finally:
+        own[:] = [variable for variable in own if id(variable) not in added]
+
+
+@contextlib.contextmanager
 def unlocked(layer: keras.Layer) -> Iterator[None]:
     """Allows adding state and layers to a layer that is already built."""
     locked = layer._tracker.locked

@@ -1,6 +1,8 @@
 """Loss terms and logged values that callbacks add to a model during one `fit`."""
 
 import abc
+import contextlib
+from collections.abc import Callable
 
 import keras
 
@@ -9,6 +11,7 @@ from kerasopt.training.copying import CopiedUnused
 from kerasopt.training.loss_terms import LossTerm, added_to_loss
 from kerasopt.training.model_state import strategy_scope
 from kerasopt.training.training_values import TrainingValues
+from kerasopt.training.watched_tests import WatchedTests, wrapped_step
 
 _NAME = "make_train_function"
 
@@ -29,6 +32,7 @@ class FitScope:
         self._model = model
         self._replaced = {_NAME: vars(model)[_NAME]} if _NAME in vars(model) else {}
         self._members: list[FitMember] = []
+        self._tests = WatchedTests(model, self._members)
         self._used = self._stepped = False
 
     @classmethod
@@ -46,6 +50,9 @@ class FitScope:
         if member not in scope._members:
             scope._members.append(member)
             _track(model, member.values)
+            if member.test_values is not None:
+                scope._tests.enter()
+                _track(model, member.test_values)
             scope(force=True)
 
     @classmethod
@@ -69,7 +76,8 @@ class FitScope:
             model.make_train_function(force=True)
             return model.train_function
         make = self._replaced.get(_NAME) or getattr(type(model), _NAME).__get__(model)
-        make(force=True)
+        with wrapped_step(model, "train_step", self._members):
+            make(force=True)
         self._used = self._stepped = False
         model.train_function = self._with_members(model.train_function)
         return model.train_function
@@ -92,7 +100,10 @@ class FitScope:
                 member.values.show()
             terms = [member for member in self._members if isinstance(member, LossTerm)]
             try:
-                with added_to_loss(self._model, terms, args, self._mark_used):
+                with contextlib.ExitStack() as stack:
+                    for member in self._members:
+                        stack.enter_context(member.around_step(self._model))
+                    stack.enter_context(added_to_loss(self._model, terms, args, self._mark_used))
                     logs = function(*args)
             except BaseException:
                 if keras.config.backend() == "jax":
@@ -109,8 +120,10 @@ class FitScope:
     def _remove(self, members):
         for member in list(members):
             self._members.remove(member)
-            _untrack(self._model, member.values)
+            for values in filter(None, (member.values, member.test_values)):
+                _untrack(self._model, values)
         if not self._members:
+            self._tests.leave()
             attributes = vars(self._model)
             attributes.pop(_NAME, None)
             attributes.update(self._replaced)
@@ -119,29 +132,56 @@ class FitScope:
 class FitMember(CopiedUnused, abc.ABC):
     """A callback that takes part in a `FitScope` from `on_train_begin` to `on_train_end`.
 
-    A subclass implements `make_values`; one that is a `LossTerm` too also adds to the loss.
+    A subclass implements `make_values`; one that is a `LossTerm` too also adds to the loss. With
+    `make_test_values` and `tested` it also logs what it sees of evaluations in `fit`.
     """
+
+    test_values: TrainingValues | None = None
 
     @abc.abstractmethod
     def make_values(self, model: keras.Model) -> TrainingValues:
         """Returns the values that it logs; called under the model's distribution strategy."""
 
+    def make_test_values(self) -> TrainingValues | None:
+        """Returns the values that it logs of evaluations, or `None`."""
+        return None
+
+    def tested(self, x, y, y_pred) -> dict | None:
+        """Returns the `test_values` of a batch of an evaluation; `None` if it has none.
+
+        Called in the compiled test step, with the model's outputs in inference mode.
+        """
+        return None
+
+    def around_step(self, model: keras.Model) -> contextlib.AbstractContextManager:
+        """Returns a context in which every training step of `model` runs, and is traced."""
+        return contextlib.nullcontext()
+
+    def wrapped_step(self, step: Callable) -> Callable:
+        """Returns what is called instead of a `train_step` or `test_step`, with its arguments."""
+        return step
+
     def on_train_begin(self, logs=None):
+        super().on_train_begin(logs)
         model = self.model
         scope = FitScope.of(model)
         if scope is None or self not in scope.members:
             with strategy_scope(model):
                 self.values = self.make_values(model)
+                self.test_values = self.make_test_values()
             FitScope.enter(model, self)
 
     def on_train_batch_begin(self, batch: int, logs=None):
         self._check_scope()
+        super().on_train_batch_begin(batch, logs)
 
     def on_epoch_end(self, epoch: int, logs=None):
         self._check_scope()
+        super().on_epoch_end(epoch, logs)
 
     def on_train_end(self, logs=None):
         FitScope.leave(self.model, self)
+        super().on_train_end(logs)
 
     def _check_scope(self):
         scope = FitScope.of(self._model)

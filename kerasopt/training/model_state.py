@@ -35,21 +35,26 @@ class ModelState(keras.random.SeedGenerator, KerasSaveable):
         name: String, unique in the model.
         initial: Array of any shape and dtype: the initial value, restored when a file without this
             state, or with another shape, is loaded.
+        is_trained: Boolean, whether the optimizer trains it. The optimizer follows by
+            `follow_trainable_variables`.
     """
 
-    def __init__(self, name: str, initial: np.ndarray):
+    def __init__(self, name: str, initial: np.ndarray, is_trained: bool = False):
         self.name = f"kerasopt_{name}"
         self.initial = initial
         self.state = keras.Variable(
             initial,
             dtype=str(initial.dtype),
-            trainable=False,
-            aggregation="only_first_replica",
+            trainable=is_trained,
+            aggregation="none" if is_trained else "only_first_replica",
             name=self.name,
         )
+        self.state._is_of_state = True
 
     @classmethod
-    def of(cls, model: keras.Model, name: str, initial: np.ndarray) -> "ModelState":
+    def of(
+        cls, model: keras.Model, name: str, initial: np.ndarray, is_trained: bool = False
+    ) -> "ModelState":
         """The state of this name, shape and dtype, created if it does not exist.
 
         It replaces one of the same name with another shape or dtype.
@@ -59,7 +64,7 @@ class ModelState(keras.random.SeedGenerator, KerasSaveable):
             return present
         cls.remove(model, name)
         with unlocked(model), strategy_scope(model):
-            setattr(model, _attribute(name), cls(name, initial))
+            setattr(model, _attribute(name), cls(name, initial, is_trained))
         renew_functions(model)
         return getattr(model, _attribute(name))
 
@@ -83,6 +88,12 @@ class ModelState(keras.random.SeedGenerator, KerasSaveable):
         for name in [name for name, value in vars(model).items() if isinstance(value, ModelState)]:
             ModelState.remove(model, name.removeprefix(_attribute("")))
 
+    @staticmethod
+    def trained(model: keras.Model) -> list[keras.Variable]:
+        """Returns the variables of the states of `model` that are trained."""
+        states = [value for value in vars(model).values() if isinstance(value, ModelState)]
+        return [each.state for each in states if each.state.trainable]
+
     def numpy(self) -> np.ndarray:
         """The value."""
         return keras.ops.convert_to_numpy(self.state)
@@ -104,6 +115,11 @@ class ModelState(keras.random.SeedGenerator, KerasSaveable):
     def load_own_variables(self, store):
         stored = np.asarray(store["0"]) if "0" in store.keys() else None
         self.assign(stored if stored is not None and self.fits(stored) else self.initial)
+
+
+def is_of_state(variable: keras.Variable) -> bool:
+    """Whether a variable is that of a `ModelState`, or was before its removal."""
+    return getattr(variable, "_is_of_state", False)
 
 
 def strategy_scope(model: keras.Model):

@@ -17,10 +17,12 @@ class Run:
         attachments: The `kerasopt.parametrization.Attachments` with which `attach` adds links to
             the model.
         horizon: The `kerasopt.schedules.Horizon` of the training, set before `check`.
+        is_timed: Boolean, whether its state follows the clock. If not, `on_update` is not called.
     """
 
     attachments: Attachments
     horizon = Horizon()
+    is_timed = True
 
     @property
     def model(self) -> keras.Model:
@@ -67,7 +69,7 @@ class Run:
         """Called last, after everything temporary has been removed from the model."""
 
     @property
-    def stage(self) -> int:
-        """The stage of compression: 0 not begun, 1 in progress, 2 complete."""
+    def stage(self) -> int | None:
+        """The stage of compression: 0 not begun, 1 in progress, 2 complete; `None`: it has none."""
         update = Clock.of(self.model).update
         return sum(update >= moment for moment in self.span(self.horizon))

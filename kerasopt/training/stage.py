@@ -20,6 +20,7 @@ def compression_stage(model: keras.Model) -> int | None:
         in between; `None` if there are none.
     """
     stages = [callback.stage for callback in running(model)]
+    stages = [stage for stage in stages if stage is not None]
     if not stages:
         return None
     return min(stages) if min(stages) == max(stages) else 1

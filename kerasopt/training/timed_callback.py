@@ -76,8 +76,8 @@ class TimedCallback(CopiedUnused, abc.ABC):
         """Returns a new, unattached run of the technique."""
 
     @property
-    def stage(self) -> int:
-        """The stage of compression: 0 not begun, 1 in progress, 2 complete."""
+    def stage(self) -> int | None:
+        """The stage of compression: 0 not begun, 1 in progress, 2 complete; `None`: it has none."""
         return self.run.stage
 
     def set_model(self, model: keras.Model):
@@ -92,7 +92,7 @@ class TimedCallback(CopiedUnused, abc.ABC):
         with undo_on_failure(model):
             require_backend()
             require_optimizer(model)
-            if not Clock.exists(model):
+            if self.run.is_timed and not Clock.exists(model):
                 undo_later(model, self._remove_clock)
                 Clock.of(model)
             undo_later(model, self._detach)
@@ -112,17 +112,22 @@ class TimedCallback(CopiedUnused, abc.ABC):
                 warn_of_rankings()
 
     def on_epoch_begin(self, epoch: int, logs=None):
+        begins, self.is_running = not self.is_running, True
+        if begins:
+            keep_attached(model_of(self))
+        if self.run.is_timed:
+            self._continue_clock(epoch, begins)
+        self.run.on_epoch_begin(epoch)
+
+    def _continue_clock(self, epoch: int, begins: bool):
         model, run = self.model, self.run
         clock = Clock.of(model)
-        if not self.is_running:
-            self.is_running = True
-            keep_attached(model)
+        if begins:
             clock.start(epoch, run.horizon)
             run.on_update(clock.update, run.horizon)
             self._due = run.next_due(clock.update, run.horizon)
         clock.mark()
         self._read_clock(batch=-1)
-        run.on_epoch_begin(epoch)
 
     def on_train_batch_begin(self, batch: int, logs=None):
         if not self._has_stepped:
@@ -141,16 +146,20 @@ class TimedCallback(CopiedUnused, abc.ABC):
 
     def on_train_end(self, logs=None):
         model, run = self.model, self.run
-        clock = Clock.of(model)
         run.end()
+        if run.is_timed:
+            self._end_clock(model)
+        run.attachments.end()
+        self.is_running = False
+        run.finish()
+
+    def _end_clock(self, model: keras.Model):
+        clock = Clock.of(model)
         clock.mark()
         update = clock.update
         if self.is_running and not update:
             self._warn_without_updates(model)
-        run.on_update(self._last_update(update, model), run.horizon)
-        run.attachments.end()
-        self.is_running = False
-        run.finish()
+        self.run.on_update(self._last_update(update, model), self.run.horizon)
 
     def _last_update(self, update: int, model: keras.Model) -> int:
         """Returns the update at which a finished training counts as ended.

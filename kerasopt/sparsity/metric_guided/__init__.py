@@ -1,6 +1,5 @@
 """Metric-guided search for the sparsity."""
 
-from kerasopt.sparsity.metric_guided.direction import metric_direction
 from kerasopt.sparsity.metric_guided.metric_guided import MetricGuided
 
-__all__ = ["MetricGuided", "metric_direction"]
+__all__ = ["MetricGuided"]

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from kerasopt.schedules.times import Epochs, Horizon, Time, resolve, validate_time
-from kerasopt.sparsity.metric_guided.direction import MODES
+from kerasopt.training.direction import MODES
 from kerasopt.warning import warn
 
 # Stages of a search.

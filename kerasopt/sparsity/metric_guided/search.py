@@ -5,7 +5,6 @@ from collections.abc import Iterable, Mapping
 import keras
 import numpy as np
 
-from kerasopt.sparsity.metric_guided.direction import metric_direction
 from kerasopt.sparsity.metric_guided.metric_guided import (
     ACCEPT,
     BACK,
@@ -15,6 +14,7 @@ from kerasopt.sparsity.metric_guided.metric_guided import (
     MetricGuided,
     SearchState,
 )
+from kerasopt.training.direction import metric_direction
 from kerasopt.training.model_state import ModelState
 from kerasopt.training.snapshot import Snapshot
 from kerasopt.warning import warn

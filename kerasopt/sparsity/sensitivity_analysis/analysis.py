@@ -14,7 +14,6 @@ from kerasopt.parametrization import Attachments
 from kerasopt.sparsity import criteria, patterns
 from kerasopt.sparsity.criteria.criterion import Criterion
 from kerasopt.sparsity.masking import make_targets, select_masked
-from kerasopt.sparsity.metric_guided import metric_direction
 from kerasopt.sparsity.patterns.n_m import NM
 from kerasopt.sparsity.patterns.pattern import Pattern
 from kerasopt.sparsity.scopes import LayerScope
@@ -22,6 +21,7 @@ from kerasopt.sparsity.sensitivity_analysis.curves import Sensitivity
 from kerasopt.sparsity.sensitivity_analysis.evaluation_data import evaluation_arguments
 from kerasopt.sparsity.target import Target
 from kerasopt.sparsity.update import update_masks
+from kerasopt.training.direction import metric_direction
 from kerasopt.training.model_state import strategy_scope
 
 LEVELS = (0.25, 0.5, 0.75, 0.9, 0.95)

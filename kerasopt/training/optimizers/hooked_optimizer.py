@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 
 import keras
 
-from kerasopt.keras_internals.optimizers import having, key_of
+from kerasopt.keras_internals.optimizers import NO_SLOTS, having, key_of, trained_variables
 from kerasopt.keras_internals.saving import unpickled_as
+from kerasopt.training.model_state import is_of_state
 from kerasopt.training.optimizers.slots import optimizers_of
 
 # (statistic, weight, gradient) -> (new statistic, gradient to apply), all float32.
@@ -119,9 +120,18 @@ def updating(optimizer) -> keras.optimizers.Optimizer:
 
 
 def own_variables(optimizer: keras.optimizers.Optimizer) -> list[keras.Variable]:
-    """Returns the variables of an optimizer without statistics."""
-    statistics = {id(statistic) for statistic in hooks_of(optimizer).statistics}
-    return [variable for variable in optimizer.variables if id(variable) not in statistics]
+    """Returns the variables of an optimizer without statistics and slots of `ModelState`s."""
+    added = {id(statistic) for statistic in hooks_of(optimizer).statistics}
+    added |= {id(slot) for slot in _slots_of_states(updating(optimizer))}
+    return [variable for variable in optimizer.variables if id(variable) not in added]
+
+
+def _slots_of_states(optimizer: keras.optimizers.Optimizer) -> Iterator[Any]:
+    trained = trained_variables(optimizer)
+    places = [place for place, variable in enumerate(trained) if is_of_state(variable)]
+    for name, value in vars(optimizer).items():
+        if isinstance(value, list) and len(value) == len(trained) and name not in NO_SLOTS:
+            yield from (value[place] for place in places)
 
 
 @functools.cache

@@ -14,15 +14,15 @@ from kerasopt.keras_internals.optimizers import (
     trained_variables,
 )
 from kerasopt.parametrization import is_of_link, links_by_slot, parametrized_layers
-from kerasopt.training.model_state import strategy_scope
+from kerasopt.training.model_state import ModelState, is_of_state, strategy_scope
 from kerasopt.training.optimizers.hooked_optimizer import hooks_of, own_variables
 from kerasopt.training.optimizers.slots import optimizers_of
 
 
 def follow_trainable_variables(model: keras.Model) -> None:
-    """Makes the optimizer of a model train the current variables of its parametrizations.
+    """Makes the optimizer of a model train what techniques have added to it.
 
-    Only variables of parametrizations are added and removed: an optimizer that
+    Only variables of parametrizations and of `ModelState`s are added and removed: an optimizer that
     was built for a part of the model (as in a GAN) keeps that part. Its state
     of remaining variables (momenta, averages, accumulated gradients) and its
     own state (iterations, learning rate) are kept. Nothing is done for an
@@ -56,14 +56,16 @@ def follow_trainable_variables(model: keras.Model) -> None:
 
 
 def _wanted(model, optimizer) -> list[keras.Variable]:
-    """Returns the variables to train: the current ones, and those of parametrizations."""
+    """Returns the variables to train: the current ones, and those of techniques."""
     present = set(_keys(optimizer, model.trainable_variables))
     known = set(_keys(optimizer, trained_variables(optimizer)))
     wanted = [
         variable
         for variable in trained_variables(optimizer)
-        if not is_of_link(variable) or key_of(optimizer, variable) in present
+        if not (is_of_link(variable) or is_of_state(variable))
+        or key_of(optimizer, variable) in present
     ]
+    wanted += [each for each in ModelState.trained(model) if key_of(optimizer, each) not in known]
     for layer in parametrized_layers(model):
         own = _keys(optimizer, own_weights(layer))
         if own and not known.intersection(own):

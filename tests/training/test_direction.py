@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from kerasopt.sparsity.metric_guided import metric_direction
+from kerasopt.training.direction import metric_direction
 
 
 def own_metric(y_true, y_pred):

@@ -1,0 +1,118 @@
+"""Keeps tensors that a step computes."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import keras
+
+from kerasopt.keras_internals.attention import COMPUTE, computed_scores
+from kerasopt.keras_internals.calls import set_mask
+from kerasopt.training.taps.finding import Place
+
+_METHODS = {"scores": COMPUTE, "projections": COMPUTE}
+
+
+class Probes:
+    """Reads the tensors of places while a model is called.
+
+    While the context `reading` is open, methods of the layers are replaced on the objects
+    themselves, so a step that is traced inside it keeps what it computes. Each thread reads its
+    own tensors: a strategy traces each replica in one.
+
+    ```python
+    probes = Probes([find(model, Tap("conv"))])
+    with probes.reading():
+        model(x)
+        (features,) = probes.take()
+    ```
+
+    Args:
+        places: List of `Place`.
+    """
+
+    def __init__(self, places: Sequence[Place]):
+        self.places = list(places)
+        self._local = threading.local()
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[None]:
+        """Reads what is called inside the context."""
+        own = []
+        try:
+            for index, place in enumerate(self.places):
+                attributes = vars(place.operation)
+                name = _METHODS.get(place.tap.of, "call")
+                own.append((attributes, name, attributes.get(name)))
+                attributes[name] = self._reading(index, place, getattr(place.operation, name))
+            yield
+        finally:
+            for attributes, name, value in reversed(own):
+                if value is None:
+                    attributes.pop(name, None)
+                else:
+                    attributes[name] = value
+
+    def take(self) -> list[Any]:
+        """Returns what this thread has read since the last time, for each place.
+
+        Raises:
+            ValueError: If a layer was not called, or it is unclear which call is meant.
+        """
+        calls: dict[int, list[Any]] = {}
+        for index, read in self.take_all():
+            calls.setdefault(index, []).append(read)
+        return [_of_call(place, calls.get(i, [])) for i, place in enumerate(self.places)]
+
+    def take_all(self) -> list[tuple[int, Any]]:
+        """Returns the index of a place and what was read, for each call, in their order."""
+        calls = getattr(self._local, "calls", [])
+        self._local.calls = []
+        return calls
+
+    def _reading(self, index: int, place: Place, method: Callable) -> Callable:
+        @functools.wraps(method)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            outputs = method(*args, **kwargs)
+            if not hasattr(self._local, "calls"):
+                self._local.calls = []
+            self._local.calls.append((index, _read(place, args, kwargs, outputs)))
+            return outputs
+
+        return call
+
+
+def _read(place: Place, args: tuple, kwargs: dict[str, Any], outputs: Any) -> Any:
+    of = place.tap.of
+    if of == "output":
+        return outputs
+    if of == "input":
+        return args[0] if args else next(iter(kwargs.values()))
+    names = ("query", "key", "value", "attention_mask")
+    given = {**dict(zip(names, args, strict=False)), **kwargs}
+    mask, is_causal = given.get("attention_mask"), given.get("use_causal_mask", False)
+    if of == "projections":
+        query = given["query"]
+        if mask is not None and len(mask.shape) == 3:  # padding is what no query sees
+            set_mask(query, keras.ops.any(keras.ops.cast(mask, "bool"), axis=1))
+        return query, given["key"], given["value"]
+    return computed_scores(given["query"], given["key"], mask, is_causal)
+
+
+def _of_call(place: Place, calls: list[Any]) -> Any:
+    index = place.tap.call
+    if index is None and len(calls) > 1:
+        raise ValueError(
+            f"'{place.path}' is called {len(calls)} times in a step: say which call is meant, by "
+            f"`Tap(..., call=0)` for the first one. Received: the tap {place.tap}"
+        )
+    if len(calls) <= (index or 0):
+        raise ValueError(
+            f"'{place.path}' is called {len(calls)} times in a step, so there is nothing to read. "
+            f"Received: the tap {place.tap}, call={index}"
+        )
+    return calls[index or 0]

@@ -1,0 +1,39 @@
+"""A small batch for a model, to learn the shapes of its tensors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+
+from kerasopt.graph import Graph
+
+# For sizes of images and sequences that a model leaves open.
+_OPEN_SIZE = 32
+
+
+def sample_of(model: keras.Model, batch: int = 2) -> Any:
+    """Returns a batch for the `call` of a model: numbers in [0, 1), and integers of 0.
+
+    Args:
+        model: A built `keras.Model`.
+        batch: Number of examples.
+
+    Raises:
+        ValueError: If the shapes of the inputs are unknown.
+    """
+    given = Graph.of(model).input
+    if given is None:
+        raise ValueError(
+            f"The shapes of the inputs of model '{model.name}' are unknown: build it from a "
+            f"`keras.Input`, or call it on data. Received: model={model.name}"
+        )
+
+    generator = np.random.default_rng(0)
+
+    def filled(x: keras.KerasTensor) -> Any:
+        sizes = [_OPEN_SIZE if size is None else size for size in x.shape[1:]]
+        return keras.ops.cast(generator.random((batch, *sizes), "float32"), x.dtype)
+
+    return keras.tree.map_structure(filled, given)
