@@ -1,19 +1,25 @@
 """Distillation in `fit`."""
 
-from typing import Any
+import contextlib
 
 import keras
 
 from kerasopt import distillation, graph
+from kerasopt.distillation.scalar import positive, share
 from kerasopt.keras_internals.callbacks import model_of
+from kerasopt.keras_internals.layers import having_weights
 from kerasopt.keras_internals.training import has_metrics
-from kerasopt.training.attaching import require_backend, undo_on_failure
+from kerasopt.training.attaching import undo_on_failure
 from kerasopt.training.fit_scope import FitMember, FitScope
 from kerasopt.training.loss_terms import LossTerm, has_own_loss
+from kerasopt.training.model_state import ModelState
+from kerasopt.training.timed_callback import TimedCallback
 from kerasopt.training.training_values import TrainingValues
 
+_TEACHER_WEIGHTS = ("mean", "confidence")
 
-class Distillation(FitMember, LossTerm):
+
+class Distillation(FitMember, TimedCallback, LossTerm):
     """Trains the model to imitate a teacher, in addition to its own loss.
 
     The training loss becomes
@@ -76,49 +82,71 @@ class Distillation(FitMember, LossTerm):
     """
 
     shared = ("teacher",)
+    run: distillation.DistillationRun
 
     def __init__(
         self,
-        teacher: keras.Model,
-        temperature: float | None = None,
-        alpha: float = 0.7,
+        teacher,
+        temperature=None,
+        alpha=0.7,
         loss="kl_divergence",
         from_logits: bool | None = None,
+        features=None,
+        teacher_weights: str = "mean",
         name: str = "distillation",
     ):
         super().__init__()
-        if not 0 <= alpha <= 1:
-            raise ValueError(
-                "`alpha` is the share of the distillation loss, a number in [0, 1]. "
-                f"Received: alpha={alpha!r}"
-            )
+        self._alpha = share(alpha, "alpha")
         options = {"temperature": temperature, "from_logits": from_logits}
-        self._options: dict[str, Any] = {
-            key: value for key, value in options.items() if value is not None
-        }
-        if not distillation.check_losses(loss) and self._options:
+        by_alias = any(isinstance(each, type) for each in distillation.losses_in(loss))
+        if not by_alias and options != dict.fromkeys(options):
             raise ValueError(
-                "`temperature` and `from_logits` apply to 'kl_divergence' only. Leave them out, or "
-                f"pass them to the loss itself. Received: loss={loss!r}, "
-                f"temperature={temperature!r}, from_logits={from_logits!r}"
+                "`temperature` and `from_logits` apply to losses of classes by their alias, such "
+                "as 'kl_divergence'. Leave them out, or pass them to the loss itself. Received: "
+                f"loss={loss!r}, temperature={temperature!r}, from_logits={from_logits!r}"
             )
-        distillation.KLDivergence(**self._options)  # raises if the temperature is out of range
-        self.alpha = float(alpha)
+        if temperature is not None:
+            options["temperature"] = positive(temperature, "temperature")
+        if teacher_weights not in _TEACHER_WEIGHTS:
+            raise ValueError(
+                f"`teacher_weights` must be one of {list(_TEACHER_WEIGHTS)}. Received: "
+                f"teacher_weights={teacher_weights!r}"
+            )
+        self._options = {key: value for key, value in options.items() if value is not None}
+        self.alpha = alpha
         self.name = name
         self.teacher = teacher
         self.loss = loss
-        self._teacher = distillation.Teacher(teacher)
-        self._lessons: list[distillation.Lesson] | None = None
+        self.features = distillation.as_features(features)
+        self.teacher_weights = teacher_weights
+        self._teachers = distillation.as_teachers(teacher)
+        if self.features and len(self._teachers) > 1:
+            raise ValueError(
+                "Features are compared with those of one teacher: use a callback of its own for "
+                f"each. Received: {len(self._teachers)} teachers, and features"
+            )
+        self._lessons: list[list[distillation.Lesson]] | None = None
+
+    def make_run(self) -> distillation.DistillationRun:
+        return distillation.DistillationRun(
+            self._teachers, self.features, self._scalars(), self.name
+        )
+
+    def _scalars(self) -> list[distillation.Scalar]:
+        own = [self._alpha, *filter(None, [self._options.get("temperature")])]
+        losses = [each for each in distillation.losses_in(self.loss) if not isinstance(each, type)]
+        parts = [*losses, *self.features, *(each.loss for each in self.features)]
+        return own + [scalar for part in parts for scalar in distillation.scalars_of(part)]
 
     def set_model(self, model: keras.Model):
         super().set_model(model)
         with undo_on_failure(model):
-            require_backend()
-            self._teacher.check_student(model)
             self._lessons = None
-            student, teacher = graph.functional_of(model), graph.functional_of(self.teacher)
-            if student is not None and teacher is not None:
-                self._lessons = self._learned(student.output, teacher.output)
+            student = graph.functional_of(model)
+            if student is not None:
+                taught = [teacher.known_outputs for teacher in self._teachers]
+                if None not in taught:
+                    self._lessons = self._learned(student.output, taught)
 
     def on_train_begin(self, logs=None):
         with undo_on_failure(model_of(self)):
@@ -128,13 +156,77 @@ class Distillation(FitMember, LossTerm):
     def on_epoch_begin(self, epoch: int, logs=None):
         if not has_own_loss(model_of(self)):
             self._check_alone("The model is compiled without a loss")
+        super().on_epoch_begin(epoch, logs)
+
+    def on_train_batch_end(self, batch: int, logs=None):
+        super().on_train_batch_end(batch, logs)
+        if batch == 0:
+            self.run.require_finite(self.model)
+
+    def on_epoch_end(self, epoch: int, logs=None):
+        super().on_epoch_end(epoch, logs)
+        model = self.model
+        self.run.require_finite(model)
+        for teacher in self._teachers:
+            teacher.on_epoch_end(model, logs)
 
     def make_values(self, model: keras.Model) -> TrainingValues:
         names = ("hard_loss",) if has_own_loss(model) else ()
-        carried = self._teacher.variables_beside(model)
-        return TrainingValues((*names, f"{self.name}_loss"), carried=carried)
+        terms = [self._logged(each) for each in self.run.comparisons]
+        carried = [v for teacher in self._teachers for v in teacher.variables_beside(model)]
+        names = (*names, f"{self.name}_loss", *terms)
+        return TrainingValues(names, carried=[*carried, *self.run.bind()])
+
+    def make_test_values(self) -> TrainingValues:
+        return TrainingValues(map(self._prefixed, distillation.AGREEMENT))
+
+    def tested(self, x, y, y_pred) -> dict | None:
+        outputs, _ = self._teachers[0].read(x)
+        lesson, *_ = self._learned(y_pred, [outputs])[0]
+        found = distillation.agreement(lesson, outputs, y_pred)
+        names = map(self._prefixed, distillation.AGREEMENT)
+        return found and dict(zip(names, found, strict=True))
+
+    @contextlib.contextmanager
+    def around_step(self, model: keras.Model):
+        with contextlib.ExitStack() as stack:
+            for comparison in self.run.comparisons:
+                stack.enter_context(comparison.ours.reading())
+            if keras.config.backend() == "tensorflow":
+                # Its step trains `weights`; those of projections are none outside of it.
+                stack.enter_context(having_weights(model, ModelState.trained(model)))
+            yield
 
     def added_loss(self, x, y, y_pred, sample_weight, loss) -> tuple:
+        self._check_batch(x, y, loss)
+        comparisons = self.run.comparisons
+        ours = [comparison.ours.take() for comparison in comparisons]
+        places = [place for comparison in comparisons for place in comparison.theirs]
+        outputs, features = zip(*(each.read(x, places) for each in self._teachers), strict=True)
+        for comparison in comparisons:  # of layers that a teacher shares with the model
+            comparison.ours.take_all()
+        outputs, are_finite = zip(*map(distillation.finite, outputs), strict=True)
+        self.run.count_finite(are_finite)
+        added, values = self._of_outputs(outputs, are_finite, y, y_pred, sample_weight, loss)
+        taught = iter(features[0])
+        weights = keras.tree.flatten(sample_weight)
+        for comparison, mine in zip(comparisons, ours, strict=True):
+            theirs = [next(taught) for _ in comparison.theirs]
+            term = comparison(theirs, mine, weights[0] if len(weights) == 1 else None)
+            added += comparison.weight.value * term
+            values[self._logged(comparison)] = term
+        return added, values
+
+    def _logged(self, comparison) -> str:
+        """The name of a term in the logs."""
+        terms = [each.loss.name for each in self.run.comparisons]
+        place, name = self.run.comparisons.index(comparison), comparison.loss.name
+        return self._prefixed(f"{name}_loss") + (f"_{place}" if terms.count(name) > 1 else "")
+
+    def _prefixed(self, name: str) -> str:
+        return name if self.name == "distillation" else f"{self.name}_{name}"
+
+    def _check_batch(self, x, y, loss):
         if x is None:
             raise ValueError(
                 "`Distillation` runs the teacher on the inputs of the batch: the model's "
@@ -149,25 +241,27 @@ class Distillation(FitMember, LossTerm):
                 "computed: compile it without metrics. Received: y=None, "
                 f"model={model_of(self).name}"
             )
-        outputs = self._teacher(x)
+
+    def _of_outputs(self, outputs, are_finite, y, y_pred, sample_weight, loss) -> tuple:
         lessons = self._lessons = self._learned(y_pred, outputs)
-        taught, flat = keras.tree.flatten(outputs), keras.tree.flatten(y_pred)
-        weights = keras.tree.flatten(sample_weight)
-        weights = weights * len(flat) if len(weights) == 1 else weights
-        distilled = sum(
-            lesson.loss(taught[lesson.teacher_place], flat[lesson.place], weights[lesson.place])
-            * lesson.output.weight
-            for lesson in lessons
-        )
+        shares = distillation.weights_of(self.teacher_weights, lessons, outputs, y, y_pred)
+        weights = [share * good for share, good in zip(shares, are_finite, strict=True)]
+        given = outputs, weights, y, y_pred, sample_weight
+        distilled = distillation.imitation_loss(lessons, *given)
+        alpha = self._alpha.value * self._teachers[0].readiness
         if loss is None:
-            return self.alpha * distilled, {"hard_loss": 0.0, f"{self.name}_loss": distilled}
-        hard = self._loss_of(lessons, y, y_pred, sample_weight, loss)
+            return alpha * distilled, {"hard_loss": 0.0, f"{self.name}_loss": distilled}
+        hard = self._loss_of(lessons[0], y, y_pred, sample_weight, loss)
         values = {"hard_loss": loss, f"{self.name}_loss": distilled}
-        return self.alpha * (distilled - keras.ops.cast(hard, distilled.dtype)), values
+        return alpha * (distilled - keras.ops.cast(hard, distilled.dtype)), values
 
     def _learned(self, outputs, teacher_outputs):
-        models = model_of(self), outputs, self.teacher, teacher_outputs
-        return distillation.make_lessons(*models, self.loss, **self._options)
+        return [
+            distillation.make_lessons(
+                model_of(self), outputs, teacher, taught, self.loss, **self._options
+            )
+            for teacher, taught in zip(self._teachers, teacher_outputs, strict=False)
+        ]
 
     def _loss_of(self, lessons, y, y_pred, sample_weight, loss):
         """The model's own loss of the distilled outputs; other outputs keep theirs in full."""
@@ -189,7 +283,10 @@ class Distillation(FitMember, LossTerm):
         """Several teachers share one hard loss."""
         members = self._others()
         names, alphas = [m.name for m in members], [m.alpha for m in members]
-        if len(set(names)) < len(names) or max(self._shares().values(), default=0) > 1 + 1e-6:
+        if (
+            len(set(names)) < len(names)
+            or max(self._shares("largest").values(), default=0) > 1 + 1e-6
+        ):
             raise ValueError(
                 "Several `Distillation` callbacks in one `fit` need different names, and for each "
                 "output shares `alpha` that add up to at most 1. "
@@ -198,17 +295,20 @@ class Distillation(FitMember, LossTerm):
 
     def _check_alone(self, reason: str):
         """Raises if `alpha` leaves a share for the model's own loss, but it has none."""
-        if any(share < 1 - 1e-6 for share in self._shares().values()):
+        if any(share < 1 - 1e-6 for share in self._shares("smallest").values()):
             raise ValueError(
                 f"{reason}, so the share 1 - alpha has no loss to apply to: pass `alpha=1.0`, or "
                 f"compile with a loss and pass targets. Received: alpha={self.alpha}"
             )
 
-    def _shares(self) -> dict:
-        """The share of all teachers, by the position of an output (`None`: not known yet)."""
+    def _shares(self, extreme: str) -> dict:
+        """The largest or smallest share of all callbacks, by the position of an output.
+
+        The position is `None` if it is not known yet.
+        """
         shares: dict = {}
         for member in self._others():
             lessons = member._lessons
-            for place in [None] if lessons is None else [lesson.place for lesson in lessons]:
-                shares[place] = shares.get(place, 0.0) + member.alpha
+            for place in [None] if lessons is None else [each.place for each in lessons[0]]:
+                shares[place] = shares.get(place, 0.0) + getattr(member._alpha, extreme)
         return shares

@@ -15,29 +15,55 @@ Losses between features, inside the networks, are in `kerasopt.distillation.feat
 from typing import Any
 
 from kerasopt.axis import find_class
+from kerasopt.distillation.agreement import NAMES as AGREEMENT
+from kerasopt.distillation.agreement import agreement
 from kerasopt.distillation.caching import CachedTeacher, cache
+from kerasopt.distillation.distillation_run import DistillationRun
 from kerasopt.distillation.features import FEATURE_LOSSES, FeatureLoss
-from kerasopt.distillation.lessons import Lesson, check_losses, make_lessons
+from kerasopt.distillation.imitation import finite, imitation_loss, weights_of
+from kerasopt.distillation.lessons import Lesson, losses_in, make_lessons
 from kerasopt.distillation.losses import LOSSES, deserialize, get, serialize
+from kerasopt.distillation.matching import Features, as_features
 from kerasopt.distillation.outputs import Kind, Output, outputs_of
 from kerasopt.distillation.own_loss import own_loss
-from kerasopt.distillation.teacher import Teacher
+from kerasopt.distillation.scalar import Scalar, scalars_of
+from kerasopt.distillation.teachers import (
+    FileTeacher,
+    ModelTeacher,
+    SelfTeacher,
+    Teacher,
+    as_teachers,
+)
 
 __all__ = [
+    "AGREEMENT",
+    "DistillationRun",
+    "Features",
+    "FileTeacher",
     "CachedTeacher",
     "FeatureLoss",
     "Kind",
     "Lesson",
+    "ModelTeacher",
     "Output",
+    "Scalar",
+    "SelfTeacher",
     "Teacher",
+    "agreement",
+    "as_features",
+    "as_teachers",
     "cache",
-    "check_losses",
     "deserialize",
+    "finite",
     "get",
+    "imitation_loss",
+    "losses_in",
     "make_lessons",
     "outputs_of",
     "own_loss",
+    "scalars_of",
     "serialize",
+    "weights_of",
     *FEATURE_LOSSES.classes,
     *LOSSES.classes,
 ]

@@ -5,7 +5,8 @@ from typing import Any, NamedTuple
 import keras
 
 from kerasopt.distillation.losses import check_kinds, get, suiting
-from kerasopt.distillation.outputs import Output, is_nested, outputs_of, paths_of, spread
+from kerasopt.distillation.outputs import Kind, Output, is_nested, outputs_of, paths_of, spread
+from kerasopt.distillation.teachers.teacher import Teacher
 
 
 class Lesson(NamedTuple):
@@ -15,17 +16,19 @@ class Lesson(NamedTuple):
         output: The `Output` of the model.
         place: Its position among the model's outputs, flat.
         teacher_place: The position of the teacher's output.
+        teacher_kind: The `Kind` of the teacher's output.
         loss: The loss, called with the outputs of the teacher and of the model.
     """
 
     output: Output
     place: int
     teacher_place: int
+    teacher_kind: Kind
     loss: keras.losses.Loss
 
 
 def make_lessons(
-    model: keras.Model, outputs, teacher: keras.Model, teacher_outputs, loss, **options
+    model: keras.Model, outputs, teacher: Teacher, teacher_outputs, loss, **options
 ) -> list[Lesson]:
     """Returns the `Lesson` of every distilled output.
 
@@ -41,7 +44,7 @@ def make_lessons(
         ValueError: If `loss` does not have one entry for each output, a loss does not suit its
             output, or the teacher has no output of that shape.
     """
-    student, taught = outputs_of(model, outputs), outputs_of(teacher, teacher_outputs)
+    student, taught = outputs_of(model, outputs), teacher.outputs_of(teacher_outputs)
     found = _wanted(loss, outputs, student)
     wanted = [place for place, identifier in enumerate(found) if identifier is not None]
     if not wanted:
@@ -52,15 +55,18 @@ def make_lessons(
     partners = _partners(outputs, teacher_outputs, wanted)
     _check_shapes(student, taught, partners)
     return [
-        Lesson(student[i], i, j, _loss(found, student, i, taught[j], options))
+        Lesson(student[i], i, j, taught[j].kind, _loss(found, student, i, taught[j], options))
         for i, j in partners.items()
     ]
 
 
-def check_losses(loss: Any) -> bool:
-    """Raises `ValueError` if `loss` is invalid; returns whether it contains an alias."""
-    leaves = [leaf for leaf in _leaves(loss) if leaf is not None]
-    return any(isinstance(get(leaf), type) for leaf in leaves)
+def losses_in(loss: Any) -> list:
+    """Returns all losses of the argument of a callback; those given by an alias as classes.
+
+    Raises:
+        ValueError: If one is unknown.
+    """
+    return [get(leaf) for leaf in _leaves(loss) if leaf is not None]
 
 
 def _leaves(loss) -> list:

@@ -30,7 +30,7 @@ class Scalar:
         except ValueError:
             is_number = False
         else:
-            is_number = is_valid(self.schedule.initial) and is_valid(self.schedule.final)
+            is_number = is_valid(self.smallest) and is_valid(self.largest)
         if not is_number:
             raise ValueError(
                 f"`{name}` must be {wanted}, or a `kerasopt.schedules.Schedule` of such numbers. "
@@ -48,9 +48,22 @@ class Scalar:
         return keras.ops.convert_to_tensor(self.variable)
 
     @property
+    def smallest(self) -> float:
+        """The smallest value."""
+        return min(self.schedule.initial, self.schedule.final)
+
+    @property
+    def largest(self) -> float:
+        """The largest value."""
+        return max(self.schedule.initial, self.schedule.final)
+
+    @property
     def is_scheduled(self) -> bool:
         """Whether it changes in the course of a training."""
         return self.schedule.initial != self.schedule.final
+
+    def __repr__(self) -> str:
+        return repr(self.given)
 
     def config(self) -> Any:
         """Returns what a config contains of it."""
@@ -58,7 +71,9 @@ class Scalar:
 
 
 def positive(given: Any, name: str) -> Scalar:
-    """Returns a `Scalar` for a positive number."""
+    """Returns a `Scalar` for a positive number; one that is given, as it is."""
+    if isinstance(given, Scalar):
+        return given
     return Scalar(given, name, lambda number: 0 < number, "a positive number")
 
 

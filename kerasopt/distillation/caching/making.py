@@ -16,7 +16,7 @@ from kerasopt.distillation.caching.reading import reader
 from kerasopt.distillation.caching.sources import ArraySource
 from kerasopt.distillation.caching.writing import Writer
 from kerasopt.distillation.outputs import outputs_of
-from kerasopt.distillation.teacher import Teacher
+from kerasopt.distillation.teachers import ModelTeacher
 from kerasopt.training.indexed_dataset import check_integer
 
 _DTYPES = ("float16", "float32")
@@ -58,7 +58,7 @@ def cache(
             `dtype` cannot hold, or `folder` holds something else.
         OSError: If the disk is full.
     """
-    taught = Teacher(teacher)
+    taught = ModelTeacher(teacher)
     check_integer("batch_size", batch_size, 1, float("inf"))
     if dtype not in _DTYPES:
         raise ValueError(f"`dtype` must be one of {list(_DTYPES)}. Received: dtype={dtype!r}")

@@ -1,0 +1,91 @@
+"""The loss between the outputs of a student and of its teachers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+from keras import ops
+
+from kerasopt.distillation.lessons import Lesson
+from kerasopt.distillation.teacher_weights import confidence_weights
+
+
+def imitation_loss(
+    lessons: Sequence[Sequence[Lesson]],
+    outputs: Sequence[Any],
+    weights: Sequence[Any],
+    y: Any,
+    y_pred: Any,
+    sample_weight: Any,
+) -> Any:
+    """Returns the loss of all outputs, a float32 scalar.
+
+    Args:
+        lessons: The lessons of each teacher.
+        outputs: The outputs of each teacher.
+        weights: The weight of each teacher: a number, or one for each sample.
+        y: Targets, as passed to `fit`, or `None`.
+        y_pred: The outputs of the model.
+        sample_weight: Weights of the samples, or `None`.
+    """
+    student = keras.tree.flatten(y_pred)
+    given, labels = (_for_each_output(x, len(student)) for x in (sample_weight, y))
+    total = ops.zeros(())
+    for taught, learned, weight in zip(outputs, lessons, weights, strict=True):
+        flat = keras.tree.flatten(taught)
+        for lesson in learned:
+            place, teacher = lesson.place, flat[lesson.teacher_place]
+            if getattr(lesson.loss, "uses_labels", False) and labels[place] is not None:
+                teacher = (teacher, labels[place])
+            scaled = _times(given[place], weight, student[place])
+            total += lesson.loss(teacher, student[place], scaled) * lesson.output.weight
+    return total
+
+
+def finite(outputs: Any) -> tuple[Any, Any]:
+    """Returns outputs with zeros for samples that are not finite, and which samples are finite.
+
+    The second is a float32 tensor of shape `(batch,)`, of ones and zeros.
+    """
+    flat = [ops.cast(x, "float32") for x in keras.tree.flatten(outputs)]
+    good = [ops.all(ops.isfinite(x), axis=tuple(range(1, len(x.shape)))) for x in flat]
+    is_good = ops.all(ops.stack(good), axis=0)
+
+    def kept(x: Any) -> Any:
+        shape = (-1, *[1] * (len(x.shape) - 1))
+        return ops.where(ops.reshape(is_good, shape), x, ops.zeros_like(x))
+
+    return keras.tree.map_structure(kept, outputs), ops.cast(is_good, "float32")
+
+
+def weights_of(
+    how: str, lessons: Sequence[Sequence[Lesson]], outputs: Sequence[Any], y: Any, y_pred: Any
+) -> list[Any]:
+    """Returns the weight of each of several teachers; their sum is 1."""
+    if how == "mean" or y is None or len(outputs) == 1:
+        return [1.0 / len(outputs)] * len(outputs)
+    (lesson,) = lessons[0]
+    labels = _for_each_output(y, len(keras.tree.flatten(y_pred)))[lesson.place]
+    taught = [
+        keras.tree.flatten(each)[learned[0].teacher_place]
+        for each, learned in zip(outputs, lessons, strict=True)
+    ]
+    return confidence_weights(taught, labels, [each[0].teacher_kind for each in lessons])
+
+
+def _for_each_output(given: Any, count: int) -> list[Any]:
+    flat = keras.tree.flatten(given)
+    return flat * count if len(flat) == 1 else flat
+
+
+def _times(sample_weight: Any, weight: Any, like: Any) -> Any:
+    """Returns the weights of samples times that of a teacher."""
+    if sample_weight is None:
+        return weight
+    sample_weight = ops.cast(sample_weight, "float32")
+    extra = len(sample_weight.shape) - len(getattr(weight, "shape", ()))
+    if extra > 0 and len(getattr(weight, "shape", ())):
+        weight = ops.reshape(weight, (-1, *[1] * extra))
+    return sample_weight * weight

@@ -1,0 +1,2 @@
+def confidence_weights(outputs, labels, kinds):
+    return [1 / len(outputs)] * len(outputs)
