@@ -21,6 +21,7 @@ from kerasopt.distillation.caching import CachedTeacher, cache
 from kerasopt.distillation.distillation_run import DistillationRun
 from kerasopt.distillation.features import FEATURE_LOSSES, FeatureLoss
 from kerasopt.distillation.imitation import finite, imitation_loss, weights_of
+from kerasopt.distillation.initialization import initialize
 from kerasopt.distillation.lessons import Lesson, losses_in, make_lessons
 from kerasopt.distillation.losses import LOSSES, deserialize, get, serialize
 from kerasopt.distillation.matching import Features, as_features
@@ -57,6 +58,7 @@ __all__ = [
     "finite",
     "get",
     "imitation_loss",
+    "initialize",
     "losses_in",
     "make_lessons",
     "outputs_of",

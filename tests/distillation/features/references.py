@@ -4,23 +4,13 @@ Each reference takes features of the teacher and of the student, without the pos
 count, and returns the loss of each sample.
 """
 
-from typing import NamedTuple
-
 import numpy as np
 
 
-class Case(NamedTuple):
-    """Features of a batch and the mask of the student's, or `None`."""
-
-    teacher: np.ndarray
-    student: np.ndarray
-    mask: np.ndarray | None = None
-
-
-def sequences(rng, batch=4, length=5, channels=(3, 3), scale=1.0) -> Case:
-    """Draws features of shape (batch, length, channels)."""
-    teacher, student = (rng.normal(size=(batch, length, each)) * scale for each in channels)
-    return Case(teacher.astype("float32"), student.astype("float32"))
+def sequences(rng, batch=4, length=5, channels=(3, 3), scale=1.0):
+    """Draws features of a teacher and of a student, of shape (batch, length, channels)."""
+    drawn = (rng.normal(size=(batch, length, each)) * scale for each in channels)
+    return [each.astype("float32") for each in drawn]
 
 
 def huber(x):
