@@ -18,7 +18,7 @@ class IndexedDataset(keras.utils.PyDataset):
     such a dataset asks for the indices of a batch's samples, and adds to them what it has.
 
     Args:
-        x: Inputs: an array of `n` samples, or a dict, tuple or list of arrays for several inputs.
+        x: Inputs: an array of `n` samples, a dict, tuple or list of arrays for several, or `None`.
         y: Targets, likewise, or `None`.
         sample_weight: Sample weights, in a shape that Keras accepts, or `None`.
         samples: `n`.
@@ -71,19 +71,21 @@ class IndexedDataset(keras.utils.PyDataset):
         """Returns the indices of the samples in batch `index` of an epoch."""
         return self._slots(index, epoch)
 
-    def take(self, indices: np.ndarray) -> tuple:
-        """Returns a batch of the samples with these indices."""
-        names = ["x", "y", "sample_weight"]
-        while names[-1] not in self._arrays:
-            names.pop()
+    def named(self, indices: np.ndarray) -> dict[str, Any]:
+        """Returns what there is of the samples with these indices: x, y and weights, by name."""
         one = operator.itemgetter(indices)
-        return tuple(keras.tree.map_structure(one, self._arrays.get(name)) for name in names)
+        return {name: keras.tree.map_structure(one, each) for name, each in self._arrays.items()}
+
+    @property
+    def x(self) -> Any:
+        """All inputs."""
+        return self._arrays.get("x")
 
     def __len__(self) -> int:
         return math.ceil(self.samples / self.batch_size)
 
     def __getitem__(self, index: int) -> tuple:
-        return self.take(self.indices(index, self.epoch))
+        return tuple(self.named(self.indices(index, self.epoch)).values())
 
     def on_epoch_begin(self):
         self.passes += 1

@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from kerasopt.distillation.caching.encodings import Columns
 from kerasopt.distillation.caching.layout import Layout
 
-_MANIFEST, _ASIDE = "manifest.json", "manifest.json.unfinished"
+_MANIFEST, _ASIDE = "teacher_cache.json", "teacher_cache.json.unfinished"
 
 
 class CacheFolder:
@@ -86,17 +87,23 @@ class CacheFolder:
             os.truncate(path, whole)
             self._files[name] = open(path, "ab")  # noqa: SIM115
 
-    def append(self, arrays: dict[str, np.ndarray]) -> None:
+    def append(self, arrays: Columns) -> None:
         """Writes rows of all columns; they count after the next `commit`."""
         for name, array in arrays.items():
             self._files[name].write(np.ascontiguousarray(array).data)
 
-    def commit(self, rows: int, is_complete: bool = False) -> None:
-        """Waits until all rows lie on the disk, and notes their number in the manifest."""
+    def commit(self, rows: int, facts: dict[str, Any], is_complete: bool = False) -> None:
+        """Waits until all rows lie on the disk, and notes their number in the manifest.
+
+        Args:
+            rows: Number of rows in each column.
+            facts: What else the manifest is to say.
+            is_complete: Whether these are all rows.
+        """
         for file in self._files.values():
             file.flush()
             os.fsync(file.fileno())
-        self._manifest |= {"rows": rows, "is_complete": is_complete}
+        self._manifest |= {"rows": rows, "facts": facts, "is_complete": is_complete}
         self._write_manifest()
 
     def close(self) -> None:
@@ -105,7 +112,13 @@ class CacheFolder:
                 file.close()
         self._files.clear()
 
-    def maps(self) -> dict[str, np.ndarray]:
+    def first_rows(self, name: str, count: int) -> np.ndarray:
+        """Returns the first rows of a column, which need not be complete."""
+        column = self.layout.columns[name]
+        values = np.fromfile(self.path / column.file, column.dtype, count)
+        return values.reshape(count, *column.shape)
+
+    def maps(self) -> Columns:
         """Returns the columns, mapped into memory, read-only."""
         maps = {}
         for name, column in self.layout.columns.items():
@@ -139,8 +152,8 @@ class CacheFolder:
                 return json.loads(manifest.read_text())
             except ValueError as error:
                 raise ValueError(
-                    f"The manifest of the cache cannot be read ({error}): delete the folder and "
-                    f"write it again. Received: folder={str(self.path)!r}"
+                    f"'{_MANIFEST}' cannot be read ({error}): delete the folder and make the cache "
+                    f"again. Received: folder={str(self.path)!r}"
                 ) from error
         foreign = sorted(each.name for each in self.path.iterdir() if each.name != _ASIDE)
         if foreign:

@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 
-from kerasopt.distillation.caching.encodings import Encoding, from_config, to_config
+from kerasopt.distillation.caching.encodings import Columns, Encoding, from_config, to_config
 
 
 class Column(NamedTuple):
-    """A file of rows of equal size."""
+    """A file of rows of equal size.
 
-    file: str
+    Attributes:
+        name: String, also of the file.
+        shape: Shape of a row.
+        dtype: String.
+    """
+
+    name: str
     shape: tuple[int, ...]
     dtype: str
+
+    @property
+    def file(self) -> str:
+        return f"{self.name}.bin"
 
     @property
     def row_bytes(self) -> int:
@@ -34,6 +45,18 @@ class Part(NamedTuple):
     structure: Any
     encodings: list[Encoding]
 
+    @classmethod
+    def of(cls, values: Any, encoding_of: Callable[[int, np.ndarray], Encoding]) -> Part:
+        """Returns the part for a structure of arrays.
+
+        Args:
+            values: The structure. Its lists become tuples, which `tf.data` takes for structures.
+            encoding_of: Function from the index of an array, and the array, to its encoding.
+        """
+        leaves = keras.tree.flatten(values)
+        structure = keras.tree.pack_sequence_as(values, list(range(len(leaves))))
+        return cls(with_tuples(structure), [encoding_of(i, x) for i, x in enumerate(leaves)])
+
 
 class Layout:
     """The parts of a row.
@@ -44,8 +67,8 @@ class Layout:
 
     def __init__(self, parts: dict[str, Part]):
         self.parts = parts
-        self.columns: dict[str, Column] = {
-            f"{part}_{index}_{name}": Column(f"{part}_{index}_{name}.bin", shape, dtype)
+        self.columns = {
+            f"{part}_{index}_{name}": Column(f"{part}_{index}_{name}", shape, dtype)
             for part, (_, encodings) in parts.items()
             for index, encoding in enumerate(encodings)
             for name, (shape, dtype) in encoding.columns.items()
@@ -55,18 +78,20 @@ class Layout:
     def row_bytes(self) -> int:
         return sum(column.row_bytes for column in self.columns.values())
 
-    def encode(self, values: dict[str, Any]) -> dict[str, np.ndarray]:
-        """Returns the arrays of all columns for a structure of arrays for each part."""
+    def split(self, values: dict[str, Any]) -> Columns:
+        """Returns the columns of rows, before they are cast.
+
+        Args:
+            values: A structure of arrays for each part.
+        """
         return {
-            f"{part}_{index}_{name}": array
+            f"{part}_{index}_{name}": column
             for part, (_, encodings) in self.parts.items()
-            for index, (encoding, leaf) in enumerate(
-                zip(encodings, keras.tree.flatten(values[part]), strict=True)
-            )
-            for name, array in encoding.encode(leaf).items()
+            for index, leaf in enumerate(keras.tree.flatten(values[part]))
+            for name, column in encodings[index].split(leaf).items()
         }
 
-    def decode(self, part: str, columns: dict[str, np.ndarray], rows: Any) -> Any:
+    def joined(self, part: str, columns: Columns, rows: Any) -> Any:
         """Returns rows of a part, a structure of arrays.
 
         Args:
@@ -78,7 +103,7 @@ class Layout:
 
         def leaf(index: int) -> np.ndarray:
             names = encodings[index].columns
-            return encodings[index].decode(
+            return encodings[index].joined(
                 {name: columns[f"{part}_{index}_{name}"][rows] for name in names}
             )
 
@@ -92,31 +117,17 @@ class Layout:
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Layout:
-        return cls(
-            {
-                name: Part(
-                    _tuples(part["structure"]), [from_config(each) for each in part["encodings"]]
-                )
-                for name, part in config.items()
-            }
-        )
+        parts = {}
+        for name, part in config.items():
+            encodings = list(map(from_config, part["encodings"]))
+            parts[name] = Part(with_tuples(part["structure"]), encodings)
+        return cls(parts)
 
 
-def part_of(values: Any, encode: Any) -> Part:
-    """Returns the part for a structure of arrays.
-
-    Args:
-        values: The structure; lists become tuples, which `tf.data` keeps apart.
-        encode: Function that returns the encoding of a leaf, given its index and the leaf.
-    """
-    leaves = keras.tree.flatten(values)
-    structure = keras.tree.pack_sequence_as(values, list(range(len(leaves))))
-    return Part(_tuples(structure), [encode(i, leaf) for i, leaf in enumerate(leaves)])
-
-
-def _tuples(structure: Any) -> Any:
+def with_tuples(structure: Any) -> Any:
+    """Returns a structure with tuples in the place of lists."""
     if isinstance(structure, dict):
-        return {name: _tuples(value) for name, value in structure.items()}
+        return {name: with_tuples(value) for name, value in structure.items()}
     if isinstance(structure, (list, tuple)):
-        return tuple(map(_tuples, structure))
+        return tuple(map(with_tuples, structure))
     return structure

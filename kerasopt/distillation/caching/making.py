@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import os
+from collections.abc import Callable
 from typing import Any
 
 import keras
-import numpy as np
 
 from kerasopt.distillation.caching import checksums
+from kerasopt.distillation.caching.augmentation import Augmentation
 from kerasopt.distillation.caching.cached_teacher import CachedTeacher
-from kerasopt.distillation.caching.encodings import Dense, Encoding
+from kerasopt.distillation.caching.code_checksums import of_augmentation
+from kerasopt.distillation.caching.dataset import require_same
 from kerasopt.distillation.caching.folder import CacheFolder
-from kerasopt.distillation.caching.reading import reader
-from kerasopt.distillation.caching.sources import ArraySource
-from kerasopt.distillation.caching.writing import Writer
+from kerasopt.distillation.caching.sources import ArraySource, BatchSource, as_source
+from kerasopt.distillation.caching.writing import Settings, Writer
 from kerasopt.distillation.outputs import outputs_of
 from kerasopt.distillation.teachers import ModelTeacher
 from kerasopt.training.indexed_dataset import check_integer
@@ -28,41 +30,80 @@ def cache(
     x: Any,
     folder: str | os.PathLike,
     *,
+    views: int = 1,
+    augment: Callable[..., Any] | None = None,
     dtype: str = "float16",
+    top_k: int | None = None,
     batch_size: int = 128,
+    seed: int = 0,
     verbose: int = 1,
 ) -> CachedTeacher:
     """Computes what a teacher gives for all samples, once, and keeps it in a folder.
+
+    In trainings the files are mapped into memory: a batch is read by its rows, and the teacher does
+    not run, nor is it held.
+
+    The same call with the same teacher, inputs and settings opens the folder again. If its writing
+    was interrupted, it goes on where it was; nothing half-written is ever taken for whole.
+
+    With `augment` the student sees the very inputs that the teacher has seen: the folder also has
+    `views` augmented versions of all inputs, and epoch `e` of a training replays version
+    `e % views`. (What a teacher computes for an image is not what it computes for its mirror
+    image.)
 
     ```python
     cached = ko.distillation.cache(teacher, x, "teacher_cache")
     data = cached.dataset(x, y, batch_size=64)
     model.fit(data, epochs=10, callbacks=[ko.callbacks.Distillation(cached)])
+
+    flip = keras.layers.RandomFlip("horizontal")
+    cached = ko.distillation.cache(teacher, x, "four_views", views=4, augment=flip)
     ```
 
     Args:
         teacher: A trained, built `keras.Model`.
-        x: Inputs: an array of `n` samples, or a dict, tuple or list of arrays.
-        folder: The folder to write, or with the same cache, which is then opened or, if its writing
-            was interrupted, written to its end.
-        dtype: `"float16"` or `"float32"`.
+        x: Inputs: an array of `n` samples, or a dict, tuple or list of arrays; a
+            `kerasopt.curriculum.CurriculumDataset`; or a `keras.utils.PyDataset` or
+            `tf.data.Dataset`, which must give the same batches in each epoch, unless `views` is
+            more than 1: then the folder also has the inputs, targets and weights of as many epochs,
+            as they come.
+        folder: The folder, new, empty or of this cache.
+        views: Number of versions of each sample.
+        augment: A layer, or a function of a batch of inputs, that makes a version of them. Called
+            with `training=True` if it takes that. What it draws follows from `seed`, the view and
+            the batch, if it draws by Keras, NumPy's `np.random` or Python's `random`.
+        dtype: `"float16"` or `"float32"`, of what the teacher gives.
+        top_k: Number of classes of which logits or probabilities are kept, for outputs of many
+            classes. Training sees the rest of the probability spread evenly over all others.
+            `None`: all.
         batch_size: Number of samples in one call of the teacher.
-        verbose: 0 (silent) or 1 (a progress bar).
+        seed: Integer that determines what `augment` draws.
+        verbose: 0 (silent) or 1 (the size and a progress bar).
 
     Returns:
         A `CachedTeacher`.
 
     Raises:
-        TypeError: If `teacher` is not a model.
-        ValueError: If an argument is out of range, the teacher is not built or gives NaN or what
-            `dtype` cannot hold, or `folder` holds something else.
+        TypeError: If `teacher` is not a model or `augment` not callable.
+        ValueError: If an argument is out of range; the teacher is not built, gives NaN or what
+            `dtype` cannot hold; or `folder` is a file, holds other files or the cache of something
+            else.
         OSError: If the disk is full.
     """
-    taught = ModelTeacher(teacher)
-    check_integer("batch_size", batch_size, 1, float("inf"))
+    taught, source = ModelTeacher(teacher), as_source(x)
+    check_integer("views", views, 1, math.inf)
+    check_integer("batch_size", batch_size, 1, math.inf)
+    check_integer("seed", seed, 0, math.inf)
+    if top_k is not None:
+        check_integer("top_k", top_k, 1, math.inf)
     if dtype not in _DTYPES:
         raise ValueError(f"`dtype` must be one of {list(_DTYPES)}. Received: dtype={dtype!r}")
-    source = ArraySource(x)
+    if views > 1 and augment is None and not source.is_in_batches:
+        raise ValueError(
+            "`views` are versions of the inputs that `augment` makes: pass it, too. Received: "
+            f"views={views}, augment=None"
+        )
+    augmentation = None if augment is None else Augmentation(augment, seed)
     made_of = {
         "the format": _FORMAT,
         "Keras": keras.__version__.rpartition(".")[0],
@@ -70,15 +111,23 @@ def cache(
         "the teacher's config": checksums.of_config(teacher),
         "the teacher's weights": checksums.of_weights(teacher),
         "dtype": dtype,
+        "top_k": top_k,
+        "views": views,
+        "augment": augment and [of_augmentation(augment), seed],
     }
-    cached = CacheFolder(folder, made_of)
-    if not cached.is_complete:
+    written = CacheFolder(folder, made_of)
+    settings = Settings(dtype, top_k, views, augmentation)
+    _require_batches(source, written, settings)
+    if not written.is_complete:
+        Writer(written, source, taught, settings, verbose).write(batch_size)
+    structure = written.layout.joined("outputs", written.maps(), slice(0, 0))
+    return CachedTeacher(teacher.name, written, outputs_of(teacher, structure), made_of["the data"])
 
-        def encoding_of(index: int, values: np.ndarray) -> Encoding:
-            stored = dtype if keras.backend.is_float_dtype(values.dtype.name) else values.dtype.name
-            return Dense(values.shape[1:], stored)
 
-        Writer(cached, source, reader(taught), encoding_of, 1, verbose).write(batch_size)
-    structure = cached.layout.decode("teacher", cached.maps(), slice(0, 0))["outputs"]
-    outputs = outputs_of(teacher, structure)
-    return CachedTeacher(teacher.name, cached, outputs, made_of["the data"])
+def _require_batches(
+    source: ArraySource | BatchSource, folder: CacheFolder, settings: Settings
+) -> None:
+    """Raises `ValueError` if a dataset does not begin as that of the folder."""
+    if isinstance(source, BatchSource) and folder.rows and not settings.replays:
+        size, _ = folder.facts["sizes"][0]
+        require_same(source.first(), folder.first_rows("checksum_0_values", size), 0)
