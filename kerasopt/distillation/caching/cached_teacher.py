@@ -33,11 +33,19 @@ class CachedTeacher:
         samples: The number of samples.
         views: The number of views of each sample.
         outputs: List of the `Output`s of the teacher, flat: their names, shapes and kinds.
+        taps: List of the taps that `"features"` belong to, as strings.
         attended: The number of callbacks that take the teacher's part out of batches.
     """
 
-    def __init__(self, name: str, folder: CacheFolder, outputs: list[Output], made_of: Any):
-        self.name, self.outputs, self.attended = name, outputs, 0
+    def __init__(
+        self,
+        name: str,
+        folder: CacheFolder,
+        outputs: list[Output],
+        taps: list[str],
+        made_of: Any,
+    ):
+        self.name, self.outputs, self.taps, self.attended = name, outputs, taps, 0
         self.samples: int = folder.facts["samples"]
         self.views = folder.rows // self.samples
         self._folder, self._layout, self._columns = folder, folder.layout, folder.maps()

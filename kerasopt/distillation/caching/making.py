@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -20,6 +20,7 @@ from kerasopt.distillation.caching.writing import Settings, Writer
 from kerasopt.distillation.outputs import outputs_of
 from kerasopt.distillation.teachers import ModelTeacher
 from kerasopt.training.indexed_dataset import check_integer
+from kerasopt.training.taps import as_tap
 
 _DTYPES = ("float16", "float32")
 _FORMAT = 1
@@ -36,6 +37,7 @@ def cache(
     top_k: int | None = None,
     batch_size: int = 128,
     seed: int = 0,
+    taps: Sequence[Any] = (),
     verbose: int = 1,
 ) -> CachedTeacher:
     """Computes what a teacher gives for all samples, once, and keeps it in a folder.
@@ -78,6 +80,8 @@ def cache(
             `None`: all.
         batch_size: Number of samples in one call of the teacher.
         seed: Integer that determines what `augment` draws.
+        taps: List of `kerasopt.training.Tap`, or of selectors of layers whose output is meant: the
+            features of the teacher that `Distillation(features=...)` compares.
         verbose: 0 (silent) or 1 (the size and a progress bar).
 
     Returns:
@@ -103,6 +107,7 @@ def cache(
             "`views` are versions of the inputs that `augment` makes: pass it, too. Received: "
             f"views={views}, augment=None"
         )
+    places = [taught.find(as_tap(tap)) for tap in taps]
     augmentation = None if augment is None else Augmentation(augment, seed)
     made_of = {
         "the format": _FORMAT,
@@ -113,15 +118,17 @@ def cache(
         "dtype": dtype,
         "top_k": top_k,
         "views": views,
+        "taps": [[place.path, place.tap.of, place.tap.call] for place in places],
         "augment": augment and [of_augmentation(augment), seed],
     }
     written = CacheFolder(folder, made_of)
     settings = Settings(dtype, top_k, views, augmentation)
     _require_batches(source, written, settings)
     if not written.is_complete:
-        Writer(written, source, taught, settings, verbose).write(batch_size)
+        Writer(written, source, taught, places, settings, verbose).write(batch_size)
     structure = written.layout.joined("outputs", written.maps(), slice(0, 0))
-    return CachedTeacher(teacher.name, written, outputs_of(teacher, structure), made_of["the data"])
+    outputs, names = outputs_of(teacher, structure), [str(place.tap) for place in places]
+    return CachedTeacher(teacher.name, written, outputs, names, made_of["the data"])
 
 
 def _require_batches(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import shutil
 import time
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import keras
@@ -20,6 +21,7 @@ from kerasopt.distillation.caching.storable import cast
 from kerasopt.distillation.outputs import outputs_of
 from kerasopt.distillation.teachers import ModelTeacher
 from kerasopt.keras_internals.printing import print_msg
+from kerasopt.training.taps import Place
 
 # Seconds between two times at which all rows are made certain.
 _COMMIT_SECONDS = 2.0
@@ -47,6 +49,7 @@ class Writer:
         folder: The `CacheFolder`.
         source: Where the inputs come from.
         teacher: The `ModelTeacher`.
+        places: Where its features are read.
         settings: The `Settings`.
         verbose: 0 (silent) or 1 (the size and a progress bar).
     """
@@ -56,12 +59,13 @@ class Writer:
         folder: CacheFolder,
         source: ArraySource | BatchSource,
         teacher: ModelTeacher,
+        places: Sequence[Place],
         settings: Settings,
         verbose: int,
     ):
         self._folder, self._source, self._settings = folder, source, settings
         self._teacher, self._verbose = teacher, verbose
-        self._read = reader(teacher)
+        self._read = reader(teacher, places)
         self._layout: Layout | None = None
         self._choice: Choice | None = None
 

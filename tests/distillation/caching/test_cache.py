@@ -6,6 +6,7 @@ import pytest
 from distillation.caching.problem import N, X, Y, attended, cache, model, outputs_in
 
 import kerasopt as ko
+from kerasopt.training.taps import Tap
 
 
 def test_reads_what_the_teacher_predicts(tmp_path):
@@ -69,6 +70,19 @@ def test_several_outputs_and_inputs_keep_their_structure(tmp_path):
     assert kinds["box"] is ko.distillation.Kind.VALUES
     assert kinds["kind"] is ko.distillation.Kind.PROBABILITIES
     assert cached.structure["outputs"]["box"].shape == (None, 4)
+
+
+def test_features_are_read_at_taps(tmp_path):
+    teacher = model()
+    hidden = teacher.layers[0]
+    taps = [hidden.name, Tap(hidden.name, of="input")]
+    cached = cache(teacher, tmp_path / "cache", taps=taps, dtype="float32")
+    outputs, inputs = cached.read(np.arange(N))["features"]
+    np.testing.assert_allclose(outputs, hidden(X), rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(inputs, X)
+    assert len(cached.taps) == 2
+    with pytest.raises(ValueError, match="taps is"):
+        cache(teacher, tmp_path / "cache", taps=taps[:1], dtype="float32")
 
 
 def test_weights_of_classes_and_samples(tmp_path):

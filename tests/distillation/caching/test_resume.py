@@ -1,6 +1,7 @@
 """A cache whose writing was killed, or whose disk is full, goes on where it was."""
 
 import json
+import os
 import resource
 import signal
 import subprocess
@@ -9,6 +10,7 @@ import time
 
 import keras
 import numpy as np
+import processes
 import pytest
 from distillation.caching.problem import N, X, cache, contents, model
 
@@ -24,8 +26,8 @@ teacher, folder, seconds, options = model(), sys.argv[1], float(sys.argv[2]), ev
 writing._COMMIT_SECONDS = 0.0
 as_it_was = writing.reader
 
-def slow(teacher):
-    read = as_it_was(teacher)
+def slow(*arguments):
+    read = as_it_was(*arguments)
     def delayed(x):
         time.sleep(seconds)
         return read(x)
@@ -40,7 +42,11 @@ NOISE = "__import__('keras').layers.GaussianNoise(0.1)"
 
 def killed(folder, options, rows):
     """Kills a process that writes a cache as soon as a number of rows is certain."""
-    process = subprocess.Popen([sys.executable, "-c", WRITE, str(folder), "0.1", options])
+    paths = os.pathsep.join(filter(None, [str(processes.TESTS), os.environ.get("PYTHONPATH")]))
+    process = subprocess.Popen(
+        [sys.executable, "-c", WRITE, str(folder), "0.1", options],
+        env={**os.environ, "PYTHONPATH": paths},
+    )
     manifest = folder / "teacher_cache.json"
     while not manifest.exists() or json.loads(manifest.read_text())["rows"] < rows:
         assert process.poll() is None
