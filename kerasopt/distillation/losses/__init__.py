@@ -33,13 +33,15 @@ def get(identifier) -> keras.losses.Loss | type:
             the student's, or a config dict.
 
     Returns:
-        A `keras.losses.Loss`; for an alias its class, to be instantiated by `for_output`.
+        A `keras.losses.Loss`; for an alias its class, to be instantiated by `for_output`, if it has
+        such a method.
 
     Raises:
         ValueError: If the identifier is none of these.
     """
     if isinstance(identifier, str) and identifier in LOSSES.aliases:
-        return LOSSES.aliases[identifier][0]
+        choice = LOSSES.aliases[identifier][0]
+        return choice if hasattr(choice, "for_output") else choice()
     try:
         loss = deserialize(identifier) if _is_config(identifier) else keras.losses.get(identifier)
     except (TypeError, ValueError):

@@ -42,7 +42,7 @@ class Decoupled(ClassLoss):
     Args:
         alpha: Weight of TCKD, a number from 0 on, or a `kerasopt.schedules.Schedule` of them. (The
             `alpha` of `kerasopt.callbacks.Distillation` is another: the share of the whole loss.)
-        beta: Weight of NCKD, likewise. The authors take 8 or less for CIFAR-100, the more the surer
+        beta: Weight of NCKD, likewise. The authors take 2 to 8 for CIFAR-100, the more the surer
             the teacher is, and 0.5 to 2 for ImageNet.
         temperature: `T`, a positive number, or a schedule. The authors take 4 for CIFAR-100, 1 for
             ImageNet.
