@@ -116,12 +116,3 @@ class LogitsLoss(keras.losses.Loss):
             "teacher_from_logits": self.teacher_from_logits,
             **{scalar.name: scalar.config() for scalar in scalars_of(self)},
         }
-
-    @classmethod
-    def from_config(cls, config: dict):
-        numbers = {
-            name: keras.saving.deserialize_keras_object(value)
-            for name, value in config.items()
-            if isinstance(value, dict)  # a schedule
-        }
-        return cls(**{**config, **numbers})
