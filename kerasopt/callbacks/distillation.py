@@ -156,6 +156,8 @@ class Distillation(FitMember, TimedCallback, LossTerm):
     def on_epoch_begin(self, epoch: int, logs=None):
         if not has_own_loss(model_of(self)):
             self._check_alone("The model is compiled without a loss")
+        for teacher in self._teachers:
+            teacher.on_epoch_begin(epoch)
         super().on_epoch_begin(epoch, logs)
 
     def on_train_batch_end(self, batch: int, logs=None):
@@ -180,7 +182,18 @@ class Distillation(FitMember, TimedCallback, LossTerm):
     def make_test_values(self) -> TrainingValues:
         return TrainingValues(map(self._prefixed, distillation.AGREEMENT))
 
+    def wrapped_step(self, step):
+        for teacher in self._teachers:
+            step = teacher.wrapped_step(step)
+        return step
+
+    def interrupted(self):
+        for teacher in self._teachers:
+            teacher.end()
+
     def tested(self, x, y, y_pred) -> dict | None:
+        if not self._teachers[0].is_given:
+            return None
         outputs, _ = self._teachers[0].read(x)
         lesson, *_ = self._learned(y_pred, [outputs])[0]
         found = distillation.agreement(lesson, outputs, y_pred)

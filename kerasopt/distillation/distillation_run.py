@@ -46,6 +46,7 @@ class DistillationRun(Run):
     def attach(self, model: keras.Model) -> None:
         for teacher in self._teachers:
             teacher.begin(model)
+            self.attachments.at_end(teacher.end)
         sample = sample_of(model) if self._features else None
         self.attachments.at_end(lambda: follow_trainable_variables(model))
         for index, features in enumerate(self._features):

@@ -106,6 +106,8 @@ class FitScope:
                     stack.enter_context(added_to_loss(self._model, terms, args, self._mark_used))
                     logs = function(*args)
             except BaseException:
+                for member in self._members:
+                    member.interrupted()
                 if keras.config.backend() == "jax":
                     keep_state_of_step(self._model, args[0])
                 raise
@@ -160,6 +162,9 @@ class FitMember(CopiedUnused, abc.ABC):
     def wrapped_step(self, step: Callable) -> Callable:
         """Returns what is called instead of a `train_step` or `test_step`, with its arguments."""
         return step
+
+    def interrupted(self) -> None:  # noqa: B027
+        """Called when a training step fails, after which `on_train_end` is not."""
 
     def on_train_begin(self, logs=None):
         super().on_train_begin(logs)

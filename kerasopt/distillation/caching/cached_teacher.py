@@ -9,6 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from kerasopt.distillation.caching.attending import AttendedCache
 from kerasopt.distillation.caching.dataset import (
     AccompaniedDataset,
     Batch,
@@ -34,7 +35,7 @@ class CachedTeacher:
         views: The number of views of each sample.
         outputs: List of the `Output`s of the teacher, flat: their names, shapes and kinds.
         taps: List of the taps that `"features"` belong to, as strings.
-        attended: The number of callbacks that take the teacher's part out of batches.
+        attending: The set of those that take the teacher's part out of batches.
     """
 
     def __init__(
@@ -45,12 +46,17 @@ class CachedTeacher:
         taps: list[str],
         made_of: Any,
     ):
-        self.name, self.outputs, self.taps, self.attended = name, outputs, taps, 0
+        self.name, self.outputs, self.taps = name, outputs, taps
+        self.attending: weakref.WeakSet[AttendedCache] = weakref.WeakSet()
         self.samples: int = folder.facts["samples"]
         self.views = folder.rows // self.samples
         self._folder, self._layout, self._columns = folder, folder.layout, folder.maps()
         self._made_of = made_of
         self._datasets: weakref.WeakSet[CachedDataset] = weakref.WeakSet()
+
+    def as_teacher(self) -> AttendedCache:
+        """Returns the teacher that `kerasopt.callbacks.Distillation` asks."""
+        return AttendedCache(self)
 
     @property
     def structure(self) -> Any:

@@ -44,7 +44,7 @@ class CachedDataset(keras.utils.PyDataset):
 
     def _with_teacher(self, batch: Batch, samples: Any, view: int = 0) -> tuple:
         x, y, weights = batch["x"], batch.get("y"), self._weigh(batch)
-        if keras.config.backend() == "jax" and not self.teacher.attended:
+        if keras.config.backend() == "jax" and not self.teacher.attending:
             return (x, y) if weights is None else (x, y, weights)
         if weights is None:
             weights = np.ones(len(keras.tree.flatten(x)[0]), "float32")

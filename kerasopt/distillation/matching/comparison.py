@@ -86,7 +86,7 @@ class Comparison:
         with self.ours.reading():
             self._model(sample, training=False)
             ours = self.ours.take()
-        _, taught = teacher.read(sample, self.theirs)
+        taught = teacher.example(sample, self.theirs)
         for index, (theirs, mine) in enumerate(self._grouped(taught, ours)):
             alike = self._alike[index]
             if "channels" in self.loss.adapts:

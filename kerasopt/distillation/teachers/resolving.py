@@ -28,12 +28,14 @@ def as_teachers(given: Any) -> list[Teacher]:
 def _as_teacher(given: Any) -> Teacher:
     if isinstance(given, Teacher):
         return given
+    if hasattr(given, "as_teacher"):
+        return given.as_teacher()
     if isinstance(given, keras.Model):
         return ModelTeacher(given)
     if isinstance(given, (str, os.PathLike)) and os.path.exists(given):
         return FileTeacher(given)
     raise TypeError(
         "`teacher` must be a `keras.Model`, the path of a SavedModel, `.tflite` or `.onnx` file, a "
-        "`kerasopt.distillation.Teacher`, or a list of these. "
-        f"Received: teacher={given!r} (of type {type(given).__name__})"
+        "cache of `kerasopt.distillation.cache`, a `kerasopt.distillation.Teacher`, or a list of "
+        f"these. Received: teacher={given!r} (of type {type(given).__name__})"
     )

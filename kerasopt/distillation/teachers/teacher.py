@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -34,6 +34,18 @@ class Teacher(abc.ABC):
             ValueError: If it cannot learn from this teacher.
         """
 
+    def end(self) -> None:  # noqa: B027
+        """Called after a training, also after one that failed before it began."""
+
+    def wrapped_step(self, step: Callable) -> Callable:
+        """Returns what is called instead of a training or test step, with the same arguments."""
+        return step
+
+    @property
+    def is_given(self) -> bool:
+        """Whether `read` can be called in the current step."""
+        return True
+
     @abc.abstractmethod
     def read(self, x: Any, places: Sequence[Place] = ()) -> tuple[Any, list[Any]]:
         """Returns the outputs for a batch, and the tensors of places, without gradients.
@@ -44,6 +56,10 @@ class Teacher(abc.ABC):
             x: The batch's inputs.
             places: What `find` has returned.
         """
+
+    def example(self, sample: Any, places: Sequence[Place]) -> list[Any]:
+        """Returns tensors of places, for a batch of inputs, before a training."""
+        return self.read(sample, places)[1]
 
     @property
     def known_outputs(self) -> Any:
@@ -85,6 +101,9 @@ class Teacher(abc.ABC):
     def readiness(self) -> Any:
         """The factor of its share in the loss, 0 or 1."""
         return 1.0
+
+    def on_epoch_begin(self, epoch: int) -> None:  # noqa: B027
+        """Called when an epoch begins."""
 
     def on_epoch_end(  # noqa: B027
         self, student: keras.Model, logs: dict | None
