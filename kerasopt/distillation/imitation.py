@@ -72,7 +72,7 @@ def weights_of(
         keras.tree.flatten(each)[learned[0].teacher_place]
         for each, learned in zip(outputs, lessons, strict=True)
     ]
-    return confidence_weights(taught, labels, [each[0].teacher_kind for each in lessons])
+    return confidence_weights(taught, labels, [each[0].loss for each in lessons])
 
 
 def _for_each_output(given: Any, count: int) -> list[Any]:
