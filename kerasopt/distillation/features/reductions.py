@@ -40,8 +40,13 @@ def over_positions(mask: Any, features: Any) -> Any:
 
 
 def rows(features: Any, mask: Any = None) -> Any:
-    """Returns a vector for each sample: all of its features, shape `(batch, size)`."""
-    features = masked(features, mask)
+    """Returns a vector for each sample: all of its features, shape `(batch, size)`.
+
+    A mask is that of the student. It applies to the teacher if that has as many positions.
+    """
+    positions = tuple(features.shape[1:2]) if len(features.shape) > 2 else ()
+    if mask is not None and positions == tuple(mask.shape[1:]):
+        features = masked(features, mask)
     return ops.reshape(features, (ops.shape(features)[0], -1))
 
 

@@ -56,10 +56,8 @@ class Relational(FeatureLoss):
 
     def call(self, y_true, y_pred, mask=None):
         self.require_equal(y_true, y_pred, slice(1), "the same samples")
-        (distances, cosines), (own_distances, own_cosines) = (
-            _distances_and_cosines(rows(y_true)),
-            _distances_and_cosines(rows(y_pred, mask)),
-        )
+        distances, cosines = _distances_and_cosines(rows(y_true, mask))
+        own_distances, own_cosines = _distances_and_cosines(rows(y_pred, mask))
         of_distances = ops.mean(huber(distances - own_distances), axis=-1)
         of_angles = ops.mean(huber(cosines - own_cosines), axis=(1, 2))
         return self.distance.value * of_distances + self.angle.value * of_angles

@@ -37,7 +37,7 @@ class SimilarityPreserving(FeatureLoss):
 
     def call(self, y_true, y_pred, mask=None):
         self.require_equal(y_true, y_pred, slice(1), "the same samples")
-        difference = _similarities(y_true, None) - _similarities(y_pred, mask)
+        difference = _similarities(y_true, mask) - _similarities(y_pred, mask)
         return ops.mean(ops.square(difference), axis=-1)
 
 
