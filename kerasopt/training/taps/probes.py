@@ -92,15 +92,21 @@ def _read(place: Place, args: tuple, kwargs: dict[str, Any], outputs: Any) -> An
         return outputs
     if of == "input":
         return args[0] if args else next(iter(kwargs.values()))
+    return _of_attention(of, args, kwargs)
+
+
+def _of_attention(of: str, args: tuple, kwargs: dict[str, Any]) -> Any:
     names = ("query", "key", "value", "attention_mask")
     given = {**dict(zip(names, args, strict=False)), **kwargs}
-    mask, is_causal = given.get("attention_mask"), given.get("use_causal_mask", False)
-    if of == "projections":
-        query = given["query"]
-        if mask is not None and len(mask.shape) == 3:  # padding is what no query sees
-            set_mask(query, keras.ops.any(keras.ops.cast(mask, "bool"), axis=1))
-        return query, given["key"], given["value"]
-    return computed_scores(given["query"], given["key"], mask, is_causal)
+    query, key, mask = given["query"], given["key"], given.get("attention_mask")
+    scores = None
+    if of == "scores":
+        scores = computed_scores(query, key, mask, given.get("use_causal_mask", False))
+    if mask is not None and len(mask.shape) == 3 and query.shape[1] == key.shape[1]:
+        # Where a sequence attends to itself, padding is what no query sees.
+        seen = keras.ops.any(keras.ops.cast(mask, "bool"), axis=1)
+        set_mask(query if scores is None else scores, seen)
+    return (query, key, given["value"]) if scores is None else scores
 
 
 def _of_call(place: Place, calls: list[Any]) -> Any:

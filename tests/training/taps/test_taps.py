@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 
+from kerasopt.keras_internals.calls import mask_of
 from kerasopt.training.taps import Probes, Tap, everything, find, sample_of
 
 RNG = np.random.default_rng(0)
@@ -78,6 +79,19 @@ def test_scores_with_a_padding_mask():
     model = keras.Model(inputs, keras.layers.MultiHeadAttention(2, 3, name="attention")(x, x))
     (scores,) = read(model, np.array([[1, 2, 3, 0]]), Tap("attention", of="scores"))
     assert (scores[..., 3] == 0).all() or (scores[..., 3] < 1e-6)[:, :, :3].all()
+
+
+def test_padding_of_attention_is_a_mask():
+    inputs = keras.Input((4,), dtype="int32")
+    x = keras.layers.Embedding(5, 6, mask_zero=True)(inputs)
+    model = keras.Model(inputs, keras.layers.MultiHeadAttention(2, 3, name="attention")(x, x))
+    for of in ("scores", "projections"):
+        probes = Probes([find(model, Tap("attention", of=of))])
+        with probes.reading():
+            model(np.array([[1, 2, 3, 0], [1, 0, 0, 0]]))
+            (found,) = probes.take()
+        mask = mask_of(found if of == "scores" else found[0])
+        np.testing.assert_array_equal(mask, [[True] * 3 + [False], [True] + [False] * 3])
 
 
 def test_operations_nested_models_and_calls_of_shared_layers():
