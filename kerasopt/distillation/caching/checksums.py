@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -44,6 +45,17 @@ def of_ends(x: Any) -> np.ndarray:
 
 def of_text(text: str) -> str:
     return f"{zlib.crc32(text.encode()):08x}"
+
+
+def of_file(path: str) -> str:
+    """Returns a checksum of a file, or of all files in a folder."""
+    files = sorted(each for each in Path(path).rglob("*") if each.is_file()) or [Path(path)]
+    value = 0
+    for file in files:
+        with open(file, "rb") as opened:
+            while piece := opened.read(_PIECE):
+                value = zlib.crc32(piece, value)
+    return f"{value:08x}"
 
 
 def of_weights(model: keras.Model) -> str:

@@ -1,4 +1,4 @@
-"""Checksums of functions."""
+"""Checksums of what computes: functions and teachers."""
 
 from __future__ import annotations
 
@@ -11,13 +11,25 @@ import keras
 import numpy as np
 
 from kerasopt.distillation.caching import checksums
+from kerasopt.distillation.teachers import FileTeacher, ModelTeacher
 
 _PLAIN = (bool, int, float, complex, str, bytes, type(None), type(Ellipsis), np.generic)
 
 
-def of_augmentation(augment: Any) -> str:
+def made_of_teacher(teacher: ModelTeacher | FileTeacher) -> dict[str, str]:
+    """Returns checksums of a teacher, by what they are of."""
+    if isinstance(teacher, FileTeacher):
+        return {"the teacher's file": checksums.of_file(teacher.name)}
+    return {
+        "the teacher's config": checksums.of_config(teacher.model),
+        "the teacher's weights": checksums.of_weights(teacher.model),
+        "the teacher's preprocessing": of_function(teacher.preprocess),
+    }
+
+
+def of_function(function: Any) -> str:
     """Returns a checksum of a layer, or of the code of a function and of the values it uses."""
-    return checksums.of_text("\n".join(_described(augment, set())))
+    return checksums.of_text("\n".join(_described(function, set())))
 
 
 def _described(value: Any, seen: set[int]) -> Iterator[str]:

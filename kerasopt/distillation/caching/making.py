@@ -9,16 +9,14 @@ from typing import Any
 
 import keras
 
-from kerasopt.distillation.caching import checksums
 from kerasopt.distillation.caching.augmentation import Augmentation
 from kerasopt.distillation.caching.cached_teacher import CachedTeacher
-from kerasopt.distillation.caching.code_checksums import of_augmentation
+from kerasopt.distillation.caching.code_checksums import made_of_teacher, of_function
 from kerasopt.distillation.caching.dataset import require_same
 from kerasopt.distillation.caching.folder import CacheFolder
+from kerasopt.distillation.caching.reading import readable
 from kerasopt.distillation.caching.sources import ArraySource, BatchSource, as_source
 from kerasopt.distillation.caching.writing import Settings, Writer
-from kerasopt.distillation.outputs import outputs_of
-from kerasopt.distillation.teachers import ModelTeacher
 from kerasopt.training.indexed_dataset import check_integer
 from kerasopt.training.taps import as_tap
 
@@ -27,7 +25,7 @@ _FORMAT = 1
 
 
 def cache(
-    teacher: keras.Model,
+    teacher: Any,
     x: Any,
     folder: str | os.PathLike,
     *,
@@ -63,7 +61,8 @@ def cache(
     ```
 
     Args:
-        teacher: A trained, built `keras.Model`.
+        teacher: A trained, built `keras.Model`; a `ModelTeacher`; or the path of a SavedModel,
+            `.tflite` or `.onnx` file.
         x: Inputs: an array of `n` samples, or a dict, tuple or list of arrays; a
             `kerasopt.curriculum.CurriculumDataset`; or a `keras.utils.PyDataset` or
             `tf.data.Dataset`, which must give the same batches in each epoch, unless `views` is
@@ -88,13 +87,13 @@ def cache(
         A `CachedTeacher`.
 
     Raises:
-        TypeError: If `teacher` is not a model or `augment` not callable.
+        TypeError: If `teacher` is neither a model nor a file, or `augment` not callable.
         ValueError: If an argument is out of range; the teacher is not built, gives NaN or what
             `dtype` cannot hold; or `folder` is a file, holds other files or the cache of something
             else.
         OSError: If the disk is full.
     """
-    taught, source = ModelTeacher(teacher), as_source(x)
+    taught, source = readable(teacher), as_source(x)
     check_integer("views", views, 1, math.inf)
     check_integer("batch_size", batch_size, 1, math.inf)
     check_integer("seed", seed, 0, math.inf)
@@ -113,13 +112,12 @@ def cache(
         "the format": _FORMAT,
         "Keras": keras.__version__.rpartition(".")[0],
         "the data": source.made_of(),
-        "the teacher's config": checksums.of_config(teacher),
-        "the teacher's weights": checksums.of_weights(teacher),
+        **made_of_teacher(taught),
         "dtype": dtype,
         "top_k": top_k,
         "views": views,
         "taps": [[place.path, place.tap.of, place.tap.call] for place in places],
-        "augment": augment and [of_augmentation(augment), seed],
+        "augment": augment and [of_function(augment), seed],
     }
     written = CacheFolder(folder, made_of)
     settings = Settings(dtype, top_k, views, augmentation)
@@ -127,8 +125,8 @@ def cache(
     if not written.is_complete:
         Writer(written, source, taught, places, settings, verbose).write(batch_size)
     structure = written.layout.joined("outputs", written.maps(), slice(0, 0))
-    outputs, names = outputs_of(teacher, structure), [str(place.tap) for place in places]
-    return CachedTeacher(teacher.name, written, outputs, names, made_of["the data"])
+    outputs, names = taught.outputs_of(structure), [str(place.tap) for place in places]
+    return CachedTeacher(taught.name, written, outputs, names, made_of["the data"])
 
 
 def _require_batches(

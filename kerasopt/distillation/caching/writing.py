@@ -18,8 +18,7 @@ from kerasopt.distillation.caching.layout import Layout, Part
 from kerasopt.distillation.caching.reading import reader
 from kerasopt.distillation.caching.sources import ArraySource, Batch, BatchSource
 from kerasopt.distillation.caching.storable import cast
-from kerasopt.distillation.outputs import outputs_of
-from kerasopt.distillation.teachers import ModelTeacher
+from kerasopt.distillation.teachers import Teacher
 from kerasopt.keras_internals.printing import print_msg
 from kerasopt.training.taps import Place
 
@@ -48,7 +47,7 @@ class Writer:
     Args:
         folder: The `CacheFolder`.
         source: Where the inputs come from.
-        teacher: The `ModelTeacher`.
+        teacher: The `Teacher`.
         places: Where its features are read.
         settings: The `Settings`.
         verbose: 0 (silent) or 1 (the size and a progress bar).
@@ -58,7 +57,7 @@ class Writer:
         self,
         folder: CacheFolder,
         source: ArraySource | BatchSource,
-        teacher: ModelTeacher,
+        teacher: Teacher,
         places: Sequence[Place],
         settings: Settings,
         verbose: int,
@@ -140,7 +139,7 @@ class Writer:
             batch = {**batch, "x": self._settings.augmentation(batch["x"], view, first)}
         values = self._read(batch["x"])
         if self._choice is None:
-            outputs = outputs_of(self._teacher.model, values["outputs"])
+            outputs = self._teacher.outputs_of(values["outputs"])
             self._choice = Choice(self._settings.dtype, self._settings.top_k, outputs)
         if self._settings.replays:
             values |= batch

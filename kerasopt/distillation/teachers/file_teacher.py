@@ -79,11 +79,13 @@ def _opened(path: str) -> Run:
 def _saved_model(path: str) -> Run:
     import tensorflow as tf
 
-    serve = tf.saved_model.load(path).signatures["serving_default"]
-    names = sorted(serve.structured_input_signature[1])
+    loaded = tf.saved_model.load(path)  # its variables live as long as it does
+    names = sorted(loaded.signatures["serving_default"].structured_input_signature[1])
 
     def run(inputs: list[np.ndarray]) -> list[np.ndarray]:
-        outputs = serve(**dict(zip(names, map(tf.constant, inputs), strict=True)))
+        serve = loaded.signatures["serving_default"]
+        with tf.init_scope():  # shapes of outputs are asked for while a step is traced
+            outputs = serve(**dict(zip(names, map(tf.constant, inputs), strict=True)))
         return [outputs[name].numpy() for name in sorted(outputs)]
 
     return run

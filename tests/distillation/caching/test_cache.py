@@ -85,6 +85,26 @@ def test_features_are_read_at_taps(tmp_path):
         cache(teacher, tmp_path / "cache", taps=taps[:1], dtype="float32")
 
 
+def test_a_file_is_a_teacher(tmp_path):
+    teacher = model()
+    for name, seed in (("one", 0), ("other", 1)):
+        model(seed=seed).export(tmp_path / name, verbose=False)
+    cached = cache(str(tmp_path / "one"), tmp_path / "cache", dtype="float32")
+    expected = teacher.predict(X, verbose=0)
+    np.testing.assert_allclose(cached.read(np.arange(N))["outputs"], expected, rtol=1e-5, atol=1e-6)
+    with pytest.raises(ValueError, match="the teacher's file is"):
+        cache(str(tmp_path / "other"), tmp_path / "cache", dtype="float32")
+
+
+def test_preprocessing_belongs_to_the_teacher(tmp_path):
+    twice = ko.distillation.ModelTeacher(model(), preprocess=lambda x: 2 * x)
+    cached = cache(twice, tmp_path / "cache", dtype="float32")
+    expected = model().predict(2 * X, verbose=0)
+    np.testing.assert_allclose(cached.read(np.arange(N))["outputs"], expected, rtol=1e-5, atol=1e-6)
+    with pytest.raises(ValueError, match="the teacher's preprocessing is"):
+        cache(model(), tmp_path / "cache", dtype="float32")
+
+
 def test_weights_of_classes_and_samples(tmp_path):
     cached = attended(cache(model(), tmp_path / "cache"))
     options = {"batch_size": N, "shuffle": False}
@@ -178,6 +198,9 @@ def test_bad_arguments(tmp_path, arguments, message):
 def test_types_of_arguments(tmp_path):
     with pytest.raises(TypeError, match="`teacher` must be"):
         cache(lambda x: x, tmp_path / "cache")
+    for several in ([model(), model()], ko.distillation.SelfTeacher()):
+        with pytest.raises(TypeError, match="A cache is that of one teacher"):
+            cache(several, tmp_path / "cache")
     with pytest.raises(TypeError, match="`augment` must be a layer or a function"):
         cache(model(), tmp_path / "cache", augment="flip")
 
