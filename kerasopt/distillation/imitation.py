@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -81,11 +82,11 @@ def _for_each_output(given: Any, count: int) -> list[Any]:
 
 
 def _times(sample_weight: Any, weight: Any, like: Any) -> Any:
-    """Returns the weights of samples times that of a teacher."""
-    if sample_weight is None:
-        return weight
-    sample_weight = ops.cast(sample_weight, "float32")
-    extra = len(sample_weight.shape) - len(getattr(weight, "shape", ()))
-    if extra > 0 and len(getattr(weight, "shape", ())):
-        weight = ops.reshape(weight, (-1, *[1] * extra))
-    return sample_weight * weight
+    """Returns the weights of samples times those of a teacher, for a loss of each position."""
+    factors = [ops.cast(x, "float32") for x in (sample_weight, weight) if x is not None]
+    rank = max(len(like.shape) - 1, *(len(x.shape) for x in factors))
+    # A weight of a sample is that of all its positions; Keras would take the last axis for samples.
+    return math.prod(
+        ops.reshape(x, (*ops.shape(x), *[1] * (rank - len(x.shape)))) if len(x.shape) else x
+        for x in factors
+    )
