@@ -258,7 +258,10 @@ class Distillation(FitMember, TimedCallback, LossTerm):
     def _of_outputs(self, outputs, are_finite, y, y_pred, sample_weight, loss) -> tuple:
         lessons = self._lessons = self._learned(y_pred, outputs)
         shares = distillation.weights_of(self.teacher_weights, lessons, outputs, y, y_pred)
-        weights = [share * good for share, good in zip(shares, are_finite, strict=True)]
+        weights = [
+            [share * good for share in of_teacher]
+            for of_teacher, good in zip(shares, are_finite, strict=True)
+        ]
         given = outputs, weights, y, y_pred, sample_weight
         distilled = distillation.imitation_loss(lessons, *given)
         alpha = self._alpha.value * self._teachers[0].readiness

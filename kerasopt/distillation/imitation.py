@@ -26,7 +26,8 @@ def imitation_loss(
     Args:
         lessons: The lessons of each teacher.
         outputs: The outputs of each teacher.
-        weights: The weight of each teacher: a number, or one for each sample.
+        weights: For each teacher the weight in each of its lessons: a number, or one for each
+            sample.
         y: Targets, as passed to `fit`, or `None`.
         y_pred: The outputs of the model.
         sample_weight: Weights of the samples, or `None`.
@@ -34,9 +35,9 @@ def imitation_loss(
     student = keras.tree.flatten(y_pred)
     given, labels = (_for_each_output(x, len(student)) for x in (sample_weight, y))
     total = ops.zeros(())
-    for taught, learned, weight in zip(outputs, lessons, weights, strict=True):
+    for taught, learned, shares in zip(outputs, lessons, weights, strict=True):
         flat = keras.tree.flatten(taught)
-        for lesson in learned:
+        for lesson, weight in zip(learned, shares, strict=True):
             place, teacher = lesson.place, flat[lesson.teacher_place]
             if getattr(lesson.loss, "uses_labels", False) and labels[place] is not None:
                 teacher = (teacher, labels[place])
@@ -63,17 +64,19 @@ def finite(outputs: Any) -> tuple[Any, Any]:
 
 def weights_of(
     how: str, lessons: Sequence[Sequence[Lesson]], outputs: Sequence[Any], y: Any, y_pred: Any
-) -> list[Any]:
-    """Returns the weight of each of several teachers; their sum is 1."""
-    if how == "mean" or y is None or len(outputs) == 1:
-        return [1.0 / len(outputs)] * len(outputs)
-    (lesson,) = lessons[0]
-    labels = _for_each_output(y, len(keras.tree.flatten(y_pred)))[lesson.place]
-    taught = [
-        keras.tree.flatten(each)[learned[0].teacher_place]
-        for each, learned in zip(outputs, lessons, strict=True)
-    ]
-    return confidence_weights(taught, labels, [each[0].loss for each in lessons])
+) -> list[list[Any]]:
+    """Returns for each teacher its weight in each of its lessons; their sum over teachers is 1."""
+    count = len(outputs)
+    if how == "mean" or y is None or count == 1:
+        return [[1.0 / count] * len(learned) for learned in lessons]
+    labels = _for_each_output(y, len(keras.tree.flatten(y_pred)))
+    flat = [keras.tree.flatten(taught) for taught in outputs]
+    of_lessons = []
+    for same in zip(*lessons, strict=True):
+        taught = [each[lesson.teacher_place] for each, lesson in zip(flat, same, strict=True)]
+        losses = [lesson.loss for lesson in same]
+        of_lessons.append(confidence_weights(taught, labels[same[0].place], losses))
+    return [list(shares) for shares in zip(*of_lessons, strict=True)]
 
 
 def _for_each_output(given: Any, count: int) -> list[Any]:

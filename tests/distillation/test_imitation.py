@@ -22,13 +22,11 @@ def build(seed):
     return model
 
 
-def distilled(teacher, weights=None, y=Y, **options):
+def distilled(teacher, weights=None, **options):
     student = build(0)
-    if y is None:
-        student.compile(keras.optimizers.SGD(0.0), None)
     callback = ko.callbacks.Distillation(teacher, alpha=1.0, **options)
     fit = {"sample_weight": weights, "batch_size": 16, "verbose": 0, "callbacks": [callback]}
-    return student.fit(X, y, **fit).history["distillation_loss"][0]
+    return student.fit(X, Y, **fit).history["distillation_loss"][0]
 
 
 @pytest.mark.parametrize("weights", [None, OF_POSITIONS], ids=["none", "of positions"])
@@ -58,3 +56,33 @@ def test_confident_teachers_have_one_weight_for_all_positions():
         for taught, weight in zip(outputs, weights, strict=True)
     )
     assert distilled(teachers, teacher_weights="confidence") == pytest.approx(expected, rel=1e-4)
+
+
+def test_teachers_are_weighed_for_each_output_by_its_own_labels():
+    inputs = keras.Input((7, 3))
+    heads = {name: keras.layers.Dense(4, name=name, use_bias=False) for name in ("a", "b")}
+    student, first, second = (
+        keras.Model(inputs, {name: each(inputs) for name, each in copied(heads, seed).items()})
+        for seed in range(3)
+    )
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    student.compile(keras.optimizers.SGD(0.0), {"a": loss, "b": loss})
+    y = {"a": first.predict(X, verbose=0)["a"].argmax(-1)}
+    y["b"] = second.predict(X, verbose=0)["b"].argmax(-1)
+    for teacher in (first, second):
+        for variable in teacher.weights:
+            variable.assign(variable * 100)  # as sure as can be, one of each output
+    callback = ko.callbacks.Distillation(
+        [first, second], alpha=1.0, temperature=1.0, teacher_weights="confidence"
+    )
+    found = student.fit(X, y, batch_size=16, verbose=0, callbacks=[callback]).history
+    given = student.predict(X, verbose=0)
+    kl = distillation.KLDivergence(1.0)
+    expected = float(kl(first.predict(X, verbose=0)["a"], given["a"]))
+    expected += float(kl(second.predict(X, verbose=0)["b"], given["b"]))
+    assert found["distillation_loss"][0] == pytest.approx(expected, rel=1e-3)
+
+
+def copied(layers, seed):
+    keras.utils.set_random_seed(seed)
+    return {name: type(each).from_config(each.get_config()) for name, each in layers.items()}
