@@ -93,3 +93,49 @@ def test_regression_needs_no_loss_of_its_own(loss):
     pair = (model.predict(X, verbose=0) for model in (teacher, student))
     found = distilled(student, teacher, DECISIONS, loss)
     assert found == pytest.approx(float(np.mean(expected(*pair))), rel=1e-4)
+
+
+ALIASES = ["kl_divergence", "decoupled", "dist", "logits_mse", "binary"]
+WAYS = [{"jit_compile": True}, {"run_eagerly": True}, {"steps_per_execution": 2}]
+
+
+def trained(alias, policy="float32", **options):
+    keras.config.set_dtype_policy(policy)
+    try:
+        teacher, student = build(1), build(2)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    loss, y = (DECIDING, DECISIONS) if alias == "binary" else (LOGITS, CLASSES)
+    student.compile(keras.optimizers.SGD(0.1), loss, **options)
+    callback = ko.callbacks.Distillation(teacher, loss=alias)
+    fit = {"batch_size": 8, "epochs": 2, "shuffle": False, "verbose": 0, "callbacks": [callback]}
+    losses = student.fit(X, y, **fit).history["distillation_loss"]
+    assert np.isfinite(losses).all()
+    return student.get_weights()[0]
+
+
+@pytest.mark.parametrize("way", WAYS, ids=str)
+@pytest.mark.parametrize("alias", ALIASES)
+def test_ways_to_run_the_step_agree(alias, way):
+    expected = trained(alias, jit_compile=False)
+    np.testing.assert_allclose(trained(alias, **{"jit_compile": False, **way}), expected, rtol=1e-3)
+
+
+@pytest.mark.parametrize("alias", ALIASES)
+def test_half_precision_trains_alike(alias):
+    found = trained(alias, "mixed_bfloat16", jit_compile=False)  # without scaled losses
+    np.testing.assert_allclose(found, trained(alias, jit_compile=False), atol=0.02)
+
+
+@pytest.mark.parametrize("alias", ["kl_divergence", "decoupled", "dist", "binary"])
+def test_the_step_reads_a_temperature_that_moves(alias):
+    make, is_binary = distillation.get(alias), alias == "binary"
+    schedule = ko.schedules.PolynomialDecay(8.0, 2.0, power=1, begin=0, end=3, frequency=1)
+    teacher, student = build(1), build(2, loss=DECIDING if is_binary else LOGITS)
+    callback = ko.callbacks.Distillation(teacher, loss=make(temperature=schedule))
+    pair = teacher.predict(X, verbose=0), student.predict(X, verbose=0)
+    y = DECISIONS if is_binary else pair[0].argmax(-1)
+    fit = {"batch_size": 16, "epochs": 4, "verbose": 0, "callbacks": [callback]}
+    found = student.fit(X, y, **fit).history["distillation_loss"]
+    expected = [float(make(temperature=t)(*pair)) for t in (8.0, 6.0, 4.0, 2.0)]
+    np.testing.assert_allclose(found, expected, rtol=1e-3)
