@@ -51,6 +51,12 @@ ON_JAX = {
         "test_no_model_as_a_teacher",
         "test_a_teacher_without_weights",
     ],
+    "distillation/caching/test_fit.py": [
+        "test_in_the_order_of_a_curriculum",
+        "test_without_labels_and_with_weights",
+        "test_the_order_of_tf_data_whatever_fit_shuffles",
+    ],
+    "distillation/caching/test_views.py": ["test_every_epoch_is_exact[augment0]"],
     "callbacks/test_dynamic_pruning.py": [
         "TestDynamicPruning::test_a_resumed_training_equals_an_uninterrupted_one",
         "TestDynamicPruning::test_in_mixed_precision[mixed_float16]",

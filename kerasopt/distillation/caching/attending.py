@@ -48,7 +48,8 @@ class AttendedCache(Teacher):
             self._local.given = None
             if isinstance(third, dict) and TEACHER in third:
                 self._local.given = third[TEACHER]
-                data = keras.utils.pack_x_y_sample_weight(x, y, third["sample_weight"])
+                y = None if isinstance(y, tuple) and not y else y
+                data = (x, y, third["sample_weight"])
             return step(*state, data)
 
         return taught_step

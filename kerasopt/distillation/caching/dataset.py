@@ -48,8 +48,8 @@ class CachedDataset(keras.utils.PyDataset):
             return (x, y) if weights is None else (x, y, weights)
         if weights is None:
             weights = np.ones(len(keras.tree.flatten(x)[0]), "float32")
-        taught = self.teacher.read(samples, view)
-        return x, y, {"sample_weight": weights, TEACHER: taught}
+        third = {"sample_weight": weights, TEACHER: self.teacher.read(samples, view)}
+        return x, () if y is None else y, third  # `tf.data` takes no `None`
 
 
 class SampledDataset(CachedDataset):

@@ -115,7 +115,7 @@ def test_weights_of_classes_and_samples(tmp_path):
     np.testing.assert_array_equal(one_hot[0][2]["sample_weight"], expected)
     given = cached.dataset(X, Y, sample_weight=expected, **options)
     np.testing.assert_array_equal(given[0][2]["sample_weight"], expected)
-    assert cached.dataset(X, **options)[0][1] is None
+    assert cached.dataset(X, **options)[0][1] == ()
 
 
 def test_is_opened_again_without_running_the_teacher(tmp_path, monkeypatch):
