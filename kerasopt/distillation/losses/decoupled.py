@@ -7,7 +7,9 @@ from keras import ops
 from kerasopt.distillation.losses.class_loss import ClassLoss, divergence
 from kerasopt.distillation.losses.labels import labelled, with_labels
 from kerasopt.distillation.losses.loss import LOSSES
+from kerasopt.distillation.outputs import Output
 from kerasopt.distillation.scalar import not_negative
+from kerasopt.keras_internals.calls import set_mask
 
 _MINUS_INFINITY = -1e30  # finite, so that differences of two are 0
 
@@ -29,8 +31,7 @@ class Decoupled(ClassLoss):
     that are sure, and for many classes. Of two classes nothing but TCKD is left.
 
     Labels are integers of shape `(...)` or `(..., 1)`, or one-hot. Without labels the teacher's
-    most likely class stands in. In a compiled step labels that are neither make the loss NaN, so
-    for a compiled loss with an `ignore_class` choose another distillation loss.
+    most likely class stands in. In a compiled step labels that are neither make the loss NaN.
 
     ```python
     loss = ko.distillation.Decoupled(beta=2.0, temperature=4.0)
@@ -51,6 +52,9 @@ class Decoupled(ClassLoss):
         reduction: As in `keras.losses.Loss`.
         name: Name of the loss. `None`: the alias.
         standardize: As in `KLDivergence`.
+        ignore_class: An integer label whose samples (or positions) do not count, as in
+            `keras.losses.SparseCategoricalCrossentropy`. By the alias `"decoupled"`, that of the
+            compiled loss.
 
     Raises:
         ValueError: If a number is out of range; when called, if there are fewer than two classes,
@@ -58,6 +62,7 @@ class Decoupled(ClassLoss):
     """
 
     uses_labels = True
+    options = (*ClassLoss.options, "ignore_class")
 
     def __init__(
         self,
@@ -69,12 +74,19 @@ class Decoupled(ClassLoss):
         reduction: str | None = "sum_over_batch_size",
         name: str | None = None,
         standardize: bool = False,
+        ignore_class: int | None = None,
     ):
         super().__init__(
             temperature, from_logits, teacher_from_logits, reduction, name, standardize
         )
         self.alpha = not_negative(alpha, "alpha")
         self.beta = not_negative(beta, "beta")
+        self.ignore_class = ignore_class
+
+    @classmethod
+    def for_output(cls, output: Output, teacher: Output, from_logits=None, **options):
+        ignored = getattr(output.loss, "ignore_class", None)
+        return super().for_output(output, teacher, from_logits, ignore_class=ignored, **options)
 
     def call(self, y_true, y_pred):
         """Computes the loss of each sample.
@@ -88,6 +100,15 @@ class Decoupled(ClassLoss):
             A float32 tensor of shape `(...)`.
         """
         outputs, labels = with_labels(y_true)
+        if labels is None or self.ignore_class is None:
+            return self._loss(outputs, labels, y_pred)
+        is_ignored = labels == self.ignore_class
+        loss = self._loss(outputs, ops.where(is_ignored, 0, labels), y_pred)
+        # Others make up the mean, as in the loss of Keras.
+        set_mask(loss, ops.reshape(ops.logical_not(is_ignored), ops.shape(loss)))
+        return loss
+
+    def _loss(self, outputs, labels, y_pred):
         teacher, student = map(ops.log_softmax, self.softened(outputs, y_pred))
         target = labelled(labels, outputs)
         teacher, student = _decoupled(teacher, target), _decoupled(student, target)
@@ -95,6 +116,9 @@ class Decoupled(ClassLoss):
         loss = self.alpha.value * of_target + self.beta.value * of_others
         has_label = ops.any(target, axis=-1)
         return ops.where(has_label, self.temperature.value**2 * loss, float("nan"))
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "ignore_class": self.ignore_class}
 
 
 def _decoupled(log_p, target):

@@ -3,8 +3,9 @@
 import keras
 import numpy as np
 import pytest
-from distillation.losses.references import compiled
+from distillation.losses.references import compiled, gradient
 
+import kerasopt as ko
 from kerasopt import distillation
 
 RNG = np.random.default_rng(0)
@@ -68,3 +69,30 @@ def test_in_a_compiled_step_the_loss_of_such_samples_is_nan(labels):
 def test_labels_of_another_shape(labels):
     with pytest.raises(ValueError, match=r"one-hot of shape \(6, 5\).*labels of shape \("):
         LOSS((TEACHER, labels), STUDENT)
+
+
+def test_an_ignored_class():
+    labels = np.where(LABELS == 2, 255, LABELS)
+    kept = LABELS != 2
+    loss = distillation.Decoupled(ignore_class=255)
+    for form in (labels, labels[:, None], labels.astype("float32")):
+        assert float(loss((TEACHER, form), STUDENT)) == pytest.approx(EXPECTED[kept].mean())
+    assert float(loss((TEACHER, LABELS), STUDENT)) == pytest.approx(EXPECTED.mean())
+    copy = distillation.get(distillation.serialize(loss))
+    assert float(copy((TEACHER, labels), STUDENT)) == pytest.approx(EXPECTED[kept].mean())
+    slope = gradient(lambda x: loss((TEACHER, labels), x), STUDENT)
+    assert np.isfinite(slope).all() and not slope[~kept].any() and slope[kept].any()
+    with pytest.raises(ValueError, match="a label of 7"):
+        loss((TEACHER, np.where(LABELS == 1, 7, labels)), STUDENT)
+
+
+def test_the_ignored_class_of_the_compiled_loss_is_found_out():
+    x, labels = RNG.normal(size=(6, 3)).astype("float32"), np.where(LABELS == 2, -1, LABELS)
+    teacher, student = (keras.Sequential([keras.Input((3,)), keras.layers.Dense(5)]) for _ in "ab")
+    ignoring = keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=-1)
+    student.compile(keras.optimizers.SGD(0.0), ignoring)
+    pair = teacher.predict(x, verbose=0), student.predict(x, verbose=0)
+    callback = ko.callbacks.Distillation(teacher, loss="decoupled")
+    found = student.fit(x, labels, verbose=0, callbacks=[callback]).history["distillation_loss"]
+    expected = float(distillation.Decoupled(ignore_class=-1)((pair[0], labels), pair[1]))
+    assert found[0] == pytest.approx(expected, rel=1e-4)
