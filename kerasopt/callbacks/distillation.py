@@ -24,16 +24,20 @@ class Distillation(FitMember, TimedCallback, LossTerm):
 
     The training loss becomes
 
-        (1 - alpha) * hard_loss + alpha * distillation_loss
+        (1 - alpha) * hard_loss + alpha * distillation_loss + sum(weight * feature_loss)
 
     after Hinton et al., "Distilling the Knowledge in a Neural Network" (2015,
     https://arxiv.org/abs/1503.02531), where `hard_loss` is the loss that the model is compiled
-    with; regularizers and `add_loss` keep their full weight. Both parts appear in the logs of
-    training. Sample weights count in both.
+    with; regularizers and `add_loss` keep their full weight. All parts appear in the logs of
+    training, and, if the outputs are of classes, on validation data `val_agreement`, the share of
+    samples for which model and teacher give the same class, and `val_teacher_kl`, the divergence
+    of their probabilities. Sample weights count in all parts.
 
     The teacher runs in inference mode on the same batch, inside the compiled training step. It is
-    not trained, counted or saved with the model, and `evaluate` does not run it. For several
-    teachers, use several callbacks: they share one hard loss.
+    not trained, counted or saved with the model. One whose outputs are cached
+    (`kerasopt.distillation.cache`) does not run at all. Features are compared wherever
+    `kerasopt.distillation.Features` say, without rebuilding either model; where their channels
+    differ, a trained projection of the model's features is made, which is gone afterwards.
 
     A custom `train_step` must call `self.compute_loss` with the batch's `x`. On JAX the variables
     of the teacher, like those of the model, are not up to date during an epoch; reading
@@ -55,30 +59,48 @@ class Distillation(FitMember, TimedCallback, LossTerm):
 
     losses = {"class": "kl_divergence", "box": "mse", "mask": None}  # by the names of the outputs
     distillation = ko.callbacks.Distillation(teacher, loss=losses)
+
+    features = ko.distillation.Features("hint", [("block2/*", "stage2/out")], weight=10.0)
+    distillation = ko.callbacks.Distillation(teacher, features=features)
+
+    cached = ko.distillation.cache(teacher, x, "teacher_cache")  # runs the teacher once
+    data = cached.dataset(x, y, batch_size=64)
+    model.fit(data, epochs=10, callbacks=[ko.callbacks.Distillation(cached)])
     ```
 
     Args:
-        teacher: A trained model that takes the same inputs as the model. Its outputs have the
-            shapes of the model's distilled outputs.
-        temperature: Softens the probabilities; a positive float. `None`: 4.0. Only for
-            `"kl_divergence"`.
-        alpha: Share of the distillation loss, a float in `[0, 1]`.
-        loss: `"kl_divergence"`, for classes; the name of a Keras loss that compares values, such as
-            `"mse"`; a `keras.losses.Loss` or a function, called with the outputs of the teacher and
-            of the model; or a dict or list of these, one for each output, by name or position. A
-            single one applies to all outputs that the model is compiled with a loss for.
+        teacher: A trained model that takes the same inputs as the model, and whose outputs have the
+            shapes of the model's distilled outputs. Or the path of a SavedModel, `.tflite` or
+            `.onnx` file; a cache; a `kerasopt.distillation.ModelTeacher`, which has preprocessing
+            of its own; a `kerasopt.distillation.SelfTeacher`, which is the model's own past; or a
+            list of these, which share the distillation loss.
+        temperature: Softens the probabilities; a positive number, or a
+            `kerasopt.schedules.Schedule` of them. `None`: 4.0. Only for losses of classes given by their alias.
+        alpha: Share of the distillation loss, a number in `[0, 1]`, or a schedule.
+        loss: An alias of `kerasopt.distillation` such as `"kl_divergence"`, for classes; the name
+            of a Keras loss that compares values, such as `"mse"`; a `keras.losses.Loss` or a
+            function, called with the outputs of the teacher and of the model; or a dict or list of
+            these, one for each output, by name or position. A single one applies to all outputs
+            that the model is compiled with a loss for.
         from_logits: Whether the outputs of both models are logits, not probabilities. `None`: taken
             from the losses that they are compiled with; if only one is compiled, its setting
-            applies to both. Only for `"kl_divergence"`.
-        name: The distillation loss is logged as `{name}_loss`.
+            applies to both. Only for losses given by their alias.
+        features: A `kerasopt.distillation.Features`, the alias of a loss of features, which
+            compares images of equal size, or a list of these. Of one teacher.
+        teacher_weights: How several teachers share the loss: `"mean"`, or `"confidence"`, by how
+            sure each is of a sample's label.
+        name: The distillation loss is logged as `{name}_loss`; other values have the name before
+            them unless it is the default.
 
     Raises:
-        TypeError: If `teacher` is not a model.
+        TypeError: If `teacher` is none of these.
         ValueError: If an argument is out of range or the teacher is not built; before the first
             step, if the teacher is the model itself or consists of its weights, does not take its
-            inputs or lacks an output; if `loss` does not fit the outputs, or an output has no
-            classes for `"kl_divergence"`; if it is unknown whether outputs are logits; or if the
-            model has no loss of its own and `alpha` is less than 1.
+            inputs, lacks an output, does not compute the same twice or gives NaN; if `loss` does
+            not fit the outputs, a tap does not match one layer, or features cannot be compared; if
+            it is unknown whether outputs are logits; or if the model has no loss of its own and
+            `alpha` is less than 1. In training, if a teacher gives NaN or infinite outputs, of
+            which the model learns nothing.
     """
 
     shared = ("teacher",)
@@ -215,17 +237,18 @@ class Distillation(FitMember, TimedCallback, LossTerm):
         comparisons = self.run.comparisons
         ours = [comparison.ours.take() for comparison in comparisons]
         places = [place for comparison in comparisons for place in comparison.theirs]
-        outputs, features = zip(*(each.read(x, places) for each in self._teachers), strict=True)
+        read = [each.read(x, places) for each in self._teachers]
         for comparison in comparisons:  # of layers that a teacher shares with the model
             comparison.ours.take_all()
-        outputs, are_finite = zip(*map(distillation.finite, outputs), strict=True)
+        read, are_finite = zip(*map(distillation.finite, read), strict=True)
+        outputs, features = zip(*read, strict=True)
         self.run.count_finite(are_finite)
         added, values = self._of_outputs(outputs, are_finite, y, y_pred, sample_weight, loss)
         taught = iter(features[0])
-        weights = keras.tree.flatten(sample_weight)
+        weights = distillation.weights_of_finite(sample_weight, are_finite[0])
         for comparison, mine in zip(comparisons, ours, strict=True):
             theirs = [next(taught) for _ in comparison.theirs]
-            term = comparison(theirs, mine, weights[0] if len(weights) == 1 else None)
+            term = comparison(theirs, mine, weights)
             added += comparison.weight.value * term
             values[self._logged(comparison)] = term
         return added, values

@@ -20,7 +20,12 @@ from kerasopt.distillation.agreement import agreement
 from kerasopt.distillation.caching import CachedTeacher, cache
 from kerasopt.distillation.distillation_run import DistillationRun
 from kerasopt.distillation.features import FEATURE_LOSSES, FeatureLoss
-from kerasopt.distillation.imitation import finite, imitation_loss, weights_of
+from kerasopt.distillation.imitation import (
+    finite,
+    imitation_loss,
+    weights_of,
+    weights_of_finite,
+)
 from kerasopt.distillation.initialization import initialize
 from kerasopt.distillation.lessons import Lesson, losses_in, make_lessons
 from kerasopt.distillation.losses import LOSSES, deserialize, get, serialize
@@ -66,6 +71,7 @@ __all__ = [
     "scalars_of",
     "serialize",
     "weights_of",
+    "weights_of_finite",
     *FEATURE_LOSSES.classes,
     *LOSSES.classes,
 ]

@@ -79,6 +79,17 @@ def weights_of(
     return [list(shares) for shares in zip(*of_lessons, strict=True)]
 
 
+def weights_of_finite(sample_weight: Any, is_finite: Any) -> Any:
+    """Returns the weights of samples, 0 where the teacher is not finite.
+
+    Weights for each of several outputs do not apply to features.
+    """
+    flat = keras.tree.flatten(sample_weight)
+    if len(flat) != 1 or flat[0] is None:
+        return is_finite
+    return _times(flat[0], is_finite, flat[0])
+
+
 def _for_each_output(given: Any, count: int) -> list[Any]:
     flat = keras.tree.flatten(given)
     return flat * count if len(flat) == 1 else flat
@@ -87,7 +98,7 @@ def _for_each_output(given: Any, count: int) -> list[Any]:
 def _times(sample_weight: Any, weight: Any, like: Any) -> Any:
     """Returns the weights of samples times those of a teacher, for a loss of each position."""
     factors = [ops.cast(x, "float32") for x in (sample_weight, weight) if x is not None]
-    rank = max(len(like.shape) - 1, *(len(x.shape) for x in factors))
+    rank = max(len(like.shape) - 1, *(len(x.shape) for x in factors), 0)
     # A weight of a sample is that of all its positions; Keras would take the last axis for samples.
     return math.prod(
         ops.reshape(x, (*ops.shape(x), *[1] * (rank - len(x.shape)))) if len(x.shape) else x

@@ -230,3 +230,22 @@ def test_an_interrupted_training_leaves_no_projections():
         fit(student, Distillation(cnn(8, 0), features=Features("hint", PAIRS)), Interrupted())
     fit(student)
     assert np.isfinite(student.predict(X, verbose=0)).all()
+
+
+def test_nan_in_features_is_not_learned_and_raises():
+    inputs, student = keras.Input((8, 8, 3)), cnn(4, 1)
+    teacher = cnn(8, 0)
+    largest = keras.ops.max(inputs, axis=(1, 2, 3), keepdims=True)
+    middle = teacher.get_layer("middle").output
+    damaged = keras.Model(teacher.input, middle)(inputs) + keras.ops.where(
+        largest > 1.0, float("nan"), 0.0
+    )
+    outputs = keras.layers.Dense(4)(keras.layers.GlobalAveragePooling2D()(damaged))
+    teacher = keras.Model(inputs, outputs)
+    teacher.compile(loss=LOGITS)
+    x = X.copy()
+    x[9] = 2.0
+    features = Features("hint", [("middle", "add*")])
+    with pytest.raises(ValueError, match="for 1 samples"):
+        fit(student, Distillation(teacher, features=features), x=x)
+    assert all(np.isfinite(each).all() for each in student.get_weights())
