@@ -4,8 +4,8 @@ import contextlib
 
 import keras
 
-from kerasopt import distillation, graph
-from kerasopt.distillation.scalar import positive, share
+from kerasopt import distillation
+from kerasopt.distillation.scalar import share
 from kerasopt.keras_internals.callbacks import model_of
 from kerasopt.keras_internals.layers import having_weights
 from kerasopt.keras_internals.training import has_metrics
@@ -15,8 +15,6 @@ from kerasopt.training.loss_terms import LossTerm, has_own_loss
 from kerasopt.training.model_state import ModelState
 from kerasopt.training.timed_callback import TimedCallback
 from kerasopt.training.training_values import TrainingValues
-
-_TEACHER_WEIGHTS = ("mean", "confidence")
 
 
 class Distillation(FitMember, TimedCallback, LossTerm):
@@ -75,7 +73,8 @@ class Distillation(FitMember, TimedCallback, LossTerm):
             of its own; a `kerasopt.distillation.SelfTeacher`, which is the model's own past; or a
             list of these, which share the distillation loss.
         temperature: Softens the probabilities; a positive number, or a
-            `kerasopt.schedules.Schedule` of them. `None`: 4.0. Only for losses of classes given by their alias.
+            `kerasopt.schedules.Schedule` of them. `None`: 4.0. Only for losses of classes given by
+            their alias.
         alpha: Share of the distillation loss, a number in `[0, 1]`, or a schedule.
         loss: An alias of `kerasopt.distillation` such as `"kl_divergence"`, for classes; the name
             of a Keras loss that compares values, such as `"mse"`; a `keras.losses.Loss` or a
@@ -119,56 +118,30 @@ class Distillation(FitMember, TimedCallback, LossTerm):
     ):
         super().__init__()
         self._alpha = share(alpha, "alpha")
-        options = {"temperature": temperature, "from_logits": from_logits}
-        by_alias = any(isinstance(each, type) for each in distillation.losses_in(loss))
-        if not by_alias and options != dict.fromkeys(options):
-            raise ValueError(
-                "`temperature` and `from_logits` apply to losses of classes by their alias, such "
-                "as 'kl_divergence'. Leave them out, or pass them to the loss itself. Received: "
-                f"loss={loss!r}, temperature={temperature!r}, from_logits={from_logits!r}"
-            )
-        if temperature is not None:
-            options["temperature"] = positive(temperature, "temperature")
-        if teacher_weights not in _TEACHER_WEIGHTS:
-            raise ValueError(
-                f"`teacher_weights` must be one of {list(_TEACHER_WEIGHTS)}. Received: "
-                f"teacher_weights={teacher_weights!r}"
-            )
-        self._options = {key: value for key, value in options.items() if value is not None}
+        self._teachers = distillation.as_teachers(teacher)
+        self._imitation = distillation.Imitation(
+            self._teachers, loss, temperature, from_logits, teacher_weights
+        )
         self.alpha = alpha
         self.name = name
         self.teacher = teacher
-        self.loss = loss
         self.features = distillation.as_features(features)
-        self.teacher_weights = teacher_weights
-        self._teachers = distillation.as_teachers(teacher)
         if self.features and len(self._teachers) > 1:
             raise ValueError(
                 "Features are compared with those of one teacher: use a callback of its own for "
                 f"each. Received: {len(self._teachers)} teachers, and features"
             )
-        self._lessons: list[list[distillation.Lesson]] | None = None
 
     def make_run(self) -> distillation.DistillationRun:
-        return distillation.DistillationRun(
-            self._teachers, self.features, self._scalars(), self.name
-        )
-
-    def _scalars(self) -> list[distillation.Scalar]:
-        own = [self._alpha, *filter(None, [self._options.get("temperature")])]
-        losses = [each for each in distillation.losses_in(self.loss) if not isinstance(each, type)]
-        parts = [*losses, *self.features, *(each.loss for each in self.features)]
-        return own + [scalar for part in parts for scalar in distillation.scalars_of(part)]
+        parts = [*self.features, *(each.loss for each in self.features)]
+        scalars = [scalar for part in parts for scalar in distillation.scalars_of(part)]
+        scalars += [self._alpha, *self._imitation.scalars]
+        return distillation.DistillationRun(self._teachers, self.features, scalars, self.name)
 
     def set_model(self, model: keras.Model):
         super().set_model(model)
         with undo_on_failure(model):
-            self._lessons = None
-            student = graph.functional_of(model)
-            if student is not None:
-                taught = [teacher.known_outputs for teacher in self._teachers]
-                if None not in taught:
-                    self._lessons = self._learned(student.output, taught)
+            self._imitation.begin(model)
 
     def on_train_begin(self, logs=None):
         with undo_on_failure(model_of(self)):
@@ -214,11 +187,11 @@ class Distillation(FitMember, TimedCallback, LossTerm):
             teacher.end()
 
     def tested(self, x, y, y_pred) -> dict | None:
-        if not self._teachers[0].is_given:
+        teacher = self._teachers[0]
+        if not teacher.is_given:
             return None
-        outputs, _ = self._teachers[0].read(x)
-        lesson, *_ = self._learned(y_pred, [outputs])[0]
-        found = distillation.agreement(lesson, outputs, y_pred)
+        outputs, _ = teacher.read(x)
+        found = self._imitation.agreement(model_of(self), outputs, y_pred)
         names = map(self._prefixed, distillation.AGREEMENT)
         return found and dict(zip(names, found, strict=True))
 
@@ -237,10 +210,10 @@ class Distillation(FitMember, TimedCallback, LossTerm):
         comparisons = self.run.comparisons
         ours = [comparison.ours.take() for comparison in comparisons]
         places = [place for comparison in comparisons for place in comparison.theirs]
-        read = [each.read(x, places) for each in self._teachers]
+        given = [each.read(x, places) for each in self._teachers]
         for comparison in comparisons:  # of layers that a teacher shares with the model
             comparison.ours.take_all()
-        read, are_finite = zip(*map(distillation.finite, read), strict=True)
+        read, are_finite = zip(*map(distillation.finite, given), strict=True)
         outputs, features = zip(*read, strict=True)
         self.run.count_finite(are_finite)
         added, values = self._of_outputs(outputs, are_finite, y, y_pred, sample_weight, loss)
@@ -279,38 +252,14 @@ class Distillation(FitMember, TimedCallback, LossTerm):
             )
 
     def _of_outputs(self, outputs, are_finite, y, y_pred, sample_weight, loss) -> tuple:
-        lessons = self._lessons = self._learned(y_pred, outputs)
-        shares = distillation.weights_of(self.teacher_weights, lessons, outputs, y, y_pred)
-        weights = [
-            [share * good for share in of_teacher]
-            for of_teacher, good in zip(shares, are_finite, strict=True)
-        ]
-        given = outputs, weights, y, y_pred, sample_weight
-        distilled = distillation.imitation_loss(lessons, *given)
+        model, targets = model_of(self), (y, y_pred, sample_weight)
+        distilled = self._imitation.loss(model, outputs, are_finite, *targets)
         alpha = self._alpha.value * self._teachers[0].readiness
         if loss is None:
             return alpha * distilled, {"hard_loss": 0.0, f"{self.name}_loss": distilled}
-        hard = self._loss_of(lessons[0], y, y_pred, sample_weight, loss)
+        hard = self._imitation.hard_loss(model, *targets, loss)
         values = {"hard_loss": loss, f"{self.name}_loss": distilled}
         return alpha * (distilled - keras.ops.cast(hard, distilled.dtype)), values
-
-    def _learned(self, outputs, teacher_outputs):
-        return [
-            distillation.make_lessons(
-                model_of(self), outputs, teacher, taught, self.loss, **self._options
-            )
-            for teacher, taught in zip(self._teachers, teacher_outputs, strict=False)
-        ]
-
-    def _loss_of(self, lessons, y, y_pred, sample_weight, loss):
-        """The model's own loss of the distilled outputs; other outputs keep theirs in full."""
-        student = distillation.outputs_of(model_of(self), y_pred)
-        own = [place for place, output in enumerate(student) if output.loss is not None]
-        learning = [lesson.place for lesson in lessons]
-        if set(own) <= set(learning):
-            return loss
-        places = [place for place in own if place in learning]
-        return distillation.own_loss(student, places, y, y_pred, sample_weight)
 
     def _others(self) -> list["Distillation"]:
         """All `Distillation` callbacks of the `fit`, including this one."""
@@ -347,7 +296,6 @@ class Distillation(FitMember, TimedCallback, LossTerm):
         """
         shares: dict = {}
         for member in self._others():
-            lessons = member._lessons
-            for place in [None] if lessons is None else [each.place for each in lessons[0]]:
+            for place in member._imitation.places():
                 shares[place] = shares.get(place, 0.0) + getattr(member._alpha, extreme)
         return shares

@@ -16,16 +16,10 @@ from typing import Any
 
 from kerasopt.axis import find_class
 from kerasopt.distillation.agreement import NAMES as AGREEMENT
-from kerasopt.distillation.agreement import agreement
 from kerasopt.distillation.caching import CachedTeacher, cache
 from kerasopt.distillation.distillation_run import DistillationRun
 from kerasopt.distillation.features import FEATURE_LOSSES, FeatureLoss
-from kerasopt.distillation.imitation import (
-    finite,
-    imitation_loss,
-    weights_of,
-    weights_of_finite,
-)
+from kerasopt.distillation.imitation import Imitation
 from kerasopt.distillation.initialization import initialize
 from kerasopt.distillation.lessons import Lesson, losses_in, make_lessons
 from kerasopt.distillation.losses import LOSSES, deserialize, get, serialize
@@ -40,6 +34,7 @@ from kerasopt.distillation.teachers import (
     Teacher,
     as_teachers,
 )
+from kerasopt.distillation.weighting import finite, weights_of_finite
 
 __all__ = [
     "AGREEMENT",
@@ -48,6 +43,7 @@ __all__ = [
     "FileTeacher",
     "CachedTeacher",
     "FeatureLoss",
+    "Imitation",
     "Kind",
     "Lesson",
     "ModelTeacher",
@@ -55,14 +51,12 @@ __all__ = [
     "Scalar",
     "SelfTeacher",
     "Teacher",
-    "agreement",
     "as_features",
     "as_teachers",
     "cache",
     "deserialize",
     "finite",
     "get",
-    "imitation_loss",
     "initialize",
     "losses_in",
     "make_lessons",
@@ -70,7 +64,6 @@ __all__ = [
     "own_loss",
     "scalars_of",
     "serialize",
-    "weights_of",
     "weights_of_finite",
     *FEATURE_LOSSES.classes,
     *LOSSES.classes,
