@@ -65,6 +65,29 @@ def network(keras, fused=True):
     return keras.Model(inputs, outputs)
 
 
+def teacher_network(keras):
+    """Returns a residual network of convolutions, 364,000 parameters, for pixels in [0, 1]."""
+    layers = keras.layers
+
+    def convolution(x, filters, size=3, strides=1):
+        options = {"strides": strides, "padding": "same", "use_bias": False}
+        return layers.Conv2D(filters, size, **options)(x)
+
+    def block(x, filters, strides, name):
+        skip = convolution(x, filters, 1, strides) if strides > 1 else x
+        x = layers.ReLU()(layers.BatchNormalization()(convolution(x, filters, 3, strides)))
+        x = layers.BatchNormalization()(convolution(x, filters))
+        return layers.ReLU(name=name)(layers.Add()([x, skip]))
+
+    inputs = layers.Input((28, 28, 1))
+    x = layers.ReLU()(layers.BatchNormalization()(convolution(inputs, 32)))
+    x = block(x, 64, 2, "block_1")
+    x = block(x, 64, 1, "block_2")
+    x = block(x, 128, 2, "block_3")
+    x = layers.Dropout(0.3)(layers.GlobalAveragePooling2D()(x))
+    return keras.Model(inputs, layers.Dense(CLASSES, name="classifier")(x), name="teacher")
+
+
 def _fused(base):
     """Returns the batch normalization that trains on TensorFlow's fused kernel.
 
