@@ -73,8 +73,8 @@ class Distillation(FitMember, TimedCallback, LossTerm):
             of its own; a `kerasopt.distillation.SelfTeacher`, which is the model's own past; or a
             list of these, which share the distillation loss.
         temperature: Softens the probabilities; a positive number, or a
-            `kerasopt.schedules.Schedule` of them. `None`: 4.0. Only for losses of classes given by
-            their alias.
+            `kerasopt.schedules.Schedule` of them. `None`: that of the loss. Only for losses of
+            classes given by their alias.
         alpha: Share of the distillation loss, a number in `[0, 1]`, or a schedule.
         loss: An alias of `kerasopt.distillation` such as `"kl_divergence"`, for classes; the name
             of a Keras loss that compares values, such as `"mse"`; a `keras.losses.Loss` or a
@@ -158,12 +158,12 @@ class Distillation(FitMember, TimedCallback, LossTerm):
     def on_train_batch_end(self, batch: int, logs=None):
         super().on_train_batch_end(batch, logs)
         if batch == 0:
-            self.run.require_finite(self.model)
+            self.run.require_usable(self.model)
 
     def on_epoch_end(self, epoch: int, logs=None):
         super().on_epoch_end(epoch, logs)
         model = self.model
-        self.run.require_finite(model)
+        self.run.require_usable(model)
         for teacher in self._teachers:
             teacher.on_epoch_end(model, logs)
 
@@ -254,6 +254,7 @@ class Distillation(FitMember, TimedCallback, LossTerm):
     def _of_outputs(self, outputs, are_finite, y, y_pred, sample_weight, loss) -> tuple:
         model, targets = model_of(self), (y, y_pred, sample_weight)
         distilled = self._imitation.loss(model, outputs, are_finite, *targets)
+        self.run.count_labels(self._imitation.unusable_labels(outputs, y, y_pred))
         alpha = self._alpha.value * self._teachers[0].readiness
         if loss is None:
             return alpha * distilled, {"hard_loss": 0.0, f"{self.name}_loss": distilled}

@@ -67,8 +67,9 @@ class DistillationRun(Run):
 
     def bind(self) -> list[keras.Variable]:
         """Creates the variables that the step reads and writes, and returns them."""
-        self._damaged = keras.Variable(
-            0.0, dtype="float32", trainable=False, aggregation="sum", name="damaged"
+        self._damaged, self._unusable = (
+            keras.Variable(0.0, dtype="float32", trainable=False, aggregation="sum", name=name)
+            for name in ("damaged", "unusable")
         )
         for scalar in self._scalars:
             scalar.variable = keras.Variable(
@@ -78,15 +79,19 @@ class DistillationRun(Run):
                 aggregation="only_first_replica",
                 name=scalar.name,
             )
-        return [self._damaged, *(scalar.variable for scalar in self._scalars)]
+        return [self._damaged, self._unusable, *(scalar.variable for scalar in self._scalars)]
 
     def count_finite(self, are_finite: Sequence[Any]) -> None:
         """Counts, in the step, the samples for which a teacher gives NaN or infinity."""
         for good in are_finite:
             self._damaged.assign_add(ops.sum(1.0 - good))
 
-    def require_finite(self, model: keras.Model) -> None:
-        """Raises `ValueError` if a teacher has given NaN or infinity.
+    def count_labels(self, unusable: Any) -> None:
+        """Counts, in the step, the labels that a loss cannot use."""
+        self._unusable.assign_add(unusable)
+
+    def require_usable(self, model: keras.Model) -> None:
+        """Raises `ValueError` if a teacher has given NaN or infinity, or labels name no class.
 
         The student has not learned from these samples.
 
@@ -100,6 +105,12 @@ class DistillationRun(Run):
                 f"`teacher` gave NaN or infinite outputs for {damaged} samples. The model has not "
                 "learned from them; check the teacher, its precision and its inputs. Received: "
                 f"teacher={names}, model={model.name}"
+            )
+        if unusable := int(float(self._unusable.numpy())):
+            raise ValueError(
+                f"{unusable} labels are neither integers below the number of classes nor one-hot. "
+                "The distillation loss, which reads labels, has left them out: mend them, or take "
+                f"one that reads none, such as 'kl_divergence'. Received: model={model.name}"
             )
 
     def check(self, horizon: Horizon) -> None:

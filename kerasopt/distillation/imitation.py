@@ -118,6 +118,19 @@ class Imitation:
                 total += lesson.loss(teacher, student[place], scaled) * lesson.output.weight
         return total
 
+    def unusable_labels(self, outputs: Sequence[Any], y: Any, y_pred: Any) -> Any:
+        """Returns how many labels name no class, for losses that read them; 0 if none does.
+
+        The arguments are those of `loss`, which is called before.
+        """
+        labels = for_each_output(y, len(keras.tree.flatten(y_pred)))
+        taught = keras.tree.flatten(outputs[0])
+        return sum(
+            lesson.loss.unusable(labels[lesson.place], taught[lesson.teacher_place])
+            for lesson in (self.lessons or [[]])[0]
+            if getattr(lesson.loss, "uses_labels", False) and labels[lesson.place] is not None
+        )
+
     def hard_loss(
         self, model: keras.Model, y: Any, y_pred: Any, sample_weight: Any, loss: Any
     ) -> Any:

@@ -31,7 +31,8 @@ class Decoupled(ClassLoss):
     that are sure, and for many classes. Of two classes nothing but TCKD is left.
 
     Labels are integers of shape `(...)` or `(..., 1)`, or one-hot. Without labels the teacher's
-    most likely class stands in. In a compiled step labels that are neither make the loss NaN.
+    most likely class stands in. In a compiled step labels that are neither make the loss NaN, and
+    have no gradient; `kerasopt.callbacks.Distillation` raises after the first step.
 
     ```python
     loss = ko.distillation.Decoupled(beta=2.0, temperature=4.0)
@@ -107,6 +108,13 @@ class Decoupled(ClassLoss):
         # Others make up the mean, as in the loss of Keras.
         set_mask(loss, ops.reshape(ops.logical_not(is_ignored), ops.shape(loss)))
         return loss
+
+    def unusable(self, labels, outputs):
+        """Returns how many labels name no class, a float32 scalar."""
+        if self.ignore_class is not None:
+            labels = ops.where(labels == self.ignore_class, 0, labels)
+        has_label = ops.any(labelled(labels, outputs), axis=-1)
+        return ops.sum(ops.cast(ops.logical_not(has_label), "float32"))
 
     def _loss(self, outputs, labels, y_pred):
         teacher, student = map(ops.log_softmax, self.softened(outputs, y_pred))

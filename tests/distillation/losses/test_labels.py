@@ -71,6 +71,17 @@ def test_labels_of_another_shape(labels):
         LOSS((TEACHER, labels), STUDENT)
 
 
+@pytest.mark.parametrize("labels", [each for each, _ in WRONG.values()], ids=WRONG)
+def test_fit_ends_after_the_first_step_and_learns_nothing_from_them(labels):
+    x = RNG.normal(size=(6, 3)).astype("float32")
+    teacher, student = (keras.Sequential([keras.Input((3,)), keras.layers.Dense(5)]) for _ in "ab")
+    student.compile("adam", lambda y_true, y_pred: keras.ops.sum(y_pred, axis=-1))
+    callback = ko.callbacks.Distillation(teacher, loss="decoupled", from_logits=True)
+    with pytest.raises(ValueError, match=r"labels are neither integers.*such as 'kl_divergence'"):
+        student.fit(x, labels.astype("float32"), epochs=3, verbose=0, callbacks=[callback])
+    assert all(np.isfinite(weight).all() for weight in student.get_weights())
+
+
 def test_an_ignored_class():
     labels = np.where(LABELS == 2, 255, LABELS)
     kept = LABELS != 2
