@@ -128,7 +128,7 @@ class Imitation:
         return sum(
             lesson.loss.unusable(labels[lesson.place], taught[lesson.teacher_place])
             for lesson in (self.lessons or [[]])[0]
-            if getattr(lesson.loss, "uses_labels", False) and labels[lesson.place] is not None
+            if hasattr(lesson.loss, "unusable") and labels[lesson.place] is not None
         )
 
     def hard_loss(

@@ -86,3 +86,17 @@ def test_teachers_are_weighed_for_each_output_by_its_own_labels():
 def copied(layers, seed):
     keras.utils.set_random_seed(seed)
     return {name: type(each).from_config(each.get_config()) for name, each in layers.items()}
+
+
+def test_a_loss_of_the_users_own_may_read_labels():
+    class Wrong(keras.losses.Loss):
+        uses_labels = True
+
+        def call(self, y_true, y_pred):
+            _, labels = y_true
+            wrong = keras.ops.cast(keras.ops.argmax(y_pred, -1), "float32") != labels
+            return keras.ops.cast(wrong, "float32") + 0 * y_pred[..., 0]
+
+    given = build(0).predict(X, verbose=0)
+    expected = np.mean(given.argmax(-1) != Y)
+    assert distilled(build(1), loss=Wrong()) == pytest.approx(expected)
