@@ -74,7 +74,8 @@ def initialize(
     _check_once(copies)
     for copy in copies:
         for variable, source in copy.weights:
-            variable.assign(keras.ops.convert_to_tensor(source))
+            # JAX would give both the same array, and delete it in the student's next step.
+            variable.assign(keras.ops.copy(keras.ops.convert_to_tensor(source)))
     if verbose:
         print_msg(_report(student, teacher, copies, ours))
     return student

@@ -131,15 +131,19 @@ def test_parametrized_layers_copy_what_they_store():
     np.testing.assert_array_equal(plain.heads["main"].kernel, stored)
 
 
-def test_an_optimizer_that_has_trained_is_left_alone():
+def test_a_student_that_has_trained_and_trains_on():
     teacher, student = transformer(1), fresh(transformer(1))
+    x, y, taught = np.ones((4, 5)), np.ones((4, 3)), teacher.get_weights()
     student.compile("adam", "mse")
-    student.fit(np.ones((4, 5)), np.ones((4, 3)), verbose=0)
-    before = [v.numpy() for v in student.optimizer.variables]
+    student.fit(x, y, verbose=0)
+    slots = [v.numpy() for v in student.optimizer.variables]
     initialize(student, teacher, {"*": "*"})
-    assert_equal([v.numpy() for v in student.optimizer.variables], before)
-    x = np.ones((4, 5))
-    np.testing.assert_array_equal(student.predict(x, verbose=0), teacher.predict(x, verbose=0))
+    assert_equal([v.numpy() for v in student.optimizer.variables], slots)
+    expected = teacher.predict(x, verbose=0)
+    np.testing.assert_array_equal(student.predict(x, verbose=0), expected)
+    student.fit(x, y, verbose=0)
+    assert_equal(teacher.get_weights(), taught)
+    np.testing.assert_array_equal(teacher.predict(x, verbose=0), expected)
 
 
 @pytest.mark.parametrize(
