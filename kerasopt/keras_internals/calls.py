@@ -9,6 +9,9 @@ import keras
 from keras.src.backend.common.global_state import get_global_attribute, set_global_attribute
 from keras.src.backend.common.masking import get_keras_mask, set_keras_mask
 
+# The method with which a layer that supports masks gives its outputs theirs.
+SET_MASKS = "_set_mask_metadata"
+
 
 def in_inference(operation: keras.Operation) -> Callable[..., Any]:
     """Returns a function that calls an operation as `model(x, training=False)` does."""

@@ -11,7 +11,7 @@ from typing import Any
 import keras
 
 from kerasopt.keras_internals.attention import COMPUTE, computed_scores
-from kerasopt.keras_internals.calls import set_mask
+from kerasopt.keras_internals.calls import SET_MASKS, mask_of, set_mask
 from kerasopt.training.taps.finding import Place
 
 _METHODS = {"scores": COMPUTE, "projections": COMPUTE}
@@ -46,9 +46,9 @@ class Probes:
         try:
             for index, place in enumerate(self.places):
                 attributes = vars(place.operation)
-                name = _METHODS.get(place.tap.of, "call")
-                own.append((attributes, name, attributes.get(name)))
-                attributes[name] = self._reading(index, place, getattr(place.operation, name))
+                for name, method in self._replaced(index, place):
+                    own.append((attributes, name, attributes.get(name)))
+                    attributes[name] = method
             yield
         finally:
             for attributes, name, value in reversed(own):
@@ -70,9 +70,30 @@ class Probes:
 
     def take_all(self) -> list[tuple[int, Any]]:
         """Returns the index of a place and what was read, for each call, in their order."""
-        calls = getattr(self._local, "calls", [])
-        self._local.calls = []
+        calls, masks = getattr(self._local, "calls", []), getattr(self._local, "masks", [])
+        self._local.calls, self._local.masks = [], []
+        for tensor, mask in masks:
+            set_mask(tensor, mask)
         return calls
+
+    def _replaced(self, index: int, place: Place) -> Iterator[tuple[str, Callable]]:
+        """Yields the names of methods and what stands in for them."""
+        operation, name = place.operation, _METHODS.get(place.tap.of, "call")
+        yield name, self._reading(index, place, getattr(operation, name))
+        if place.tap.of == "output" and isinstance(operation, keras.Layer):
+            yield SET_MASKS, self._keeping_masks(getattr(operation, SET_MASKS))
+
+    def _keeping_masks(self, method: Callable) -> Callable:
+        """Keeps the masks of outputs: `MultiHeadAttention` takes them off what it receives."""
+
+        @functools.wraps(method)
+        def set_masks(inputs: Any, outputs: Any, *args: Any) -> None:
+            method(inputs, outputs, *args)
+            masks = [(tensor, mask_of(tensor)) for tensor in keras.tree.flatten(outputs)]
+            kept = [(tensor, mask) for tensor, mask in masks if mask is not None]
+            self._local.masks = [*getattr(self._local, "masks", []), *kept]
+
+        return set_masks
 
     def _reading(self, index: int, place: Place, method: Callable) -> Callable:
         @functools.wraps(method)

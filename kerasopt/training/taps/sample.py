@@ -14,7 +14,9 @@ _OPEN_SIZE = 32
 
 
 def sample_of(model: keras.Model, batch: int = 2) -> Any:
-    """Returns a batch for the `call` of a model: numbers in [0, 1), and integers of 0.
+    """Returns a batch for the `call` of a model: numbers in [0, 1), and integers of 1.
+
+    A 0 is padding to many models: the mean over no tokens at all is NaN.
 
     Args:
         model: A built `keras.Model`.
@@ -34,6 +36,8 @@ def sample_of(model: keras.Model, batch: int = 2) -> Any:
 
     def filled(x: keras.KerasTensor) -> Any:
         sizes = [_OPEN_SIZE if size is None else size for size in x.shape[1:]]
-        return keras.ops.cast(generator.random((batch, *sizes), "float32"), x.dtype)
+        numbers = generator.random((batch, *sizes), "float32")
+        is_float = keras.backend.is_float_dtype(x.dtype)
+        return keras.ops.cast(numbers if is_float else np.ones_like(numbers), x.dtype)
 
     return keras.tree.map_structure(filled, given)

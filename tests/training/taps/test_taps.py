@@ -94,6 +94,18 @@ def test_padding_of_attention_is_a_mask():
         np.testing.assert_array_equal(mask, [[True] * 3 + [False], [True] + [False] * 3])
 
 
+def test_outputs_keep_masks_that_attention_takes_off():
+    inputs = keras.Input((4,), dtype="int32")
+    x = keras.layers.Embedding(5, 6, mask_zero=True, name="embedding")(inputs)
+    model = keras.Model(inputs, keras.layers.MultiHeadAttention(2, 3)(x, x))
+    probes = Probes([find(model, Tap("embedding"))])
+    with probes.reading():
+        model(np.array([[1, 2, 3, 0]]))
+        (found,) = probes.take()
+    np.testing.assert_array_equal(mask_of(found), [[True] * 3 + [False]])
+    assert not set(vars(model.get_layer("embedding"))) & {"call", "_set_mask_metadata"}
+
+
 def test_operations_nested_models_and_calls_of_shared_layers():
     model, x = shared(), RNG.normal(size=(2, 6, 6, 3)).astype("float32")
     paths = [path for path, _ in everything(model)]
@@ -179,4 +191,4 @@ def test_samples_have_the_shapes_of_the_inputs():
     inputs = {"ids": keras.Input((None,), dtype="int32"), "image": keras.Input((8, 8, 1))}
     model = keras.Model(inputs, keras.layers.Flatten()(inputs["image"]))
     sample = sample_of(model)
-    assert not np.any(sample["ids"]) and sample["image"].shape == (2, 8, 8, 1)
+    assert np.all(sample["ids"] == 1) and sample["image"].shape == (2, 8, 8, 1)
