@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from kerasopt.distillation.caching.attending import AttendedCache
+from kerasopt.distillation.caching.class_weights import weights_of
 from kerasopt.distillation.caching.dataset import (
     AccompaniedDataset,
     Batch,
@@ -109,7 +110,8 @@ class CachedTeacher:
         the cache has their batches, and `x` is left out.
 
         ```python
-        data = cached.dataset(x, y, batch_size=64)
+        cached = ko.distillation.cache(teacher, x, "teacher_cache")
+        data = cached.dataset(x, y, batch_size=16)
         model.fit(data, epochs=10, callbacks=[ko.callbacks.Distillation(cached)])
         ```
 
@@ -128,7 +130,7 @@ class CachedTeacher:
             ValueError: If the cache is of other data, or an argument is out of range or missing;
                 in `fit`, if a dataset gives other batches.
         """
-        weigh = functools.partial(_weights, class_weight)
+        weigh = functools.partial(weights_of, class_weight)
         arguments = {"y": y, "sample_weight": sample_weight}
         if isinstance(x, IndexedDataset):
             _require_none(arguments, x)
@@ -199,27 +201,3 @@ def _require_none(arguments: dict[str, Any], x: Any) -> None:
             "`y` and `sample_weight` belong to arrays: a dataset has its own. Received: "
             f"{' and '.join(given)}, with x of type {type(x).__name__}"
         )
-
-
-def _weights(class_weight: dict[int, float] | None, batch: Batch) -> Any:
-    """Returns the weights of the samples in a batch."""
-    if class_weight is None:
-        return batch.get("sample_weight")
-    if batch.get("sample_weight") is not None:
-        raise ValueError(
-            "Pass either `sample_weight` or `class_weight`: multiply the weights of classes into "
-            f"those of samples. Received: class_weight={class_weight}, and sample weights"
-        )
-    labels = keras.tree.flatten(batch.get("y"))
-    if len(labels) != 1 or labels[0] is None:
-        raise ValueError(
-            f"`class_weight` needs one array of targets. Received: class_weight={class_weight}, "
-            f"{len(labels)} arrays in y"
-        )
-    classes = keras.ops.convert_to_numpy(labels[0])
-    if classes.ndim > 1:
-        classes = classes[..., 0] if classes.shape[-1] == 1 else classes.argmax(axis=-1)
-    weights = np.ones(classes.shape, "float32")
-    for label, weight in class_weight.items():
-        weights[np.rint(classes) == label] = weight
-    return weights

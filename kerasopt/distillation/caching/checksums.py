@@ -17,7 +17,7 @@ import numpy as np
 
 # Rows of an array that is not contiguous, or lies on a disk, are read in pieces of some megabytes.
 _PIECE = 2**24
-_IGNORED = ("compile_config", "seed")
+_IGNORED = ("compile_config", "build_config", "seed")
 
 
 def of_array(array: Any) -> str:
@@ -71,7 +71,7 @@ def of_config(model: keras.Layer) -> str:
     name = f"{type(model).__module__}.{type(model).__qualname__}"
     try:
         config = keras.saving.serialize_keras_object(model)
-        text = json.dumps(config, sort_keys=True, default=repr)
+        text = json.dumps(config, sort_keys=True, default=lambda value: type(value).__qualname__)
     except Exception:  # a subclass without `get_config`, of any kind: its class is what is known
         return of_text(name)
     config = json.loads(text)

@@ -35,6 +35,9 @@ class CacheFolder:
         self.path = Path(path)
         self._files: dict[str, io.BufferedWriter] = {}
         found = self._read()
+        if found is not None and not found["rows"] and found["made_of"] != made_of:
+            self._remove(found)  # it failed before there was anything
+            found = None
         if found is not None:
             self._require(found["made_of"], made_of)
         self._manifest: dict[str, Any] = found or {
@@ -162,6 +165,11 @@ class CacheFolder:
                 f"folder={str(self.path)!r} with {foreign[:5]}"
             )
         return None
+
+    def _remove(self, manifest: dict[str, Any]) -> None:
+        """Removes the columns of a cache."""
+        for column in Layout.from_config(manifest["layout"]).columns.values():
+            (self.path / column.file).unlink(missing_ok=True)
 
     def _require(self, theirs: dict[str, Any], made_of: dict[str, Any]) -> None:
         """Raises if the cache was made of something else."""

@@ -53,7 +53,7 @@ def cache(
 
     ```python
     cached = ko.distillation.cache(teacher, x, "teacher_cache")
-    data = cached.dataset(x, y, batch_size=64)
+    data = cached.dataset(x, y, batch_size=16)
     model.fit(data, epochs=10, callbacks=[ko.callbacks.Distillation(cached)])
 
     flip = keras.layers.RandomFlip("horizontal")

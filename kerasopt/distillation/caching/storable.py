@@ -8,6 +8,7 @@ from kerasopt.distillation.caching.encodings import Columns
 from kerasopt.distillation.caching.layout import Column
 
 _LARGEST = float(np.finfo("float16").max)
+_ROUNDED_TO_INFINITY = _LARGEST + 16  # half of the distance to what would be the next number
 
 
 def cast(
@@ -36,11 +37,20 @@ def cast(
     for name, array in stored.items():
         if array.dtype.kind != "f":
             continue
-        if not np.isfinite(array).all():
+        if not _fits(values[name], array):
             _refuse(values[name], first)
         if array.dtype == "float16" and name in probabilities:
             _require_no_zeros(values[name], array, first)
     return stored
+
+
+def _fits(values: np.ndarray, stored: np.ndarray) -> bool:
+    """Whether all numbers are finite as they are stored."""
+    if values.dtype != "float32" or not values.size:
+        return bool(np.isfinite(stored).all())
+    # Of float32 this takes a tenth of the time. NaN is the result of both, and less than nothing.
+    bound = _ROUNDED_TO_INFINITY if stored.dtype == "float16" else np.inf
+    return bool(-bound < values.min() and values.max() < bound)
 
 
 def _refuse(values: np.ndarray, first: int) -> None:

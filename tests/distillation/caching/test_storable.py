@@ -17,8 +17,18 @@ def scaled(factor, activation=None, loss=None):
 def test_float16_overflow_asks_for_float32(tmp_path):
     with pytest.raises(ValueError, match=r"holds numbers up to 65504: pass dtype='float32'"):
         cache(scaled(1e5), tmp_path / "cache")
-    outputs = cache(scaled(1e5), tmp_path / "other", dtype="float32").read(np.arange(N))["outputs"]
+    # The same folder may be used: nothing was written.
+    outputs = cache(scaled(1e5), tmp_path / "cache", dtype="float32").read(np.arange(N))["outputs"]
     np.testing.assert_allclose(outputs, X * 1e5, rtol=1e-6)
+
+
+def test_the_largest_float16_is_stored(tmp_path):
+    largest = np.full((N, 6), 65519.0, "float32")
+    outputs = cache(scaled(1.0), tmp_path / "cache", largest).read(np.arange(N))["outputs"]
+    np.testing.assert_array_equal(outputs, 65504)
+    for value in (65520.0, -65520.0):
+        with pytest.raises(ValueError, match="pass dtype='float32'"):
+            cache(scaled(1.0), tmp_path / "other", np.full((N, 6), value, "float32"))
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
