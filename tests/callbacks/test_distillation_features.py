@@ -111,6 +111,26 @@ def test_an_optimizer_that_has_trained_keeps_its_state():
     assert int(student.optimizer.iterations.numpy()) == 5
 
 
+OPTIMIZERS = {
+    "accumulation": lambda: keras.optimizers.Adam(1e-2, gradient_accumulation_steps=2),
+    "average": lambda: keras.optimizers.Adam(1e-2, use_ema=True, ema_momentum=0.5),
+    "factored": lambda: keras.optimizers.Adafactor(1e-2),
+    "loss scale": lambda: keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam(1e-2)),
+}
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_with_any_optimizer(name):
+    student = cnn(4, 1)
+    student.compile(OPTIMIZERS[name](), LOGITS)
+    features = Features("hint", PAIRS)
+    history = fit(student, Distillation(cnn(8, 0), features=features), epochs=4)
+    assert history["hint_loss"][-1] < history["hint_loss"][0]
+    shapes = [variable.shape for variable in student.optimizer.variables]
+    assert (8, 16) not in shapes  # that of a projection
+    assert np.isfinite(student.predict(X, verbose=0)).all()
+
+
 @pytest.mark.parametrize("stop", [0, 1])
 def test_a_training_that_was_killed_resumes_exactly(stop, tmp_path):
     class Killed(keras.callbacks.Callback):

@@ -42,7 +42,8 @@ class SelfTeacher(Teacher):
             as in Keras' callbacks.
 
     Raises:
-        ValueError: If `decay` is out of range; at the end of an epoch, if the logs do not contain
+        ValueError: If `decay` is out of range; before a training on several replicas without a
+            `monitor`; at the end of an epoch, if the logs do not contain
             `monitor`.
     """
 
@@ -58,6 +59,13 @@ class SelfTeacher(Teacher):
         self.decay, self.monitor, self.mode = decay, monitor, mode
 
     def begin(self, student: keras.Model) -> None:
+        strategy: Any = getattr(student, "distribute_strategy", None)
+        if self.monitor is None and getattr(strategy, "num_replicas_in_sync", 1) > 1:
+            raise ValueError(
+                "An average of the student cannot be updated on several replicas: pass a `monitor` "
+                "for the best epoch. Received: SelfTeacher with monitor=None, "
+                f"{strategy.num_replicas_in_sync} replicas"
+            )
         known = {id(variable) for variable in student.weights}
         self._student = student
         self._copy = ModelTeacher(graph.clone(student))

@@ -73,6 +73,10 @@ class HookedOptimizer:
         # If no rule changes the gradient, the optimizer gets the original one, sparse or not.
         return gradient if changed is seen else keras.ops.cast(changed, gradient.dtype)
 
+    def finalize_variable_values(self, var_list):
+        # `fit` passes the weights of the model; averages are in the order of all that is trained.
+        super().finalize_variable_values(trained_variables(self))
+
     def _use_weight_decay(self, variable):
         # A variable with its own learning rate is not a weight of the model.
         has_rate = key_of(self, variable) in self._hooks.rates

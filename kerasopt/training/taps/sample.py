@@ -9,8 +9,9 @@ import numpy as np
 
 from kerasopt.graph import Graph
 
-# For sizes of images and sequences that a model leaves open.
-_OPEN_SIZE = 32
+# For sizes of images and sequences that a model leaves open: some take only short ones, as their
+# table of positions is, others only large ones, since they halve them several times.
+_OPEN_SIZES = (32, 16, 8, 4, 64, 128, 256)
 
 
 def sample_of(model: keras.Model, batch: int = 2) -> Any:
@@ -32,10 +33,22 @@ def sample_of(model: keras.Model, batch: int = 2) -> Any:
             f"`keras.Input`, or call it on data. Received: model={model.name}"
         )
 
+    is_open = any(None in x.shape[1:] for x in keras.tree.flatten(given))
+    for size in _OPEN_SIZES if is_open else ():
+        sample = _filled(given, batch, size)
+        try:
+            model(sample, training=False)
+        except Exception:  # of any class: the model does not take this size
+            continue
+        return sample
+    return _filled(given, batch, _OPEN_SIZES[0])
+
+
+def _filled(given: Any, batch: int, open_size: int) -> Any:
     generator = np.random.default_rng(0)
 
     def filled(x: keras.KerasTensor) -> Any:
-        sizes = [_OPEN_SIZE if size is None else size for size in x.shape[1:]]
+        sizes = [open_size if size is None else size for size in x.shape[1:]]
         numbers = generator.random((batch, *sizes), "float32")
         is_float = keras.backend.is_float_dtype(x.dtype)
         return keras.ops.cast(numbers if is_float else np.ones_like(numbers), x.dtype)
