@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -84,10 +85,22 @@ class AttendedCache(Teacher):
         return [output._replace(shape=tuple(tensor.shape)) for output, tensor in known]
 
     def find(self, tap: Tap) -> Place:
-        names = self._cached.taps
-        if str(tap) not in names:
-            raise ValueError(
-                f"The cache does not contain the tap {tap}: make it with `taps=[...]` that name "
-                f"all features to learn. Received: taps={list(names)} in the cache"
-            )
-        return Place(str(tap), names.index(str(tap)), tap)
+        stored = self._cached.taps
+        for index, (path, each) in enumerate(stored):
+            if each == tap or (_names(tap, path) and (each.of, each.call) == (tap.of, tap.call)):
+                return Place(path, index, tap)
+        raise ValueError(
+            f"The cache does not contain the tap {tap}: make it with `taps=[...]` that name "
+            f"all features to learn. Received: taps={[path for path, _ in stored]} in the cache"
+        )
+
+    @property
+    def channels_first(self) -> bool:
+        return self._cached.channels_first
+
+
+def _names(tap: Tap, path: str) -> bool:
+    """Whether a tap is a glob for the path, or the name at its end, of a layer."""
+    names = (path, path.rpartition("/")[2])
+    selector = tap.selector
+    return isinstance(selector, str) and any(fnmatch.fnmatchcase(x, selector) for x in names)

@@ -21,6 +21,7 @@ from kerasopt.distillation.caching.folder import CacheFolder
 from kerasopt.distillation.caching.sources import ArraySource, as_source
 from kerasopt.distillation.outputs import Output
 from kerasopt.training.indexed_dataset import IndexedDataset
+from kerasopt.training.taps import Tap
 
 _REPLAYED = ("x", "y", "sample_weight")
 
@@ -35,7 +36,8 @@ class CachedTeacher:
         samples: The number of samples.
         views: The number of views of each sample.
         outputs: List of the `Output`s of the teacher, flat: their names, shapes and kinds.
-        taps: List of the taps that `"features"` belong to, as strings.
+        taps: List of the paths of the layers that `"features"` belong to, each with its `Tap`.
+        channels_first: Whether images of the teacher have channels first.
         attending: The set of those that take the teacher's part out of batches.
     """
 
@@ -44,10 +46,12 @@ class CachedTeacher:
         name: str,
         folder: CacheFolder,
         outputs: list[Output],
-        taps: list[str],
+        taps: list[tuple[str, Tap]],
+        channels_first: bool,
         made_of: Any,
     ):
-        self.name, self.outputs, self.taps = name, outputs, taps
+        self.name, self.outputs = name, outputs
+        self.taps, self.channels_first = taps, channels_first
         self.attending: weakref.WeakSet[AttendedCache] = weakref.WeakSet()
         self.samples: int = folder.facts["samples"]
         self.views = folder.rows // self.samples

@@ -125,8 +125,14 @@ def cache(
     if not written.is_complete:
         Writer(written, source, taught, places, settings, verbose).write(batch_size)
     structure = written.layout.joined("outputs", written.maps(), slice(0, 0))
-    outputs, names = taught.outputs_of(structure), [str(place.tap) for place in places]
-    return CachedTeacher(taught.name, written, outputs, names, made_of["the data"])
+    return CachedTeacher(
+        taught.name,
+        written,
+        taught.outputs_of(structure),
+        [(place.path, place.tap) for place in places],
+        taught.channels_first,
+        made_of["the data"],
+    )
 
 
 def _require_batches(

@@ -7,6 +7,7 @@ import tensorflow as tf
 from distillation.caching.problem import N, X, Y, cache, model
 
 import kerasopt as ko
+from kerasopt.training.taps import Tap
 
 
 @pytest.fixture
@@ -92,6 +93,29 @@ def test_features(teacher, tmp_path):
         student.fit(batches, epochs=3, verbose=0, callbacks=[callback])
         weights.append(student.get_weights())
     assert_alike(*weights)
+
+
+def test_taps_are_those_of_one_layer_however_they_name_it(tmp_path):
+    inputs = keras.Input((6,))
+    shared = keras.layers.Dense(6, name="shared")
+    teacher = keras.Model(inputs, keras.layers.Dense(3, name="head")(shared(shared(inputs))))
+    taps = [Tap("shared", call=1), Tap("shared", call=0)]
+    cached = cache(teacher, tmp_path / "cache", taps=[*taps, "he*"])
+    taught = cached.as_teacher()
+    found = [taught.find(tap).operation for tap in (*taps, Tap("head"), Tap("he*"))]
+    assert found == [0, 1, 2, 2]
+    for other in (Tap("shared"), Tap("head", of="input"), Tap("body")):
+        with pytest.raises(ValueError, match="does not contain the tap"):
+            taught.find(other)
+
+
+def test_channels_first_are_those_of_the_teacher(tmp_path):
+    inputs = keras.Input((1, 2, 3))
+    images = X.reshape(N, 1, 2, 3)
+    pool = keras.layers.ZeroPadding2D(1, data_format="channels_first")
+    for layer, expected in ((pool, True), (keras.layers.Flatten(), False)):
+        cached = cache(keras.Model(inputs, layer(inputs)), tmp_path / layer.name, images)
+        assert cached.as_teacher().channels_first == expected
 
 
 def test_the_most_likely_classes_teach(tmp_path):
