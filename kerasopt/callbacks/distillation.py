@@ -58,11 +58,11 @@ class Distillation(FitMember, TimedCallback, LossTerm):
     losses = {"class": "kl_divergence", "box": "mse", "mask": None}  # by the names of the outputs
     distillation = ko.callbacks.Distillation(teacher, loss=losses)
 
-    features = ko.distillation.Features("hint", [("block2/*", "stage2/out")], weight=10.0)
+    features = ko.distillation.Features("hint", [("dense", "dense")], weight=10.0)
     distillation = ko.callbacks.Distillation(teacher, features=features)
 
     cached = ko.distillation.cache(teacher, x, "teacher_cache")  # runs the teacher once
-    data = cached.dataset(x, y, batch_size=64)
+    data = cached.dataset(x, y, batch_size=16)
     model.fit(data, epochs=10, callbacks=[ko.callbacks.Distillation(cached)])
     ```
 

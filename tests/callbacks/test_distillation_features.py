@@ -225,6 +225,7 @@ def test_mixed_precision_and_other_techniques():
         ({"taps": ["middle"]}, "list of pairs"),
         ({"taps": None}, "list of pairs"),
         ({"loss": "nonsense"}, "Received: features='nonsense'"),
+        ({"loss": keras.losses.MeanSquaredError()}, "pass 'hint'"),
         ({"weight": -1.0}, "Received: weight=-1.0"),
     ],
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kerasopt.distillation.features import FEATURE_LOSSES
+from kerasopt.distillation.features import FEATURE_LOSSES, FeatureLoss
 from kerasopt.distillation.scalar import not_negative
 from kerasopt.training.taps import Tap
 
@@ -39,6 +39,11 @@ class Features:
 
     def __init__(self, loss: Any, taps: Any = SAME_SIZE, weight: Any = 1.0):
         self.loss = FEATURE_LOSSES.get(loss)
+        if not isinstance(self.loss, FeatureLoss):
+            raise ValueError(
+                "A loss of features must be a `kerasopt.distillation.FeatureLoss`, which says what "
+                f"it compares: for Keras' mean squared error pass 'hint'. Received: loss={loss!r}"
+            )
         self.weight = not_negative(weight, "weight")
         self.taps: list[tuple[Any, Any]] | None = None
         if taps != SAME_SIZE:

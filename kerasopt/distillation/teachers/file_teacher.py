@@ -25,6 +25,7 @@ class FileTeacher(Teacher):
     `from_logits` for losses of classes. A `.keras` file is loaded by `keras.saving.load_model`.
 
     ```python
+    ko.export(teacher, "teacher.tflite", format="litert")
     distillation = ko.callbacks.Distillation("teacher.tflite", from_logits=True)
     ```
 

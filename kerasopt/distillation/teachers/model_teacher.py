@@ -18,8 +18,8 @@ class ModelTeacher(Teacher):
     """A trained model that runs in inference mode and is never changed.
 
     ```python
-    teacher = ko.distillation.ModelTeacher(model, preprocess=keras.layers.Rescaling(1 / 127.5, -1))
-    model.fit(x, y, callbacks=[ko.callbacks.Distillation(teacher)])
+    scaled = ko.distillation.ModelTeacher(teacher, preprocess=keras.layers.Rescaling(2.0, -1.0))
+    model.fit(x, y, callbacks=[ko.callbacks.Distillation(scaled)])
     ```
 
     Images of another size than the teacher takes are resized.

@@ -25,7 +25,9 @@ class Probes:
     own tensors: a strategy traces each replica in one.
 
     ```python
-    probes = Probes([find(model, Tap("conv"))])
+    from kerasopt.training.taps import Probes, Tap, find
+
+    probes = Probes([find(model, Tap("dense"))])
     with probes.reading():
         model(x)
         (features,) = probes.take()
