@@ -186,6 +186,9 @@ class Distillation(FitMember, TimedCallback, LossTerm):
         for teacher in self._teachers:
             teacher.end()
 
+    def abandoned(self):
+        self.run.detach()
+
     def tested(self, x, y, y_pred) -> dict | None:
         teacher = self._teachers[0]
         if not teacher.is_given:

@@ -72,7 +72,10 @@ class FitScope:
         """Makes the train function, like `Model.make_train_function`."""
         model = self._model
         if not force:  # another training: that of the members was interrupted
-            self._remove(self.members)
+            members = self.members
+            self._remove(members)
+            for member in members:
+                member.abandoned()
             model.make_train_function(force=True)
             return model.train_function
         make = self._replaced.get(_NAME) or getattr(type(model), _NAME).__get__(model)
@@ -165,6 +168,9 @@ class FitMember(CopiedUnused, abc.ABC):
 
     def interrupted(self) -> None:  # noqa: B027
         """Called when a training step fails, after which `on_train_end` is not."""
+
+    def abandoned(self) -> None:  # noqa: B027
+        """Called when another training begins, if this one was interrupted."""
 
     def on_train_begin(self, logs=None):
         super().on_train_begin(logs)

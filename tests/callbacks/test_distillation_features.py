@@ -241,16 +241,23 @@ def test_bad_features(features, message):
     assert set(fit(student)) == {"loss"}
 
 
-def test_an_interrupted_training_leaves_no_projections():
+@pytest.mark.parametrize("again", [False, True])
+def test_the_training_after_an_interrupted_one_has_no_projections_left(again):
     class Interrupted(keras.callbacks.Callback):
         def on_train_batch_end(self, batch, logs=None):
             raise KeyboardInterrupt
 
-    student = cnn(4, 1)
+    def distillation():
+        return Distillation(cnn(8, 0), features=Features("hint", PAIRS))
+
+    student, plain = cnn(4, 1), cnn(4, 1)
+    fit(plain)
     with pytest.raises(KeyboardInterrupt):
-        fit(student, Distillation(cnn(8, 0), features=Features("hint", PAIRS)), Interrupted())
-    fit(student)
-    assert np.isfinite(student.predict(X, verbose=0)).all()
+        fit(student, distillation(), Interrupted())
+    fit(student, *[distillation()] * again)
+    assert not ModelState.trained(student)
+    assert len(student.optimizer.variables) == len(plain.optimizer.variables)
+    assert set(fit(student)) == {"loss"}
 
 
 def test_nan_in_features_is_not_learned_and_raises():

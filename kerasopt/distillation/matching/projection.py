@@ -31,6 +31,8 @@ class Projection:
         generator = np.random.default_rng([inputs, outputs])
         kernel = generator.uniform(-limit, limit, (inputs, outputs)).astype("float32")
         values = [kernel, np.zeros(outputs, "float32")]
+        for each in self._names:  # left by a training that was interrupted
+            ModelState.remove(model, each)
         states = [
             ModelState.of(model, each, value, is_trained=True)
             for each, value in zip(self._names, values, strict=True)
@@ -43,6 +45,8 @@ class Projection:
         return ops.add(ops.matmul(features, kernel), bias)
 
     def remove(self, model: keras.Model) -> None:
-        """Removes the weights from the model."""
-        for name in self._names:
-            ModelState.remove(model, name)
+        """Removes the weights from the model, unless another training has replaced them."""
+        for name, variable in zip(self._names, self.variables, strict=True):
+            present = ModelState.find(model, name)
+            if present is not None and present.state is variable:
+                ModelState.remove(model, name)
