@@ -38,15 +38,15 @@ def load():
     return encoded(*train), encoded(*test)
 
 
-def network(masks=True):
-    """Returns a transformer of two encoder blocks; padding is masked everywhere, if at all."""
+def network(masks=True, blocks=LAYERS, width=WIDTH, heads=HEADS):
+    """Returns a transformer of encoder blocks; padding is masked everywhere, if at all."""
     inputs = keras.Input((LENGTH,), dtype="int32", name="words")
     embedding = keras_hub.layers.TokenAndPositionEmbedding
-    x = embedding(VOCABULARY, LENGTH, WIDTH, mask_zero=masks)(inputs)
+    x = embedding(VOCABULARY, LENGTH, width, mask_zero=masks)(inputs)
     x = keras.layers.Dropout(0.3)(x)
-    for index in range(LAYERS):
+    for index in range(blocks):
         x = keras_hub.layers.TransformerEncoder(
-            2 * WIDTH, HEADS, activation="gelu", normalize_first=True, name=f"encoder_{index}"
+            2 * width, heads, activation="gelu", normalize_first=True, name=f"encoder_{index}"
         )(x)
     x = keras.layers.LayerNormalization()(x)
     x = keras.layers.GlobalAveragePooling1D()(x)
