@@ -112,7 +112,7 @@ class Choices(Generic[Choice]):
             choice, arguments = self.aliases.get(identifier, (None, None))
             if arguments is not None:
                 return choice(**arguments)
-        room = ".".join(self.base.__module__.replace("keras.src.", "keras.").split(".")[:2])
+        room = ".".join([part for part in self.base.__module__.split(".") if part != "src"][:2])
         raise ValueError(
             f"`{self.argument}` must be a `{room}.{self.base.__name__}` or one of "
             f"{sorted(self.aliases)}. Received: {self.argument}={identifier!r}"

@@ -142,6 +142,7 @@ class FitMember(CopiedUnused, abc.ABC):
     """
 
     test_values: TrainingValues | None = None
+    is_testing = False
 
     @abc.abstractmethod
     def make_values(self, model: keras.Model) -> TrainingValues:
@@ -181,6 +182,14 @@ class FitMember(CopiedUnused, abc.ABC):
                 self.values = self.make_values(model)
                 self.test_values = self.make_test_values()
             FitScope.enter(model, self)
+
+    def on_test_begin(self, logs=None):
+        super().on_test_begin(logs)
+        self.is_testing = self.test_values is not None
+
+    def on_test_end(self, logs=None):
+        super().on_test_end(logs)
+        self.is_testing = False
 
     def on_train_batch_begin(self, batch: int, logs=None):
         self._check_scope()

@@ -16,7 +16,7 @@ class WatchedTests:
 
     Args:
         model: The model.
-        members: The (changing) list of members, with `test_values` and `tested`.
+        members: The (changing) list of members, with `is_testing`, `test_values` and `tested`.
     """
 
     def __init__(self, model: keras.Model, members: Sequence[Any]):
@@ -36,18 +36,28 @@ class WatchedTests:
     def _make(self, force: bool = False) -> Callable:
         model = self._model
         if model.test_function is None or force:
+            make = getattr(type(model), _NAME)
+            make(model, force=True)
+            plain = model.test_function
             with wrapped_step(model, "test_step", self._members):
-                getattr(type(model), _NAME)(model, force=True)
-            model.test_function = self._watched(model.test_function)
+                make(model, force=True)
+            model.test_function = self._watched(plain, model.test_function)
         return model.test_function
 
-    def _watched(self, function: Callable) -> Callable:
+    def _watched(self, plain: Callable, function: Callable) -> Callable:
         def test_function(*args: Any) -> Any:
-            members = [member for member in self._members if member.test_values is not None]
+            members = [member for member in self._members if member.is_testing]
+            if not members:  # an evaluation of its own, after a training that was interrupted
+                return plain(*args)
             for member in members:
                 member.test_values.show()
-            with _shown(self._model, members):
-                return function(*args)
+            try:
+                with _shown(self._model, members):
+                    return function(*args)
+            except BaseException:
+                for member in members:
+                    member.is_testing = False
+                raise
 
         return test_function
 
