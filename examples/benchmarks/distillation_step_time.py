@@ -69,6 +69,9 @@ def variants(x, y, rounds, steps, folder):
     return teacher, {
         "student alone": of(student, plain),
         "student alone, again": of(student, plain),
+        "student alone, on a `PyDataset`": of(
+            student, lambda: ko.curriculum.CurriculumDataset(x, y, np.zeros(len(x)), BATCH)
+        ),
         "cached teacher": of(
             student, lambda: cached.dataset(x, y, batch_size=BATCH), distillation(cached)
         ),
