@@ -21,11 +21,9 @@ from kerasopt.distillation.distillation_run import DistillationRun
 from kerasopt.distillation.features import FEATURE_LOSSES, FeatureLoss
 from kerasopt.distillation.imitation import Imitation
 from kerasopt.distillation.initialization import initialize
-from kerasopt.distillation.lessons import Lesson, losses_in, make_lessons
 from kerasopt.distillation.losses import LOSSES, deserialize, get, serialize
 from kerasopt.distillation.matching import Features, as_features
 from kerasopt.distillation.outputs import Kind, Output, outputs_of
-from kerasopt.distillation.own_loss import own_loss
 from kerasopt.distillation.scalar import Scalar, scalars_of
 from kerasopt.distillation.teachers import (
     FileTeacher,
@@ -38,14 +36,13 @@ from kerasopt.distillation.weighting import finite, weights_of_finite
 
 __all__ = [
     "AGREEMENT",
+    "CachedTeacher",
     "DistillationRun",
+    "FeatureLoss",
     "Features",
     "FileTeacher",
-    "CachedTeacher",
-    "FeatureLoss",
     "Imitation",
     "Kind",
-    "Lesson",
     "ModelTeacher",
     "Output",
     "Scalar",
@@ -58,10 +55,7 @@ __all__ = [
     "finite",
     "get",
     "initialize",
-    "losses_in",
-    "make_lessons",
     "outputs_of",
-    "own_loss",
     "scalars_of",
     "serialize",
     "weights_of_finite",

@@ -71,20 +71,23 @@ class Scalar:
 
 
 def positive(given: Any, name: str) -> Scalar:
-    """Returns a `Scalar` for a positive number; one that is given, as it is."""
-    if isinstance(given, Scalar):
-        return given
-    return Scalar(given, name, lambda number: 0 < number, "a positive number")
+    """Returns a `Scalar` for a positive number."""
+    return _as_scalar(given, name, lambda number: 0 < number, "a positive number")
 
 
 def not_negative(given: Any, name: str) -> Scalar:
     """Returns a `Scalar` for a number from 0 on."""
-    return Scalar(given, name, lambda number: 0 <= number, "a number from 0 on")
+    return _as_scalar(given, name, lambda number: 0 <= number, "a number from 0 on")
 
 
 def share(given: Any, name: str) -> Scalar:
     """Returns a `Scalar` for a share."""
-    return Scalar(given, name, lambda number: 0 <= number <= 1, "a number in [0, 1]")
+    return _as_scalar(given, name, lambda number: 0 <= number <= 1, "a number in [0, 1]")
+
+
+def _as_scalar(given: Any, *checks: Any) -> Scalar:
+    """Returns a `Scalar`; one that is given, as it is, so that it is bound once."""
+    return given if isinstance(given, Scalar) else Scalar(given, *checks)
 
 
 def scalars_of(thing: Any) -> list[Scalar]:

@@ -48,7 +48,7 @@ from kerasopt.graph.parametrized import chain_name, data_among, own_class, slots
 from kerasopt.graph.recording import recorded, recorded_graph
 from kerasopt.graph.rules import Rule, parse_rules
 from kerasopt.graph.selection import Selection, WeightSelection, select, select_weights
-from kerasopt.graph.traversal import layers, require_built
+from kerasopt.graph.traversal import is_channels_first, layers, require_built
 from kerasopt.graph.unseen import unseen
 from kerasopt.graph.weight_products import WeightProduct, weight_product
 from kerasopt.graph.weights import (
@@ -88,6 +88,7 @@ __all__ = [
     "functional_of",
     "has_kernel",
     "is_bookkeeping",
+    "is_channels_first",
     "is_concatenation",
     "is_elementwise",
     "is_elementwise_function",

@@ -51,6 +51,12 @@ def layers(model: keras.Layer) -> list[tuple[str, keras.Layer]]:
     return list(_walk(model, "", seen))
 
 
+def is_channels_first(model: keras.Layer) -> bool:
+    """Whether images in a model have their channels first: whether any layer says so."""
+    formats = {getattr(layer, "data_format", None) for _, layer in layers(model)}
+    return "channels_first" in formats
+
+
 def require_built(model: keras.Model) -> None:
     """Raises `ValueError` if a model is not built, and warns of layers that are not.
 

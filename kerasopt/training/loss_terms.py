@@ -12,6 +12,7 @@ from kerasopt.keras_internals.training import (
     in_stateless_scope,
     unscale_loss_for_distribution,
 )
+from kerasopt.training.replacing import replaced
 from kerasopt.training.training_values import TrainingValues
 
 
@@ -57,8 +58,6 @@ def added_to_loss(
     if not terms:
         yield
         return
-    attributes = vars(model)
-    mine = {"compute_loss": attributes["compute_loss"]} if "compute_loss" in attributes else {}
     original, own = model.compute_loss, has_own_loss(model)
 
     def compute_loss(x=None, y=None, y_pred=None, sample_weight=None, *args, **kwargs):
@@ -79,12 +78,8 @@ def added_to_loss(
                 _log(term, values, y_pred)
         return loss
 
-    try:
-        attributes["compute_loss"] = compute_loss
+    with replaced(model, "compute_loss", compute_loss):
         yield
-    finally:
-        attributes.pop("compute_loss", None)
-        attributes.update(mine)
 
 
 def _log(term: LossTerm, values: dict, y_pred):

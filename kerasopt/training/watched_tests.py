@@ -8,6 +8,8 @@ from typing import Any
 
 import keras
 
+from kerasopt.training.replacing import replaced
+
 _NAME = "make_test_function"
 
 
@@ -65,8 +67,6 @@ class WatchedTests:
 @contextlib.contextmanager
 def _shown(model: keras.Model, members: Sequence[Any]) -> Iterator[None]:
     """Shows members the batches whose loss a test step computes."""
-    attributes = vars(model)
-    mine = {"compute_loss": attributes["compute_loss"]} if "compute_loss" in attributes else {}
     original = model.compute_loss
 
     def compute_loss(x=None, y=None, y_pred=None, *args: Any, **kwargs: Any) -> Any:
@@ -80,16 +80,13 @@ def _shown(model: keras.Model, members: Sequence[Any]) -> Iterator[None]:
                 member.test_values.update_state(values, batch_size)
         return loss
 
-    try:
-        attributes["compute_loss"] = compute_loss
+    with replaced(model, "compute_loss", compute_loss):
         yield
-    finally:
-        attributes.pop("compute_loss", None)
-        attributes.update(mine)
 
 
-@contextlib.contextmanager
-def wrapped_step(model: keras.Model, name: str, members: Sequence[Any]) -> Iterator[None]:
+def wrapped_step(
+    model: keras.Model, name: str, members: Sequence[Any]
+) -> contextlib.AbstractContextManager:
     """Lets members see the data of each step before the model's own method does.
 
     Args:
@@ -97,15 +94,7 @@ def wrapped_step(model: keras.Model, name: str, members: Sequence[Any]) -> Itera
         name: `"train_step"` or `"test_step"`, of which a function is made inside the context.
         members: Those that wrap it, by `wrapped_step`.
     """
-    attributes = vars(model)
-    mine = {name: attributes[name]} if name in attributes else {}
     step = own = getattr(model, name)
     for member in members:
         step = member.wrapped_step(step)
-    try:
-        if step != own:
-            attributes[name] = step
-        yield
-    finally:
-        attributes.pop(name, None)
-        attributes.update(mine)
+    return contextlib.nullcontext() if step == own else replaced(model, name, step)

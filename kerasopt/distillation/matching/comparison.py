@@ -6,11 +6,11 @@ from typing import Any
 
 import keras
 
+from kerasopt import graph
 from kerasopt.distillation.matching.alike import Alike
 from kerasopt.distillation.matching.features import Features
 from kerasopt.distillation.matching.pairs import pairs_of
 from kerasopt.distillation.matching.projection import Projection
-from kerasopt.distillation.teachers.model_teacher import is_channels_first
 from kerasopt.distillation.teachers.teacher import Teacher
 from kerasopt.training.taps import Probes
 
@@ -41,7 +41,7 @@ class Comparison:
         self.pairs = pairs_of(features, model, teacher, sample)
         self.ours = Probes([place for pair in self.pairs for place in pair.student])
         self.theirs = [place for pair in self.pairs for place in pair.teacher]
-        formats = teacher.channels_first, is_channels_first(model)
+        formats = teacher.channels_first, graph.is_channels_first(model)
         self._alike = [Alike(self.loss.adapts, formats) for _ in self.pairs]
         self._model = model
         self._check(teacher, sample)

@@ -7,10 +7,9 @@ from typing import Any, NamedTuple
 import keras
 
 from kerasopt.distillation.matching.features import Features
-from kerasopt.distillation.teachers.model_teacher import images_by_size
 from kerasopt.distillation.teachers.teacher import Teacher
 from kerasopt.keras_internals.printing import print_msg
-from kerasopt.training.taps import Place, Tap, find
+from kerasopt.training.taps import Place, Tap, find, images_by_size
 
 
 class Pair(NamedTuple):

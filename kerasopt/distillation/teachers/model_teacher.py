@@ -11,7 +11,7 @@ from kerasopt import graph
 from kerasopt.distillation.outputs import Output, outputs_of
 from kerasopt.distillation.teachers.steadiness import require_steady
 from kerasopt.distillation.teachers.teacher import NoWeights, Teacher
-from kerasopt.training.taps import Place, Probes, Tap, everything, find
+from kerasopt.training.taps import Place, Probes, Tap, find, images_by_size
 
 
 class ModelTeacher(Teacher):
@@ -118,37 +118,7 @@ class ModelTeacher(Teacher):
 
     @property
     def channels_first(self) -> bool:
-        return is_channels_first(self.model)
-
-
-def is_channels_first(model: keras.Model) -> bool:
-    """Whether images in a model have their channels first."""
-    formats = {getattr(layer, "data_format", None) for _, layer in graph.layers(model)}
-    return "channels_first" in formats
-
-
-def images_by_size(model: keras.Model, x: Any) -> dict[tuple[int, ...], Place]:
-    """Returns the last layer whose output are images of a size, for each size above 1.
-
-    Layers that are called several times are left out.
-    """
-    places = [
-        Place(path, layer, Tap(path))
-        for path, layer in everything(model)
-        if isinstance(layer, keras.Layer)
-    ]
-    probes = Probes(places)
-    with probes.reading():
-        model(x, training=False)
-        calls = probes.take_all()
-    counts = [index for index, _ in calls]
-    spatial = slice(2, 4) if is_channels_first(model) else slice(1, 3)
-    found = {}
-    for index, output in calls:
-        shape = getattr(output, "shape", ())
-        if len(shape) == 4 and counts.count(index) == 1 and max(shape[spatial]) > 1:
-            found[tuple(shape[spatial])] = places[index]
-    return found
+        return graph.is_channels_first(self.model)
 
 
 def _needed(model: keras.Model):

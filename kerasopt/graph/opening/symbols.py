@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import keras
 
-from kerasopt.graph.traversal import layers
+from kerasopt.graph.traversal import is_channels_first
 from kerasopt.keras_internals.graphs import Functional
 
 
@@ -100,5 +100,4 @@ def _require_all_arguments(model: keras.Model, symbols: Symbols) -> None:
 
 
 def _channel_axis(model: keras.Model) -> int:
-    formats = {getattr(layer, "data_format", None) for _, layer in layers(model)}
-    return 1 if "channels_first" in formats else -1
+    return 1 if is_channels_first(model) else -1
