@@ -48,16 +48,17 @@ def fit(model, *callbacks, x=X, y=Y, **options):
     return model.fit(x, y, callbacks=[*callbacks], **options).history
 
 
-def test_the_loss_is_that_of_the_tensors():
+@pytest.mark.parametrize("pairs", [PAIRS[:1], PAIRS])
+def test_the_loss_is_that_of_the_tensors(pairs):
     teacher, student = cnn(4, 0), cnn(4, 1)
     student.optimizer.learning_rate = 0.0
-    taught, given = (
-        keras.Model(each.input, each.get_layer("middle").output).predict(X, verbose=0)
-        for each in (teacher, student)
-    )
-    features = Features("hint", PAIRS[:1], weight=3.0)
-    history = fit(student, Distillation(teacher, features=features))
-    expected = np.square(taught - given).mean()
+
+    def computed(model, name):
+        return keras.Model(model.input, model.get_layer(name).output).predict(X, verbose=0)
+
+    gaps = [computed(teacher, name) - computed(student, name) for name, _ in pairs]
+    history = fit(student, Distillation(teacher, features=Features("hint", pairs, weight=3.0)))
+    expected = np.mean([np.square(gap).mean() for gap in gaps])
     np.testing.assert_allclose(history["hint_loss"], [expected], rtol=1e-4)
     parts = 0.3 * history["hard_loss"][0] + 0.7 * history["distillation_loss"][0] + 3 * expected
     np.testing.assert_allclose(history["loss"], [parts], rtol=1e-4)
